@@ -1,0 +1,56 @@
+# The verbs of the project; people and CI share them. `make` lists them.
+PYTHON ?= python3
+PORT ?= 8000
+HOST ?= 127.0.0.1
+WORKERS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test proof lint format train bench settings lock clean
+
+help:  ## list the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+serve: .venv/ready  ## run the service on http://127.0.0.1:8000 (PORT=8123 WORKERS=2 HOST=0.0.0.0)
+	HOST=$(HOST) PORT=$(PORT) WORKERS=$(WORKERS) .venv/bin/gunicorn --config deploy/gunicorn.conf.py
+
+test: .venv-test/ready  ## run every test, with a seeded sample of every proof
+	.venv-test/bin/python -m pytest
+
+proof: .venv-test/ready  ## run every proof in full
+	FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest
+
+lint: .venv-test/ready  ## check style, types and layout
+	.venv-test/bin/ruff check .
+	.venv-test/bin/ruff format --check .
+	.venv-test/bin/mypy service training
+
+format: .venv-test/ready  ## lay the code out
+	.venv-test/bin/ruff check --fix .
+	.venv-test/bin/ruff format .
+
+train: .venv-test/ready  ## train the digits network again (MNIST is looked for, or downloaded)
+	.venv-test/bin/python -m training train
+
+bench: .venv-test/ready  ## measure speed beside other libraries, on this machine
+	.venv-test/bin/python -m tests.benchmarks
+
+settings: .venv/ready  ## print every setting, as the README lists them
+	@.venv/bin/python -c "from service.settings import table; print(table())"
+
+lock: .venv-test/ready  ## pin the run-time requirements again, with hashes
+	.venv-test/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --no-emit-index-url --no-emit-find-links --output-file deploy/requirements.txt
+
+clean:  ## remove what the verbs made
+	rm -rf .venv .venv-test .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+.venv/ready: deploy/requirements.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.txt
+	touch $@
+
+.venv-test/ready: deploy/requirements.txt training/requirements.txt tests/requirements.txt
+	$(PYTHON) -m venv .venv-test
+	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.txt
+	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r training/requirements.txt -r tests/requirements.txt
+	touch $@

@@ -1,0 +1,41 @@
+"""
+gunicorn's settings: one asgi worker per CPU, each with its own onnxruntime sessions.
+
+    gunicorn --config deploy/gunicorn.conf.py
+
+HOST, PORT, WORKERS and LOG_LEVEL are read from the environment; every other setting of the service is FILTERSCOPE_*.
+"""
+
+import os
+from pathlib import Path
+
+
+def available_cpus() -> int:
+    """CPUs this process may use: its affinity, and the quota of its cgroup where there is one."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return count
+    return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
+
+
+wsgi_app = "service.app:create_door()"
+worker_class = "asgi"
+workers = int(os.environ.get("WORKERS") or available_cpus())
+bind = [f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"]
+
+# Sessions must be made after the fork: onnxruntime does not survive one.
+preload_app = False
+asgi_lifespan = "on"
+# Longer than a load balancer keeps its idle connections, so that it is the balancer that closes them.
+keepalive = 75
+# A worker that does not beat for this long is replaced; the same time bounds a stalled body within gunicorn.
+timeout = 60
+graceful_timeout = 30
+# Heartbeats in memory where the system has it: a slow disk must not look like a stuck worker.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # not a predictable file, a folder
+# Nothing listens but the service.
+control_socket_disable = True
+loglevel = os.environ.get("LOG_LEVEL") or "info"
+errorlog = "-"

@@ -1,0 +1,196 @@
+"""
+What POST /v1/apply-filters does between reading and writing: filters made ready, planned, checked and run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.api import writing
+from service.api.models import filter_weights
+from service.api.options import ApplyFiltersOptions, Filter, Pool
+from service.api.reading import Posted
+from service.core.colour import to_channels, to_grey
+from service.core.convolution import Geometry, activate, activation, geometry, normalise, pool, pool_geometry
+from service.core.digit import prepare
+from service.core.errors import InvalidKernel, InvalidOption
+from service.core.kernels import check_kernel, preset
+from service.network.bank import correlate_bank
+from service.network.sessions import Library
+from service.settings import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One filter of a request, ready to use: weights (rows, columns) or (channels, rows, columns), float32."""
+
+    name: str
+    weights: np.ndarray
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one filter will do to one picture, known before it is done."""
+
+    places: Geometry
+    pooled: Geometry | None
+    channels_in: int
+    maps_out: int
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications, each with its addition."""
+        return self.places.multiply_adds * self.channels_in * self.maps_out
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of the last stage asked for."""
+        return self.maps_out * (self.pooled or self.places).count
+
+
+def read_kernels(options: ApplyFiltersOptions, library: Library, limits: Limits) -> list[Kernel]:
+    """
+    Make every filter of a request ready: found, checked, normalised, and turned for orientation=convolution.
+
+    raises: InvalidKernel, InvalidOption or NotFound, pointing at the filter
+    """
+    if not 1 <= len(options.filters) <= limits.max_filters:
+        raise InvalidOption(f"filters is a list of 1 to {limits.max_filters}, got {len(options.filters)}", "/filters")
+    read = [_read_kernel(i, posted, library, limits) for i, posted in enumerate(options.filters)]
+    given = [posted.name for posted in options.filters if posted.name is not None]
+    for name in given:
+        if given.count(name) > 1:
+            raise InvalidKernel(f"two filters are called {name!r}", "/filters")
+    names = writing.numbered(kernel.name for kernel in read)
+    flip = options.orientation == "convolution"
+    kernels = []
+    for index, (kernel, name) in enumerate(zip(read, names, strict=True)):
+        try:
+            weights = normalise(kernel.weights, options.normalize)
+        except InvalidKernel as error:
+            raise InvalidKernel(error.detail, f"/filters/{index}") from None
+        kernels.append(Kernel(name, np.ascontiguousarray(weights[..., ::-1, ::-1] if flip else weights), kernel.bias))
+    return kernels
+
+
+def _read_kernel(index: int, posted: Filter, library: Library, limits: Limits) -> Kernel:
+    pointer = f"/filters/{index}"
+    sources = [name for name in ("weights", "preset", "layer") if getattr(posted, name) is not None]
+    if len(sources) != 1:
+        came = " and ".join(sources) or "none of them"
+        raise InvalidKernel(f"a filter has weights, a preset, or model, layer and filter; got {came}", pointer)
+    if sources == ["weights"]:
+        weights = check_kernel(posted.weights, limits.max_kernel_side, f"{pointer}/weights")
+        return Kernel(posted.name or f"filter_{index}", weights, posted.bias)
+    if sources == ["preset"]:
+        made = preset(posted.preset or "", posted.size, posted.angle, posted.sigma, pointer)
+        return Kernel(posted.name or made.name, made.weights, posted.bias)
+    return _learnt_kernel(posted, library, pointer)
+
+
+def _learnt_kernel(posted: Filter, library: Library, pointer: str) -> Kernel:
+    network = library.get(posted.model, posted.version)
+    layer, index = posted.layer or "", posted.filter
+    weights, biases = filter_weights(network, layer, f"{pointer}/layer")
+    if index is None or index >= len(weights):
+        raise InvalidKernel(f"{layer} has filters 0 to {len(weights) - 1}, got {index}", f"{pointer}/filter")
+    flat = weights[index][0] if weights.shape[1] == 1 else weights[index]
+    return Kernel(posted.name or f"{layer}_{index}", flat, float(biases[index]) + posted.bias)
+
+
+def read_and_plan(
+    posted: Posted[ApplyFiltersOptions], kernels: Sequence[Kernel]
+) -> tuple[list[np.ndarray], list[list[Plan]]]:
+    """
+    Decode every picture to (channels, height, width) float32, and work out what each filter will do to it.
+
+    raises: what decoding raises, and InvalidKernel where a filter does not fit
+    """
+    options = posted.options
+    activation(options.activation)
+
+    def work(picture: np.ndarray) -> tuple[np.ndarray, list[Plan]]:
+        image = (prepare(picture).image[None] / np.float32(255)) if options.prepare == "auto" else to_channels(picture)
+        return image, _plan(image, kernels, options)
+
+    planned = posted.each(work, any_value=True)
+    return [image for image, _ in planned], [plans for _, plans in planned]
+
+
+def _plan(image: np.ndarray, kernels: Sequence[Kernel], options: ApplyFiltersOptions) -> list[Plan]:
+    plans = []
+    for index, kernel in enumerate(kernels):
+        places = geometry(image.shape[1:], kernel.weights.shape[-2:], options.stride, options.dilation, options.padding)
+        pooled = _pool_places(options.pool, places) if options.pool else None
+        is_colour = kernel.weights.ndim == 3
+        if is_colour and len(kernel.weights) != len(image):
+            raise InvalidKernel(
+                f"this filter has {len(kernel.weights)} channels, the picture has {len(image)}", f"/filters/{index}"
+            )
+        maps_out = len(image) if options.channels == "each" and not is_colour else 1
+        plans.append(Plan(places, pooled, len(image) if is_colour else 1, maps_out))
+    return plans
+
+
+def _pool_places(asked: Pool, places: Geometry) -> Geometry:
+    return pool_geometry(places.patches, asked.size, asked.stride)
+
+
+def check_size(plans: Sequence[Sequence[Plan]], form: str, limits: Limits) -> None:
+    """Refuse, before the work, a request over the limits on work or on the size of its answer."""
+    every = [plan for each in plans for plan in each]
+    work = sum(plan.multiply_adds for plan in every)
+    if work > limits.max_multiply_adds:
+        raise InvalidOption(
+            f"a request may need {limits.max_multiply_adds} multiply-adds, this needs {work}", "/filters"
+        )
+    before_pooling = sum(plan.maps_out * plan.places.count for plan in every)
+    if form == "json":
+        writing.check_numbers(sum(plan.numbers for plan in every), limits)
+    writing.check_bytes(4 * before_pooling, limits)
+
+
+def respond(
+    image: np.ndarray, kernels: Sequence[Kernel], plans: Sequence[Plan], options: ApplyFiltersOptions
+) -> list[np.ndarray]:
+    """
+    The last stage asked for, per filter: (rows, columns), or (channels, rows, columns) with channels=each.
+
+    Kernels of one shape run as one bank.
+    """
+    responses: list[np.ndarray | None] = [None] * len(kernels)
+    shapes = {kernel.weights.shape for kernel in kernels}
+    for shape in shapes:
+        members = [index for index, kernel in enumerate(kernels) if kernel.weights.shape == shape]
+        bank = [kernels[index] for index in members]
+        for index, maps in zip(members, _run_bank(image, bank, plans[members[0]].places, options), strict=True):
+            responses[index] = _finish(maps, options)
+    return [response for response in responses if response is not None]
+
+
+def _run_bank(
+    image: np.ndarray, bank: Sequence[Kernel], places: Geometry, options: ApplyFiltersOptions
+) -> Sequence[np.ndarray]:
+    weights = np.stack([kernel.weights for kernel in bank])
+    biases = np.array([kernel.bias for kernel in bank], np.float32)
+    if weights.ndim == 4:
+        return list(correlate_bank(image, weights, biases, places, options.pad_mode, options.pad_value))
+    planes = image if options.channels == "each" else _grey_plane(image)
+    per_plane = [
+        correlate_bank(plane[None], weights[:, None], biases, places, options.pad_mode, options.pad_value)
+        for plane in planes
+    ]
+    return list(per_plane[0]) if options.channels == "grey" else list(np.stack(per_plane, axis=1))
+
+
+def _grey_plane(image: np.ndarray) -> np.ndarray:
+    return image if len(image) == 1 else to_grey(image.transpose(1, 2, 0))[None]
+
+
+def _finish(maps: np.ndarray, options: ApplyFiltersOptions) -> np.ndarray:
+    activated = activate(options.activation, maps)
+    if options.pool is None:
+        return activated
+    return pool(activated, options.pool.kind, options.pool.size, options.pool.stride)

@@ -1,0 +1,48 @@
+"""POST /v1/classify."""
+
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Response, request
+
+from service.api import writing
+from service.api.digits import Digits, read_digits
+from service.api.options import ClassifyOptions
+from service.api.reading import read_posted
+from service.network.sessions import Library, Network, Verdicts
+from service.settings import Settings
+
+
+def blueprint(library: Library, settings: Settings) -> Blueprint:
+    """The routes of this noun, given what they work with."""
+    routes = Blueprint("classify", __name__)
+
+    @routes.post("/v1/classify")
+    def classify() -> Response:
+        """Read the digit on every posted picture."""
+        posted = read_posted(request, ClassifyOptions, settings)
+        options = posted.options
+        form = writing.choose_format(request, options.format, ("json", "npz"))
+        network = library.get(options.model, options.version)
+        digits = read_digits(posted)
+        verdicts = network.classify(digits.images)
+        if form == "npz":
+            return writing.npz(_arrays(verdicts), network)
+        return writing.json(_write(verdicts, digits, network, with_image=options.prepared_image))
+
+    return routes
+
+
+def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: bool) -> dict[str, Any]:
+    results = []
+    for index, digit in enumerate(digits.prepared):
+        result = writing.verdict(verdicts, index, network)
+        result["prepared"] = writing.prepared(digit, with_image=with_image)
+        results.append(result)
+    return writing.envelope(results, network)
+
+
+def _arrays(verdicts: Verdicts) -> dict[str, np.ndarray]:
+    arrays = {"digits": verdicts.logits.argmax(axis=1), "probabilities": verdicts.probabilities}
+    arrays["logits"] = verdicts.logits
+    return arrays if verdicts.novelty is None else arrays | {"novelty": verdicts.novelty}

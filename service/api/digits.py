@@ -1,0 +1,53 @@
+"""From posted pictures to what a network reads: the step that classify, feature-maps, explain and what-if share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.api.options import PictureOptions
+from service.api.reading import Posted
+from service.core.colour import to_grey
+from service.core.digit import PreparedDigit, prepare
+from service.core.errors import InvalidImage
+
+SIDE = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """
+    Pictures in the form the networks were trained on.
+
+    images: (n, 1, 28, 28) float32, 0 = paper, 1 = ink; prepared: what was done to each, None where it was taken as is
+    """
+
+    images: np.ndarray
+    prepared: list[PreparedDigit | None]
+
+
+def read_digits(posted: Posted[PictureOptions]) -> Digits:
+    """
+    Bring every posted picture to 28 x 28.
+
+    prepare=auto finds the digit in any picture; prepare=none takes 28 x 28 numbers as they are, 0 = paper, 1 = ink
+    raises: InvalidImage without ink (auto) or of another size (none), and what decoding raises
+    """
+    if posted.options.prepare == "auto":
+        prepared = posted.each(prepare)
+        levels = np.stack([digit.image for digit in prepared])
+        return Digits(_as_input(levels.astype(np.float32) / np.float32(255)), list(prepared))
+    unit = posted.each(_as_posted)
+    return Digits(_as_input(np.stack(unit)), [None] * len(unit))
+
+
+def _as_posted(picture: np.ndarray) -> np.ndarray:
+    if picture.shape[:2] != (SIDE, SIDE):
+        size = f"{picture.shape[1]} x {picture.shape[0]}"
+        raise InvalidImage(
+            f"with prepare=none a picture is 28 x 28 (0 paper, 1 ink), got {size}; prepare=auto takes any"
+        )
+    return to_grey(picture)
+
+
+def _as_input(unit: np.ndarray) -> np.ndarray:
+    return unit.reshape(-1, 1, SIDE, SIDE)

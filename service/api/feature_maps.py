@@ -1,0 +1,141 @@
+"""POST /v1/feature-maps: what every filter of the network responded to."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Response, request
+
+from service.api import writing
+from service.api.digits import Digits, read_digits
+from service.api.options import FeatureMapOptions
+from service.api.pictures_of_maps import draw_batch, used_range
+from service.api.reading import read_posted
+from service.core.errors import InvalidOption, NotFound
+from service.network.passport import Passport
+from service.network.sessions import Library, Network, Verdicts
+from service.settings import Settings
+
+Maps = dict[str, np.ndarray]
+
+
+def blueprint(library: Library, settings: Settings) -> Blueprint:
+    """The routes of this noun, given what they work with."""
+    routes = Blueprint("feature_maps", __name__)
+
+    @routes.post("/v1/feature-maps")
+    def feature_maps() -> Response:
+        """Answer the maps of the chosen layers, for every posted picture."""
+        posted = read_posted(request, FeatureMapOptions, settings)
+        options = posted.options
+        form = writing.choose_format(request, options.format, ("json", "png", "npz"))
+        network = library.get(options.model, options.version)
+        names = choose_maps(network.passport, options.layers)
+        filters = _choose_filters(network.passport, names, options.filters)
+        _check_size(network.passport, names, filters, len(posted.sources), form, settings)
+        digits = read_digits(posted)
+        verdicts, maps = network.analyse(digits.images, names)
+        if filters is not None:
+            maps = {name: np.ascontiguousarray(array[:, filters]) for name, array in maps.items()}
+        if form == "npz":
+            return writing.npz({**maps, "logits": verdicts.logits}, network)
+        if form == "png":
+            batch = [{name: array[i] for name, array in maps.items()} for i in range(len(digits.images))]
+            levels, text = draw_batch(batch, options)
+            return writing.png(levels, text, network)
+        return writing.json(_write(network, digits, verdicts, maps, filters, options))
+
+    return routes
+
+
+def choose_maps(passport: Passport, asked: Sequence[str] | None) -> list[str]:
+    """
+    The maps that `layers` asks for, in network order: conv1 means conv1.act; without it every .act and pool.
+
+    raises: NotFound, listing the candidates; InvalidOption for one asked for twice
+    """
+    shapes = passport.map_shapes()
+    if asked is None:
+        return [name for name in shapes if not name.endswith(".pre")]
+    chosen = [f"{name}.act" if f"{name}.act" in shapes else name for name in asked]
+    for name, map_name in zip(asked, chosen, strict=True):
+        if map_name not in shapes:
+            raise NotFound.among("layer or map", name, list(shapes), "/layers")
+        if chosen.count(map_name) > 1:
+            raise InvalidOption(f"layers names {map_name} twice", "/layers")
+    return [name for name in shapes if name in chosen]
+
+
+def _choose_filters(passport: Passport, names: Sequence[str], asked: Sequence[int] | None) -> list[int] | None:
+    if asked is None:
+        return None
+    for name in names:
+        count = passport.map_shapes()[name][0]
+        lacking = [index for index in asked if index >= count]
+        if lacking:
+            raise InvalidOption(f"{name} has filters 0 to {count - 1}, got {lacking[0]}", "/filters")
+    if len(set(asked)) < len(asked) or not asked:
+        raise InvalidOption(f"filters is a list of different indices, got {list(asked)}", "/filters")
+    return list(asked)
+
+
+def _check_size(
+    passport: Passport, names: Sequence[str], filters: Sequence[int] | None, count: int, form: str, settings: Settings
+) -> None:
+    shapes = passport.map_shapes()
+    cells = 0
+    for name in names:
+        total, rows, columns = shapes[name]
+        cells += (total if filters is None else len(filters)) * rows * columns
+    if form == "json":
+        writing.check_numbers(cells * count, settings)
+    writing.check_bytes(cells * count * 4, settings)
+
+
+def _write(
+    network: Network,
+    digits: Digits,
+    verdicts: Verdicts,
+    maps: Maps,
+    filters: Sequence[int] | None,
+    options: FeatureMapOptions,
+) -> dict[str, Any]:
+    results = []
+    for picture, prepared in enumerate(digits.prepared):
+        layers = [_write_layer(network, name, maps[name][picture], filters, options) for name in maps]
+        results.append(
+            {
+                "layers": layers,
+                "logits": verdicts.logits[picture],
+                "prepared": writing.prepared(prepared, with_image=options.prepared_image),
+            }
+        )
+    return writing.envelope(results, network)
+
+
+def _write_layer(
+    network: Network, name: str, maps: np.ndarray, filters: Sequence[int] | None, options: FeatureMapOptions
+) -> dict[str, Any]:
+    layer = network.passport.layer(name.partition(".")[0])
+    indices = range(len(maps)) if filters is None else filters
+    return {
+        "name": name,
+        "op": layer.op,
+        "shape": list(maps.shape),
+        "total": layer.shape[0],
+        "range": used_range(maps, options),
+        "filters": [_write_map(index, one, with_stats=options.stats) for index, one in zip(indices, maps, strict=True)],
+    }
+
+
+def _write_map(index: int, values: np.ndarray, *, with_stats: bool) -> dict[str, Any]:
+    members: dict[str, Any] = {"index": index, "min": values.min(), "max": values.max(), "mean": values.mean()}
+    if with_stats:
+        exact = values.astype(np.float64)
+        members |= {
+            "std": float(exact.std()),
+            "l2": float(np.linalg.norm(exact)),
+            "zeros": float((values == 0).mean()),
+            "argmax": [int(place) for place in np.unravel_index(int(values.argmax()), values.shape)],
+        }
+    return members | {"map": values}

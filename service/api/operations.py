@@ -1,0 +1,116 @@
+"""The routes that keep the service running and documented: probes, limits, the contract and its page."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+import yaml
+from flask import Blueprint, Response, redirect, request, send_from_directory
+from werkzeug.wrappers import Response as AnyResponse
+
+from service import __version__
+from service.api import writing
+from service.api.errors import PROBLEMS, slug
+from service.api.options import NoOptions
+from service.api.reading import read_options
+from service.network.sessions import Library
+from service.settings import Settings
+
+# The documentation page runs only its own scripts; its styles are set from script, hence 'unsafe-inline' for those.
+DOCS_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+DOCS_HEADERS = {"Content-Security-Policy": DOCS_POLICY, "X-Content-Type-Options": "nosniff"}
+
+
+def blueprint(library: Library, settings: Settings) -> Blueprint:
+    """The routes of this noun, given what they work with."""
+    routes = Blueprint("operations", __name__)
+
+    @routes.get("/healthz")
+    def healthz() -> Response:
+        """Say that the process lives."""
+        return writing.json({"status": "ok", "service": "filterscope", "release": __version__})
+
+    @routes.get("/readyz")
+    def readyz() -> Response:
+        """Say that the models are loaded and warmed; a worker listens only after that."""
+        ready = [{"name": network.name, "version": network.version} for network in library.networks]
+        return writing.json({"status": "ready", "models": ready})
+
+    @routes.get("/v1/limits")
+    def limits() -> Response:
+        """List every limit on a request."""
+        writing.choose_format(request, read_options(request, NoOptions).format, ("json",))
+        return writing.json(settings.limits())
+
+    @routes.get("/openapi.json")
+    def openapi() -> Response:
+        """Give the contract as OpenAPI 3.1."""
+        return Response(contract_json(), mimetype="application/json", headers=writing.HEADERS)
+
+    @routes.get("/docs")
+    def docs() -> Response:
+        """Show the contract as a page to read and try out."""
+        return Response(DOCS_PAGE, mimetype="text/html", headers=DOCS_HEADERS)
+
+    @routes.get("/docs/problems")
+    def problems() -> Response:
+        """Tell what each kind of problem means."""
+        return Response(_problems_page(), mimetype="text/html", headers=DOCS_HEADERS)
+
+    @routes.get("/docs/<path:asset>")
+    def docs_asset(asset: str) -> AnyResponse:
+        """Serve the page's own files, none from elsewhere."""
+        if asset == "start.js":
+            return Response(DOCS_SCRIPT, mimetype="text/javascript", headers=DOCS_HEADERS)
+        if asset == "":
+            return redirect("/docs")
+        return send_from_directory(str(files("flask_swagger_ui") / "dist"), asset, max_age=86400)
+
+    return routes
+
+
+@cache
+def contract() -> dict[str, Any]:
+    """openapi.yaml, parsed."""
+    text = (files("service.api") / "openapi.yaml").read_text(encoding="utf-8")
+    document: dict[str, Any] = yaml.safe_load(text)
+    document["info"]["version"] = __version__
+    return document
+
+
+@cache
+def contract_json() -> bytes:
+    """The contract in JSON."""
+    return orjson.dumps(contract())
+
+
+DOCS_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Filterscope: the API</title>
+<link rel="icon" href="/docs/favicon-32x32.png">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<main id="contract"></main>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</html>
+"""
+
+DOCS_SCRIPT = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#contract", deepLinking: true, validatorUrl: null});\n'
+
+
+def _problems_page() -> str:
+    entries = "\n".join(
+        f'<dt id="{slug(title)}">{status} {title}</dt><dd>{meaning}</dd>'
+        for status, title, meaning in PROBLEMS.values()
+    )
+    return (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Filterscope: problems</title>\n'
+        "<h1>Problems</h1>\n<p>What the <code>type</code> of an answer in problem+json (RFC 9457) means.</p>\n"
+        f"<dl>\n{entries}\n</dl></html>\n"
+    )

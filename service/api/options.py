@@ -1,0 +1,234 @@
+"""
+The options of every call, declared once and read the same way wherever they stand.
+
+An option has one name as query parameter, form field and JSON member. In a query or form a list is comma-separated, a
+structure is JSON text, a boolean is true or false. One given twice, or unknown to the call, is refused by name.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+import orjson
+from msgspec import Meta
+
+from service.core.errors import InvalidOption
+
+Whole = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+# One number, or one for rows and one for columns; the core checks them where it uses them.
+Pair = int | list[int]
+Finite = Annotated[float, Meta(ge=-3.4e38, le=3.4e38)]
+# How values become levels in a picture of maps: `range`, `lo` and `hi`, `polarity`.
+Range = Literal["layer", "map", "symmetric", "fixed"]
+Polarity = Literal["light", "pencil", "diverging"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every call takes. LISTS and STRUCTURES name the fields that text must be split or parsed for."""
+
+    LISTS: ClassVar[tuple[str, ...]] = ()
+    STRUCTURES: ClassVar[tuple[str, ...]] = ()
+
+    format: Literal["json", "png", "npz"] | None = None
+
+
+class PictureOptions(Options, frozen=True, kw_only=True):
+    """What every call that takes a picture takes; a call on a network defaults to prepare=auto."""
+
+    prepare: Literal["auto", "none"] = "auto"
+    scale: Literal[1, 255] | None = None
+    prepared_image: bool = False
+
+
+class NetworkOptions(PictureOptions, frozen=True, kw_only=True):
+    """What every call that runs a network takes."""
+
+    model: str | None = None
+    version: str | int | None = None
+
+
+class ClassifyOptions(NetworkOptions, frozen=True, kw_only=True):
+    """POST /v1/classify."""
+
+
+class FeatureMapOptions(NetworkOptions, frozen=True, kw_only=True):
+    """POST /v1/feature-maps; `filters` are indices."""
+
+    LISTS: ClassVar = ("layers", "filters")
+
+    layers: tuple[str, ...] | None = None
+    filters: tuple[Whole, ...] | None = None
+    stats: bool = False
+    range: Range = "layer"
+    lo: Finite | None = None
+    hi: Finite | None = None
+    polarity: Polarity = "light"
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Pooling after the filters; the stride is the size unless given."""
+
+    kind: str = "max"
+    size: Pair = 2
+    stride: Pair | None = None
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One filter: weights, or a preset and its parameters, or one that a model has learnt."""
+
+    weights: list[Any] | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
+    bias: Finite = 0.0
+    preset: str | None = None
+    size: Positive | None = None
+    angle: Finite | None = None
+    sigma: Finite | None = None
+    model: str | None = None
+    version: str | int | None = None
+    layer: str | None = None
+    filter: Whole | None = None
+
+
+class ApplyFiltersOptions(PictureOptions, frozen=True, kw_only=True):
+    """POST /v1/apply-filters."""
+
+    STRUCTURES: ClassVar = ("filters", "pool")
+    LISTS: ClassVar = ("stride", "dilation", "padding")
+
+    filters: tuple[Filter, ...]
+    prepare: Literal["auto", "none"] = "none"
+    stride: Pair = 1
+    dilation: Pair = 1
+    padding: str | int | list[int] = "valid"
+    pad_mode: str = "zero"
+    pad_value: Finite = 0.0
+    orientation: Literal["correlation", "convolution"] = "correlation"
+    activation: str = "linear"
+    pool: Pool | None = None
+    normalize: str = "none"
+    channels: Literal["grey", "each"] = "grey"
+    range: Range = "layer"
+    lo: Finite | None = None
+    hi: Finite | None = None
+    polarity: Polarity = "light"
+
+
+class PresetListOptions(Options, frozen=True, kw_only=True):
+    """GET /v1/filters."""
+
+    range: Range = "layer"
+    lo: Finite | None = None
+    hi: Finite | None = None
+    polarity: Polarity = "light"
+
+
+class PresetOptions(PresetListOptions, frozen=True, kw_only=True):
+    """GET /v1/filters/{name}."""
+
+    size: Positive | None = None
+    angle: Finite | None = None
+    sigma: Finite | None = None
+    card: bool = False
+
+
+class LayerFilterOptions(Options, frozen=True, kw_only=True):
+    """GET /v1/models/{m}/layers/{l}/filters and .../{k}."""
+
+    version: str | int | None = None
+    card: bool = False
+    range: Range = "layer"
+    lo: Finite | None = None
+    hi: Finite | None = None
+    polarity: Polarity = "light"
+
+
+class ModelOptions(Options, frozen=True, kw_only=True):
+    """GET /v1/models/{m}."""
+
+    version: str | int | None = None
+
+
+class NoOptions(Options, frozen=True, kw_only=True):
+    """The calls that take nothing but a format."""
+
+
+Declared = TypeVar("Declared", bound=Options)
+
+
+def convert(kind: type[Declared], text: Iterable[tuple[str, str]], members: Mapping[str, Any]) -> Declared:
+    """
+    Make the options of one call out of what was posted.
+
+    text: name and value of every query parameter and form field; members: the JSON members that are not pictures
+    raises: InvalidOption, naming the option, what it may be and what came
+
+    >>> convert(FeatureMapOptions, [("layers", "conv1,pool1")], {"stats": True}).layers
+    ('conv1', 'pool1')
+    """
+    given: dict[str, Any] = dict(members)
+    for name, value in text:
+        if name in given:
+            raise InvalidOption(f"the option {name[:80]!r} is given twice", f"/{name[:80]}")
+        given[name] = _parse_text(kind, name, value)
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise explain(error, given, kind) from None
+
+
+def _parse_text(kind: type[Options], name: str, value: str) -> Any:
+    if name in kind.STRUCTURES:
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise InvalidOption(f"{name} must be JSON text here: {error}", f"/{name}") from None
+    if name in kind.LISTS:
+        return _parse_list(value, always=name in {"layers", "filters"})
+    return value
+
+
+def _parse_list(value: str, *, always: bool) -> Any:
+    parts = [int(part) if re.fullmatch(r"\s*-?\d{1,9}\s*", part) else part for part in value.split(",")]
+    return parts if always or len(parts) > 1 else parts[0]
+
+
+def explain(error: msgspec.ValidationError, given: Any, kind: type[msgspec.Struct] | None = None) -> InvalidOption:
+    """Turn msgspec's message into ours: what was wanted, what came, and where as a JSON pointer."""
+    message, _, path = str(error).partition(" - at `$")
+    steps = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path.rstrip("`"))
+    pointer, value, known = "", given, True
+    for name, index in steps:
+        step: Any = name or (int(index) if index.isdecimal() else index)
+        pointer += f"/{step}"
+        known = known and ((isinstance(value, dict) and step in value) or (isinstance(value, list) and step != "..."))
+        value = value[step] if known else None
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL)
+    if unknown:
+        name = unknown[1][:80]
+        there_is = ", ".join(field.encode_name for field in msgspec.structs.fields(kind)) if kind and not steps else ""
+        hint = f"; this call takes: {there_is}" if there_is else ""
+        return InvalidOption(f"there is no option {name!r}{hint}", f"{pointer}/{name}")
+    missing = re.fullmatch(r"Object missing required field `(.*)`", message)
+    if missing:
+        return InvalidOption(f"{missing[1]} is missing", f"{pointer}/{missing[1]}")
+    choices = _choices(kind, steps) if message.startswith("Invalid enum value") else ""
+    wanted = choices or message[0].lower() + message[1:]
+    came = f", got {_show(value)}" if known and steps else ""
+    return InvalidOption(f"{pointer.lstrip('/') or 'the options'}: {wanted.split(', got ')[0]}{came}", pointer)
+
+
+def _choices(kind: type[msgspec.Struct] | None, steps: list[tuple[str, str]]) -> str:
+    # msgspec says that a value is none of the choices, but not what the choices are.
+    if kind is None or len(steps) != 1:
+        return ""
+    declared = next(field.type for field in msgspec.structs.fields(kind) if field.encode_name == steps[0][0])
+    literals = [declared, *get_args(declared)]
+    values = next((get_args(literal) for literal in literals if get_origin(literal) is Literal), ())
+    return f"must be one of {', '.join(map(str, values))}" if values else ""
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,84 @@
+"""Maps and filters drawn as contact sheets, with the range of values they were drawn with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from service.api.options import (
+    ApplyFiltersOptions,
+    FeatureMapOptions,
+    LayerFilterOptions,
+    PresetListOptions,
+    PresetOptions,
+)
+from service.core.ranges import to_levels, value_range
+from service.core.sheets import Levels, enlarge, grid, stack
+
+# Tiles to a row, and the side in pixels that a small tile is enlarged to.
+COLUMNS = 8
+TILE_SIDE = 56
+KERNEL_TILE_SIDE = 84
+
+
+# The options that say how values become levels: range, lo, hi and polarity.
+Drawing = FeatureMapOptions | ApplyFiltersOptions | PresetListOptions | PresetOptions | LayerFilterOptions
+
+
+def used_range(maps: np.ndarray, options: Drawing) -> tuple[float, float] | list[tuple[float, float]]:
+    """The range of values that a picture of `maps` (filters, rows, columns) shows: one, or one per map."""
+    if options.range == "map":
+        return [value_range(one, "map", options.lo, options.hi) for one in maps]
+    return value_range(maps, options.range, options.lo, options.hi)
+
+
+def draw_maps(
+    maps: np.ndarray, options: Drawing, *, side: int = TILE_SIDE, columns: int = COLUMNS
+) -> tuple[Levels, Any]:
+    """
+    Draw a sheet of one layer's maps.
+
+    maps: (filters, rows, columns)   returns: the sheet, and the range or ranges it was drawn with
+    """
+    ranges = used_range(maps, options)
+    each = ranges if isinstance(ranges, list) else [ranges] * len(maps)
+    factor = max(1, side // max(maps.shape[1:]))
+    tiles = [
+        enlarge(to_levels(one, lo, hi, options.polarity).levels, factor)
+        for one, (lo, hi) in zip(maps, each, strict=True)
+    ]
+    return grid(tiles, columns), ranges
+
+
+def draw_batch(batch: Sequence[dict[str, np.ndarray]], options: Drawing) -> tuple[Levels, dict[str, str]]:
+    """
+    Draw a row per picture, and in it a sheet per layer.
+
+    batch: per picture the maps (filters, rows, columns) by name
+    returns: the whole sheet, and the text that goes with it: the ranges by name, per picture
+    """
+    rows, ranges = [], []
+    for maps in batch:
+        drawn = {name: draw_maps(stacked, options) for name, stacked in maps.items()}
+        rows.append(stack([sheet for sheet, _ in drawn.values()]))
+        ranges.append({name: used for name, (_, used) in drawn.items()})
+    return stack(rows), _text(ranges if len(ranges) > 1 else ranges[0], options)
+
+
+def draw_kernels(kernels: Sequence[np.ndarray], options: Drawing) -> tuple[Levels, dict[str, str]]:
+    """
+    Draw filters, (channels, rows, columns) each: a tile per channel, a row per filter where there are several.
+    """
+    channels = len(kernels[0])
+    tiles = np.concatenate(kernels)
+    sheet, used = draw_maps(tiles, options, side=KERNEL_TILE_SIDE, columns=channels if channels > 1 else COLUMNS)
+    return sheet, _text(used, options)
+
+
+def _text(ranges: Any, options: Drawing) -> dict[str, str]:
+    return {
+        "range": orjson.dumps(ranges).decode(),
+        "range-mode": options.range,
+        "polarity": options.polarity,
+    }

@@ -1,0 +1,160 @@
+"""
+Answers: JSON by orjson, npz by the standard library's zip, PNG by pictures.
+
+Results become dictionaries and bytes here and in the routes, and nowhere further in.
+"""
+
+import base64
+import io
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from flask import Request, Response
+from numpy.lib import format as npy
+
+from service.core.digit import PreparedDigit
+from service.core.errors import InvalidOption, NotAcceptable, TooLarge
+from service.network.sessions import Network, Verdicts
+from service.pictures import encode_png
+from service.settings import Limits
+
+MEDIA_TYPES = {"json": "application/json", "png": "image/png", "npz": "application/x-npz"}
+# Also understood in Accept; an npz is a zip.
+SYNONYMS = {"application/zip": "npz", "application/octet-stream": "npz"}
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+def choose_format(request: Request, asked: str | None, available: Sequence[str]) -> str:
+    """
+    The format of the answer: `format=` beats Accept, and without either it is the first available.
+
+    raises: NotAcceptable when the call has no such answer
+    """
+    if asked is not None:
+        if asked not in available:
+            raise NotAcceptable(f"this call answers {', '.join(available)}, got format={asked}", "/format")
+        return asked
+    if "Accept" not in request.headers:
+        return available[0]
+    offered = {MEDIA_TYPES[name]: name for name in available}
+    offered |= {kind: name for kind, name in SYNONYMS.items() if name in available}
+    best = request.accept_mimetypes.best_match(list(offered))
+    if best is None:
+        accept = request.headers["Accept"][:80]
+        raise NotAcceptable(f"this call answers {', '.join(offered)}, got Accept: {accept}")
+    return offered[best]
+
+
+def json(members: Any) -> Response:
+    """Write JSON; NumPy arrays become nested numbers, float32 with the fewest digits that read back the same."""
+    text = orjson.dumps(members, _in_row_order, orjson.OPT_SERIALIZE_NUMPY)
+    return Response(text, mimetype="application/json", headers=HEADERS)
+
+
+def _in_row_order(value: Any) -> Any:
+    """Help orjson with what it cannot write itself: arrays that do not lie in memory as they are read."""
+    if isinstance(value, np.ndarray):
+        return np.ascontiguousarray(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def envelope(results: list[Any], network: Network | None = None) -> dict[str, Any]:
+    """What every call on pictures answers: which network ran, if one did, and one result per picture."""
+    if network is None:
+        return {"results": results}
+    return {"model": network.name, "version": network.version, "sha256": network.sha256, "results": results}
+
+
+def npz(arrays: Mapping[str, np.ndarray], network: Network | None = None) -> Response:
+    """Write arrays by name, stored and not deflated: a page reads them twenty times faster than JSON."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            # A fixed date, so that the same question has the same bytes as its answer.
+            entry = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+            with archive.open(entry, "w", force_zip64=array.nbytes >= 2**31) as file:
+                npy.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+    return _binary(out.getvalue(), "npz", network, {})
+
+
+def png(levels: np.ndarray, text: Mapping[str, Any], network: Network | None = None) -> Response:
+    """Write a picture; `text` goes into its text chunks, and as X-Filterscope-<Key> headers."""
+    return _binary(encode_png(levels, text), "png", network, text)
+
+
+def _binary(body: bytes, kind: str, network: Network | None, text: Mapping[str, Any]) -> Response:
+    headers = dict(HEADERS)
+    if network is not None:
+        headers |= {"X-Filterscope-Model": f"{network.name}/{network.version}", "X-Filterscope-Sha256": network.sha256}
+    headers |= {f"X-Filterscope-{key.title()}": str(value) for key, value in text.items()}
+    return Response(body, mimetype=MEDIA_TYPES[kind], headers=headers)
+
+
+def check_numbers(count: int, limits: Limits, others: str = "npz and png") -> None:
+    """Refuse, before the work, a JSON answer of more numbers than the limit."""
+    if count > limits.max_json_numbers_out:
+        allowed = limits.max_json_numbers_out
+        raise InvalidOption(
+            f"an answer in JSON may have {allowed} numbers, this would have {count}; ask for format={others}", "/format"
+        )
+
+
+def check_bytes(count: int, limits: Limits) -> None:
+    """Refuse, before the work, a binary answer of more bytes than the limit."""
+    if count > limits.max_answer_bytes:
+        raise TooLarge(f"an answer may have {limits.max_answer_bytes} bytes, this would have {count}")
+
+
+def verdict(verdicts: Verdicts, index: int, network: Network) -> dict[str, Any]:
+    """One picture's verdict; `confidence` is the probability of `digit`."""
+    probabilities, digit = verdicts.probabilities[index], verdicts.digits[index]
+    members: dict[str, Any] = {
+        "digit": digit,
+        "confidence": probabilities[digit],
+        "probabilities": probabilities,
+        "logits": verdicts.logits[index],
+    }
+    threshold = network.passport.novelty
+    if verdicts.novelty is not None and threshold is not None:
+        novelty = verdicts.novelty[index]
+        members |= {"novelty": novelty, "is_digit": bool(novelty <= threshold.threshold)}
+    return members
+
+
+def prepared(digit: PreparedDigit | None, *, with_image: bool) -> dict[str, Any] | None:
+    """What was done to the posted picture; None where nothing was."""
+    if digit is None:
+        return None
+    members: dict[str, Any] = {
+        "inverted": digit.inverted,
+        "box": list(digit.box),
+        "shift": list(digit.shift),
+        "angle": digit.angle,
+        "matrix": np.ascontiguousarray(digit.matrix),
+    }
+    if with_image:
+        members["image"] = data_url(digit.image)
+    return members
+
+
+def data_url(levels: np.ndarray) -> str:
+    """A picture as a data: URL."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(levels)).decode("ascii")
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """
+    Make names unique by numbering the repeated ones.
+
+    >>> numbered(["box", "sobel", "box"])
+    ['box', 'sobel', 'box_2']
+    """
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return unique

@@ -1,0 +1,1 @@
+"""The lecture and the digit reader in NumPy: no Flask, no onnxruntime, no Pillow."""

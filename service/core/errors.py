@@ -1,0 +1,91 @@
+"""
+Everything the core can refuse, as one tree.
+
+    ServiceError                   anything the service answers on purpose
+    ├── Unreadable                 400  the bytes are not what they claim to be
+    ├── NotFound                   404  no model, version, layer, filter or preset of that name
+    ├── NotAcceptable              406  the answer does not exist in that format
+    ├── NotPossible                409  this network's structure does not allow that method
+    ├── TooLarge                   413  over a published limit on size
+    ├── UnsupportedType            415  not a picture this service reads
+    ├── InvalidInput               422  readable, but not allowed
+    │   ├── InvalidImage
+    │   ├── InvalidKernel
+    │   └── InvalidOption
+    └── Busy                       503  no room now
+
+The statuses are given by `service/api/errors.py`; nothing in here knows HTTP.
+A message says what was wanted and what came: "stride must be at least 1, got 0".
+"""
+
+from collections.abc import Iterable, Sequence
+
+
+class ServiceError(Exception):
+    """
+    A refusal with a reason a caller can act on.
+
+    detail: one sentence; pointer: where in the request, as a JSON pointer ("/filters/0/weights") or an option's
+    name ("/stride"); problems: further (pointer, detail) pairs when several things are wrong at once.
+    """
+
+    def __init__(self, detail: str, pointer: str = "", problems: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+        self.problems = tuple(problems)
+
+
+class Unreadable(ServiceError):
+    """The bytes are not what they claim to be."""
+
+
+class NotFound(ServiceError):
+    """
+    No such thing; the message lists what there is.
+
+    >>> NotFound.among("layer", "conv9", ["conv1", "pool1"]).detail
+    "there is no layer 'conv9'; there is: conv1, pool1"
+    """
+
+    @classmethod
+    def among(cls, kind: str, name: object, candidates: Sequence[object], pointer: str = "") -> "NotFound":
+        """Build the error for `name`, listing the candidates."""
+        listed = ", ".join(str(candidate) for candidate in candidates)
+        return cls(f"there is no {kind} {str(name)[:80]!r}; there is: {listed}", pointer)
+
+
+class NotAcceptable(ServiceError):
+    """The answer does not exist in the format asked for."""
+
+
+class NotPossible(ServiceError):
+    """The structure of this network does not allow that method; the message names those it does."""
+
+
+class TooLarge(ServiceError):
+    """Over a published limit on size."""
+
+
+class UnsupportedType(ServiceError):
+    """Not a picture, or not a kind this service reads."""
+
+
+class InvalidInput(ServiceError):
+    """Readable, but not allowed."""
+
+
+class InvalidImage(InvalidInput):
+    """A picture the call cannot use."""
+
+
+class InvalidKernel(InvalidInput):
+    """A filter the call cannot use."""
+
+
+class InvalidOption(InvalidInput):
+    """An option with a value outside what it may be."""
+
+
+class Busy(ServiceError):
+    """No room now; try again shortly."""

@@ -1,0 +1,1 @@
+"""Everything that runs on onnxruntime: the trained networks, and the engine for callers' filters."""

@@ -1,0 +1,147 @@
+"""
+What a model says about itself: the passport.json beside its files, read into types.
+
+A new model needs no change of code: labels, layers and thresholds come from here.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from service.core.errors import NotFound
+
+
+class Layer(msgspec.Struct, frozen=True, kw_only=True):
+    """One layer, in network order; shapes are (filters, rows, columns), the head's is (classes,)."""
+
+    name: str
+    op: Literal["conv", "maxpool", "avgpool", "linear"]
+    in_shape: tuple[int, ...]
+    shape: tuple[int, ...]
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    activation: Literal["linear", "relu", "tanh"] = "linear"
+    reduce: Literal["flatten", "mean"] = "flatten"
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The names of its feature maps: what can be asked for under this layer's name."""
+        if self.op == "conv":
+            return (f"{self.name}.pre", f"{self.name}.act")
+        return () if self.op == "linear" else (self.name,)
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        if self.op == "conv":
+            return self.shape[0] * (self.in_shape[0] * self.kernel[0] * self.kernel[1] + 1)
+        if self.op == "linear":
+            return self.shape[0] * (self._features + 1)
+        return 0
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications, each with its addition, for one picture; pooling multiplies nothing."""
+        if self.op == "conv":
+            filters, rows, columns = self.shape
+            return filters * rows * columns * self.in_shape[0] * self.kernel[0] * self.kernel[1]
+        return self.shape[0] * self._features if self.op == "linear" else 0
+
+    @property
+    def _features(self) -> int:
+        filters, rows, columns = self.in_shape
+        return filters if self.reduce == "mean" else filters * rows * columns
+
+
+class Digest(msgspec.Struct, frozen=True):
+    """The SHA-256 of one file of the model, in hexadecimal, and its size."""
+
+    sha256: str
+    bytes: int
+
+
+class Novelty(msgspec.Struct, frozen=True, kw_only=True):
+    """Above `threshold` a picture is called not a digit."""
+
+    threshold: float
+    method: str = ""
+
+
+class Passport(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole passport; what the service does not use itself is kept in `raw` and answered as it is."""
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    files: dict[str, Digest]
+    novelty: Novelty | None = None
+    raw: dict[str, Any] = {}
+
+    @classmethod
+    def read(cls, path: Path) -> "Passport":
+        """Read a passport.json; msgspec.ValidationError says what is wrong with one that is no passport."""
+        text = path.read_bytes()
+        return msgspec.structs.replace(msgspec.json.decode(text, type=cls), raw=msgspec.json.decode(text))
+
+    @property
+    def convolutions(self) -> tuple[Layer, ...]:
+        """The layers that have filters."""
+        return tuple(layer for layer in self.layers if layer.op == "conv")
+
+    @property
+    def head(self) -> Layer:
+        """The one linear layer, always the last."""
+        return self.layers[-1]
+
+    def layer(self, name: str, pointer: str = "/layer") -> Layer:
+        """The layer of that name; NotFound lists the candidates."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise NotFound.among("layer", name, [layer.name for layer in self.layers], pointer)
+
+    def map_shapes(self) -> dict[str, tuple[int, ...]]:
+        """
+        The (filters, rows, columns) of every map, in network order.
+        """
+        return {name: layer.shape for layer in self.layers for name in layer.maps}
+
+
+class Field(msgspec.Struct, frozen=True):
+    """
+    The part of the picture that one cell of a map can see, along one axis.
+
+    Cell i reads `size` pixels, of which the first is `start` + i * `jump` (negative inside the padding).
+    """
+
+    size: int
+    jump: int
+    start: int
+
+
+def receptive_fields(layers: tuple[Layer, ...]) -> dict[str, tuple[Field, Field]]:
+    """
+    (rows, columns) receptive field of each layer's cells, up to the head, which sees the whole picture.
+
+    r_l = r_(l-1) + (k_l - 1) j_(l-1);  j_l = j_(l-1) s_l;  start_l = start_(l-1) - p_l j_(l-1)
+    (Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, doi
+    10.23915/distill.00021).
+    """
+    fields: dict[str, tuple[Field, Field]] = {}
+    current = (Field(1, 1, 0), Field(1, 1, 0))
+    for layer in layers:
+        if layer.op == "linear":
+            break
+        rows, columns = (
+            Field(
+                size=before.size + (layer.kernel[axis] - 1) * before.jump,
+                jump=before.jump * layer.stride[axis],
+                start=before.start - layer.pads[axis] * before.jump,
+            )
+            for axis, before in enumerate(current)
+        )
+        current = fields[layer.name] = (rows, columns)
+    return fields

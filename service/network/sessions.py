@@ -1,0 +1,217 @@
+"""
+The trained networks: each model's two onnxruntime sessions, lean and analysis.
+
+onnxruntime runs the whole graph whatever output is asked for, so classifying runs a file whose only outputs are the
+verdict, and explaining runs its twin in which every inner map is an output and every weight an input.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnxruntime
+
+from service.core.errors import NotFound
+from service.network.passport import Passport
+
+MODEL_FILE, ANALYSIS_FILE, PASSPORT_FILE = "model.onnx", "analysis.onnx", "passport.json"
+
+# Batches are cut into runs of this many pictures: enough to be as fast as one run of all of them, and the inner
+# tensors of a run stay within a few megabytes.
+PICTURES_PER_RUN = 32
+
+# The two files hold the same weights but may be fused differently; float32 rounding is the only difference allowed.
+LARGEST_LOGIT_DIFFERENCE = 1e-4
+
+
+class BadModel(Exception):
+    """A model folder that cannot be served, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """
+    What a network says of n pictures.
+
+    probabilities: (n, classes) float32; logits: (n, classes) float32; novelty: (n,) float32, or None where the
+    network does not measure it
+    """
+
+    probabilities: np.ndarray
+    logits: np.ndarray
+    novelty: np.ndarray | None
+
+    @property
+    def digits(self) -> list[int]:
+        """The most probable class of each picture."""
+        return [int(index) for index in self.logits.argmax(axis=1)]
+
+
+class Network:
+    """
+    One version of one model.
+
+    folder: holds model.onnx, analysis.onnx and passport.json
+    raises: BadModel when a file is missing, was changed, or the two files disagree
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.passport = _read_passport(folder)
+        self.sha256 = self.passport.files[MODEL_FILE].sha256
+        self._lean = _open_session(folder / MODEL_FILE)
+        self._analysis = _open_session(folder / ANALYSIS_FILE)
+        self._verdict_names = [output.name for output in self._lean.get_outputs()]
+        self._check_twins(folder)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.passport.name
+
+    @property
+    def version(self) -> str:
+        """The version, as in the name of its folder."""
+        return self.passport.version
+
+    @cached_property
+    def weights(self) -> dict[str, np.ndarray]:
+        """
+        Every weight and bias by name: conv1.weight (filters, channels, rows, columns), conv1.bias (filters,), ...
+        """
+        outputs = [output.name for output in self._analysis.get_outputs() if output.name.startswith("weights/")]
+        blank = np.zeros((1, 1, 28, 28), np.float32)
+        arrays = self._analysis.run(outputs, {"image": blank})
+        return {name.removeprefix("weights/"): array for name, array in zip(outputs, arrays, strict=True)}
+
+    def classify(self, images: np.ndarray) -> Verdicts:
+        """Run the lean network. images: (n, 1, 28, 28) float32, 0 = paper, 1 = ink."""
+        if len(images) <= PICTURES_PER_RUN:
+            return _verdicts(self._lean.run(None, {"image": images}))
+        return _verdicts(_run_in_parts(self._lean, self._verdict_names, images, {}))
+
+    def analyse(
+        self, images: np.ndarray, maps: Sequence[str], overrides: Mapping[str, np.ndarray] | None = None
+    ) -> tuple[Verdicts, dict[str, np.ndarray]]:
+        """
+        Run the analysis network once for the verdicts and the maps that go with them.
+
+        images: (n, 1, 28, 28) float32; maps: names such as conv1.act or pool1
+        overrides: weights to use in place of the trained ones, by name, of the same shape
+        returns: the verdicts, and (n, filters, rows, columns) float32 per map
+        """
+        arrays = _run_in_parts(self._analysis, [*self._verdict_names, *maps], images, overrides or {})
+        verdicts = _verdicts(arrays[: len(self._verdict_names)])
+        return verdicts, dict(zip(maps, arrays[len(self._verdict_names) :], strict=True))
+
+    def _check_twins(self, folder: Path) -> None:
+        probe = np.linspace(0, 1, 2 * 28 * 28, dtype=np.float32).reshape(2, 1, 28, 28) ** 2
+        lean, (analysed, _) = self.classify(probe), self.analyse(probe, [])
+        difference = float(np.abs(lean.logits - analysed.logits).max())
+        if not difference <= LARGEST_LOGIT_DIFFERENCE or lean.digits != analysed.digits:
+            raise BadModel(f"{folder}: {MODEL_FILE} and {ANALYSIS_FILE} differ by {difference:g} in a logit")
+
+
+class Library:
+    """Every model under one folder, by name and version."""
+
+    def __init__(self, networks: Sequence[Network], default: str) -> None:
+        self._networks: dict[str, dict[str, Network]] = {}
+        for network in networks:
+            self._networks.setdefault(network.name, {})[network.version] = network
+        if default not in self._networks:
+            raise BadModel(f"the default model {default!r} is not among: {', '.join(self._networks) or 'no model'}")
+        self.default = default
+        self._newest = {name: versions[max(versions, key=int)] for name, versions in self._networks.items()}
+
+    @classmethod
+    def open(cls, folder: Path, default: str) -> "Library":
+        """Load models/<name>/<version>/ for every name and version; BadModel names the first that cannot be."""
+        passports = sorted(folder.glob(f"*/*/{PASSPORT_FILE}"))
+        return cls([Network(passport.parent) for passport in passports], default)
+
+    @property
+    def networks(self) -> list[Network]:
+        """All of them, by name and then version."""
+        return [versions[v] for _, versions in sorted(self._networks.items()) for v in sorted(versions, key=int)]
+
+    def get(self, name: str | None = None, version: str | int | None = None) -> Network:
+        """The network of that name and version, the default one, or the highest version; or NotFound."""
+        if name is None:
+            name = self.default
+        if name not in self._networks:
+            raise NotFound.among("model", name, sorted(self._networks), "/model")
+        if version is None:
+            return self._newest[name]
+        version = str(version)
+        if version not in self._networks[name]:
+            there_are = [network.version for network in self.networks if network.name == name]
+            raise NotFound.among(f"version of {name}", version, there_are, "/version")
+        return self._networks[name][version]
+
+
+def _read_passport(folder: Path) -> Passport:
+    try:
+        passport = Passport.read(folder / PASSPORT_FILE)
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadModel(f"{folder / PASSPORT_FILE}: {error}") from error
+    if (passport.name, passport.version) != (folder.parent.name, folder.name) or not passport.version.isdecimal():
+        raise BadModel(f"{folder}: its passport says {passport.name} version {passport.version}")
+    for file in (MODEL_FILE, ANALYSIS_FILE):
+        _check_digest(folder / file, passport)
+    return passport
+
+
+def _check_digest(path: Path, passport: Passport) -> None:
+    if path.name not in passport.files:
+        raise BadModel(f"{path}: its passport gives no SHA-256 for it")
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadModel(f"{path}: {error.strerror}") from error
+    if found != passport.files[path.name].sha256:
+        raise BadModel(f"{path}: SHA-256 is {found}, its passport says {passport.files[path.name].sha256}")
+
+
+def _open_session(path: Path) -> onnxruntime.InferenceSession:
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), one_thread(), providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common base but this
+        raise BadModel(f"{path}: {error}") from error
+
+
+def one_thread() -> onnxruntime.SessionOptions:
+    """
+    Session options for a worker process: it has one CPU, its sisters have the others.
+
+    onnxruntime would size its pool from the host, not from the container; for these networks one thread is also the
+    fastest.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
+def _verdicts(arrays: Sequence[np.ndarray]) -> Verdicts:
+    return Verdicts(arrays[0], arrays[1], arrays[2] if len(arrays) > 2 else None)
+
+
+def _run_in_parts(
+    session: onnxruntime.InferenceSession, names: list[str], images: np.ndarray, overrides: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
+    feeds = dict(overrides)
+    parts = [
+        session.run(names, {"image": images[start : start + PICTURES_PER_RUN], **feeds})
+        for start in range(0, len(images), PICTURES_PER_RUN)
+    ]
+    if len(parts) == 1:
+        return list(parts[0])
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]

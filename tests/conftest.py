@@ -1,0 +1,38 @@
+"""What every test may ask for, and what the last lines of a run say."""
+
+import os
+
+import pytest
+
+from service.app import create_app
+from service.settings import SHIPPED_MODELS, Settings
+from training.data import find_mnist
+
+
+@pytest.fixture(scope="session")
+def app():
+    """The whole service on the shipped models, with default settings."""
+    return create_app(Settings(models=str(SHIPPED_MODELS)))
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def proof():
+    """True under `make proof`: sweep everything, not a seeded sample."""
+    return bool(os.environ.get("FILTERSCOPE_PROOF"))
+
+
+def pytest_report_header():
+    return f"MNIST: {find_mnist() or 'absent, the tests that need it are skipped'}"
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = terminalreporter.stats.get("skipped", [])
+    terminalreporter.write_line(f"MNIST: {find_mnist() or 'absent'}")
+    reasons = sorted({str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)})
+    for reason in reasons:
+        terminalreporter.write_line(f"skipped: {reason}")

@@ -1,0 +1,145 @@
+"""The real server: gunicorn, its worker and the door, over real sockets."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from tests.drawing import draw, encode
+
+ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs a POSIX system")
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server of its own for this file: (port, process)."""
+    port = free_port()
+    environ = os.environ | {
+        "PORT": str(port),
+        "WORKERS": "1",
+        "FILTERSCOPE_BODY_TIMEOUT_SECONDS": "1.5",
+        "FILTERSCOPE_MAX_BODY_BYTES": "2000000",
+    }
+    command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environ)
+    wait_until_ready(port, process)
+    yield port, process
+    process.terminate()
+    process.wait(30)
+
+
+def wait_until_ready(port, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server stopped"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("the server was not ready in time")
+
+
+def post(port, body, path="/v1/classify", headers=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", path, body, headers or {})
+    response = connection.getresponse()
+    return response.status, dict(response.getheaders()), response.read()
+
+
+def send_raw(port, data, seconds=5):
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as raw:
+        raw.sendall(data)
+        received = b""
+        while piece := raw.recv(65536):
+            received += piece
+        return received
+
+
+def test_a_digit_posted_over_http_is_read(server):
+    status, headers, body = post(server[0], encode(draw(3)))
+    assert status == 200
+    assert headers["Content-Type"] == "application/json"
+    assert json.loads(body)["results"][0]["digit"] == 3
+
+
+def test_one_connection_serves_many_requests(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server[0], timeout=20)
+    for digit in (1, 7, 4, 2):
+        connection.request("POST", "/v1/classify", encode(draw(digit)))
+        assert json.loads(connection.getresponse().read())["results"][0]["digit"] == digit
+
+
+def test_a_chunked_body_is_read_whole(server):
+    picture = encode(draw(7))
+    pieces = (picture[start : start + 50] for start in range(0, len(picture), 50))
+    status, _, body = post(server[0], pieces)
+    assert status == 200
+    assert json.loads(body)["results"][0]["digit"] == 7
+
+
+def test_a_413_reaches_a_client_that_is_still_sending(server):
+    head = b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n"
+    answer = send_raw(server[0], head + b"x" * 100_000)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"2000000 bytes, this has 50000000" in answer
+
+
+def test_a_stalled_body_is_dropped_after_the_published_time_and_others_are_served_meanwhile(server):
+    with socket.create_connection(("127.0.0.1", server[0]), timeout=10) as raw:
+        raw.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+        status, _, _ = post(server[0], encode(draw(1)))
+        assert status == 200
+        answer = raw.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_half_closed_connection_is_dropped_and_costs_nothing(server):
+    with socket.create_connection(("127.0.0.1", server[0]), timeout=10) as raw:
+        raw.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+        raw.shutdown(socket.SHUT_WR)
+        assert not raw.recv(65536).startswith(b"HTTP/1.1 200")
+    assert post(server[0], encode(draw(1)))[0] == 200
+
+
+def test_malformed_requests_are_refused_and_the_worker_lives(server):
+    for data in (b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n\r\n"):
+        assert not send_raw(server[0], data).startswith(b"HTTP/1.1 2")
+    assert post(server[0], encode(draw(1)))[0] == 200
+
+
+def test_sighup_reloads_and_keeps_answering(server):
+    port, process = server
+    process.send_signal(signal.SIGHUP)
+    for _ in range(40):
+        assert post(port, encode(draw(2)))[0] == 200
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("FILTERSCOPE_MAX_BATCH", "many", "FILTERSCOPE_MAX_BATCH: Expected `int`, got 'many'"),
+        ("FILTERSCOPE_MODELS", "nowhere", "the default model 'digits' is not among: no model"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_and_is_named(variable, value, says):
+    environ = os.environ | {"PORT": str(free_port()), "WORKERS": "1", variable: value}
+    command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert says in done.stderr

@@ -1,0 +1,163 @@
+"""The command line: each command reads its options, calls the one file that does the work, and says what came of it."""
+
+import os
+from pathlib import Path
+
+import click
+
+from training.data import DatasetError, cache_folder, fetch_mnist, find_or_fetch_mnist, load_mnist
+from training.knobs import STRUCTURES, Knobs, StudyKnobs
+
+_CHECKOUT = Path(__file__).resolve().parents[1]
+_BUILD = _CHECKOUT / "build"
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder of the four MNIST files. Otherwise FILTERSCOPE_MNIST, the cache folder, a folder `mnist` or "
+    "`shared/mnist` beside or above the checkout; failing all, they are downloaded.",
+)
+models_option = click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=_BUILD / "models",
+    show_default="build/models",
+    help="Folder the model folder is written into.",
+)
+pictures_option = click.option(
+    "--pictures",
+    type=click.Path(path_type=Path),
+    default=_BUILD / "training",
+    show_default="build/training",
+    help="Folder for the PNGs.",
+)
+seed_option = click.option("--seed", type=int, default=1, show_default=True)
+
+
+class _Commands(click.Group):
+    """A group whose commands report a problem with the digits or a model folder as one line, not as a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from training.evaluate import ModelFolderError  # noqa: PLC0415  torch and onnxruntime load when needed
+
+        try:
+            return super().invoke(ctx)
+        except (DatasetError, ModelFolderError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Commands)
+def main() -> None:
+    """Train, measure and export the networks that Filterscope serves."""
+
+
+@main.command()
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder to fill; by default the cache folder.")
+def fetch(folder: Path | None) -> None:
+    """Download MNIST, each file checked against its SHA-256."""
+    target = folder or cache_folder()
+    fetch_mnist(target)
+    click.echo(f"MNIST is in {target}")
+
+
+@main.command()
+@data_option
+@pictures_option
+@seed_option
+def samples(data: Path | None, pictures: Path, seed: int) -> None:
+    """Draw a sheet of training digits with their labels, as they come and as pencil on paper."""
+    from training.drawings import draw_samples  # noqa: PLC0415
+
+    part = load_mnist(find_or_fetch_mnist(data)).train
+    for pencil in (False, True):
+        path = pictures / f"samples-{'pencil' if pencil else 'native'}.png"
+        draw_samples(part, path, pencil=pencil, seed=seed)
+        click.echo(f"seed {seed}: {path}")
+
+
+@main.command()
+@click.argument("name", type=click.Choice(sorted(STRUCTURES)), default="digits")
+@data_option
+@models_option
+@pictures_option
+@seed_option
+@click.option("--epochs", type=click.IntRange(min=1), default=Knobs.epochs, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=2), default=Knobs.batch_size, show_default=True)
+@click.option("--learning-rate", type=float, default=Knobs.learning_rate, show_default=True)
+@click.option("--validation-count", type=click.IntRange(min=1), default=10_000, show_default=True)
+def train(
+    name: str,
+    data: Path | None,
+    models: Path,
+    pictures: Path,
+    seed: int,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    validation_count: int,
+) -> None:
+    """Train one network without a teacher and export it."""
+    from training.train import Places, train_network  # noqa: PLC0415
+
+    knobs = Knobs(seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    places = Places(find_or_fetch_mnist(data), models, pictures)
+    finished = train_network(name, knobs, places, validation_count=validation_count)
+    rates = finished.passport["accuracy"]
+    click.echo(f"seed {seed}: validation {rates['validation']:.2%}, test {rates['test']:.2%}")
+    click.echo(f"{finished.passport['parameters']} parameters in {finished.folder}; pictures in {pictures}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@data_option
+@pictures_option
+@click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
+def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None:
+    """Measure a model folder (models/digits/1) again."""
+    from training.drawings import draw_confusion  # noqa: PLC0415
+    from training.evaluate import evaluate as run  # noqa: PLC0415
+
+    digits = getattr(load_mnist(find_or_fetch_mnist(data)), part)
+    result = run(folder, digits)
+    measured = result.measurement
+    click.echo(f"{result.passport['name']} {result.passport['version']}, {result.passport['parameters']} parameters")
+    click.echo(f"{part}: {measured.accuracy:.2%} of {len(digits)} right, {measured.wrong} wrong")
+    click.echo(f"expected calibration error: {measured.expected_calibration_error:.3%}")
+    if result.flagged_share is not None:
+        click.echo(f"flagged as no digit: {result.flagged_share:.2%}")
+    click.echo(f"largest difference between model.onnx and analysis.onnx: {result.largest_difference:.1e}")
+    path = pictures / f"{result.passport['name']}-confusion.png"
+    draw_confusion(measured.confusion, path)
+    click.echo(f"confusion matrix: {path}")
+
+
+@main.command()
+@data_option
+@models_option
+@seed_option
+def quick(data: Path | None, models: Path, seed: int) -> None:
+    """Reach 99 % in a few seconds."""
+    from training.quick import quick as run  # noqa: PLC0415
+
+    result = run(find_or_fetch_mnist(data), models, seed)
+    rate = result.finished.passport["accuracy"]["test"]
+    click.echo(f"seed {seed}: test {rate:.2%} after {result.seconds:.1f} s, reading and writing included")
+    click.echo(f"{result.finished.passport['parameters']} parameters in {result.finished.folder}")
+
+
+@main.command()
+@data_option
+@models_option
+@click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    default=_BUILD / "study",
+    show_default="build/study",
+    help="Folder of the study's own files; a study goes on from what it finds there.",
+)
+@click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Networks trained at a time.")
+def study(data: Path | None, models: Path, work: Path, workers: int) -> None:
+    """Make the shipped networks: teachers, their answers, students. Hours; it can be broken off and resumed."""
+    from training.study import Bench, run_study  # noqa: PLC0415
+
+    run_study(Bench(find_or_fetch_mnist(data), work, StudyKnobs()), models, workers, say=click.echo)

@@ -1,0 +1,140 @@
+"""
+Every knob of training on one page, each with its why.
+
+Chosen on the validation part alone. `python -m training train --help` lists those that a command line can turn.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from training.networks import Conv, Pool, Structure
+
+STRUCTURES = {
+    # A wide first look and an early pooling: three quarters of the work is gone before the second layer starts.
+    "digits": Structure(
+        (
+            Conv(16, (5, 5)),  # 24 x 24
+            Pool(),  # 12 x 12
+            Conv(28, (3, 3)),  # 10 x 10
+            Conv(28, (3, 3)),  # 8 x 8
+            Pool(),  # 4 x 4
+            Conv(28, (3, 3), pads=(1, 1)),  # 4 x 4
+        )
+    ),
+    # The same within the 5,994 weights of the ONNX Model Zoo's network; a third of them belong in the head.
+    "tiny": Structure(
+        (
+            Conv(8, (5, 5)),
+            Pool(),
+            Conv(12, (3, 3)),
+            Conv(12, (3, 3)),
+            Pool(),
+            Conv(12, (3, 3), pads=(1, 1)),
+        )
+    ),
+    # The lecture's own: 20 filters of 7 x 7 with stride 2 see 11 x 11 patches.
+    "lecture": Structure((Conv(20, (7, 7), (2, 2), activation="tanh"), Pool())),
+}
+
+DESCRIPTIONS = {
+    "digits": "Reads one handwritten digit; the default.",
+    "tiny": "Reads one handwritten digit with the weight budget of the ONNX Model Zoo's network.",
+    "quick": "Trained in seconds to 99 %, to show how little it takes.",
+    "lecture": "The lecture's network: one layer of 20 filters of 7 x 7 with stride 2, tanh, pooling, softmax.",
+}
+
+
+@dataclass(frozen=True)
+class WarpKnobs:
+    """How far a training image may be bent; people's hands differ more than MNIST's writers do."""
+
+    rotate_degrees: float = 15.0  # people lean their digits; beyond 20 a 1 starts to be a slash and a 7 a 1
+    scale: float = 0.12  # per axis, on top of the common one: tall and wide hands
+    common_scale: float = 0.10  # a box that the normaliser measured too large or too small
+    shear: float = 0.25  # slant, as rows move per row
+    shift_pixels: float = 1.5  # the centre of mass moves when a stroke is thick or a speck is left
+    bend_pixels: float = 0.6  # slow sine waves through rows and columns: a wobbly line
+    thick_share: float = 0.15  # markers
+    thin_share: float = 0.15  # hairlines
+    gamma: float = 0.35  # soft and hard edges, as exponent exp(-g) to exp(g): scanners and screens differ
+    faint_share: float = 0.15  # a pale pen
+    blur_share: float = 0.15  # a photo out of focus, a digit enlarged from few pixels
+    noise_share: float = 0.10  # grain that a normaliser left
+    noise: float = 0.08  # its standard deviation at most
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """How a network is trained."""
+
+    seed: int = 1  # of weights, warps and the order of batches; two runs with one seed on one machine agree
+    epochs: int = 25  # the learning rate ends at nought whatever this is; more epochs go on helping to about 60
+    batch_size: int = 250  # 200 steps per epoch; two cores are no faster per image with more
+    learning_rate: float = 0.01  # the peak; batch norm and Adam bear it, and a short run needs it
+    warm_up: float = 0.25  # share of the steps on which the rate climbs
+    weight_decay: float = 1e-4  # keeps filters small that batch norm would let grow
+    label_smoothing: float = 0.0  # calibration by temperature does its work better
+    average_steps: float = 400.0  # horizon of the moving average of weights that is kept
+    average: bool = True  # an average of the last two epochs errs less than any one moment
+    precision: str = "auto"  # bfloat16 where the processor multiplies it (twice as fast), else float32
+    validate_every: int = 5  # epochs between two looks at the validation part
+    distil_temperature: float = 3.0  # softens a teacher's answer, so that its second thoughts are heard
+    distil_share: float = 0.9  # weight of the teacher's answer against the label's
+    warps: WarpKnobs | None = field(default_factory=WarpKnobs)  # None: the images as they are
+
+    def with_(self, **changes: object) -> "Knobs":
+        """
+        Return a copy with some knobs turned.
+
+        >>> Knobs().with_(seed=7).seed
+        7
+        """
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def as_recipe(self) -> dict[str, object]:
+        """Return the knobs as the passport's `recipe`."""
+        return asdict(self)
+
+
+QUICK_STRUCTURE = Structure((Conv(12, (5, 5)), Pool(), Conv(24, (5, 5)), Pool()))
+QUICK = Knobs(
+    epochs=3,
+    learning_rate=0.02,
+    label_smoothing=0.05,
+    average_steps=50,
+    validate_every=100,  # looking costs a tenth of a second and changes nothing
+    warps=None,
+)
+
+TEACHERS = {
+    # Wider nets of the students' own kind, each with a different eye, so that their errors differ.
+    "wide": Structure(
+        (Conv(32, (5, 5)), Pool(), Conv(64, (3, 3)), Conv(64, (3, 3)), Pool(), Conv(96, (3, 3), pads=(1, 1)))
+    ),
+    "round": Structure(
+        (
+            Conv(24, (3, 3)),
+            Conv(32, (3, 3)),
+            Pool(),
+            Conv(64, (3, 3), pads=(1, 1)),
+            Pool(),
+            Conv(96, (3, 3), pads=(1, 1)),
+            Conv(96, (3, 3)),
+        )
+    ),
+    "broad": Structure((Conv(32, (5, 5)), Pool(), Conv(64, (5, 5)), Pool(), Conv(128, (3, 3), pads=(1, 1)))),
+}
+
+
+@dataclass(frozen=True)
+class StudyKnobs:
+    """How the shipped networks are made: teachers, their answers to a pool of warps, then students, seed by seed."""
+
+    teachers: tuple[tuple[str, int], ...] = (("round", 11), ("wide", 12), ("broad", 13), ("wide", 14))
+    kept_teachers: int = 3  # the best on the validation part; each costs a pass over the pool
+    teacher: Knobs = Knobs(epochs=20)  # they learn in fewer epochs, having room to spare
+    pool_copies: int = 16  # warped copies of the training part; each image is then seen in as many ways
+    pool_warps: WarpKnobs = WarpKnobs()
+    pool_seed: int = 99  # of the warps in the pool
+    students: tuple[tuple[str, int], ...] = (("digits", 60), ("tiny", 80), ("lecture", 40))  # with their epochs
+    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    student: Knobs = Knobs(validate_every=10)

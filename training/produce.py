@@ -1,0 +1,181 @@
+"""
+From a trained network to a finished model folder: calibrated, exported, checked, measured, with its passport.
+
+The temperature and the novelty's threshold are set on the validation part; the test part is measured once, at the end.
+"""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from training.data import Mnist, Part
+from training.export import Export, Novelty, analysis_model, check_weights, lean_model
+from training.fit import logits_of
+from training.measure import Measurement, best_temperature, measure, probabilities_at
+from training.networks import Conv, Layer, Network, Structure, folded_weights, head_input_shape, layers, parameter_count
+from training.novelty import fit_novelty
+from training.runner import open_session, run_all
+
+_BATCH = 1000
+_LARGEST_DIFFERENCE = 1e-4  # of a probability between PyTorch and the exported file; above it the export is wrong
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a passport says that no measurement can."""
+
+    name: str
+    version: str
+    text: str
+    seed: int
+    recipe: dict[str, Any] = field(default_factory=dict)
+    accuracy_notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A model folder and what was measured on it."""
+
+    folder: Path
+    passport: dict[str, Any]
+    test: Measurement
+
+
+def finish(
+    network: Network, data: Mnist, description: Description, folder: Path, *, with_novelty: bool = True
+) -> Finished:
+    """
+    Write model.onnx, analysis.onnx and passport.json into `folder`, replacing what was there only when all is well.
+
+    Raises RuntimeError when the exported file disagrees with PyTorch on the test part.
+    """
+    network = network.eval()
+    validation_logits = logits_of(network, data.validation)
+    temperature = best_temperature(validation_logits, data.validation.labels)
+    novelty = _fit_novelty(network, data) if with_novelty else None
+    export = Export(
+        description.name,
+        description.version,
+        network.structure,
+        folded_weights(network),
+        temperature,
+        novelty,
+    )
+    check_weights(export.structure, export.weights)
+    files = {"model.onnx": _bytes_of(lean_model(export)), "analysis.onnx": _bytes_of(analysis_model(export))}
+    probabilities = _checked_answers(files["model.onnx"], network, temperature, data.test)
+    test = measure(probabilities.exported, data.test.labels)
+    passport = {
+        "format": 1,
+        "name": description.name,
+        "version": description.version,
+        "description": description.text,
+        "labels": [str(digit) for digit in range(10)],
+        "input": {"name": "image", "shape": [1, 28, 28], "range": [0, 1], "paper": 0, "ink": 1},
+        "layers": describe_layers(network.structure),
+        "parameters": parameter_count(network.structure),
+        "accuracy": {
+            "test": test.accuracy,
+            "validation": float((validation_logits.argmax(1) == data.validation.labels).mean()),
+            "split": data.split,
+            "seed": description.seed,
+            **description.accuracy_notes,
+        },
+        "calibration": {"temperature": temperature, "ece_test": test.expected_calibration_error},
+        **({} if novelty is None else {"novelty": {"threshold": novelty.threshold, "method": novelty.method}}),
+        "recipe": description.recipe,
+        "export": {"max_probability_difference": probabilities.difference, "images": len(data.test)},
+        "files": {name: {"sha256": _sha256(content), "bytes": len(content)} for name, content in files.items()},
+    }
+    _write_folder(folder, files, passport)
+    return Finished(folder, passport, test)
+
+
+@torch.inference_mode()
+def features_of(network: Network, part: Part) -> NDArray[np.float32]:
+    """Return what the head reads for every image of `part`, (count, features)."""
+    images = torch.from_numpy(part.as_network_input())
+    return torch.cat([network.features(batch) for batch in torch.split(images, _BATCH)]).numpy()
+
+
+def describe_layers(structure: Structure) -> list[dict[str, Any]]:
+    """
+    Return the passport's list of layers.
+
+    >>> describe_layers(Structure((Conv(4, (5, 5)),)))[-1]
+    {'name': 'head', 'op': 'linear', 'reduce': 'flatten', 'in_shape': [4, 24, 24], 'shape': [10]}
+    """
+    head = {
+        "name": "head",
+        "op": "linear",
+        "reduce": structure.reduce,
+        "in_shape": list(head_input_shape(structure)),
+        "shape": [10],
+    }
+    return [*(_describe_layer(layer) for layer in layers(structure)), head]
+
+
+@dataclass(frozen=True)
+class _Answers:
+    exported: NDArray[np.float32]
+    difference: float
+
+
+def _describe_layer(layer: Layer) -> dict[str, Any]:
+    stage = layer.stage
+    described = {
+        "name": layer.name,
+        "op": "conv" if isinstance(stage, Conv) else stage.kind,
+        "kernel": list(stage.kernel),
+        "stride": list(stage.stride),
+        "pads": [*stage.pads, *stage.pads],
+        "in_shape": list(layer.in_shape),
+        "shape": list(layer.shape),
+    }
+    return described | {"activation": stage.activation} if isinstance(stage, Conv) else described
+
+
+def _fit_novelty(network: Network, data: Mnist) -> Novelty:
+    return fit_novelty(lambda part: features_of(network, part), data.train, data.validation)
+
+
+def _checked_answers(model: bytes, network: Network, temperature: float, part: Part) -> _Answers:
+    exported = run_all(open_session(model), part.as_network_input(), ["probabilities"])["probabilities"]
+    difference = float(np.abs(exported - probabilities_at(logits_of(network, part), temperature)).max())
+    if difference > _LARGEST_DIFFERENCE:
+        raise RuntimeError(
+            f"the exported file should answer as PyTorch does within {_LARGEST_DIFFERENCE:g}, got {difference:g}"
+        )
+    return _Answers(exported, difference)
+
+
+def _bytes_of(model: onnx.ModelProto) -> bytes:
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _write_folder(folder: Path, files: dict[str, bytes], passport: dict[str, Any]) -> None:
+    """Write beside the place and then take it, so that a reader never meets half a model."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name, content in files.items():
+        (partial / name).write_bytes(content)
+    (partial / "passport.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
+    former = folder.with_name(f".{folder.name}.former")
+    shutil.rmtree(former, ignore_errors=True)
+    if folder.exists():
+        folder.replace(former)
+    partial.replace(folder)
+    shutil.rmtree(former, ignore_errors=True)

@@ -1,0 +1,246 @@
+"""
+How the shipped networks are made: teachers, their answers to a pool of warps, then students, seed by seed.
+
+Every step leaves a file in the work folder and is skipped when its file is there, so that a study broken off goes on
+after its last finished network. Networks and answers are kept in 16 bits, each file under 1 MiB. Networks are trained
+side by side, one thread each, which wastes less than two threads on one network. A student's numbers are measured on
+the 16-bit weights that are kept, so that what is reported is what ships.
+"""
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.data import Mnist, Part, load_mnist
+from training.fit import Epochs, accuracy, as_bytes, copy_seed, fit, logits_of
+from training.knobs import DESCRIPTIONS, STRUCTURES, TEACHERS, Knobs, StudyKnobs
+from training.networks import Network, Structure, folded_weights, network_from
+from training.produce import Description, Finished, finish
+from training.warps import warped_copy
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a study works: the digits, the folder of its files, and its knobs."""
+
+    mnist: Path
+    work: Path
+    knobs: StudyKnobs
+
+    def data(self) -> Mnist:
+        """Read the digits; every worker reads its own."""
+        return load_mnist(self.mnist)
+
+    def teacher_file(self, name: str, seed: int) -> Path:
+        """Return where a teacher is kept."""
+        return self.work / f"teacher-{name}-{seed}.npz"
+
+    def answers_file(self, copy: int) -> Path:
+        """Return where the teachers' answers to one copy of the pool are kept."""
+        return self.work / f"answers-{copy:02d}.npy"
+
+    def pictures_file(self, copy: int) -> Path:
+        """Return where one copy of the pool lies; it can be deleted, the seed makes it again."""
+        return self.work / "pool" / f"{copy:02d}.npy"
+
+    def student_file(self, name: str, seed: int) -> Path:
+        """Return where a student is kept."""
+        return self.work / f"student-{name}-{seed}.npz"
+
+
+def run_study(bench: Bench, models: Path, workers: int, say: Callable[[str], None] = print) -> None:
+    """Run whatever is not done yet, and after every student put the best seed so far into `models`."""
+    (bench.work / "pool").mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        _all(pool, [(_make_pictures, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
+        _all(pool, [(_make_teacher, (bench, *teacher)) for teacher in bench.knobs.teachers])
+        for line in _teacher_table(bench):
+            say(line)
+        _all(pool, [(_make_answers, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
+        students = [(name, epochs, seed) for seed in bench.knobs.seeds for name, epochs in bench.knobs.students]
+        for name in _as_finished(pool, [(_make_student, (bench, *student)) for student in students]):
+            finished = ship_best(bench, name, models)
+            say(f"{name}: {_summary(finished.passport)}; {(time.perf_counter() - started) / 3600:.2f} h so far")
+
+
+def ship_best(bench: Bench, name: str, models: Path) -> Finished:
+    """Write the finished seed of `name` that is best on the validation part into `models`/`name`/1."""
+    seeds = student_table(bench, name)
+    best = max(seeds, key=lambda row: (row["validation"], -row["seed"]))
+    structure, weights, _ = read_network(bench.student_file(name, best["seed"]))
+    tests = [row["test"] for row in seeds]
+    description = Description(
+        name=name,
+        version="1",
+        text=DESCRIPTIONS[name],
+        seed=best["seed"],
+        recipe=best["recipe"],
+        accuracy_notes={
+            "seeds": [{key: row[key] for key in ("seed", "validation", "test")} for row in seeds],
+            "test_mean_of_seeds": float(np.mean(tests)),
+            "test_worst_seed": min(tests),
+        },
+    )
+    return finish(network_from(structure, weights), bench.data(), description, models / name / "1")
+
+
+def student_table(bench: Bench, name: str) -> list[dict[str, Any]]:
+    """Return one row per finished seed: seed, validation, test, seconds, recipe."""
+    files = [bench.student_file(name, seed) for seed in bench.knobs.seeds]
+    return [read_network(file)[2] for file in files if file.is_file()]
+
+
+def save_network(path: Path, structure: Structure, network: Network, notes: dict[str, Any]) -> None:
+    """Keep folded weights in 16 bits, with the structure's name and notes as JSON."""
+    arrays: dict[str, Any] = {name: array.astype(np.float16) for name, array in folded_weights(network).items()}
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(partial, notes=np.array(json.dumps(notes)), structure=np.array(_name_of(structure)), **arrays)
+    partial.replace(path)
+
+
+def read_network(path: Path) -> tuple[Structure, dict[str, NDArray[np.float32]], dict[str, Any]]:
+    """Read what `save_network` kept: the structure, its weights as float32, the notes."""
+    with np.load(path) as kept:
+        weights = {name: kept[name].astype(np.float32) for name in kept.files if name not in ("notes", "structure")}
+        return _structure_named(str(kept["structure"])), weights, json.loads(str(kept["notes"]))
+
+
+def _make_pictures(bench: Bench, copy: int) -> None:
+    path = bench.pictures_file(copy)
+    if path.is_file():
+        return
+    torch.set_num_threads(1)
+    knobs = bench.knobs
+    images = warped_copy(as_bytes(bench.data().train), knobs.pool_warps, copy_seed(knobs.pool_seed, copy))
+    _save_array(path, images.numpy())
+
+
+def _make_teacher(bench: Bench, name: str, seed: int) -> None:
+    path = bench.teacher_file(name, seed)
+    if path.is_file():
+        return
+    data = bench.data()
+    fitted = fit(TEACHERS[name], data, bench.knobs.teacher.with_(seed=seed), threads=1)
+    notes = {
+        "seed": seed,
+        "validation": accuracy(fitted.network, data.validation),
+        "seconds": fitted.history.seconds,
+    }
+    save_network(path, TEACHERS[name], fitted.network, notes)
+
+
+def _make_answers(bench: Bench, copy: int) -> None:
+    path = bench.answers_file(copy)
+    if path.is_file():
+        return
+    torch.set_num_threads(1)
+    pictures = Part(np.load(bench.pictures_file(copy))[:, 0], bench.data().train.labels)
+    answers = np.mean([logits_of(teacher, pictures) for teacher in _chosen_teachers(bench)], axis=0)
+    _save_array(path, (answers - answers.mean(1, keepdims=True)).astype(np.float16))
+
+
+def _make_student(bench: Bench, name: str, epochs: int, seed: int) -> str:
+    path = bench.student_file(name, seed)
+    if path.is_file():
+        return name
+    data = bench.data()
+    knobs = bench.knobs.student.with_(seed=seed, epochs=epochs)
+    fitted = fit(STRUCTURES[name], data, knobs, _pool_epochs(bench, seed), threads=1)
+    save_network(path, STRUCTURES[name], fitted.network, {})
+    structure, weights, _ = read_network(path)
+    kept = network_from(structure, weights)
+    notes = {
+        "seed": seed,
+        "validation": accuracy(kept, data.validation),
+        "test": accuracy(kept, data.test),
+        "seconds": fitted.history.seconds,
+        "recipe": _recipe(bench, knobs),
+        "history": asdict(fitted.history),
+    }
+    save_network(path, structure, kept, notes)
+    return name
+
+
+def _pool_epochs(bench: Bench, seed: int) -> Epochs:
+    def epoch_of(epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        copy = (epoch + seed) % bench.knobs.pool_copies
+        pictures, answers = np.load(bench.pictures_file(copy)), np.load(bench.answers_file(copy))
+        return torch.from_numpy(pictures), torch.from_numpy(answers)
+
+    return epoch_of
+
+
+def _chosen_teachers(bench: Bench) -> list[Network]:
+    chosen = _teacher_rows(bench)[: bench.knobs.kept_teachers]
+    return [network_from(*read_network(file)[:2]) for file, _ in chosen]
+
+
+def _teacher_rows(bench: Bench) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the teachers' files with their notes, the best on the validation part first."""
+    files = [bench.teacher_file(*teacher) for teacher in bench.knobs.teachers]
+    rows = [(file, read_network(file)[2]) for file in files]
+    return sorted(rows, key=lambda row: (-row[1]["validation"], row[1]["seed"]))
+
+
+def _teacher_table(bench: Bench) -> list[str]:
+    lines = []
+    for place, (file, notes) in enumerate(_teacher_rows(bench)):
+        kept = "kept" if place < bench.knobs.kept_teachers else "left out"
+        lines.append(f"{file.stem}: validation {notes['validation']:.4%}, {notes['seconds']:.0f} s, {kept}")
+    return lines
+
+
+def _recipe(bench: Bench, knobs: Knobs) -> dict[str, Any]:
+    teachers = [
+        {"file": file.stem, "validation": notes["validation"]}
+        for file, notes in _teacher_rows(bench)[: bench.knobs.kept_teachers]
+    ]
+    pool = {"copies": bench.knobs.pool_copies, "seed": bench.knobs.pool_seed}
+    return {**knobs.as_recipe(), "teachers": teachers, "pool": pool}
+
+
+def _summary(passport: dict[str, Any]) -> str:
+    rates = passport["accuracy"]
+    return (
+        f"{len(rates['seeds'])} seeds, mean on test {rates['test_mean_of_seeds']:.4%}, worst "
+        f"{rates['test_worst_seed']:.4%}; shipped seed {rates['seed']}: validation {rates['validation']:.4%}, "
+        f"test {rates['test']:.4%}, {passport['parameters']} parameters"
+    )
+
+
+def _all(pool: ProcessPoolExecutor, tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+    for future in [pool.submit(function, *arguments) for function, arguments in tasks]:
+        future.result()
+
+
+def _as_finished(pool: ProcessPoolExecutor, tasks: list[tuple[Callable[..., str], tuple[Any, ...]]]) -> Any:
+    waiting: set[Future[str]] = {pool.submit(function, *arguments) for function, arguments in tasks}
+    while waiting:
+        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        yield from (future.result() for future in done)
+
+
+def _save_array(path: Path, array: NDArray[Any]) -> None:
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, array)
+    partial.replace(path)
+
+
+def _name_of(structure: Structure) -> str:
+    return next(name for name, known in {**STRUCTURES, **TEACHERS}.items() if known == structure)
+
+
+def _structure_named(name: str) -> Structure:
+    return {**STRUCTURES, **TEACHERS}[name]

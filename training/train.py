@@ -1,0 +1,35 @@
+"""`python -m training train`: one network without a teacher, from the digits to a model folder and its pictures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.data import load_mnist
+from training.drawings import draw_confusion, draw_filters, draw_learning_curve
+from training.fit import fit
+from training.knobs import DESCRIPTIONS, STRUCTURES, Knobs
+from training.networks import folded_weights
+from training.produce import Description, Finished, finish
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run reads and writes."""
+
+    mnist: Path
+    models: Path
+    pictures: Path
+
+
+def train_network(
+    name: str, knobs: Knobs, places: Places, version: str = "1", validation_count: int = 10_000
+) -> Finished:
+    """Train the structure called `name`, write `models`/`name`/`version`, draw what was learnt."""
+    data = load_mnist(places.mnist, validation_count)
+    fitted = fit(STRUCTURES[name], data, knobs)
+    recipe = {**knobs.as_recipe(), "training_seconds": round(fitted.history.seconds, 1)}
+    description = Description(name, version, DESCRIPTIONS[name], knobs.seed, recipe)
+    finished = finish(fitted.network, data, description, places.models / name / version)
+    draw_learning_curve(fitted.history, places.pictures / f"{name}-learning-curve.png")
+    draw_confusion(finished.test.confusion, places.pictures / f"{name}-confusion.png")
+    draw_filters(folded_weights(fitted.network)["conv1.weight"], places.pictures / f"{name}-filters.png")
+    return finished
