@@ -46,11 +46,11 @@ clean:  ## remove what the verbs made
 
 .venv/ready: deploy/requirements.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r deploy/requirements.txt
 	touch $@
 
 .venv-test/ready: deploy/requirements.txt training/requirements.txt tests/requirements.txt
 	$(PYTHON) -m venv .venv-test
-	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements.txt
+	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r deploy/requirements.txt
 	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r training/requirements.txt -r tests/requirements.txt
 	touch $@

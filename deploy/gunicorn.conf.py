@@ -28,6 +28,9 @@ bind = [f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '80
 # Sessions must be made after the fork: onnxruntime does not survive one.
 preload_app = False
 asgi_lifespan = "on"
+# The parser in C (gunicorn_h1c) keeps at most 64 KiB of a request that arrives before the last one is put away, and
+# the connection is then closed on it: a client that posts large pictures one after another loses some.
+http_parser = "python"
 # Longer than a load balancer keeps its idle connections, so that it is the balancer that closes them.
 keepalive = 75
 # A worker that does not beat for this long is replaced; the same time bounds a stalled body within gunicorn.

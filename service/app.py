@@ -5,13 +5,27 @@ gunicorn starts `service.app:create_door()` in every worker, after the fork; a t
 Flask's own client.
 """
 
+import gc
 import os
 from pathlib import Path
 
 import numpy as np
 from flask import Flask
 
-from service.api import classify, errors, feature_maps, filters, models, operations
+from service.api import (
+    classify,
+    errors,
+    explain,
+    feature_maps,
+    filters,
+    models,
+    operations,
+    patches,
+    report,
+    web,
+    what_if,
+)
+from service.api.application import Service
 from service.door import Door
 from service.network.sessions import Library
 from service.settings import Settings
@@ -28,22 +42,31 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
     library = library or Library.open(Path(settings.models), settings.default_model)
     warm_up(library)
     # No folder of static files: every byte that is served has a route of its own.
-    app = Flask("service", static_folder=None)
+    app = Service("service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     errors.register(app)
     app.register_blueprint(classify.blueprint(library, settings))
     app.register_blueprint(feature_maps.blueprint(library, settings))
+    app.register_blueprint(explain.blueprint(library, settings))
+    app.register_blueprint(what_if.blueprint(library, settings))
+    app.register_blueprint(patches.blueprint(settings))
     app.register_blueprint(filters.blueprint(library, settings))
     app.register_blueprint(models.blueprint(library))
+    app.register_blueprint(report.blueprint(library, settings))
     app.register_blueprint(operations.blueprint(library, settings))
+    app.register_blueprint(web.blueprint())
     return app
 
 
 def create_door(settings: Settings | None = None) -> Door:
     """Make the ASGI application that gunicorn runs."""
     settings = settings or Settings.from_environ(os.environ)
-    return Door(create_app(settings), settings)
+    app = create_app(settings)
+    # What start-up made stays until the end: the collector need not walk through it again and again.
+    gc.collect()
+    gc.freeze()
+    return Door(app, settings)
 
 
 def warm_up(library: Library) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from flask import Flask
 
 from service.api.errors import answer
+from service.api.reading import BODY
 from service.core.errors import Busy, ServiceError, TooLarge, Unreadable
 from service.settings import Settings
 
@@ -28,7 +29,7 @@ Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 # Calls whose cost grows with what the caller asks for, not only with the bytes sent.
-HEAVY_PATHS = frozenset({"/v1/apply-filters", "/v1/explain"})
+HEAVY_PATHS = frozenset({"/v1/apply-filters", "/v1/explain", "/v1/patches"})
 
 
 class Gone(Exception):
@@ -79,27 +80,21 @@ class Door:
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         limit = self._settings.max_body_bytes
+        has_body = False
         for name, value in scope["headers"]:
-            if name == b"content-length" and int(value) > limit:
-                raise TooLarge(f"a request body may have {limit} bytes, this has {int(value)}")
-        message = await _next(receive, self._settings.body_timeout_seconds) if _has_body(scope) else _NO_BODY
-        if not message.get("more_body"):
-            return bytes(message.get("body", b""))
-        return await self._read_on(message, receive)
-
-    async def _read_on(self, message: Message, receive: Receive) -> bytes:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._settings.body_timeout_seconds
-        limit, chunks, size = self._settings.max_body_bytes, [], 0
-        while True:
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
-                raise TooLarge(f"a request body may have {limit} bytes, this has more")
-            chunks.append(chunk)
-            if not message.get("more_body"):
-                return b"".join(chunks)
-            message = await _next(receive, deadline - loop.time())
+            if name == b"content-length":
+                has_body = True
+                if int(value) > limit:
+                    raise TooLarge(f"a request body may have {limit} bytes, this has {int(value)}")
+            elif name == b"transfer-encoding":
+                has_body = True
+        if not has_body:
+            return b""
+        try:
+            async with asyncio.timeout(self._settings.body_timeout_seconds):
+                return await _collect(receive, limit)
+        except TimeoutError:
+            raise Stalled from None
 
     async def _answer(self, scope: Scope, body: bytes) -> Answer:
         environ = _environ(scope, body)
@@ -122,21 +117,18 @@ class Door:
         return status or response.status_code, headers, response.get_data()
 
 
-_NO_BODY: Message = {"body": b"", "more_body": False}
-
-
-def _has_body(scope: Scope) -> bool:
-    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
-
-
-async def _next(receive: Receive, timeout_seconds: float) -> Message:
-    try:
-        message = await asyncio.wait_for(receive(), timeout_seconds)
-    except TimeoutError:
-        raise Stalled from None
-    if message["type"] == "http.disconnect":
-        raise Gone
-    return message
+async def _collect(receive: Receive, limit: int) -> bytes:
+    chunks, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone
+        chunk, more = message.get("body", b""), message.get("more_body", False)
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"a request body may have {limit} bytes, this has more")
+        chunks.append(chunk)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _environ(scope: Scope, body: bytes) -> Environ:
@@ -155,6 +147,7 @@ def _environ(scope: Scope, body: bytes) -> Environ:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": io.BytesIO(body),
+        BODY: body,
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,

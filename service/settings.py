@@ -42,6 +42,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_filters: Annotated[Count, "filters in one request"] = 64
     max_kernel_side: Annotated[Count, "rows or columns of one filter"] = 63
     max_multiply_adds: Annotated[Count, "multiply-adds of one apply-filters request"] = 20_000_000_000
+    max_masked_runs: Annotated[Count, "runs of the network on masked pictures in one request"] = 20_000
     max_answer_bytes: Annotated[Count, "bytes of one npz or PNG answer"] = 256 * 2**20
 
 
@@ -59,6 +60,7 @@ class Settings(Limits, frozen=True, kw_only=True):
 
     models: Annotated[str, "folder of models, <name>/<version>/model.onnx"] = str(SHIPPED_MODELS)
     default_model: Annotated[str, "the model that answers when a request names none"] = "digits"
+    mnist: Annotated[str, "folder of MNIST, for thumbnails in reports; none unless given"] = ""
     heavy_threads: Annotated[Count, "threads of a process for heavy calls"] = 2
     heavy_waiting: Annotated[int, Meta(ge=0), "heavy calls that may wait in a process; more are answered 503"] = 16
     quick_body_bytes: Annotated[Count, "a larger body is worked on in the heavy lane, so it holds up no one"] = 65536

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.drawing import draw, encode
 
@@ -82,6 +83,16 @@ def test_one_connection_serves_many_requests(server):
     for digit in (1, 7, 4, 2):
         connection.request("POST", "/v1/classify", encode(draw(digit)))
         assert json.loads(connection.getresponse().read())["results"][0]["digit"] == digit
+
+
+def test_large_bodies_one_after_another_on_one_connection_all_arrive(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server[0], timeout=20)
+    body = encode(np.random.default_rng(1).integers(0, 255, (300, 300), np.uint8))
+    assert len(body) > 80_000
+    for _ in range(40):
+        connection.request("POST", "/v1/apply-filters?filters=[{%22preset%22:%22box%22}]&stride=50", body)
+        response = connection.getresponse()
+        assert (response.status, response.read()[:11]) == (200, b'{"results":')
 
 
 def test_a_chunked_body_is_read_whole(server):

@@ -85,6 +85,7 @@ def samples(data: Path | None, pictures: Path, seed: int) -> None:
 @click.option("--batch-size", type=click.IntRange(min=2), default=Knobs.batch_size, show_default=True)
 @click.option("--learning-rate", type=float, default=Knobs.learning_rate, show_default=True)
 @click.option("--validation-count", type=click.IntRange(min=1), default=10_000, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 def train(
     name: str,
     data: Path | None,
@@ -95,13 +96,14 @@ def train(
     batch_size: int,
     learning_rate: float,
     validation_count: int,
+    threads: int,
 ) -> None:
     """Train one network without a teacher and export it."""
     from training.train import Places, train_network  # noqa: PLC0415
 
     knobs = Knobs(seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
     places = Places(find_or_fetch_mnist(data), models, pictures)
-    finished = train_network(name, knobs, places, validation_count=validation_count)
+    finished = train_network(name, knobs, places, validation_count=validation_count, threads=threads)
     rates = finished.passport["accuracy"]
     click.echo(f"seed {seed}: validation {rates['validation']:.2%}, test {rates['test']:.2%}")
     click.echo(f"{finished.passport['parameters']} parameters in {finished.folder}; pictures in {pictures}")
@@ -114,8 +116,9 @@ def train(
 @click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None:
     """Measure a model folder (models/digits/1) again."""
-    from training.drawings import draw_confusion  # noqa: PLC0415
+    from training.drawings import draw_confusion, draw_filters  # noqa: PLC0415
     from training.evaluate import evaluate as run  # noqa: PLC0415
+    from training.evaluate import first_filters  # noqa: PLC0415
 
     digits = getattr(load_mnist(find_or_fetch_mnist(data)), part)
     result = run(folder, digits)
@@ -126,9 +129,10 @@ def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None
     if result.flagged_share is not None:
         click.echo(f"flagged as no digit: {result.flagged_share:.2%}")
     click.echo(f"largest difference between model.onnx and analysis.onnx: {result.largest_difference:.1e}")
-    path = pictures / f"{result.passport['name']}-confusion.png"
-    draw_confusion(measured.confusion, path)
-    click.echo(f"confusion matrix: {path}")
+    name = result.passport["name"]
+    draw_confusion(measured.confusion, pictures / f"{name}-confusion.png")
+    draw_filters(first_filters(folder), pictures / f"{name}-filters.png")
+    click.echo(f"confusion matrix and filters: {pictures}")
 
 
 @main.command()
@@ -149,15 +153,22 @@ def quick(data: Path | None, models: Path, seed: int) -> None:
 @data_option
 @models_option
 @click.option(
-    "--work",
+    "--kept",
+    type=click.Path(path_type=Path),
+    default=_CHECKOUT / "training" / "kept",
+    show_default="training/kept",
+    help="Folder of teachers and students; a study goes on from what it finds there.",
+)
+@click.option(
+    "--scratch",
     type=click.Path(path_type=Path),
     default=_BUILD / "study",
     show_default="build/study",
-    help="Folder of the study's own files; a study goes on from what it finds there.",
+    help="Folder for what can be made again: the pool of warps (a gigabyte at most) and the teachers' answers to it.",
 )
 @click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Networks trained at a time.")
-def study(data: Path | None, models: Path, work: Path, workers: int) -> None:
+def study(data: Path | None, models: Path, kept: Path, scratch: Path, workers: int) -> None:
     """Make the shipped networks: teachers, their answers, students. Hours; it can be broken off and resumed."""
     from training.study import Bench, run_study  # noqa: PLC0415
 
-    run_study(Bench(find_or_fetch_mnist(data), work, StudyKnobs()), models, workers, say=click.echo)
+    run_study(Bench(find_or_fetch_mnist(data), kept, scratch, StudyKnobs()), models, workers, say=click.echo)

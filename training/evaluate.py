@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.data import Part
 from training.measure import Measurement, measure
@@ -58,3 +59,9 @@ def evaluate(folder: Path, part: Part) -> Evaluation:
         flagged_share=flagged,
         largest_difference=float(np.abs(answers["probabilities"] - shown).max()),
     )
+
+
+def first_filters(folder: Path) -> NDArray[np.float32]:
+    """Return the weights of the first convolution as the analysis file gives them, (filters, 1, rows, columns)."""
+    blank = np.zeros((1, 1, 28, 28), np.float32)
+    return run_all(open_session(folder / "analysis.onnx"), blank, ["weights/conv1.weight"])["weights/conv1.weight"]

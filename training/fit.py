@@ -76,11 +76,13 @@ def accuracy(network: nn.Module, part: Part) -> float:
 
 
 @torch.inference_mode()
-def logits_of(network: nn.Module, part: Part) -> NDArray[np.float32]:
+def logits_of(network: nn.Module, part: Part, precision: str = "float32") -> NDArray[np.float32]:
     """Return the network's logits for every image of `part`, (count, 10) float32."""
     network.eval()
     images = torch.from_numpy(part.as_network_input())
-    return torch.cat([network(batch) for batch in torch.split(images, _EVALUATION_BATCH)]).numpy()
+    with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(precision)):
+        answers = [network(batch) for batch in torch.split(images, _EVALUATION_BATCH)]
+    return torch.cat(answers).float().numpy()
 
 
 def copy_seed(seed: int, epoch: int) -> int:

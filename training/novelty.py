@@ -78,7 +78,7 @@ def not_digits(train: Part, seed: int) -> Pictures:
         np.stack([_patchwork(random) for _ in range(drawn)]),
         np.stack([_loose_strokes(random) for _ in range(drawn)]),
     ]
-    return np.concatenate(made)
+    return np.concatenate(made).astype(np.uint8)
 
 
 def dyed(shape: NDArray[np.float64], random: np.random.Generator) -> Pictures:
@@ -87,7 +87,7 @@ def dyed(shape: NDArray[np.float64], random: np.random.Generator) -> Pictures:
     angle, pace = random.uniform(0, math.pi), random.uniform(0.1, 1.5)
     stripes = np.sin(pace * (x * math.cos(angle) + y * math.sin(angle)) + random.uniform(0, 6))
     shade = random.uniform(0.4, 0.9) + random.uniform(0, 0.4) * stripes + random.normal(0, 0.05, shape.shape)
-    return (255 * np.clip(shape * shade, 0, 1)).astype(np.uint8)
+    return np.asarray((255 * np.clip(shape * shade, 0, 1)).astype(np.uint8))
 
 
 def _examples(train: Part, seed: int) -> tuple[Part, Part]:
@@ -146,7 +146,8 @@ def _turned(part: Part, random: np.random.Generator) -> Pictures:
     """Turn the digits that become nothing by a quarter, to the left or to the right."""
     chosen = part.images[np.isin(part.labels, [2, 3, 4, 5, 6, 7, 9])]
     left = random.random(len(chosen)) < 0.5
-    return np.concatenate([np.rot90(chosen[left], 1, (1, 2)), np.rot90(chosen[~left], -1, (1, 2))])
+    turned = [np.rot90(chosen[left], 1, (1, 2)), np.rot90(chosen[~left], -1, (1, 2))]
+    return np.concatenate(turned).astype(np.uint8)
 
 
 def _joined(part: Part, random: np.random.Generator) -> Pictures:
@@ -157,13 +158,14 @@ def _joined(part: Part, random: np.random.Generator) -> Pictures:
     upright = random.random(count) < 0.5
     one[upright, :, 14:] = other[upright, :, 14:]
     one[~upright, 14:] = other[~upright, 14:]
-    return one[part.labels[0::2][:count] != part.labels[1::2][:count]]
+    different = part.labels[0::2][:count] != part.labels[1::2][:count]
+    return np.compress(different, one, axis=0)
 
 
 def _overlaid(part: Part) -> Pictures:
     count = len(part) // 2
     one, other = part[:count], part[count : 2 * count]
-    return np.maximum(one.images, other.images)[one.labels != other.labels]
+    return np.compress(one.labels != other.labels, np.maximum(one.images, other.images), axis=0)
 
 
 def _blot(random: np.random.Generator) -> Pictures:
@@ -181,7 +183,7 @@ def _patchwork(random: np.random.Generator) -> Pictures:
     squares = random.random((side, side)) ** random.uniform(0.5, 4)
     order = int(random.integers(0, 2))
     field = ndimage.zoom(squares, _SIDE / side, order=order, mode="nearest", grid_mode=True)
-    return (255 * np.clip(field / max(field.max(), 1e-6), 0, 1)).astype(np.uint8)
+    return np.asarray((255 * np.clip(field / max(field.max(), 1e-6), 0, 1)).astype(np.uint8))
 
 
 def _loose_strokes(random: np.random.Generator) -> Pictures:

@@ -22,9 +22,11 @@ from training.fit import logits_of
 from training.measure import Measurement, best_temperature, measure, probabilities_at
 from training.networks import Conv, Layer, Network, Structure, folded_weights, head_input_shape, layers, parameter_count
 from training.novelty import fit_novelty
-from training.runner import open_session, run_all
+from training.runner import InferenceSession, open_session, run_all
+from training.strangers import areas_by_kind
 
 _BATCH = 1000
+_STRANGERS, _STRANGERS_SEED = 500, 1  # drawn of each kind to measure the novelty
 _LARGEST_DIFFERENCE = 1e-4  # of a probability between PyTorch and the exported file; above it the export is wrong
 
 
@@ -71,7 +73,8 @@ def finish(
     )
     check_weights(export.structure, export.weights)
     files = {"model.onnx": _bytes_of(lean_model(export)), "analysis.onnx": _bytes_of(analysis_model(export))}
-    probabilities = _checked_answers(files["model.onnx"], network, temperature, data.test)
+    session = open_session(files["model.onnx"])
+    probabilities = _checked_answers(session, network, temperature, data.test)
     test = measure(probabilities.exported, data.test.labels)
     passport = {
         "format": 1,
@@ -90,7 +93,7 @@ def finish(
             **description.accuracy_notes,
         },
         "calibration": {"temperature": temperature, "ece_test": test.expected_calibration_error},
-        **({} if novelty is None else {"novelty": {"threshold": novelty.threshold, "method": novelty.method}}),
+        **({} if novelty is None else {"novelty": _describe_novelty(novelty, session, data.test)}),
         "recipe": description.recipe,
         "export": {"max_probability_difference": probabilities.difference, "images": len(data.test)},
         "files": {name: {"sha256": _sha256(content), "bytes": len(content)} for name, content in files.items()},
@@ -147,8 +150,23 @@ def _fit_novelty(network: Network, data: Mnist) -> Novelty:
     return fit_novelty(lambda part: features_of(network, part), data.train, data.validation)
 
 
-def _checked_answers(model: bytes, network: Network, temperature: float, part: Part) -> _Answers:
-    exported = run_all(open_session(model), part.as_network_input(), ["probabilities"])["probabilities"]
+def _describe_novelty(novelty: Novelty, session: InferenceSession, test: Part) -> dict[str, Any]:
+    def score(part: Part) -> NDArray[np.float32]:
+        return run_all(session, part.as_network_input(), ["novelty"])["novelty"]
+
+    return {
+        "threshold": novelty.threshold,
+        "method": novelty.method,
+        "flagged_share_of_test": float((score(test) > novelty.threshold).mean()),
+        "area_under_roc": {
+            **areas_by_kind(score, test, _STRANGERS, _STRANGERS_SEED),
+            "drawn": {"count": _STRANGERS, "seed": _STRANGERS_SEED},
+        },
+    }
+
+
+def _checked_answers(session: InferenceSession, network: Network, temperature: float, part: Part) -> _Answers:
+    exported = run_all(session, part.as_network_input(), ["probabilities"])["probabilities"]
     difference = float(np.abs(exported - probabilities_at(logits_of(network, part), temperature)).max())
     if difference > _LARGEST_DIFFERENCE:
         raise RuntimeError(
@@ -165,6 +183,13 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def write_passport(folder: Path, passport: dict[str, Any]) -> None:
+    """Write `folder`/passport.json, in one stroke."""
+    partial = folder / ".passport.json.partial"
+    partial.write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / "passport.json")
+
+
 def _write_folder(folder: Path, files: dict[str, bytes], passport: dict[str, Any]) -> None:
     """Write beside the place and then take it, so that a reader never meets half a model."""
     partial = folder.with_name(f".{folder.name}.partial")
@@ -172,7 +197,7 @@ def _write_folder(folder: Path, files: dict[str, bytes], passport: dict[str, Any
     partial.mkdir(parents=True)
     for name, content in files.items():
         (partial / name).write_bytes(content)
-    (partial / "passport.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
+    write_passport(partial, passport)
     former = folder.with_name(f".{folder.name}.former")
     shutil.rmtree(former, ignore_errors=True)
     if folder.exists():

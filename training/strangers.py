@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from training.data import Part
 from training.knobs import WarpKnobs
+from training.measure import area_under_roc
 from training.novelty import dyed
 from training.warps import warped_copy
 
@@ -29,7 +31,7 @@ _FINE = 4  # shapes are drawn four times as large and averaged down, for soft ed
 
 
 def letters(count: int, seed: int) -> Pictures:
-    """Return letters in a 20-pixel box, centred by mass and bent as handwriting is: (count, 28, 28) uint8, 255 = ink."""
+    """Return letters in a 20-pixel box, centred by mass and bent as handwriting is: (count, 28, 28), 255 = ink."""
     random = np.random.default_rng(seed)
     faces = [ImageFont.truetype(str(_face_file(name)), 80) for name in _FACES]
     drawn = [_glyph(str(random.choice(list(LETTERS))), faces[random.integers(len(faces))]) for _ in range(count)]
@@ -70,6 +72,19 @@ KINDS: dict[str, Callable[[int, int], Pictures]] = {
     "textures": textures,
     "noise": noise,
 }
+
+
+def areas_by_kind(
+    novelty_of: Callable[[Part], NDArray[np.float32]], digits: Part, count: int = 500, seed: int = 1
+) -> dict[str, float]:
+    """
+    Return, for each kind of stranger, the chance that one scores higher than a digit (the area under the ROC curve).
+
+    novelty_of: the score of each image of a part, (count,)
+    """
+    scores = novelty_of(digits)
+    nothing = np.zeros(count, np.uint8)
+    return {kind: area_under_roc(novelty_of(Part(draw(count, seed), nothing)), scores) for kind, draw in KINDS.items()}
 
 
 def _face_file(name: str) -> Path:
@@ -151,4 +166,4 @@ def _scribble(random: np.random.Generator) -> Pictures:
 def _texture(random: np.random.Generator) -> Pictures:
     field = ndimage.gaussian_filter(random.normal(size=(_SIDE, _SIDE)), random.uniform(0.7, 5))
     low, high = field.min(), field.max()
-    return (255 * (field - low) / (high - low)).astype(np.uint8)
+    return np.asarray((255 * (field - low) / (high - low)).astype(np.uint8))

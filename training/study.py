@@ -1,10 +1,11 @@
 """
 How the shipped networks are made: teachers, their answers to a pool of warps, then students, seed by seed.
 
-Every step leaves a file in the work folder and is skipped when its file is there, so that a study broken off goes on
-after its last finished network. Networks and answers are kept in 16 bits, each file under 1 MiB. Networks are trained
-side by side, one thread each, which wastes less than two threads on one network. A student's numbers are measured on
-the 16-bit weights that are kept, so that what is reported is what ships.
+Every step leaves a file and is skipped when its file is there, so that a study broken off goes on after its last
+finished network. Networks are kept in 16 bits; so are the answers, which the kept teachers give again in minutes, as
+the seed gives the pool's pictures. No file but those pictures exceeds 1 MiB. Networks are trained side by side, one
+thread each, which wastes less than two threads on one network. A student's numbers are measured on the 16-bit weights
+that are kept, so that what is reported is what ships.
 """
 
 import json
@@ -13,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -20,86 +22,106 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data import Mnist, Part, load_mnist
+from training.data import VALIDATION_COUNT, Mnist, Part, load_mnist
 from training.fit import Epochs, accuracy, as_bytes, copy_seed, fit, logits_of
 from training.knobs import DESCRIPTIONS, STRUCTURES, TEACHERS, Knobs, StudyKnobs
-from training.networks import Network, Structure, folded_weights, network_from
-from training.produce import Description, Finished, finish
+from training.measure import best_temperature, probabilities_at
+from training.networks import Network, Structure, Weights, folded_weights, network_from
+from training.produce import Description, finish, write_passport
 from training.warps import warped_copy
-
-_BATCH = 1000
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a study works: the digits, the folder of its files, and its knobs."""
+    """Where a study works: the digits, the networks to keep, what can be made again, and its knobs."""
 
     mnist: Path
-    work: Path
+    kept: Path
+    scratch: Path
     knobs: StudyKnobs
+    validation_count: int = VALIDATION_COUNT
 
     def data(self) -> Mnist:
         """Read the digits; every worker reads its own."""
-        return load_mnist(self.mnist)
+        return load_mnist(self.mnist, self.validation_count)
 
     def teacher_file(self, name: str, seed: int) -> Path:
         """Return where a teacher is kept."""
-        return self.work / f"teacher-{name}-{seed}.npz"
+        return self.kept / f"teacher-{name}-{seed}.npz"
 
     def answers_file(self, copy: int) -> Path:
         """Return where the teachers' answers to one copy of the pool are kept."""
-        return self.work / f"answers-{copy:02d}.npy"
+        return self.scratch / f"answers-{copy:02d}.npy"
 
     def pictures_file(self, copy: int) -> Path:
-        """Return where one copy of the pool lies; it can be deleted, the seed makes it again."""
-        return self.work / "pool" / f"{copy:02d}.npy"
+        """Return where one copy of the pool lies."""
+        return self.scratch / f"pictures-{copy:02d}.npy"
 
     def student_file(self, name: str, seed: int) -> Path:
         """Return where a student is kept."""
-        return self.work / f"student-{name}-{seed}.npz"
+        return self.kept / f"student-{name}-{seed}.npz"
 
 
 def run_study(bench: Bench, models: Path, workers: int, say: Callable[[str], None] = print) -> None:
     """Run whatever is not done yet, and after every student put the best seed so far into `models`."""
-    (bench.work / "pool").mkdir(parents=True, exist_ok=True)
+    bench.kept.mkdir(parents=True, exist_ok=True)
+    bench.scratch.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         _all(pool, [(_make_pictures, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
         _all(pool, [(_make_teacher, (bench, *teacher)) for teacher in bench.knobs.teachers])
-        for line in _teacher_table(bench):
-            say(line)
+        say("teachers: " + ", ".join(f"{row['file']} ({row['validation']:.2%})" for row in choose_teachers(bench)))
         _all(pool, [(_make_answers, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
         students = [(name, epochs, seed) for seed in bench.knobs.seeds for name, epochs in bench.knobs.students]
         for name in _as_finished(pool, [(_make_student, (bench, *student)) for student in students]):
-            finished = ship_best(bench, name, models)
-            say(f"{name}: {_summary(finished.passport)}; {(time.perf_counter() - started) / 3600:.2f} h so far")
+            passport = ship_best(bench, name, models)
+            say(f"{name}: {_summary(passport)}; {(time.perf_counter() - started) / 3600:.2f} h so far")
 
 
-def ship_best(bench: Bench, name: str, models: Path) -> Finished:
-    """Write the finished seed of `name` that is best on the validation part into `models`/`name`/1."""
+def ship_best(bench: Bench, name: str, models: Path) -> dict[str, Any]:
+    """
+    Put the finished seed of `name` that is best on the validation part into `models`/`name`/1; return its passport.
+
+    While the best seed stays the same, only the table of seeds in its passport is written again.
+    """
     seeds = student_table(bench, name)
     best = max(seeds, key=lambda row: (row["validation"], -row["seed"]))
-    structure, weights, _ = read_network(bench.student_file(name, best["seed"]))
     tests = [row["test"] for row in seeds]
-    description = Description(
-        name=name,
-        version="1",
-        text=DESCRIPTIONS[name],
-        seed=best["seed"],
-        recipe=best["recipe"],
-        accuracy_notes={
-            "seeds": [{key: row[key] for key in ("seed", "validation", "test")} for row in seeds],
-            "test_mean_of_seeds": float(np.mean(tests)),
-            "test_worst_seed": min(tests),
-        },
-    )
-    return finish(network_from(structure, weights), bench.data(), description, models / name / "1")
+    notes = {
+        "seeds": [{key: row[key] for key in ("seed", "validation", "test")} for row in seeds],
+        "test_mean_of_seeds": float(np.mean(tests)),
+        "test_worst_seed": min(tests),
+    }
+    folder = models / name / "1"
+    shipped = _shipped_passport(folder, best)
+    if shipped is not None:
+        shipped["accuracy"] |= notes
+        write_passport(folder, shipped)
+        return shipped
+    structure, weights, _ = read_network(bench.student_file(name, best["seed"]))
+    description = Description(name, "1", DESCRIPTIONS[name], best["seed"], best["recipe"], notes)
+    return finish(network_from(structure, weights), bench.data(), description, folder).passport
+
+
+def _shipped_passport(folder: Path, best: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the passport that is shipped, if it is of this very network."""
+    path = folder / "passport.json"
+    if not path.is_file():
+        return None
+    passport: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    same = passport["accuracy"]["seed"] == best["seed"] and passport["recipe"] == best["recipe"]
+    return passport if same else None
 
 
 def student_table(bench: Bench, name: str) -> list[dict[str, Any]]:
     """Return one row per finished seed: seed, validation, test, seconds, recipe."""
     files = [bench.student_file(name, seed) for seed in bench.knobs.seeds]
     return [read_network(file)[2] for file in files if file.is_file()]
+
+
+def in_16_bits(weights: Weights) -> Weights:
+    """Round weights to what 16 bits hold."""
+    return {name: array.astype(np.float16).astype(np.float32) for name, array in weights.items()}
 
 
 def save_network(path: Path, structure: Structure, network: Network, notes: dict[str, Any]) -> None:
@@ -110,7 +132,7 @@ def save_network(path: Path, structure: Structure, network: Network, notes: dict
     partial.replace(path)
 
 
-def read_network(path: Path) -> tuple[Structure, dict[str, NDArray[np.float32]], dict[str, Any]]:
+def read_network(path: Path) -> tuple[Structure, Weights, dict[str, Any]]:
     """Read what `save_network` kept: the structure, its weights as float32, the notes."""
     with np.load(path) as kept:
         weights = {name: kept[name].astype(np.float32) for name in kept.files if name not in ("notes", "structure")}
@@ -141,13 +163,44 @@ def _make_teacher(bench: Bench, name: str, seed: int) -> None:
     save_network(path, TEACHERS[name], fitted.network, notes)
 
 
+def choose_teachers(bench: Bench) -> list[dict[str, Any]]:
+    """
+    Return the teachers whose mean answer is likeliest on the validation part, out of every choice of them.
+
+    Each row names the file and its accuracy on the validation part; the choice is kept, so that answers made before
+    and after an interruption come from the same teachers.
+    """
+    path = bench.kept / "teachers.json"
+    if not path.is_file():
+        validation = bench.data().validation
+        files = [bench.teacher_file(*teacher) for teacher in bench.knobs.teachers]
+        logits = {file: logits_of(network_from(*read_network(file)[:2]), validation) for file in files}
+        choices = [choice for size in range(1, len(files) + 1) for choice in combinations(files, size)]
+        best = min(choices, key=lambda choice: _surprise([logits[file] for file in choice], validation))
+        rows = [{"file": file.stem, "validation": read_network(file)[2]["validation"]} for file in best]
+        path.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    chosen: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return chosen
+
+
+def _surprise(logits: list[NDArray[np.float32]], part: Part) -> float:
+    """Return the mean of -log p(label) under the mean of these logits, at its own best temperature."""
+    mean = np.mean(logits, axis=0)
+    chances = probabilities_at(mean, best_temperature(mean, part.labels))
+    return float(-np.log(chances[np.arange(len(part)), part.labels]).mean())
+
+
 def _make_answers(bench: Bench, copy: int) -> None:
     path = bench.answers_file(copy)
     if path.is_file():
         return
     torch.set_num_threads(1)
     pictures = Part(np.load(bench.pictures_file(copy))[:, 0], bench.data().train.labels)
-    answers = np.mean([logits_of(teacher, pictures) for teacher in _chosen_teachers(bench)], axis=0)
+    files = [bench.kept / f"{row['file']}.npz" for row in choose_teachers(bench)]
+    teachers = [network_from(*read_network(file)[:2]) for file in files]
+    for teacher in teachers:
+        teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    answers = np.mean([logits_of(teacher, pictures, "auto") for teacher in teachers], axis=0)
     _save_array(path, (answers - answers.mean(1, keepdims=True)).astype(np.float16))
 
 
@@ -158,9 +211,7 @@ def _make_student(bench: Bench, name: str, epochs: int, seed: int) -> str:
     data = bench.data()
     knobs = bench.knobs.student.with_(seed=seed, epochs=epochs)
     fitted = fit(STRUCTURES[name], data, knobs, _pool_epochs(bench, seed), threads=1)
-    save_network(path, STRUCTURES[name], fitted.network, {})
-    structure, weights, _ = read_network(path)
-    kept = network_from(structure, weights)
+    kept = network_from(STRUCTURES[name], in_16_bits(folded_weights(fitted.network)))
     notes = {
         "seed": seed,
         "validation": accuracy(kept, data.validation),
@@ -169,7 +220,7 @@ def _make_student(bench: Bench, name: str, epochs: int, seed: int) -> str:
         "recipe": _recipe(bench, knobs),
         "history": asdict(fitted.history),
     }
-    save_network(path, structure, kept, notes)
+    save_network(path, STRUCTURES[name], kept, notes)
     return name
 
 
@@ -182,33 +233,9 @@ def _pool_epochs(bench: Bench, seed: int) -> Epochs:
     return epoch_of
 
 
-def _chosen_teachers(bench: Bench) -> list[Network]:
-    chosen = _teacher_rows(bench)[: bench.knobs.kept_teachers]
-    return [network_from(*read_network(file)[:2]) for file, _ in chosen]
-
-
-def _teacher_rows(bench: Bench) -> list[tuple[Path, dict[str, Any]]]:
-    """Return the teachers' files with their notes, the best on the validation part first."""
-    files = [bench.teacher_file(*teacher) for teacher in bench.knobs.teachers]
-    rows = [(file, read_network(file)[2]) for file in files]
-    return sorted(rows, key=lambda row: (-row[1]["validation"], row[1]["seed"]))
-
-
-def _teacher_table(bench: Bench) -> list[str]:
-    lines = []
-    for place, (file, notes) in enumerate(_teacher_rows(bench)):
-        kept = "kept" if place < bench.knobs.kept_teachers else "left out"
-        lines.append(f"{file.stem}: validation {notes['validation']:.4%}, {notes['seconds']:.0f} s, {kept}")
-    return lines
-
-
 def _recipe(bench: Bench, knobs: Knobs) -> dict[str, Any]:
-    teachers = [
-        {"file": file.stem, "validation": notes["validation"]}
-        for file, notes in _teacher_rows(bench)[: bench.knobs.kept_teachers]
-    ]
     pool = {"copies": bench.knobs.pool_copies, "seed": bench.knobs.pool_seed}
-    return {**knobs.as_recipe(), "teachers": teachers, "pool": pool}
+    return {**knobs.as_recipe(), "teachers": choose_teachers(bench), "pool": pool}
 
 
 def _summary(passport: dict[str, Any]) -> str:

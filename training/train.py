@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data import load_mnist
+from training.data import VALIDATION_COUNT, load_mnist
 from training.drawings import draw_confusion, draw_filters, draw_learning_curve
-from training.fit import fit
+from training.fit import THREADS, fit
 from training.knobs import DESCRIPTIONS, STRUCTURES, Knobs
 from training.networks import folded_weights
 from training.produce import Description, Finished, finish
@@ -21,14 +21,14 @@ class Places:
 
 
 def train_network(
-    name: str, knobs: Knobs, places: Places, version: str = "1", validation_count: int = 10_000
+    name: str, knobs: Knobs, places: Places, *, validation_count: int = VALIDATION_COUNT, threads: int = THREADS
 ) -> Finished:
-    """Train the structure called `name`, write `models`/`name`/`version`, draw what was learnt."""
+    """Train the structure called `name`, write `models`/`name`/1, draw what was learnt."""
     data = load_mnist(places.mnist, validation_count)
-    fitted = fit(STRUCTURES[name], data, knobs)
+    fitted = fit(STRUCTURES[name], data, knobs, threads=threads)
     recipe = {**knobs.as_recipe(), "training_seconds": round(fitted.history.seconds, 1)}
-    description = Description(name, version, DESCRIPTIONS[name], knobs.seed, recipe)
-    finished = finish(fitted.network, data, description, places.models / name / version)
+    description = Description(name, "1", DESCRIPTIONS[name], knobs.seed, recipe)
+    finished = finish(fitted.network, data, description, places.models / name / "1")
     draw_learning_curve(fitted.history, places.pictures / f"{name}-learning-curve.png")
     draw_confusion(finished.test.confusion, places.pictures / f"{name}-confusion.png")
     draw_filters(folded_weights(fitted.network)["conv1.weight"], places.pictures / f"{name}-filters.png")

@@ -20,6 +20,9 @@ from service.network.bank import correlate_bank
 from service.network.sessions import Library
 from service.settings import Limits
 
+# A padded picture may have this many times max_image_pixels.
+PADDED_PER_PIXEL = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
@@ -113,16 +116,17 @@ def read_and_plan(
 
     def work(picture: np.ndarray) -> tuple[np.ndarray, list[Plan]]:
         image = (prepare(picture).image[None] / np.float32(255)) if options.prepare == "auto" else to_channels(picture)
-        return image, _plan(image, kernels, options)
+        return image, _plan(image, kernels, options, posted.limits)
 
     planned = posted.each(work, any_value=True)
     return [image for image, _ in planned], [plans for _, plans in planned]
 
 
-def _plan(image: np.ndarray, kernels: Sequence[Kernel], options: ApplyFiltersOptions) -> list[Plan]:
+def _plan(image: np.ndarray, kernels: Sequence[Kernel], options: ApplyFiltersOptions, limits: Limits) -> list[Plan]:
     plans = []
     for index, kernel in enumerate(kernels):
         places = geometry(image.shape[1:], kernel.weights.shape[-2:], options.stride, options.dilation, options.padding)
+        _check_padding(places, limits)
         pooled = _pool_places(options.pool, places) if options.pool else None
         is_colour = kernel.weights.ndim == 3
         if is_colour and len(kernel.weights) != len(image):
@@ -132,6 +136,15 @@ def _plan(image: np.ndarray, kernels: Sequence[Kernel], options: ApplyFiltersOpt
         maps_out = len(image) if options.channels == "each" and not is_colour else 1
         plans.append(Plan(places, pooled, len(image) if is_colour else 1, maps_out))
     return plans
+
+
+def _check_padding(places: Geometry, limits: Limits) -> None:
+    # A long stride over a wide border is little work and may still be a lot of memory.
+    top, left, bottom, right = places.pads
+    height, width = places.image[0] + top + bottom, places.image[1] + left + right
+    allowed = PADDED_PER_PIXEL * limits.max_image_pixels
+    if height * width > allowed:
+        raise InvalidOption(f"a padded picture may have {allowed} pixels, this has {width} x {height}", "/padding")
 
 
 def _pool_places(asked: Pool, places: Geometry) -> Geometry:
@@ -159,15 +172,24 @@ def respond(
     The last stage asked for, per filter: (rows, columns), or (channels, rows, columns) with channels=each.
 
     Kernels of one shape run as one bank.
+
+    raises: InvalidKernel where a response overflows
     """
     responses: list[np.ndarray | None] = [None] * len(kernels)
     shapes = {kernel.weights.shape for kernel in kernels}
     for shape in shapes:
         members = [index for index, kernel in enumerate(kernels) if kernel.weights.shape == shape]
         bank = [kernels[index] for index in members]
-        for index, maps in zip(members, _run_bank(image, bank, plans[members[0]].places, options), strict=True):
-            responses[index] = _finish(maps, options)
-    return [response for response in responses if response is not None]
+        # What overflows is refused below, in words.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for index, maps in zip(members, _run_bank(image, bank, plans[members[0]].places, options), strict=True):
+                responses[index] = _finish(maps, options)
+    done = [response for response in responses if response is not None]
+    for index, response in enumerate(done):
+        if not (np.isfinite(response.min()) and np.isfinite(response.max())):
+            name = kernels[index].name
+            raise InvalidKernel(f"the response to {name!r} must fit 32-bit floats, it overflows", f"/filters/{index}")
+    return done
 
 
 def _run_bank(

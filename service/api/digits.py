@@ -11,6 +11,8 @@ from service.core.digit import PreparedDigit, prepare
 from service.core.errors import InvalidImage
 
 SIDE = 28
+# Level / 255 for every level, as float32: one look-up instead of a conversion and a division.
+UNIT = np.arange(256, dtype=np.float32) / np.float32(255)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ def read_digits(posted: Posted[PictureOptions]) -> Digits:
     """
     if posted.options.prepare == "auto":
         prepared = posted.each(prepare)
-        levels = np.stack([digit.image for digit in prepared])
-        return Digits(_as_input(levels.astype(np.float32) / np.float32(255)), list(prepared))
+        levels = np.array([digit.image for digit in prepared])
+        return Digits(_as_input(UNIT[levels]), list(prepared))
     unit = posted.each(_as_posted)
     return Digits(_as_input(np.stack(unit)), [None] * len(unit))
 

@@ -7,6 +7,7 @@ import numpy as np
 from flask import Blueprint, Response, request
 
 from service.api import writing
+from service.api.changes import check_finite, read_changes
 from service.api.digits import Digits, read_digits
 from service.api.options import FeatureMapOptions
 from service.api.pictures_of_maps import draw_batch, used_range
@@ -33,8 +34,11 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         names = choose_maps(network.passport, options.layers)
         filters = _choose_filters(network.passport, names, options.filters)
         _check_size(network.passport, names, filters, len(posted.sources), form, settings)
+        overrides = read_changes(network, options.changes)
         digits = read_digits(posted)
-        verdicts, maps = network.analyse(digits.images, names)
+        verdicts, maps = network.analyse(digits.images, names, overrides)
+        if overrides:
+            check_finite(verdicts, maps)
         if filters is not None:
             maps = {name: np.ascontiguousarray(array[:, filters]) for name, array in maps.items()}
         if form == "npz":
@@ -52,11 +56,13 @@ def choose_maps(passport: Passport, asked: Sequence[str] | None) -> list[str]:
     """
     The maps that `layers` asks for, in network order: conv1 means conv1.act; without it every .act and pool.
 
-    raises: NotFound, listing the candidates; InvalidOption for one asked for twice
+    raises: NotFound, listing the candidates; InvalidOption for none, or one asked for twice
     """
     shapes = passport.map_shapes()
     if asked is None:
         return [name for name in shapes if not name.endswith(".pre")]
+    if not asked:
+        raise InvalidOption("layers is a list of at least one layer or map, got none", "/layers")
     chosen = [f"{name}.act" if f"{name}.act" in shapes else name for name in asked]
     for name, map_name in zip(asked, chosen, strict=True):
         if map_name not in shapes:

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from service.api import writing
 from service.api.applying import Kernel, Plan, check_size, read_and_plan, read_kernels, respond
+from service.api.caching import revalidated
 from service.api.options import ApplyFiltersOptions, PresetListOptions, PresetOptions
 from service.api.pictures_of_maps import draw_batch, draw_kernels, used_range
 from service.api.reading import read_options, read_posted
@@ -20,6 +21,7 @@ from service.settings import Settings
 def blueprint(library: Library, settings: Settings) -> Blueprint:
     """The routes of this noun, given what they work with."""
     routes = Blueprint("filters", __name__)
+    routes.after_request(revalidated)
 
     @routes.post("/v1/apply-filters")
     def apply_filters() -> Response:
@@ -82,7 +84,7 @@ def _write(
             "shape": list(maps.shape),
             "min": maps.min(),
             "max": maps.max(),
-            "mean": maps.mean(),
+            "mean": np.float32(maps.mean(dtype=np.float64)),
             "range": shared or _own_range(maps, options),
             "weights": kernel.weights,
             "bias": kernel.bias,

@@ -6,6 +6,7 @@ import numpy as np
 from flask import Blueprint, Response, request
 
 from service.api import writing
+from service.api.caching import revalidated
 from service.api.options import LayerFilterOptions, ModelOptions, NoOptions
 from service.api.pictures_of_maps import draw_kernels
 from service.api.reading import read_options
@@ -18,6 +19,7 @@ from service.network.sessions import Library, Network
 def blueprint(library: Library) -> Blueprint:
     """The routes of this noun, given what they work with."""
     routes = Blueprint("models", __name__)
+    routes.after_request(revalidated)
 
     @routes.get("/v1/models")
     def models() -> Response:

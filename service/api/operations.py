@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from service import __version__
 from service.api import writing
+from service.api.caching import revalidated
 from service.api.errors import PROBLEMS, slug
 from service.api.options import NoOptions
 from service.api.reading import read_options
@@ -44,12 +45,12 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     def limits() -> Response:
         """List every limit on a request."""
         writing.choose_format(request, read_options(request, NoOptions).format, ("json",))
-        return writing.json(settings.limits())
+        return revalidated(writing.json(settings.limits()))
 
     @routes.get("/openapi.json")
     def openapi() -> Response:
         """Give the contract as OpenAPI 3.1."""
-        return Response(contract_json(), mimetype="application/json", headers=writing.HEADERS)
+        return revalidated(Response(contract_json(), mimetype="application/json", headers=writing.HEADERS))
 
     @routes.get("/docs")
     def docs() -> Response:

@@ -17,9 +17,13 @@ from service.core.errors import InvalidOption
 
 Whole = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
-# One number, or one for rows and one for columns; the core checks them where it uses them.
-Pair = int | list[int]
+# One number, or one for rows and one for columns; the core checks them where it uses them. The bound is far beyond any
+# picture, and keeps what is computed from them within 64 bits.
+Step = Annotated[int, Meta(le=2**31 - 1)]
+Pair = Step | list[Step]
 Finite = Annotated[float, Meta(ge=-3.4e38, le=3.4e38)]
+# A filter's name becomes the name of a file in an npz, and part of a header.
+Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f/\\]+\Z")]
 # How values become levels in a picture of maps: `range`, `lo` and `hi`, `polarity`.
 Range = Literal["layer", "map", "symmetric", "fixed"]
 Polarity = Literal["light", "pencil", "diverging"]
@@ -53,18 +57,65 @@ class ClassifyOptions(NetworkOptions, frozen=True, kw_only=True):
     """POST /v1/classify."""
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One edit of a network: a filter of a convolution switched off, scaled, or replaced."""
+
+    layer: str
+    filter: Whole
+    action: Literal["off", "scale", "replace"]
+    factor: Finite | None = None
+    weights: list[Any] | None = None
+    bias: Finite | None = None
+
+
 class FeatureMapOptions(NetworkOptions, frozen=True, kw_only=True):
     """POST /v1/feature-maps; `filters` are indices."""
 
     LISTS: ClassVar = ("layers", "filters")
+    STRUCTURES: ClassVar = ("changes",)
 
     layers: tuple[str, ...] | None = None
     filters: tuple[Whole, ...] | None = None
     stats: bool = False
+    changes: tuple[Change, ...] = ()
     range: Range = "layer"
     lo: Finite | None = None
     hi: Finite | None = None
     polarity: Polarity = "light"
+
+
+class WhatIfOptions(NetworkOptions, frozen=True, kw_only=True):
+    """POST /v1/what-if."""
+
+    STRUCTURES: ClassVar = ("changes",)
+
+    changes: tuple[Change, ...]
+
+
+class ExplainOptions(NetworkOptions, frozen=True, kw_only=True):
+    """POST /v1/explain; which of them a method takes is said in api/explain.py."""
+
+    LISTS: ClassVar = ("window", "stride")
+    STRUCTURES: ClassVar = ("changes",)
+
+    method: Literal["ledger", "pixels", "occlusion", "rise", "cam", "cell", "deciding-set"] = "ledger"
+    target: Whole | None = None
+    rival: Whole | None = None
+    score: Literal["logit", "margin", "probability"] = "logit"
+    baseline: float | Literal["zero", "mean", "blur"] = "zero"
+    full: bool = False
+    layer: str | None = None
+    filter: Whole | None = None
+    row: Whole | None = None
+    col: Whole | None = None
+    variant: Literal["gradcam", "hirescam", "cam"] = "gradcam"
+    window: Pair = 4
+    stride: Pair = 2
+    masks: Positive = 1000
+    cells: Positive = 7
+    keep: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    seed: Whole = 0
+    changes: tuple[Change, ...] = ()
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,7 +130,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One filter: weights, or a preset and its parameters, or one that a model has learnt."""
 
     weights: list[Any] | None = None
-    name: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
+    name: Name | None = None
     bias: Finite = 0.0
     preset: str | None = None
     size: Positive | None = None
@@ -101,7 +152,7 @@ class ApplyFiltersOptions(PictureOptions, frozen=True, kw_only=True):
     prepare: Literal["auto", "none"] = "none"
     stride: Pair = 1
     dilation: Pair = 1
-    padding: str | int | list[int] = "valid"
+    padding: str | Step | list[Step] = "valid"
     pad_mode: str = "zero"
     pad_value: Finite = 0.0
     orientation: Literal["correlation", "convolution"] = "correlation"
@@ -113,6 +164,23 @@ class ApplyFiltersOptions(PictureOptions, frozen=True, kw_only=True):
     lo: Finite | None = None
     hi: Finite | None = None
     polarity: Polarity = "light"
+
+
+class PatchesOptions(PictureOptions, frozen=True, kw_only=True):
+    """POST /v1/patches; drawn as the lecture does unless told otherwise: ink dark on white, 0..1."""
+
+    LISTS: ClassVar = ("patch_size", "stride", "padding")
+
+    prepare: Literal["auto", "none"] = "none"
+    patch_size: Pair = 7
+    stride: Pair = 2
+    padding: str | int | list[int] = "valid"
+    pad_mode: str = "zero"
+    pad_value: Finite = 0.0
+    range: Literal["layer", "symmetric", "fixed"] = "fixed"
+    lo: Finite | None = None
+    hi: Finite | None = None
+    polarity: Polarity = "pencil"
 
 
 class PresetListOptions(Options, frozen=True, kw_only=True):
@@ -148,6 +216,13 @@ class ModelOptions(Options, frozen=True, kw_only=True):
     """GET /v1/models/{m}."""
 
     version: str | int | None = None
+
+
+class ReportOptions(ModelOptions, frozen=True, kw_only=True):
+    """GET /v1/models/{m}/report."""
+
+    layer: str | None = None
+    thumbnails: bool = True
 
 
 class NoOptions(Options, frozen=True, kw_only=True):
@@ -215,18 +290,28 @@ def explain(error: msgspec.ValidationError, given: Any, kind: type[msgspec.Struc
         return InvalidOption(f"{missing[1]} is missing", f"{pointer}/{missing[1]}")
     choices = _choices(kind, steps) if message.startswith("Invalid enum value") else ""
     wanted = choices or message[0].lower() + message[1:]
+    if "matching regex" in message:
+        wanted = "must be without slashes and control characters"
     came = f", got {_show(value)}" if known and steps else ""
     return InvalidOption(f"{pointer.lstrip('/') or 'the options'}: {wanted.split(', got ')[0]}{came}", pointer)
 
 
 def _choices(kind: type[msgspec.Struct] | None, steps: list[tuple[str, str]]) -> str:
     # msgspec says that a value is none of the choices, but not what the choices are.
-    if kind is None or len(steps) != 1:
-        return ""
-    declared = next(field.type for field in msgspec.structs.fields(kind) if field.encode_name == steps[0][0])
+    declared: Any = kind
+    for name, _ in steps:
+        declared = _member(declared, name)
     literals = [declared, *get_args(declared)]
     values = next((get_args(literal) for literal in literals if get_origin(literal) is Literal), ())
     return f"must be one of {', '.join(map(str, values))}" if values else ""
+
+
+def _member(declared: Any, name: str) -> Any:
+    """The type of a struct's member of that name, or of a list's items where there is none."""
+    for kind in (declared, *get_args(declared)):
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and name:
+            return next((field.type for field in msgspec.structs.fields(kind) if field.encode_name == name), None)
+    return declared if name else next(iter(get_args(declared)), None)
 
 
 def _show(value: Any) -> str:

@@ -1,15 +1,16 @@
 """Maps and filters drawn as contact sheets, with the range of values they were drawn with."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 
 from service.api.options import (
     ApplyFiltersOptions,
     FeatureMapOptions,
     LayerFilterOptions,
+    PatchesOptions,
     PresetListOptions,
     PresetOptions,
 )
@@ -63,7 +64,7 @@ def draw_batch(batch: Sequence[dict[str, np.ndarray]], options: Drawing) -> tupl
         drawn = {name: draw_maps(stacked, options) for name, stacked in maps.items()}
         rows.append(stack([sheet for sheet, _ in drawn.values()]))
         ranges.append({name: used for name, (_, used) in drawn.items()})
-    return stack(rows), _text(ranges if len(ranges) > 1 else ranges[0], options)
+    return stack(rows), text_of_range(ranges if len(ranges) > 1 else ranges[0], options)
 
 
 def draw_kernels(kernels: Sequence[np.ndarray], options: Drawing) -> tuple[Levels, dict[str, str]]:
@@ -73,12 +74,14 @@ def draw_kernels(kernels: Sequence[np.ndarray], options: Drawing) -> tuple[Level
     channels = len(kernels[0])
     tiles = np.concatenate(kernels)
     sheet, used = draw_maps(tiles, options, side=KERNEL_TILE_SIDE, columns=channels if channels > 1 else COLUMNS)
-    return sheet, _text(used, options)
+    return sheet, text_of_range(used, options)
 
 
-def _text(ranges: Any, options: Drawing) -> dict[str, str]:
+def text_of_range(ranges: Any, options: Drawing | PatchesOptions) -> dict[str, str]:
+    """What a picture of values says of how it was drawn."""
     return {
-        "range": orjson.dumps(ranges).decode(),
+        # In ASCII whatever filters are called, because it becomes a header.
+        "range": json.dumps(ranges, separators=(",", ":")),
         "range-mode": options.range,
         "polarity": options.polarity,
     }

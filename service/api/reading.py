@@ -8,6 +8,7 @@ checked before the work they would cause. Pictures leave here as pixels: uint8 0
 
 import binascii
 import io
+import tokenize
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -33,6 +34,8 @@ from service.core.errors import (
 )
 from service.settings import Limits
 
+# Where the door leaves the body it has collected, so that it need not be read out of a stream again.
+BODY = "filterscope.body"
 NPY_MAGIC = b"\x93NUMPY"
 # Content types that say nothing of the body: no type at all, "some bytes", and what curl --data-binary sends unasked.
 UNTYPED = {"", "application/octet-stream", "application/x-www-form-urlencoded"}
@@ -121,8 +124,8 @@ Body = tuple[list[Source], list[tuple[str, str]], dict[str, Any]]
 
 def _read_body(request: Request, limits: Limits) -> Body:
     """Split a body into its pictures, its form fields and its JSON members."""
-    kind = request.mimetype
-    body = request.get_data(cache=False)
+    kind = request.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    body = request.environ[BODY] if BODY in request.environ else request.get_data(cache=False)
     if kind == "multipart/form-data":
         return _read_multipart(body, request.mimetype_params.get("boundary", ""), limits)
     if kind == "application/json" or kind.endswith("+json"):
@@ -258,7 +261,8 @@ def _npy_array(body: bytes) -> np.ndarray:
         if read_header is None:
             raise Unreadable(f"npy version 1.0 or 2.0 is read, got {version[0]}.{version[1]}")
         shape, is_fortran, dtype = read_header(stream)
-    except (ValueError, SyntaxError, TypeError, EOFError, RecursionError, MemoryError) as error:
+    except (ValueError, SyntaxError, TypeError, EOFError, RecursionError, MemoryError, tokenize.TokenError) as error:
+        # NumPy tokenizes a header that is no Python literal, in case Python 2 wrote it.
         raise Unreadable(f"the npy header cannot be read: {str(error)[:120]}") from None
     if dtype.kind not in "buif" or dtype.itemsize > 8:
         raise InvalidImage(
@@ -346,8 +350,10 @@ class _PictureReader:
             low, high = array.min(), array.max()
             if low < 0 or high > scale:
                 raise InvalidImage(f"a picture's numbers must lie in 0..{scale}, got {low if low < 0 else high}")
-        elif np.abs(array).max() > LARGEST_NUMBER:
+        elif float(np.abs(array).max()) > LARGEST_NUMBER:
             raise InvalidImage(f"a picture's numbers must fit 32-bit floats, got one beyond {LARGEST_NUMBER:.2g}")
+        elif array.ndim == 3 and array.shape[2] == 4 and not 0 <= array[:, :, 3].min() <= array[:, :, 3].max() <= scale:
+            raise InvalidImage(f"a picture's opacity, its fourth channel, must lie in 0..{scale}")
         values = array.astype(np.float32)
         return values if scale == 1 else values / np.float32(255)
 

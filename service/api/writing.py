@@ -25,6 +25,8 @@ MEDIA_TYPES = {"json": "application/json", "png": "image/png", "npz": "applicati
 # Also understood in Accept; an npz is a zip.
 SYNONYMS = {"application/zip": "npz", "application/octet-stream": "npz"}
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+# The ranges of a large batch are longer than clients and proxies take a header to be; its text chunk has them in full.
+LONGEST_HEADER = 4096
 
 
 def choose_format(request: Request, asked: str | None, available: Sequence[str]) -> str:
@@ -51,7 +53,7 @@ def choose_format(request: Request, asked: str | None, available: Sequence[str])
 def json(members: Any) -> Response:
     """Write JSON; NumPy arrays become nested numbers, float32 with the fewest digits that read back the same."""
     text = orjson.dumps(members, _in_row_order, orjson.OPT_SERIALIZE_NUMPY)
-    return Response(text, mimetype="application/json", headers=HEADERS)
+    return Response(text, headers=HEADERS, content_type="application/json")
 
 
 def _in_row_order(value: Any) -> Any:
@@ -89,7 +91,9 @@ def _binary(body: bytes, kind: str, network: Network | None, text: Mapping[str, 
     headers = dict(HEADERS)
     if network is not None:
         headers |= {"X-Filterscope-Model": f"{network.name}/{network.version}", "X-Filterscope-Sha256": network.sha256}
-    headers |= {f"X-Filterscope-{key.title()}": str(value) for key, value in text.items()}
+    headers |= {
+        f"X-Filterscope-{key.title()}": str(value) for key, value in text.items() if len(str(value)) <= LONGEST_HEADER
+    }
     return Response(body, mimetype=MEDIA_TYPES[kind], headers=headers)
 
 

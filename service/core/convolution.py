@@ -14,6 +14,7 @@ by 180 degrees first. Every faster path in the project is tested against this fi
 import math
 import operator
 import re
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -168,7 +169,7 @@ def resolve_pads(image_shape: Pair, reach: Pair, stride: Pair, padding: Padding)
     words = ", ".join((*PADDINGS, *PADDING_SYNONYMS))
     raise InvalidOption(
         f"padding must be one of {words}, a whole number of at least 0, or four of them [top, left, bottom, right], "
-        f"got {padding!r:.80}",
+        f"got {shown(padding)}",
         "/padding",
     )
 
@@ -183,7 +184,7 @@ def check_pair(name: str, value: object, *, least: int) -> Pair:
     pair: list[Any] = list(value) if isinstance(value, Sequence | np.ndarray) else [value, value]
     if isinstance(value, str) or len(pair) != 2 or not all(_is_whole(part) for part in pair):
         wanted = f"{name} must be a whole number, or two of them [down, across]"
-        raise InvalidOption(f"{wanted}, got {value!r:.80}", _pointer(name))
+        raise InvalidOption(f"{wanted}, got {shown(value)}", _pointer(name))
     down, across = operator.index(pair[0]), operator.index(pair[1])
     if min(down, across) < least:
         raise InvalidOption(f"{name} must be at least {least}, got {min(down, across)}", _pointer(name))
@@ -369,13 +370,13 @@ def activation(text: str) -> tuple[str, float | None]:
     if number is None:
         return name, ACTIVATION_PARAMETERS.get(name)
     if name not in ACTIVATION_PARAMETERS:
-        raise InvalidOption(f"activation {name} takes no number, got {text!r:.80}", "/activation")
+        raise InvalidOption(f"activation {name} takes no number, got {shown(text)}", "/activation")
     try:
         parameter = float(number)
     except ValueError:
         parameter = math.nan
     if not math.isfinite(parameter):
-        raise InvalidOption(f"activation {name} takes a finite number, got {text!r:.80}", "/activation")
+        raise InvalidOption(f"activation {name} takes a finite number, got {shown(text)}", "/activation")
     return name, parameter
 
 
@@ -490,7 +491,22 @@ def _surround(maps: NDArray[Any], pads: Pads, value: float) -> NDArray[Any]:
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise InvalidOption unless `value` is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise InvalidOption(f"{name} must be one of {', '.join(choices)}, got {value!r:.80}", _pointer(name))
+        raise InvalidOption(f"{name} must be one of {', '.join(choices)}, got {shown(value)}", _pointer(name))
+
+
+def shown(value: object) -> str:
+    """
+    Write what a caller sent into an error, shortened: it may be long, deeply nested, or a number without end.
+
+    >>> shown([[1, 2], "x" * 1000])
+    "[[1, 2], 'xxxxxxxxxxxx...xxxxxxxxxxxxx']"
+    """
+    is_endless = isinstance(value, int) and value.bit_length() > 256
+    return "a number of many digits" if is_endless else _SHORT.repr(value)[:120]
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 3
 
 
 def _as_floats(array: ArrayLike) -> NDArray[Any]:

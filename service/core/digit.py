@@ -27,12 +27,11 @@ BOX = 20  # the longer side of a digit's ink within it
 WORK_SIDE = 256  # ink is looked for at this size at most: a stroke of a digit is then still several pixels wide
 GROUND_SIDE = 64  # the light on the paper changes slowly, so it is estimated on a smaller copy
 FAINTEST = 3 / 255  # a picture whose levels differ by less has no ink
-KEPT = (16, 22)  # a digit drawn in a field of 28 x 28 in about MNIST's size keeps its pixels: scaling would only blur them
-THINNEST, THICKEST = (
-    1.5,
-    4.2,
-)  # stroke width in 28 x 28 pixels; 90 % of MNIST's lie within 1.3 and 3.0, all but 1 in 200 below 4.2
-ADMISSIBLE = "a digit needs ink, this picture is blank"
+MIDDLE = 14  # where the centre of mass goes, as the index of a pixel: so it is in MNIST, half a pixel past the middle
+_PLACES = np.arange(SIDE)
+KEPT = (18, 22)  # a digit drawn in a field of 28 x 28 in about MNIST's size keeps its pixels: scaling would only blur them
+THINNEST = 1.5  # a thinner stroke, in 28 x 28 pixels, is widened: 85 % of MNIST's are wider
+BLANK = "a digit needs ink, this picture is blank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def prepare(picture: NDArray[np.generic]) -> PreparedDigit:
 
 
 def _checked(picture: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Return the picture as uint8 or float32 of 2 or 3 axes, grey where all channels agree, transparency gone."""
+    """Return the picture as uint8 or float32, (height, width) or (height, width, 3 or 4) with nothing transparent."""
     if picture.ndim == 3 and picture.shape[2] == 1:
         picture = picture[:, :, 0]
     if picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] not in (3, 4)) or picture.size == 0:
@@ -95,16 +94,16 @@ def _checked(picture: NDArray[np.generic]) -> NDArray[np.generic]:
         if picture.dtype.kind not in "fb":
             raise InvalidImage(f"a picture is uint8, bool or float, got {picture.dtype}")
         picture = np.nan_to_num(picture.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
-    if picture.ndim == 3:
-        if picture.shape[2] == 4:
-            picture = _opaque(picture)
-        if (
-            picture.ndim == 3
-            and np.array_equal(picture[:, :, 0], picture[:, :, 1])
-            and np.array_equal(picture[:, :, 1], picture[:, :, 2])
-        ):
-            picture = picture[:, :, 0]
+    if picture.ndim == 3 and picture.shape[2] == 4:
+        picture = _opaque(picture)
+    if picture.ndim == 3 and max(picture.shape) <= GROUND_SIDE and _is_grey(picture):
+        picture = picture[:, :, 0]
     return picture
+
+
+def _is_grey(picture: NDArray[np.generic]) -> bool:
+    red, green, blue = picture[:, :, 0], picture[:, :, 1], picture[:, :, 2]
+    return np.array_equal(red, green) and np.array_equal(green, blue)
 
 
 def _opaque(picture: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -115,32 +114,34 @@ def _opaque(picture: NDArray[np.generic]) -> NDArray[np.generic]:
     visible pixels all look alike, the ground is whichever of black and white is further from them; where they differ
     among themselves, they contain their own ground, and the most common of their levels continues it.
     """
-    colour, alpha = picture[:, :, :3], picture[:, :, 3]
-    top = 255 if picture.dtype == np.uint8 else 1.0
-    if (alpha == top).all():
-        return colour
-    share = alpha.astype(np.float32) / top
-    visible = share > 0.5
+    alpha = picture[:, :, 3]
+    top = 255 if picture.dtype == np.uint8 else 1
+    if alpha.min() == top:
+        return picture
+    every = max(1, round((alpha.size / 65536) ** 0.5))  # enough pixels to know the colours by
+    sample = picture[::every, ::every].astype(np.float32) / np.float32(top)
+    visible = sample[:, :, 3] > 0.5
     if not visible.any():
-        visible = share > 0
+        visible = sample[:, :, 3] > 0
         if not visible.any():
-            raise InvalidImage(f"{ADMISSIBLE}: every pixel is transparent")
-    levels = colour[visible].astype(np.float32) / top
-    spread = float(levels.std(axis=0).max())
+            raise InvalidImage(f"{BLANK}: every pixel is transparent")
+    levels = sample[visible][:, :3]
     common = np.median(levels, axis=0)
-    ground = common if spread > 0.15 else np.full(3, float(common.mean() < 0.5), np.float32)
-    laid: Plane = share[:, :, None] * (colour.astype(np.float32) / top) + (1 - share[:, :, None]) * ground.astype(
-        np.float32
-    )
-    return laid
+    if float(levels.std(axis=0).max()) < 0.15:
+        common = np.full(3, float(common.mean() < 0.5))
+    wide = np.uint16 if top == 255 else np.float32
+    colour, share = picture[:, :, :3].astype(wide), alpha.astype(wide)[:, :, None]
+    ground = np.rint(common * top).astype(wide) if top == 255 else common.astype(wide)
+    laid = colour * share + ground * (wide(top) - share)
+    return (laid // 255).astype(np.uint8) if top == 255 else laid
 
 
 def _already_mnist(picture: NDArray[np.generic]) -> PreparedDigit | None:
     """
-    Return a picture that has MNIST's form already, as it is.
+    Return a picture that has MNIST's form already as it is, or moved by whole pixels.
 
-    All but 13 of MNIST's 60,000 training digits have ink 20 pixels long, and all have their centre of mass within half a
-    pixel of the field's middle and a level of at least 254: no other picture is likely to do all three.
+    All but 13 of MNIST's 60,000 training digits have ink 20 pixels long with grey edges, a level of at least 254, and
+    their centre of mass within half a pixel of the field's middle.
     """
     digit = picture if picture.dtype == np.uint8 else np.rint(np.clip(picture, 0, 1) * np.float32(255)).astype(np.uint8)
     inverted = bool(digit[0, 0] == 255)
@@ -150,23 +151,22 @@ def _already_mnist(picture: NDArray[np.generic]) -> PreparedDigit | None:
         return None
     down, across = digit.sum(axis=1, dtype=np.int32), digit.sum(axis=0, dtype=np.int32)
     rows, columns = down.nonzero()[0], across.nonzero()[0]
-    top, left, height, width = (
-        int(rows[0]),
-        int(columns[0]),
-        int(rows[-1] - rows[0]) + 1,
-        int(columns[-1] - columns[0]) + 1,
-    )
-    if max(height, width) != BOX:
+    top, left, bottom, right = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    if max(bottom - top, right - left) != BOX:
         return None
     mass = float(down.sum())
-    y, x = float(down @ _PLACES) / mass, float(across @ _PLACES) / mass
-    if abs(y - 14) > 0.53 or abs(x - 14) > 0.53:
-        return None
-    shift = (left + width / 2 - 14.0, top + height / 2 - 14.0)
-    return PreparedDigit(digit.copy(), inverted, (left, top, width, height), shift, 0.0, np.eye(3))
-
-
-_PLACES = np.arange(SIDE)
+    y, x = MIDDLE - float(down @ _PLACES) / mass, MIDDLE - float(across @ _PLACES) / mass
+    dy, dx = (0 if abs(y) < 0.53 else round(y)), (0 if abs(x) < 0.53 else round(x))
+    if np.count_nonzero((digit > 0) & (digit < 255)) < BOX:
+        return None  # drawn without grey edges, so not scaled to this size
+    if dx or dy:
+        dy, dx = min(max(dy, -top), SIDE - bottom), min(max(dx, -left), SIDE - right)
+        digit = np.roll(digit, (dy, dx), axis=(0, 1))
+    elif not inverted:
+        digit = digit.copy()
+    shift = (dx + (left + right) / 2 - 14, dy + (top + bottom) / 2 - 14)
+    matrix = np.array([[1.0, 0.0, -dx], [0.0, 1.0, -dy], [0.0, 0.0, 1.0]])
+    return PreparedDigit(digit, inverted, (left, top, right - left, bottom - top), shift, 0.0, matrix)
 
 
 # --------------------------------------------------------------------------------------------------------- the steps
@@ -175,8 +175,12 @@ _PLACES = np.arange(SIDE)
 def _prepared(picture: NDArray[np.generic], left: int, top: int, *, may_look_closer: bool) -> PreparedDigit:
     """Prepare a picture that is the part at (left, top) of the posted one."""
     factor = max(1, -(-max(picture.shape[:2]) // WORK_SIDE))
-    plane = _grey(_reduced(picture, factor))
-    ink, inverted = _ink(plane)
+    ink, inverted = _clean_ink(picture) or _ink(_grey(_reduced(picture, factor)))
+    if max(ink.shape) <= GROUND_SIDE:
+        cleaned = _without_impulses(ink)
+        ink = cleaned if cleaned.max() > 0.5 else ink
+    if picture.shape[:2] == (SIDE, SIDE):
+        ink = _outline_filled(_without_hairs(ink))
     ink, mask = _digit_strokes(ink)
     y0, y1, x0, x1 = _extent(mask)
     if may_look_closer and factor > 1 and max(y1 - y0, x1 - x0) < WORK_SIDE // 4:
@@ -185,39 +189,62 @@ def _prepared(picture: NDArray[np.generic], left: int, top: int, *, may_look_clo
         y0, x0 = max(0, y0 - margin) * factor, max(0, x0 - margin) * factor
         y1, x1 = (y1 + margin) * factor, (x1 + margin) * factor
         return _prepared(picture[y0:y1, x0:x1], left + x0, top + y0, may_look_closer=False)
-    ink = np.where(_grown(mask), ink, np.float32(0))
-    narrowed = _unstretched(mask)
+    narrowed = _unstretched(mask, (y0, y1, x0, x1))
+    if (y1 - y0, x1 - x0) != mask.shape:
+        mask = _grown(mask)
     fits = picture.shape[:2] == (SIDE, SIDE) and KEPT[0] <= max(y1 - y0, x1 - x0) <= KEPT[1]
+    if not fits:
+        ink = ink * mask
     return _placed(ink, (y0, y1, x0, x1), factor, left, top, inverted, fits, narrowed)
 
 
 def _reduced(picture: NDArray[np.generic], factor: int) -> Plane:
-    """Average blocks of factor x factor pixels; float32 in 0..1."""
-    scale = np.float32(1 / 255 if picture.dtype == np.uint8 else 1.0)
+    """Average blocks of factor x factor pixels; float32 in 0..1, without an alpha channel."""
+    scale = np.float32(1 / 255 if picture.dtype == np.uint8 else 1)
     if factor == 1:
-        return picture * scale  # type: ignore[no-any-return]
+        return (picture if picture.ndim == 2 else picture[:, :, :3]) * scale  # type: ignore[no-any-return]
     height, width = (max(1, side // factor) for side in picture.shape[:2])
-    rows, columns = min(factor, picture.shape[0]), min(factor, picture.shape[1])
-    total = np.zeros((height, *picture.shape[1:]), (np.uint16 if factor < 257 else np.uint32) if picture.dtype == np.uint8 else np.float32)
-    for row in range(rows):  # whole rows first: those are contiguous
-        total += picture[row : row + (height - 1) * factor + 1 : factor]
-    total = total[:, : width * columns].reshape(height, width, columns, *picture.shape[2:])
-    reduced: Plane = total.sum(axis=2, dtype=np.float32) * (scale / np.float32(rows * columns))
-    return reduced
+    down, across = (min(factor, side) for side in picture.shape[:2])
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    kind = (np.uint16 if down < 257 else np.uint32) if picture.dtype == np.uint8 else np.float32
+    total = picture[: height * down].reshape(height, down, -1).sum(axis=1, dtype=kind)  # rows first: they are contiguous
+    blocks = total[:, : width * across * channels].astype(np.float32).reshape(height * width, across * channels)
+    sums = np.tile(np.eye(channels, min(channels, 3), dtype=np.float32), (across, 1)) * (scale / (down * across))
+    reduced: Plane = (blocks @ sums.astype(np.float32)).reshape(height, width, -1)
+    return reduced if channels > 1 else reduced[:, :, 0]
 
 
 def _grey(plane: Plane) -> Plane:
     """Return (height, width): the colour direction in which the ink differs most from its ground."""
     if plane.ndim == 2:
         return plane
-    flat = plane.reshape(-1, 3)
-    away = flat - np.median(flat[:: max(1, len(flat) // 4096)], axis=0).astype(np.float32)
+    small = _reduced(plane, -(-max(plane.shape) // GROUND_SIDE)).reshape(-1, 3)
+    if np.ptp(small, axis=1).max() < FAINTEST:
+        return np.ascontiguousarray(plane[:, :, 1])
+    away = small - np.median(small, axis=0).astype(np.float32)
     weight = (away * away).sum(axis=1, keepdims=True)
     _, axes = np.linalg.eigh((away * weight).T @ away)
     direction = axes[:, -1]
     direction = direction * (np.sign(direction.sum()) or 1.0) / np.abs(direction).sum()
-    grey: Plane = (flat @ direction.astype(np.float32)).reshape(plane.shape[:2])
+    grey: Plane = plane @ direction.astype(np.float32)
     return grey
+
+
+def _clean_ink(picture: NDArray[np.generic]) -> tuple[Plane, bool] | None:
+    """Return what `_ink` does, at once, for a small picture whose ground is exactly one level, the lowest or highest."""
+    if picture.ndim == 3 or picture.dtype != np.uint8 or max(picture.shape) > GROUND_SIDE:
+        return None
+    counts = np.bincount(picture.ravel(), minlength=256)
+    levels = counts.nonzero()[0]
+    low, high, ground = int(levels[0]), int(levels[-1]), int(counts.argmax())
+    if high - low < 255 * FAINTEST:
+        raise InvalidImage(f"{BLANK}: its levels differ by {high - low} of 255")
+    other = low + high - ground
+    if ground not in (low, high) or counts[ground] < 0.4 * picture.size or counts[other] > 0.5 * counts[ground]:
+        return None
+    inverted = ground == high
+    ink = (ground - picture if inverted else picture - ground) * np.float32(1 / (high - low))
+    return _scaled(ink, ink > np.float32(0.5)), inverted
 
 
 def _ink(plane: Plane) -> tuple[Plane, bool]:
@@ -226,12 +253,16 @@ def _ink(plane: Plane) -> tuple[Plane, bool]:
     small = _reduced(plane, factor)
     low, high = float(small.min()), float(small.max())
     if high - low < FAINTEST:
-        raise InvalidImage(f"{ADMISSIBLE}: its levels differ by {255 * (high - low):.1f} of 255")
+        raise InvalidImage(f"{BLANK}: its levels differ by {255 * (high - low):.1f} of 255")
     scaled = (small - low) * np.float32(255 / (high - low))
     levels = scaled.astype(np.uint8)
     light = levels > _otsu(levels)
     inverted = _ground_is_light(light)
-    if max(plane.shape) >= 20 and _uneven(scaled if inverted else 255 - scaled):
+    panels = _panels(plane, high - low)
+    if panels is not None:
+        inverted = float(panels.mean()) > (low + high) / 2
+        ink = np.abs(plane - panels)
+    elif max(plane.shape) >= 20 and _uneven(scaled if inverted else 255 - scaled):
         inverted = _skewed_dark(small)
         paper = _enlarged(_paper(small, inverted), plane.shape, factor)
         ink = np.maximum(
@@ -247,19 +278,147 @@ def _full_strength(ink: Plane) -> Plane:
     """Scale ink so that a stroke's middle is 1 and the paper's noise is 0."""
     top = float(ink.max())
     if top <= 0:
-        raise InvalidImage(ADMISSIBLE)
+        raise InvalidImage(BLANK)
     levels = (ink * np.float32(255 / top)).astype(np.uint8)
     threshold = _otsu(levels)
     strokes = levels > threshold
-    level = float(ink[strokes].mean())
+    return _scaled(ink, strokes)
+
+
+def _scaled(ink: Plane, strokes: Mask) -> Plane:
+    """Scale ink from what is not strokes (0) to what is (1)."""
+    count, total, inked = np.count_nonzero(strokes), float(ink.sum()), float(ink.sum(where=strokes))
+    level = inked / count
     if level < FAINTEST:
-        raise InvalidImage(f"{ADMISSIBLE}: its levels differ by {255 * level:.1f} of 255")
-    noise = float(ink[~strokes].mean())
+        raise InvalidImage(f"{BLANK}: its levels differ by {255 * level:.1f} of 255")
+    noise = (total - inked) / max(1, ink.size - count)
     low = min(1.5 * noise, 0.4 * level)
     if max(ink.shape) < 20:  # so few pixels that grey is how much of one a stroke covers
-        low, level = low / 2, top
+        low, level = 0.0, float(ink.max())
     scaled: Plane = np.clip((ink - np.float32(low)) * np.float32(1 / (level - low)), 0, 1)
     return scaled
+
+
+def _without_impulses(ink: Plane) -> Plane:
+    """
+    Remove single wrong pixels where there are several: each is held between the ranks of its eight neighbours.
+
+    Only small pictures need it: in others a pixel is averaged away.
+    """
+    mask = ink > np.float32(0.5)
+    joined = np.zeros_like(mask)
+    joined[1:] |= mask[:-1]
+    joined[:-1] |= mask[1:]
+    joined[:, 1:] |= mask[:, :-1]
+    joined[:, :-1] |= mask[:, 1:]
+    if np.count_nonzero(mask & ~joined) < 5:
+        return ink
+    for _ in range(2):
+        height, width = ink.shape
+        padded = np.pad(ink, 1)
+        around = np.stack([padded[y : y + height, x : x + width] for y in range(3) for x in range(3) if (y, x) != (1, 1)])
+        around.partition((1, 6), axis=0)
+        ink = np.clip(ink, around[1], around[6])
+    return ink
+
+
+def _without_hairs(ink: Plane) -> Plane:
+    """
+    Remove what runs beyond the digit in a picture of 28 x 28: crumbs, or else a thin line.
+
+    An ink wider than a digit can be in MNIST's field is first rid of its small pieces. If it is as wide as before, an
+    opening by 2 x 2 pixels removes what is thinner than two; it is used where that makes the ink clearly less wide and
+    leaves most of it.
+    """
+    width = _width(ink)
+    if width <= KEPT[1]:
+        return ink
+    swept = _without_crumbs(ink)
+    if _width(swept) <= KEPT[1]:
+        return swept
+    least = np.minimum(ink[1:], ink[:-1])
+    least = np.pad(np.minimum(least[:, 1:], least[:, :-1]), 1)
+    opened = np.maximum(least[1:], least[:-1])
+    opened = np.maximum(opened[:, 1:], opened[:, :-1])
+    if _width(opened, 0.7) > width - 3 or opened.sum() < 0.5 * ink.sum():
+        return ink
+    return _without_crumbs(np.maximum(opened - np.float32(0.2), 0) * np.float32(1 / 0.8))
+
+
+def _width(ink: Plane, level: float = 0.4) -> int:
+    columns = (ink > np.float32(level)).any(axis=0).nonzero()[0]
+    return int(columns[-1] - columns[0]) + 1 if len(columns) else 0
+
+
+def _without_crumbs(ink: Plane) -> Plane:
+    """Remove the pieces that are small beside the largest."""
+    mask = ink > np.float32(0.4)
+    pieces = _pieces(mask)
+    crumbs = pieces.area < 0.12 * pieces.area.max(initial=0)
+    return np.where(_grown(_painted(pieces, crumbs, ink.shape)), np.float32(0), ink) if crumbs.any() else ink
+
+
+def _outline_filled(ink: Plane) -> Plane:
+    """
+    Fill strokes of which only the outline is drawn, in a picture without greys.
+
+    What a line encloses is found as in filling a polygon: a way out in any of eight directions crosses an odd number of
+    lines. It is an outline if nearly every pixel of it borders what it encloses, and that is long and thin.
+    """
+    if np.count_nonzero((ink > np.float32(0.1)) & (ink < np.float32(0.9))):
+        return ink
+    line = ink > np.float32(0.5)
+    count = int(line.sum())
+    if 2 * count > 1.05 * _outline_length(line):
+        return ink
+    inside = (_odd_ways_out(line) >= 5) & ~line
+    enclosed, border = int(inside.sum()), _outline_length(inside)
+    runs = np.concatenate((_runs(line)[:, -1], _runs(line.T)[:, -1]))
+    drawn_on_both_sides = np.count_nonzero((runs > 0) & (runs % 2 == 0)) > 0.5 * np.count_nonzero(runs)
+    is_outline = (
+        0.4 * count < enclosed < 1.5 * count
+        and border**2 > 58 * enclosed
+        and drawn_on_both_sides
+        and np.count_nonzero(_grown(inside) & line) > 0.93 * count
+    )
+    return (line | inside).astype(np.float32) if is_outline else ink
+
+
+def _odd_ways_out(line: Mask) -> NDArray[np.intp]:
+    """Count for every place in how many of eight directions an odd number of lines is crossed on the way out."""
+    height, width = line.shape
+    ways = np.zeros(line.shape, np.intp)
+    ways += _odd_sides(line)
+    ways += _odd_sides(line.T).T
+    for turned in (line, line[:, ::-1]):
+        # Rows moved one further each, so that a diagonal becomes a column.
+        moved = np.zeros(height * (width + height + 1), np.bool_)
+        moved.reshape(height, -1)[:, :width] = turned
+        columns = moved[: height * (width + height)].reshape(height, -1)
+        sides = np.zeros(moved.shape, np.intp)
+        sides[: height * (width + height)] = _odd_sides(columns.T).T.ravel()
+        diagonal = sides.reshape(height, -1)[:, :width]
+        ways += diagonal if turned is line else diagonal[:, ::-1]
+    return ways
+
+
+def _odd_sides(line: Mask) -> NDArray[np.intp]:
+    """Return in how many of the two directions along a row an odd number of lines is crossed."""
+    crossed = _runs(line)
+    return (crossed & 1) + ((crossed[:, -1:] - crossed) & 1)
+
+
+def _runs(mask: Mask) -> NDArray[np.intp]:
+    """Return how many runs of set pixels have begun in each row so far."""
+    begun = mask.copy()
+    begun[:, 1:] &= ~mask[:, :-1]
+    return begun.cumsum(axis=1)
+
+
+def _outline_length(mask: Mask) -> int:
+    """Return how many sides of pixels separate what is set from what is not."""
+    inner = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+    return inner + int(mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum())
 
 
 def _otsu(levels: NDArray[np.uint8]) -> int:
@@ -289,6 +448,20 @@ def _parts(mask: Mask) -> int:
     """Count the pieces of a mask that are more than specks."""
     area = _pieces(mask).area
     return int((area > 0.02 * mask.size).sum())
+
+
+def _panels(plane: Plane, contrast: float) -> Plane | None:
+    """
+    Return the ground of a picture made of upright or level panels, as (1, width) or (height, 1), None for all others.
+
+    The digit may be dark on one panel and light on the next. Both ends of every panel lie on the picture's rim, so the
+    rim says how light each is.
+    """
+    for first, last in ((plane[:1], plane[-1:]), (plane[:, :1], plane[:, -1:])):
+        steps = float(np.ptp(first))
+        if steps > 0.5 * contrast and float(np.abs(first - last).max()) < 0.1 * contrast:
+            return (first + last) / 2  # type: ignore[no-any-return]
+    return None
 
 
 def _uneven(scaled: Plane) -> bool:
@@ -366,6 +539,10 @@ def _digit_strokes(ink: Plane) -> tuple[Plane, Mask]:
     """Return the ink and where the digit's strokes are: its pieces kept; specks, frames and the table's edge dropped."""
     for _ in range(3):
         mask = ink > np.float32(0.4)
+        if not mask.any():
+            raise InvalidImage(BLANK)
+        if max(mask.shape) <= 40 and _hangs_together(mask):
+            return ink, mask
         pieces = _pieces(mask)
         around = _surrounds(pieces, mask)
         if not around.any():
@@ -436,6 +613,12 @@ def _pieces(mask: Mask) -> _Pieces:
         np.minimum.reduceat(column[order], heads),
         np.maximum.reduceat((stop - start + column)[order], heads),
     )
+
+
+def _hangs_together(mask: Mask) -> bool:
+    """Tell whether ink covers every row and column of its extent: then no piece lies far from the others."""
+    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    return len(rows) > 0 and int(rows[-1] - rows[0]) < len(rows) and int(columns[-1] - columns[0]) < len(columns)
 
 
 def _surrounds(pieces: _Pieces, mask: Mask) -> Mask:
@@ -572,38 +755,36 @@ def _placed(
 ) -> PreparedDigit:
     """Scale the ink within `extent` to the box of 20 pixels and move its centre of mass to the middle."""
     y0, y1, x0, x1 = extent
-    crop = ink[y0:y1, x0:x1]
+    from_y, from_x = max(0, y0 - 1), max(0, x0 - 1)  # the soft edges of strokes lie outside the extent
+    crop = ink[from_y : y1 + 1, from_x : x1 + 1]
     longer = max(y1 - y0, x1 - x0)
+    middle_y, middle_x = (y0 + y1) / 2, (x0 + x1) / 2
     stroke = _stroke_width(crop)
     step = 1.0 if fits else longer / BOX  # work pixels in one pixel of the field
-    spread = max(0.0, 1 - stroke / step / THINNEST)
-    if spread:  # a hairline gets wider, and its ends longer: leave room for that
+    thin = stroke < THINNEST * step
+    if thin:  # a hairline gets wider, and its ends longer: leave room for that
         step = (longer + (THINNEST * step - stroke)) / BOX
+    elif fits:  # whole pixels stay whole
+        middle_y, middle_x = np.ceil(middle_y), np.ceil(middle_x)
     step_x = step * narrowed
-    down, across = _resampling(y1 - y0, step, spread), _resampling(x1 - x0, step_x, spread)
+    down = _resampling(crop.shape[0], middle_y - from_y, step, thin)
+    across = _resampling(crop.shape[1], middle_x - from_x, step_x, thin)
     field = down @ crop @ across.T
-    if spread:
-        field *= np.float32(
-            1
-            / max(
-                0.05, float(np.partition(field[field > 0.02], -20)[-20:].mean()) if (field > 0.02).sum() > 20 else 0.5
-            )
-        ) * np.float32(1.2)
+    if thin:
+        field *= np.float32(1.2) / np.partition(field, -20, axis=None)[-20:].mean()
     np.clip(field, 0, 1, out=field)
     mass = float(field.sum())
-    dy = round(14 - float(field.sum(axis=1) @ _CENTRES) / mass)
-    dx = round(14 - float(field.sum(axis=0) @ _CENTRES) / mass)
+    dy = round(MIDDLE - float(field.sum(axis=1) @ _PLACES) / mass)
+    dx = round(MIDDLE - float(field.sum(axis=0) @ _PLACES) / mass)
     image = np.zeros((SIDE, SIDE), np.uint8)
-    levels = (field * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-    image[max(0, dy) : SIDE + min(0, dy), max(0, dx) : SIDE + min(0, dx)] = levels[
-        max(0, -dy) : SIDE - max(0, dy), max(0, -dx) : SIDE - max(0, dx)
-    ]
-    # Pixel i of the field has its centre at i + 1/2; the box's middle lies at 14 + shift.
-    scale = step * factor
+    image[max(0, dy) : SIDE + min(0, dy), max(0, dx) : SIDE + min(0, dx)] = (
+        field[max(0, -dy) : SIDE - max(0, dy), max(0, -dx) : SIDE - max(0, dx)] * np.float32(255) + np.float32(0.5)
+    )
+    # The centre of pixel i is i + 1/2 from the field's edge; what was the middle of the box is now at 14 + shift.
     matrix = np.array(
         [
-            [scale * narrowed, 0, left + factor * (x0 + x1) / 2 + scale * narrowed * (0.5 - 14 - dx) - 0.5],
-            [0, scale, top + factor * (y0 + y1) / 2 + scale * (0.5 - 14 - dy) - 0.5],
+            [factor * step_x, 0, left + factor * (middle_x + step_x * (0.5 - SIDE / 2 - dx)) - 0.5],
+            [0, factor * step, top + factor * (middle_y + step * (0.5 - SIDE / 2 - dy)) - 0.5],
             [0, 0, 1],
         ]
     )
@@ -611,10 +792,7 @@ def _placed(
     return PreparedDigit(image, inverted, box, (float(dx), float(dy)), 0.0, matrix)
 
 
-_CENTRES = np.arange(SIDE, dtype=np.float32) + np.float32(0.5)
-
-
-def _unstretched(mask: Mask) -> float:
+def _unstretched(mask: Mask, extent: tuple[int, int, int, int]) -> float:
     """
     Return by how much to narrow a digit that was stretched to fill a square, 1 for all others.
 
@@ -623,7 +801,7 @@ def _unstretched(mask: Mask) -> float:
     height, width = mask.shape
     if max(height, width) > 64 or not 0.8 < width / height < 1.25:
         return 1.0
-    y0, y1, x0, x1 = _extent(mask)
+    y0, y1, x0, x1 = extent
     if y1 - y0 < 0.8 * height or x1 - x0 < 0.8 * width:
         return 1.0
     shape = mask[y0:y1]
@@ -636,36 +814,30 @@ def _unstretched(mask: Mask) -> float:
 
 def _stroke_width(ink: Plane) -> float:
     """Return the mean width of the strokes, in pixels: twice their area over the length of their outline."""
-    outline = float(np.abs(np.diff(ink, axis=0)).sum() + np.abs(np.diff(ink, axis=1)).sum())
+    outline = float(np.abs(ink[1:] - ink[:-1]).sum() + np.abs(ink[:, 1:] - ink[:, :-1]).sum())
     outline += float(ink[0].sum() + ink[-1].sum() + ink[:, 0].sum() + ink[:, -1].sum())
     # An outline counted in steps along the axes is 4/pi times as long as it is, on average over all directions.
     return 2 * float(ink.sum()) / outline
 
 
-@lru_cache(maxsize=512)
-def _resampling(length: int, step: float, spread: float) -> Plane:
+@lru_cache(maxsize=256)
+def _resampling(length: int, middle: float, step: float, thin: bool) -> Plane:
     """
-    Return (28, length): weights that lay `length` pixels around the middle of the field, `step` of them to a pixel.
+    Return (28, length): weights that lay `length` pixels over the field, `middle` in its middle, `step` to a pixel.
 
-    Shrinking averages over areas; enlarging interpolates smoothly; `spread` widens by a Gaussian.
+    Shrinking averages over areas, enlarging interpolates by cubics (Keys, 1981), and thin strokes are spread by a
+    Gaussian.
     """
-    place = (np.arange(SIDE) + 0.5 - SIDE / 2) * step + length / 2
-    if spread:
+    place = (np.arange(SIDE)[:, None] + (0.5 - SIDE / 2)) * step + middle
+    pixel = np.arange(length)
+    away = np.abs(pixel + 0.5 - place)
+    if thin:
         sigma = 0.62 * step
-        weights = np.exp(-0.5 * ((np.arange(length) + 0.5 - place[:, None]) / sigma) ** 2) / (
-            sigma * np.sqrt(2 * np.pi)
-        )
+        weights = np.exp(-0.5 * (away / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
     elif step >= 1:
-        edges = np.arange(length)
-        weights = (
-            np.clip(
-                np.minimum(place[:, None] + step / 2, edges + 1) - np.maximum(place[:, None] - step / 2, edges), 0, None
-            )
-            / step
-        )
+        overlap = np.minimum(place + step / 2, pixel + 1) - np.maximum(place - step / 2, pixel)
+        weights = np.maximum(overlap, 0) / step
     else:
-        away = np.abs(np.arange(length) + 0.5 - place[:, None])
-        weights = np.where(
-            away < 1, (1.5 * away - 2.5) * away**2 + 1, np.where(away < 2, ((2.5 - 0.5 * away) * away - 4) * away + 2, 0)
-        )
+        near, far = (1.5 * away - 2.5) * away**2 + 1, ((2.5 - 0.5 * away) * away - 4) * away + 2
+        weights = np.where(away < 1, near, np.where(away < 2, far, 0))
     return weights.astype(np.float32)

@@ -17,8 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from service.core.convolution import shown
 from service.core.errors import InvalidKernel, InvalidOption, NotFound
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 MAX_SIDE = 63  # cells; the same as the default limit on a caller's own kernel
 SIGMA_LEAST, SIGMA_MOST = 0.3, 32.0  # cells; beyond, a kernel of at most 63 cells is a dot, or flat
 
@@ -41,7 +43,7 @@ class Size:
             return int(size)
         kind = "an odd number" if self.odd else "a whole number"
         wanted = f"{kind} from {self.least} to {MAX_SIDE}"
-        raise InvalidOption(f"size of {filter_name} must be {wanted}, got {value!r:.80}", f"{pointer}/size")
+        raise InvalidOption(f"size of {filter_name} must be {wanted}, got {shown(value)}", f"{pointer}/size")
 
     def describe(self) -> dict[str, Any]:
         """Say which sizes are allowed."""
@@ -66,7 +68,7 @@ class Angle:
             return angle % 360
         steps = f", {self.default:g} or whole steps of {self.step:g} from there" if self.step else ""
         wanted = f"a number of degrees{steps}"
-        raise InvalidOption(f"angle of {filter_name} must be {wanted}, got {value!r:.80}", f"{pointer}/angle")
+        raise InvalidOption(f"angle of {filter_name} must be {wanted}, got {shown(value)}", f"{pointer}/angle")
 
     def describe(self) -> dict[str, Any]:
         """Say which angles are allowed."""
@@ -85,7 +87,7 @@ class Sigma:
         if SIGMA_LEAST <= sigma <= SIGMA_MOST:
             return sigma
         wanted = f"a number from {SIGMA_LEAST:g} to {SIGMA_MOST:g}"
-        raise InvalidOption(f"sigma of {filter_name} must be {wanted}, got {value!r:.80}", f"{pointer}/sigma")
+        raise InvalidOption(f"sigma of {filter_name} must be {wanted}, got {shown(value)}", f"{pointer}/sigma")
 
     def describe(self) -> dict[str, Any]:
         """Say which sigmas are allowed."""
@@ -237,7 +239,7 @@ def _check_kernel(weights: object, max_side: int) -> Weights:
     numbers = [value for rows in channels for row in rows for value in row]
     wrong = next((value for value in numbers if not math.isfinite(_as_float32(value))), None)
     if wrong is not None or None in numbers:
-        raise InvalidKernel(f"kernel weights must be finite numbers (float32), got {wrong!r:.80}")
+        raise InvalidKernel(f"kernel weights must be finite numbers (float32), got {shown(wrong)}")
     shape = (len(channels), heights[0], widths[0])
     array = np.array(numbers, np.float64).astype(np.float32).reshape(shape)
     return array if has_channels else array[0]
@@ -247,7 +249,7 @@ def _check_rows(rows: object, max_side: int) -> None:
     if not (isinstance(rows, list | tuple) and rows and all(isinstance(row, list | tuple) and row for row in rows)):
         raise InvalidKernel(
             "a kernel must be rows of numbers, [[1, 0], [0, 1]], or channels of rows, none of them empty, "
-            f"got {rows!r:.80}"
+            f"got {shown(rows)}"
         )
     height, width = len(rows), max(len(row) for row in rows)
     if max(height, width) > max_side:
@@ -263,9 +265,9 @@ def _depth(value: object) -> int:
 
 
 def _as_float32(value: object) -> float:
-    """Read a number as float32 holds it: infinite where it is too large, NaN where it is no number."""
+    """Read a number, or NaN where it is none or more than float32 holds."""
     number = _number(value)
-    return number if abs(number) <= np.finfo(np.float32).max else math.nan
+    return number if abs(number) <= FLOAT32_MAX else math.nan
 
 
 def _list(lengths: Sequence[int]) -> str:

@@ -49,6 +49,26 @@ def grid(tiles: Sequence[Levels], columns: int) -> Levels:
     return sheet
 
 
+def spaced(tiles: Levels) -> Levels:
+    """
+    Lay tiles out where they lie, with gaps between and around them.
+
+    tiles: (rows, columns, h, w, colours)   returns: (height, width, colours)
+
+    >>> spaced(np.ones((1, 2, 1, 1, 1), np.uint8))[:, :, 0]
+    array([[160, 160, 160, 160, 160, 160, 160, 160],
+           [160, 160, 160, 160, 160, 160, 160, 160],
+           [160, 160,   1, 160, 160,   1, 160, 160],
+           [160, 160, 160, 160, 160, 160, 160, 160],
+           [160, 160, 160, 160, 160, 160, 160, 160]], dtype=uint8)
+    """
+    rows, columns, height, width, colours = tiles.shape
+    cells = np.full((rows, height + GAP, columns, width + GAP, colours), GAP_LEVEL, np.uint8)
+    cells[:, :height, :, :width] = tiles.transpose(0, 2, 1, 3, 4)
+    sheet = cells.reshape(rows * (height + GAP), columns * (width + GAP), colours)
+    return np.pad(sheet, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=GAP_LEVEL)
+
+
 def stack(sheets: Sequence[Levels]) -> Levels:
     """
     Put sheets below one another, the narrower ones filled up on the right.

@@ -2,38 +2,62 @@
 The fast engine for callers' filters: onnxruntime's Conv, one tile of the maps at a time.
 
 `correlate_bank` answers what `core.convolution.correlate` answers, in float32. The padded picture is never made: every
-tile is cut out of the picture with the border it needs, and its maps are written where they belong in the answer. So
-beside the answer itself a few megabytes are enough, whatever the size of the picture.
+tile is cut out of the picture with the border it needs, so that beside the answer itself a few megabytes are enough,
+whatever the size of the picture.
 
-Small work goes through a session that takes the kernels as an input. For more it pays to make a session with the
-kernels built in, because only then does onnxruntime use its fastest convolution, which computes 16 kernels at once.
-A bank rarely has 16; so several rows of each map are computed as if they were further kernels: the same weights, each
-one stride lower in a patch that is a little taller (`rows_per_block`, `stack_rows`).
+Small work goes through a session that takes the kernels as an input. More work is worth a session of its own, with the
+kernels built in, because only such a one uses onnxruntime's fastest convolution. That one computes 16 channels at
+once, each with a kernel of its own, where a picture has one or three. So a tile is cut into 16 bands of rows, which are
+passed off as 16 channels, all with the same kernel: every lane of the processor is busy, no patch is ever gathered,
+and the 16 maps that come out are, one below the other, the rows of one.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import ArrayLike, NDArray
 
 from service.core.convolution import PAD_MODES, Geometry, Pair, check_choice
 
 Floats = NDArray[np.float32]
+Indices = NDArray[np.intp]
+Bank = tuple[Floats, Floats]  # kernels (K, C, kh, kw) and biases (K,)
+Border = tuple[str, float]  # pad_mode and pad_value; zero is a constant of 0
 
-TILE_CELLS = 1 << 18  # of all maps together: 1 MiB, which stays in a core's cache; smaller tiles only add calls
-TILE_COLUMNS = 4096  # wider pictures are cut, so that one row of a very wide one is no larger than a tile
-LANES = 16  # kernels computed at once, with AVX-512; elsewhere fewer, which divide it
-SMALL_WORK = 1 << 22  # in multiply-adds: takes about as long as making a session, 0.5 ms
-MAX_KEPT_BYTES = 1 << 16  # of kernels built into a session that is kept for the next call
+CONSTANT = ("zero", "constant")
+
+LANES = 16  # channels that are computed at once with AVX-512; elsewhere fewer, which divide it
+TILE_CELLS = 1 << 18  # of a map: 1 MiB, which stays in a core's cache; smaller tiles only add calls
+TILE_COLUMNS = 2048  # wider maps are cut, so that 16 rows of a very wide one are no larger than a tile
+READ_CELLS = 1 << 22  # that the bands of a tile may read: 16 MiB, many only with large kernels or long strides
+BUILT_IN_BYTES = 1 << 20  # of kernels, once per lane, in one session; a larger bank is split
+KEPT_BYTES = 1 << 18  # of kernels, once per lane, in a session that is kept for the next call
+SMALL_WORK = 1 << 24  # in multiply-adds: takes about as long as making a session, half a millisecond
+GATHERING = 6  # kernels' worth of time that gathering the patches takes, where they are gathered
+
+
+class Scratch:
+    """Memory for one tile after the other: fresh memory would cost a page fault for every 4 KiB of each."""
+
+    def __init__(self) -> None:
+        self._cells = np.empty(0, np.float32)
+
+    def shaped(self, *shape: int) -> Floats:
+        """Give an array of that shape, its content undefined; the one given before is no longer to be used."""
+        count = math.prod(shape)
+        if self._cells.size < count:
+            self._cells = np.empty(count, np.float32)
+        return self._cells[:count].reshape(shape)
 
 
 def correlate_bank(
-    image: Floats,
-    kernels: Floats,
-    biases: Floats,
+    image: ArrayLike,
+    kernels: ArrayLike,
+    biases: ArrayLike,
     geometry: Geometry,
     pad_mode: str = "zero",
     pad_value: float = 0.0,
@@ -51,143 +75,175 @@ def correlate_bank(
     (2, 11, 11)
     """
     check_choice("pad_mode", pad_mode, PAD_MODES)
-    image = np.asarray(image, np.float32)
-    kernels, biases = np.ascontiguousarray(kernels, np.float32), np.ascontiguousarray(biases, np.float32)
-    maps = np.empty((len(kernels), geometry.rows, geometry.columns), np.float32)
+    picture = np.asarray(image, np.float32)
+    bank = np.ascontiguousarray(kernels, np.float32), np.ascontiguousarray(biases, np.float32)
+    count, channels = bank[0].shape[:2]
+    maps = np.empty((count, geometry.rows, geometry.columns), np.float32)
 
-    # Where rows of a patch lie some cells apart, a patch reads every so-manieth row of the picture only. Those rows
-    # make a picture of their own, to be read without a dilation down, which keeps its tiles low.
-    (stride_down, stride_across), (apart, dilation_across) = geometry.stride, geometry.dilation
-    phases, stride_down = apart // math.gcd(stride_down, apart), stride_down // math.gcd(stride_down, apart)
-
-    work = geometry.multiply_adds * kernels.shape[0] * kernels.shape[1]
-    is_small = work <= SMALL_WORK
-    block = 1 if is_small else rows_per_block(len(kernels), geometry.kernel[0], stride_down)
-    strides, dilations = (block * stride_down, stride_across), (1, dilation_across)
-    if is_small:
-        session, bank = _session(strides, dilations), {"kernels": kernels, "biases": biases}
+    border = pad_mode, pad_value if pad_mode == "constant" else 0.0
+    work = (count + GATHERING) * channels * geometry.multiply_adds
+    band_rows = _band_rows(geometry, channels)
+    if work <= SMALL_WORK or not band_rows:
+        _correlate_directly(picture, bank, geometry, border, maps)
     else:
-        stacked, repeated = stack_rows(kernels, block, stride_down), np.repeat(biases, block)
-        make = _session if stacked.nbytes <= MAX_KEPT_BYTES else _session.__wrapped__
-        session, bank = make(strides, dilations, stacked.shape, stacked.tobytes(), repeated.tobytes()), {}
-
-    for phase in range(min(phases, geometry.rows)):
-        phase_maps = maps[:, phase::phases]
-        for rows, columns in _tiles(phase_maps.shape, block):
-            target = phase_maps[:, rows, columns]
-            blocks = math.ceil(target.shape[1] / block)  # what the last one has too much is left out below
-            height = (blocks * block - 1) * stride_down + geometry.kernel[0]
-            width = (target.shape[2] - 1) * stride_across + geometry.reach[1]
-            top, left = geometry.corner(phase + rows.start * phases, columns.start)
-            reads = range(top, top + height * apart, apart), range(left, left + width)
-            tile = padded_tile(image, *reads, pad_mode, pad_value)
-            (answer,) = session.run(None, {"image": tile[None], **bank})
-            answer = answer.reshape(len(kernels), block, blocks, -1)
-            for row in range(block):
-                wanted = target[:, row::block]
-                wanted[:] = answer[:, row, : wanted.shape[1]]
+        at_once = max(BUILT_IN_BYTES // (LANES * bank[0][0].nbytes), 1)
+        for first in range(0, count, at_once):
+            some = slice(first, first + at_once)
+            _correlate_in_bands(picture, (bank[0][some], bank[1][some]), geometry, border, band_rows, maps[some])
     return maps
 
 
-def rows_per_block(kernel_count: int, kernel_height: int, stride_down: int) -> int:
+def _correlate_directly(picture: Floats, bank: Bank, geometry: Geometry, border: Border, maps: Floats) -> None:
+    """Fill `maps` by a session that is given the kernels."""
+    session = _session_for_any(geometry.stride, geometry.dilation)
+    scratch = Scratch()
+    for rows, columns in _tiles(geometry, max(TILE_CELLS // (len(maps) * _tile_columns(geometry)), 1)):
+        tile = padded_bands(picture, *_reads(geometry, rows, columns), border, scratch=scratch)
+        feeds = {"image": tile.swapaxes(0, 1), "kernels": bank[0], "biases": bank[1]}
+        maps[:, rows, columns] = session.run(None, feeds)[0][0]
+
+
+def _correlate_in_bands(
+    picture: Floats, bank: Bank, geometry: Geometry, border: Border, band_rows: int, maps: Floats
+) -> None:
+    """Fill `maps` by a session with the kernels built in, sixteen bands of rows at once."""
+    kernels, biases = bank
+    is_kept = LANES * kernels.nbytes <= KEPT_BYTES
+    make = _session_with if is_kept else _session_with.__wrapped__
+    session = make(geometry.stride, geometry.dilation, kernels.shape, kernels.tobytes(), biases.tobytes())
+    binding = session.io_binding()
+    band_scratch, answer_scratch = Scratch(), Scratch()
+    for rows, columns in _tiles(geometry, LANES * band_rows, least=LANES):
+        band = (rows.stop - rows.start) // LANES
+        reads, step = _reads(geometry, rows, columns), band * geometry.stride[0]
+        bands = padded_bands(picture, *reads, border, LANES, step, band_scratch)
+
+        # Of a tile as wide as the map the answer is written where it belongs; else it is put there afterwards.
+        target = maps[:, rows, columns]
+        answers = target if target[0].flags.c_contiguous else answer_scratch.shaped(*target.shape)
+        for i, channel in enumerate(bands):
+            binding.bind_cpu_input(f"image{i}", channel[None])
+        for i, answer in enumerate(answers):
+            shape = 1, LANES, band, answer.shape[1]
+            binding.bind_output(f"map{i}", "cpu", 0, np.float32, shape, answer.ctypes.data)
+        session.run_with_iobinding(binding)
+        if answers is not target:
+            target[:] = answers
+
+
+def _band_rows(geometry: Geometry, channels: int) -> int:
+    """Choose how many rows of the map a band has; 0 where there is no room for sixteen bands of a single row."""
+    columns = _tile_columns(geometry)
+    width = (columns - 1) * geometry.stride[1] + geometry.reach[1]
+    readable_rows = READ_CELLS // (channels * LANES * width)
+    if geometry.rows < LANES or readable_rows < geometry.reach[0]:
+        return 0
+    return max(min(TILE_CELLS // (LANES * columns), (readable_rows - geometry.reach[0]) // geometry.stride[0] + 1), 1)
+
+
+def _tile_columns(geometry: Geometry) -> int:
+    """Cut wide maps evenly."""
+    return math.ceil(geometry.columns / math.ceil(geometry.columns / TILE_COLUMNS))
+
+
+def _tiles(geometry: Geometry, most: int, least: int = 1) -> Iterator[tuple[slice, slice]]:
     """
-    Choose how many rows of the map to compute as if they were kernels.
+    Cut a map into tiles of at most `most` rows, each a multiple of `least`.
 
-    B rows need patches of (kh - s) + B*s rows and fill K*B lanes, rounded up to whole groups of lanes. The cost of
-    one cell is the one times the other over B.
-
-    >>> [rows_per_block(count, 7, 1) for count in (1, 3, 8, 16, 32)]
-    [16, 5, 2, 1, 1]
+    Rows that are left over at the end make a tile with some that were in the one before.
     """
-
-    def cost(block: int) -> float:
-        return (kernel_height - stride_down + block * stride_down) * math.ceil(kernel_count * block / LANES) / block
-
-    return min(range(1, LANES + 1), key=cost)
-
-
-def stack_rows(kernels: Floats, block: int, stride_down: int) -> Floats:
-    """
-    Lay every kernel `block` times into a taller patch, each time one stride lower.
-
-    kernels: (K, C, kh, kw)   returns: (K * block, C, (block - 1) * stride_down + kh, kw)
-
-    >>> stack_rows(np.ones((1, 1, 1, 1), np.float32), 2, 1)[:, 0, :, 0]
-    array([[1., 0.],
-           [0., 1.]], dtype=float32)
-    """
-    count, channels, height, width = kernels.shape
-    patch_height = (block - 1) * stride_down + height
-    stacked = np.zeros((count, block, channels, patch_height, width), np.float32)
-    for row in range(block):
-        stacked[:, row, :, row * stride_down : row * stride_down + height] = kernels
-    return stacked.reshape(count * block, channels, patch_height, width)
+    columns = _tile_columns(geometry)
+    for left in range(0, geometry.columns, columns):
+        across = slice(left, min(left + columns, geometry.columns))
+        top = 0
+        while geometry.rows - top >= least:
+            rows = min(most, (geometry.rows - top) // least * least)
+            yield slice(top, top + rows), across
+            top += rows
+        if top < geometry.rows:
+            yield slice(geometry.rows - least, geometry.rows), across
 
 
-def _tiles(shape: tuple[int, ...], block: int) -> Iterator[tuple[slice, slice]]:
-    """Cut maps of `shape`, (K, rows, columns), into tiles of whole blocks of rows."""
-    count, all_rows, all_columns = shape
-    columns = math.ceil(all_columns / math.ceil(all_columns / TILE_COLUMNS))
-    rows = max(TILE_CELLS // (count * columns * block), 1) * block
-    for left in range(0, all_columns, columns):
-        for top in range(0, all_rows, rows):
-            yield slice(top, min(top + rows, all_rows)), slice(left, min(left + columns, all_columns))
+def _reads(geometry: Geometry, rows: slice, columns: slice) -> tuple[range, range]:
+    """Say which rows and columns of the picture, in its own cells, a tile of the map reads."""
+    top, left = geometry.corner(rows.start, columns.start)
+    bottom, right = geometry.corner(rows.stop - 1, columns.stop - 1)
+    return range(top, bottom + geometry.reach[0]), range(left, right + geometry.reach[1])
 
 
 # --- the border ------------------------------------------------------------------------------------------------------
 
 
-def padded_tile(image: Floats, rows: range, columns: range, pad_mode: str, pad_value: float) -> Floats:
+def padded_bands(
+    picture: Floats,
+    rows: range,
+    columns: range,
+    border: Border,
+    count: int = 1,
+    step: int = 0,
+    scratch: Scratch | None = None,
+) -> Floats:
     """
-    Cut the cells of `rows` and `columns` out of a padded picture, without padding it.
+    Cut rows and columns out of a padded picture, without padding it, in `count` bands that begin `step` rows apart.
 
-    image: (C, height, width)   rows, columns: in cells of that picture, which may lie outside of it; columns step by 1
-    returns: (C, len(rows), len(columns))
+    picture: (C, height, width)   rows, columns: in cells of the picture, which may lie outside of it
+    returns: (C, count, rows of a band, columns)
 
-    >>> padded_tile(np.float32([[[1, 2, 3]]]), range(1), range(-2, 4), "replicate", 0)
-    array([[[1., 1., 1., 2., 3., 3.]]], dtype=float32)
+    >>> picture = np.float32([[[1, 2], [3, 4], [5, 6]]])
+    >>> padded_bands(picture, range(3), range(-1, 2), ("replicate", 0), count=2, step=1)
+    array([[[[1., 1., 2.], [3., 3., 4.]],
+            [[3., 3., 4.], [5., 5., 6.]]]], dtype=float32)
     """
-    height, width = image.shape[1:]
-    inner_rows, inner_columns = _inside(rows, height), _inside(columns, width)
-    tile_rows, tile_columns = rows[inner_rows], columns[inner_columns]
-    inner = image[:, tile_rows.start : tile_rows.stop : rows.step, tile_columns.start : tile_columns.stop]
-    if inner.shape[1:] == (len(rows), len(columns)):
-        return np.ascontiguousarray(inner)
-
-    tile = np.empty((len(image), len(rows), len(columns)), np.float32)
-    tile[:, inner_rows, inner_columns] = inner
-    everything = slice(None)
-    for down, across in (
-        (slice(inner_rows.start), everything),
-        (slice(inner_rows.stop, None), everything),
-        (inner_rows, slice(inner_columns.start)),
-        (inner_rows, slice(inner_columns.stop, None)),
-    ):
-        if not (rows[down] and columns[across]):
+    mode, value = border
+    width = picture.shape[2]
+    shape = len(picture), count, len(rows) - (count - 1) * step, len(columns)
+    bands = (scratch or Scratch()).shaped(*shape)
+    x0, x1 = _inside(columns, width)
+    for first, last, is_inside in ((0, x0, False), (x0, x1, True), (x1, len(columns), False)):
+        part, beneath = slice(first, last), columns[first:last]
+        if first == last:
             continue
-        if pad_mode in {"zero", "constant"}:
-            tile[:, down, across] = pad_value if pad_mode == "constant" else 0
-        else:
-            sources = source_cells(rows[down], height, pad_mode), source_cells(columns[across], width, pad_mode)
-            tile[:, down, across] = image[:, sources[0][:, None], sources[1]]
-    return tile
+        if mode in CONSTANT and not is_inside:
+            bands[..., part] = value
+            continue
+        cells = slice(beneath.start, beneath.stop) if is_inside else source_cells(beneath, width, mode)
+        lines = _padded_lines(picture, rows, cells, border)
+        down, stride = lines.strides[1], (lines.strides[0], step * lines.strides[1])
+        bands[..., part] = as_strided(
+            lines, (*shape[:3], lines.shape[2]), (*stride, down, lines.strides[2]), writeable=False
+        )
+    return bands
 
 
-def _inside(places: range, size: int) -> slice:
-    """Say which of the places, by index, lie on an axis of `size` cells."""
-    first = min(max(math.ceil(-places.start / places.step), 0), len(places))
-    last = min(max(math.ceil((size - places.start) / places.step), first), len(places))
-    return slice(first, last)
+def _padded_lines(picture: Floats, rows: range, cells: slice | Indices, border: Border) -> Floats:
+    """Take rows, which may lie outside of the picture, of some of its columns; a view where it can be."""
+    mode, value = border
+    height = picture.shape[1]
+    y0, y1 = _inside(rows, height)
+    inner = picture[:, rows.start + y0 : rows.start + y1, cells]
+    if inner.shape[1] == len(rows):
+        return inner
+    if mode in CONSTANT:
+        lines = np.full((len(picture), len(rows), inner.shape[2]), value, np.float32)
+        lines[:, y0:y1] = inner
+        return lines
+    return picture[:, :, cells][:, source_cells(rows, height, mode)]
 
 
-def source_cells(places: range, size: int, pad_mode: str) -> NDArray[np.intp]:
+def _inside(places: range, size: int) -> tuple[int, int]:
+    """Say from which to which of the places, by index, lie on an axis of `size` cells."""
+    first = min(max(-places.start, 0), len(places))
+    return first, min(max(size - places.start, first), len(places))
+
+
+def source_cells(places: range, size: int, pad_mode: str) -> Indices:
     """
     Say which cell of an axis of `size` cells a border repeats at each place.
 
     >>> source_cells(range(-2, 6), 4, "symmetric")
     array([1, 0, 0, 1, 2, 3, 3, 2])
     """
-    cells = np.arange(places.start, places.stop, places.step)
+    cells = np.arange(places.start, places.stop)
     if pad_mode == "replicate":
         return cells.clip(0, size - 1)
     if pad_mode == "circular":
@@ -195,75 +251,123 @@ def source_cells(places: range, size: int, pad_mode: str) -> NDArray[np.intp]:
     if pad_mode == "symmetric":
         cells %= 2 * size
         return np.minimum(cells, 2 * size - 1 - cells)
-    period = max(2 * size - 2, 1)  # mirror does not repeat the end cells; a single cell mirrors itself
-    cells %= period
-    return np.minimum(cells, period - cells) if size > 1 else cells
+    cells %= max(2 * size - 2, 1)  # mirror does not repeat the end cells; a single cell mirrors itself
+    return np.minimum(cells, 2 * size - 2 - cells) if size > 1 else cells
 
 
-# --- the session -----------------------------------------------------------------------------------------------------
+# --- the sessions ----------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=32)  # callers choose strides and kernels, so their number must be bounded
-def _session(
-    strides: Pair, dilations: Pair, shape: tuple[int, ...] = (), kernels: bytes = b"", biases: bytes = b""
+@lru_cache(maxsize=16)  # callers choose strides and kernels, so the number of sessions must be bounded
+def _session_for_any(stride: Pair, dilation: Pair) -> ort.InferenceSession:
+    """Make the session that is given the kernels."""
+    return _make_session(model_for_any(stride, dilation))
+
+
+@lru_cache(maxsize=16)
+def _session_with(
+    stride: Pair, dilation: Pair, shape: tuple[int, ...], kernels: bytes, biases: bytes
 ) -> ort.InferenceSession:
-    """Make the session of one Conv, with kernels of that shape built in, or none."""
+    """Make the session with these kernels built in."""
+    bank = np.frombuffer(kernels, np.float32).reshape(shape), np.frombuffer(biases, np.float32)
+    return _make_session(model_with(stride, dilation, *bank))
+
+
+def _make_session(model: bytes) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # processes scale, not threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # it would remember a plan for every shape any caller ever used
-    options.enable_cpu_mem_arena = False  # it would keep the largest tile ever, once per session
+    _share_arena()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.log_severity_level = 3
-    model = conv_model(strides, dilations, shape, kernels, biases)
     return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-# --- the model, written by hand --------------------------------------------------------------------------------------
+@lru_cache(maxsize=1)
+def _share_arena() -> None:
+    """Let all these sessions keep memory between runs in one place; each would keep that of its largest tile."""
+    memory = ort.OrtMemoryInfo("Cpu", ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, ort.OrtMemType.DEFAULT)
+    ort.create_and_register_allocator(memory, None)
 
 
-def conv_model(
-    strides: Pair, dilations: Pair, shape: tuple[int, ...] = (), kernels: bytes = b"", biases: bytes = b""
+# --- their models, written by hand -----------------------------------------------------------------------------------
+
+# The service does without the onnx package, and so few nodes need little of its format. The numbers are the fields of
+# https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+
+
+def model_for_any(stride: Pair, dilation: Pair) -> bytes:
+    """
+    Write the model of one Conv that is given the kernels.
+
+    inputs: image (1, C, height, width), kernels (K, C, kh, kw), biases (K,)   output: maps (1, K, rows, columns)
+    """
+    inputs = [
+        _declare("image", 1, "C", "height", "width"),
+        _declare("kernels", "K", "C", "kh", "kw"),
+        _declare("biases", "K"),
+    ]
+    node = _conv(["image", "kernels", "biases"], "maps", stride, dilation, 1)
+    return _model([node], inputs, [_declare("maps", 1, "K", "rows", "columns")])
+
+
+def model_with(stride: Pair, dilation: Pair, kernels: Floats, biases: Floats) -> bytes:
+    """
+    Write the model of a bank of kernels, each laid on sixteen pictures at once.
+
+    kernels: (K, C, kh, kw)   biases: (K,)
+    inputs: image0, image1, ... of every channel, (1, 16, height, width)
+    outputs: map0, map1, ... of every kernel, (1, 16, rows, columns)
+    """
+    nodes, constants = [], []
+    for k, (kernel, bias) in enumerate(zip(kernels, biases, strict=True)):
+        terms = [f"map{k}"] if len(kernel) == 1 else [f"map{k}/channel{c}" for c in range(len(kernel))]
+        constants.append(_constant(f"bias{k}", np.full(LANES, bias, np.float32)))
+        for c, plane in enumerate(kernel):
+            constants.append(_constant(f"kernel{k}/{c}", np.broadcast_to(plane, (LANES, 1, *plane.shape))))
+            inputs = [f"image{c}", f"kernel{k}/{c}", f"bias{k}"]
+            nodes.append(_conv(inputs[: 3 if c == 0 else 2], terms[c], stride, dilation, LANES))
+        sums = [terms[0], *(f"map{k}/to{c}" for c in range(1, len(terms) - 1)), f"map{k}"]
+        nodes += [_node("Add", [sums[c - 1], terms[c]], sums[c]) for c in range(1, len(terms))]
+    return _model(
+        nodes,
+        [_declare(f"image{c}", 1, LANES, "height", "width") for c in range(kernels.shape[1])],
+        [_declare(f"map{k}", 1, LANES, "rows", "columns") for k in range(len(kernels))],
+        constants,
+    )
+
+
+def _model(
+    nodes: Sequence[bytes], inputs: Sequence[bytes], outputs: Sequence[bytes], constants: Sequence[bytes] = ()
 ) -> bytes:
-    """
-    Write the ONNX file of one Conv node; kernels (of `shape`) and biases are built in, or inputs when there are none.
-
-    Written by hand because the service does without the onnx package, and because one node needs so little of the
-    format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, from which the field numbers come.
-    """
-    node = (
-        b"".join(_field(1, name) for name in ("image", "kernels", "biases"))
-        + _field(2, "maps")
-        + _field(4, "Conv")
-        + _field(5, _ints_attribute("strides", strides))
-        + _field(5, _ints_attribute("dilations", dilations))
-    )
-    if kernels:
-        bank = _field(5, _float_constant("kernels", shape, kernels))
-        bank += _field(5, _float_constant("biases", shape[:1], biases))
-    else:
-        bank = _field(11, _float_tensor("kernels", "K", "C", "kh", "kw")) + _field(11, _float_tensor("biases", "K"))
-    graph = (
-        _field(1, node)
-        + _field(2, "correlate_bank")
-        + _field(11, _float_tensor("image", 1, shape[1] if kernels else "C", "H", "W"))
-        + bank
-        + _field(12, _float_tensor("maps", 1, "K", "rows", "columns"))
-    )
-    return _field(1, 8) + _field(7, graph) + _field(8, _field(2, 17))  # IR 8, opset 17
+    parts = [(1, nodes), (5, constants), (11, inputs), (12, outputs)]
+    graph = b"".join(_field(number, part) for number, some in parts for part in some) + _field(2, "correlate_bank")
+    return _field(1, 8) + _field(7, graph) + _field(8, _field(2, 17))  # IR version 8, operator set 17
 
 
-def _ints_attribute(name: str, values: Pair) -> bytes:
-    return _field(1, name) + b"".join(_field(8, value) for value in values) + _field(20, 7)  # 7: a list of integers
+def _conv(inputs: Sequence[str], output: str, stride: Pair, dilation: Pair, group: int) -> bytes:
+    grouped = _field(5, _field(1, "group") + _field(3, group) + _field(20, 2))  # type 2: an integer
+    return _node("Conv", inputs, output) + _integers("strides", stride) + _integers("dilations", dilation) + grouped
 
 
-def _float_tensor(name: str, *axes: int | str) -> bytes:
-    """Declare a tensor; axes of a known size are numbers, the others have a name."""
+def _integers(name: str, values: Sequence[int]) -> bytes:
+    return _field(5, _field(1, name) + b"".join(_field(8, value) for value in values) + _field(20, 7))  # 7: a list
+
+
+def _node(operator: str, inputs: Sequence[str], output: str) -> bytes:
+    return b"".join(_field(1, name) for name in inputs) + _field(2, output) + _field(4, operator)
+
+
+def _declare(name: str, *axes: int | str) -> bytes:
+    """Declare a tensor of floats; axes of a known size are numbers, the others have a name."""
     shape = b"".join(_field(1, _field(1 if isinstance(axis, int) else 2, axis)) for axis in axes)
-    return _field(1, name) + _field(2, _field(1, _field(1, 1) + _field(2, shape)))  # element type 1: float
+    return _field(1, name) + _field(2, _field(1, _field(1, 1) + _field(2, shape)))
 
 
-def _float_constant(name: str, shape: tuple[int, ...], values: bytes) -> bytes:
-    return b"".join(_field(1, size) for size in shape) + _field(2, 1) + _field(8, name) + _field(9, values)
+def _constant(name: str, values: Floats) -> bytes:
+    sizes = b"".join(_field(1, size) for size in values.shape)
+    return sizes + _field(2, 1) + _field(8, name) + _field(9, values.tobytes())
 
 
 def _field(number: int, value: int | str | bytes) -> bytes:

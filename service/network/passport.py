@@ -121,6 +121,14 @@ class Field(msgspec.Struct, frozen=True):
     jump: int
     start: int
 
+    def first(self, index: int) -> int:
+        """The first pixel that a cell reads."""
+        return self.start + index * self.jump
+
+    def centre(self, index: int) -> float:
+        """The middle of the pixels that a cell reads."""
+        return self.first(index) + (self.size - 1) / 2
+
 
 def receptive_fields(layers: tuple[Layer, ...]) -> dict[str, tuple[Field, Field]]:
     """

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,6 +20,7 @@ from service.core.errors import NotFound
 from service.network.passport import Passport
 
 MODEL_FILE, ANALYSIS_FILE, PASSPORT_FILE = "model.onnx", "analysis.onnx", "passport.json"
+REPORT_FILE = "report.json"
 
 # Batches are cut into runs of this many pictures: enough to be as fast as one run of all of them, and the inner
 # tensors of a run stay within a few megabytes.
@@ -37,18 +39,14 @@ class Verdicts:
     """
     What a network says of n pictures.
 
-    probabilities: (n, classes) float32; logits: (n, classes) float32; novelty: (n,) float32, or None where the
-    network does not measure it
+    digits: the most probable class of each; probabilities, logits: (n, classes) float32; novelty: (n,) float32, or
+    None where the network does not measure it
     """
 
+    digits: list[int]
     probabilities: np.ndarray
     logits: np.ndarray
     novelty: np.ndarray | None
-
-    @property
-    def digits(self) -> list[int]:
-        """The most probable class of each picture."""
-        return [int(index) for index in self.logits.argmax(axis=1)]
 
 
 class Network:
@@ -66,6 +64,7 @@ class Network:
         self._analysis = _open_session(folder / ANALYSIS_FILE)
         self._verdict_names = [output.name for output in self._lean.get_outputs()]
         self._check_twins(folder)
+        self.report = _read_report(folder, self.sha256)
 
     @property
     def name(self) -> str:
@@ -86,6 +85,11 @@ class Network:
         blank = np.zeros((1, 1, 28, 28), np.float32)
         arrays = self._analysis.run(outputs, {"image": blank})
         return {name.removeprefix("weights/"): array for name, array in zip(outputs, arrays, strict=True)}
+
+    @cached_property
+    def mean_maps(self) -> np.ndarray | None:
+        """The mean, over the dataset of its report, of what the head reads: (filters, rows, columns), if known."""
+        return None if self.report is None else np.array(self.report["head_input_mean"], np.float64)
 
     def classify(self, images: np.ndarray) -> Verdicts:
         """Run the lean network. images: (n, 1, 28, 28) float32, 0 = paper, 1 = ink."""
@@ -165,6 +169,18 @@ def _read_passport(folder: Path) -> Passport:
     return passport
 
 
+def _read_report(folder: Path, sha256: str) -> dict[str, Any] | None:
+    """The dataset report, if there is one and it is of this very model."""
+    path = folder / REPORT_FILE
+    if not path.is_file():
+        return None
+    try:
+        report: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict)
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadModel(f"{path}: {error}") from error
+    return report if report.get("sha256") == sha256 else None
+
+
 def _check_digest(path: Path, passport: Passport) -> None:
     if path.name not in passport.files:
         raise BadModel(f"{path}: its passport gives no SHA-256 for it")
@@ -201,7 +217,8 @@ def one_thread() -> onnxruntime.SessionOptions:
 
 
 def _verdicts(arrays: Sequence[np.ndarray]) -> Verdicts:
-    return Verdicts(arrays[0], arrays[1], arrays[2] if len(arrays) > 2 else None)
+    probabilities, logits, *more = arrays
+    return Verdicts(logits.argmax(axis=1).tolist(), probabilities, logits, more[0] if more else None)
 
 
 def _run_in_parts(

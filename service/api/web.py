@@ -1,0 +1,85 @@
+"""GET / and its files: the playground, a client of the API like any other."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+
+from flask import Blueprint, Response, request
+
+from service.core.errors import NotFound
+
+# Nothing from outside, nothing inline, and no text that ever becomes markup.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
+    "require-trusted-types-for 'script'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
+    # Asked again each time, answered 304: a new release is seen at once, and nothing is sent twice.
+    "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding",
+}
+MEDIA_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file of the page, ready to send."""
+
+    content: bytes
+    compressed: bytes
+    media_type: str
+    etag: str
+
+
+def blueprint() -> Blueprint:
+    """The routes of the page."""
+    routes = Blueprint("web", __name__)
+    assets = read_assets()
+
+    @routes.get("/")
+    def page() -> Response:
+        """Show the playground."""
+        return _send(assets["index.html"])
+
+    @routes.get("/web/<path:name>")
+    def asset(name: str) -> Response:
+        """Serve one of the page's own files."""
+        if name not in assets:
+            raise NotFound(f"the page has no file {name[:80]!r}")
+        return _send(assets[name])
+
+    return routes
+
+
+def read_assets() -> dict[str, Asset]:
+    """Read every file of service/web once, by name; only kinds with a known media type are served."""
+    assets = {}
+    for file in sorted((files("service") / "web").iterdir(), key=lambda file: file.name):
+        extension = file.name.rpartition(".")[2]
+        if extension in MEDIA_TYPES:
+            content = file.read_bytes()
+            etag = hashlib.sha256(content).hexdigest()[:20]
+            assets[file.name] = Asset(content, gzip.compress(content, 9, mtime=0), MEDIA_TYPES[extension], etag)
+    return assets
+
+
+def _send(asset: Asset) -> Response:
+    is_compressed = request.accept_encodings["gzip"] > 0
+    response = Response(asset.compressed if is_compressed else asset.content, headers=HEADERS)
+    response.headers["Content-Type"] = asset.media_type
+    if is_compressed:
+        response.headers["Content-Encoding"] = "gzip"
+    # Two forms of one file are two representations, so each has its own tag.
+    response.set_etag(f"{asset.etag}-gzip" if is_compressed else asset.etag)
+    return response.make_conditional(request)  # type: ignore[return-value]

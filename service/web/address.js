@@ -1,0 +1,180 @@
+// The state in the fragment of the address, and back. Only what differs from the defaults is written; everything that
+// is read is checked, and what does not fit is named instead of used.
+
+import { base64, fromBase64 } from "./npy.js";
+import { PATTERNS } from "./picture.js";
+import { RANGES, SCALES } from "./scales.js";
+import { DEFAULTS, VIEWS } from "./state.js";
+
+const SIDE = 28;
+
+/** Write a state as the text after the #. */
+export async function write(state) {
+  const pairs = [["v", "1"]];
+  const add = (key, value) => value && pairs.push([key, value]);
+  add("pic", await writePicture(state));
+  add("model", state.model);
+  add("view", differs(state, "view") && state.view);
+  add("at", state.pinned && state.at && `${state.at.layer}/${state.at.filter}@${state.at.row},${state.at.column}`);
+  add("scale", differs(state, "scale") && state.scale);
+  add("range", differs(state, "range") && state.range);
+  add("before", state.before && "1");
+  add("shift", String(state.shift) !== "0,0" && state.shift.join(","));
+  add("win", differs(state, "sliding") && Object.values(state.sliding).join(","));
+  add("k", differs(state, "kernel") && writeKernel(state.kernel));
+  add("kopt", differs(state, "response") && Object.values(state.response).map(Number0).join(","));
+  add("change", state.changes.map(writeChange).join(";"));
+  add("target", state.target !== null && String(state.target));
+  add("rival", state.rival !== null && String(state.rival));
+  add("hide", state.hide.join(","));
+  add("big", state.big && "1");
+  add("theme", state.theme);
+  return pairs.map(([key, value]) => `${key}=${encodeURIComponent(value).replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%2F/g, "/").replace(/%40/g, "@")}`).join("&");
+}
+
+function differs(state, key) {
+  return JSON.stringify(state[key]) !== JSON.stringify(DEFAULTS[key]);
+}
+
+function Number0(value) {
+  return value === true ? 1 : value === false ? 0 : value;
+}
+
+function writeKernel({ rows, columns, cells, bias }) {
+  return `${rows}x${columns}:${cells.join(",")}:${bias}`;
+}
+
+function writeChange({ layer, filter, action, factor, weights, bias }) {
+  if (action === "off") return `${layer}/${filter}:off`;
+  if (action === "scale") return `${layer}/${filter}:x${factor}`;
+  return `${layer}/${filter}:${weights.length}x${weights[0].length}:${weights.flat().join(",")}:${bias}`;
+}
+
+async function writePicture({ picture, example }) {
+  if (picture.kind === "pattern") return `t:${picture.name}`;
+  if (picture.kind === "strokes") return picture.strokes.length && !example ? `s:${packStrokes(picture.strokes)}` : "";
+  const levels = picture.levels || picture.seen;
+  return levels ? `x:${urlSafe(base64(await deflate(levels, "CompressionStream")))}` : "";
+}
+
+/** Read the text after the #: {state, problems}, where problems names the keys that could not be used. */
+export async function read(text) {
+  const state = {};
+  const problems = [];
+  for (const [key, value] of new URLSearchParams(text.replace(/^#/, "").replace(/\+/g, "%2B"))) {
+    if (key === "v") continue;
+    try {
+      Object.assign(state, await READERS[key](value));
+    } catch {
+      problems.push(key);
+    }
+  }
+  return { state, problems };
+}
+
+const READERS = {
+  pic: async (text) => ({ picture: await readPicture(text) }),
+  model: (text) => ({ model: matched(text, /^[\w.-]+(@[\w.-]+)?$/)[0] }),
+  view: (text) => ({ view: oneOf(text, VIEWS) }),
+  at: (text) => {
+    const [, layer, filter, row, column] = matched(text, /^(\w+)\/(\d+)@(\d+),(\d+)$/);
+    return { at: { layer, filter: Number(filter), row: Number(row), column: Number(column) }, pinned: true };
+  },
+  scale: (text) => ({ scale: oneOf(text, SCALES.map(([name]) => name)) }),
+  range: (text) => ({ range: oneOf(text, RANGES.map(([name]) => name)) }),
+  before: (text) => ({ before: oneOf(text, ["1"]) === "1" }),
+  shift: (text) => ({ shift: matched(text, /^(-?\d),(-?\d)$/).slice(1).map(Number) }),
+  win: (text) => {
+    const [, preset, size, stride, padding, place] = matched(text, /^(\w+),(\d+),(\d+),(\w+),(\d+)$/);
+    return { sliding: { preset, size: within(size, 1, 28), stride: within(stride, 1, 28), padding, place: Number(place) } };
+  },
+  k: (text) => ({ kernel: readKernel(text) }),
+  kopt: (text) => {
+    const [, stride, padding, activation, pool, flip] = matched(text, /^(\d+),(\w+),(\w+),(\d+),([01])$/);
+    return { response: { stride: within(stride, 1, 28), padding, activation, pool: within(pool, 0, 14), flip: flip === "1" } };
+  },
+  change: (text) => ({ changes: text.split(";").map(readChange) }),
+  target: (text) => ({ target: within(text, 0, 9) }),
+  rival: (text) => ({ rival: within(text, 0, 9) }),
+  hide: (text) => ({ hide: matched(text, /^[a-z-]+(,[a-z-]+)*$/)[0].split(",") }),
+  big: (text) => ({ big: oneOf(text, ["1"]) === "1" }),
+  theme: (text) => ({ theme: oneOf(text, ["light", "dark"]) }),
+};
+
+function matched(text, pattern) {
+  const found = pattern.exec(text);
+  if (!found) throw new RangeError(text);
+  return found;
+}
+
+function oneOf(text, values) {
+  if (!values.includes(text)) throw new RangeError(text);
+  return text;
+}
+
+function within(text, least, most) {
+  const value = Number(matched(text, /^\d+$/)[0]);
+  if (value < least || value > most) throw new RangeError(text);
+  return value;
+}
+
+function readKernel(text) {
+  const [, rows, columns, cells, bias] = matched(text, /^(\d+)x(\d+):([^:]*):([^:]*)$/);
+  const kernel = { rows: within(rows, 1, 15), columns: within(columns, 1, 15), cells: cells.split(","), bias };
+  const isWhole = kernel.cells.length === kernel.rows * kernel.columns && [...kernel.cells, bias].every((cell) => Number.isFinite(Number(cell)));
+  if (!isWhole) throw new RangeError(text);
+  return kernel;
+}
+
+function readChange(text) {
+  const [, layer, filter, what] = matched(text, /^(\w+)\/(\d+):(.+)$/);
+  const change = { layer, filter: Number(filter) };
+  if (what === "off") return { ...change, action: "off" };
+  if (what.startsWith("x")) return { ...change, action: "scale", factor: Number(matched(what, /^x(-?[\d.]+)$/)[1]) };
+  const { rows, columns, cells, bias } = readKernel(what);
+  const numbers = cells.map(Number);
+  const weights = Array.from({ length: rows }, (_, y) => numbers.slice(y * columns, (y + 1) * columns));
+  return { ...change, action: "replace", weights, bias: Number(bias) };
+}
+
+async function readPicture(text) {
+  const kind = text.slice(0, 2);
+  const rest = text.slice(2);
+  if (kind === "t:") return { kind: "pattern", name: oneOf(rest, Object.keys(PATTERNS)) };
+  if (kind === "s:") return { kind: "strokes", strokes: unpackStrokes(rest) };
+  oneOf(kind, ["x:"]);
+  const levels = await deflate(fromBase64(fromUrlSafe(rest)), "DecompressionStream");
+  if (levels.length !== SIDE * SIDE) throw new RangeError(text);
+  return { kind: "levels", levels };
+}
+
+/** Strokes as text: per stroke its number of points in two bytes, then x and y of each as a byte. */
+export function packStrokes(strokes) {
+  const bytes = strokes.flatMap((points) => [points.length >> 8, points.length & 255, ...points.flat().map((v) => Math.round(v * 255))]);
+  return urlSafe(base64(Uint8Array.from(bytes)));
+}
+
+export function unpackStrokes(text) {
+  const bytes = fromBase64(fromUrlSafe(text));
+  const strokes = [];
+  for (let at = 0; at < bytes.length;) {
+    const count = (bytes[at] << 8) + bytes[at + 1];
+    if (!count || at + 2 + 2 * count > bytes.length) throw new RangeError(text);
+    strokes.push(Array.from({ length: count }, (_, i) => [bytes[at + 2 + 2 * i] / 255, bytes[at + 3 + 2 * i] / 255]));
+    at += 2 + 2 * count;
+  }
+  return strokes;
+}
+
+async function deflate(bytes, direction) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new globalThis[direction]("deflate-raw"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+function urlSafe(text) {
+  return text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+function fromUrlSafe(text) {
+  return text.replaceAll("-", "+").replaceAll("_", "/");
+}

@@ -1,0 +1,186 @@
+// The only file that asks the service anything.
+//
+// A panel has a lane: at most one request on its way and one waiting, where a newer one replaces the waiting one. So a
+// slow answer never holds up the newest drawing, and the answers of one lane cannot overtake each other.
+
+import { base64, pngUrl, readNpz, writeNpy } from "./npy.js";
+
+const LIMIT_MS = 10000;
+const RETRY_MS = 3000;
+
+/** A problem+json answer, or no answer at all (status 0). */
+export class Refusal extends Error {
+  constructor(status, problem, retrySeconds = 0) {
+    super(problem.detail || problem.title || "");
+    Object.assign(this, { status, problem, retrySeconds });
+  }
+}
+
+/** The address of a request record {method, path, query}. */
+export function address({ path, query = {} }) {
+  const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined)).toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** Send a request record {method, path, query, picture, json} and read its answer: JSON, npz arrays or a blob. */
+export async function send(record, signal) {
+  const headers = {};
+  const key = sessionStorage.getItem("filterscope-key");
+  if (key) headers.Authorization = `Bearer ${key}`;
+  const body = bodyOf(record, headers);
+  let response;
+  try {
+    response = await fetch(address(record), { method: record.method || "GET", headers, body, signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refusal(0, { detail: "" });
+  }
+  if (!response.ok) throw new Refusal(response.status, await problemOf(response), Number(response.headers.get("Retry-After")) || 0);
+  if (record.raw) return response.blob();
+  const kind = response.headers.get("Content-Type") || "";
+  if (kind.includes("npz")) return readNpz(await response.arrayBuffer());
+  return kind.includes("json") ? response.json() : response.blob();
+}
+
+function bodyOf({ picture, json }, headers) {
+  if (!picture) return json ? JSON.stringify(json) : undefined;
+  if (json) {
+    headers["Content-Type"] = "application/json";
+    return JSON.stringify({ image: dataUrl(picture), ...json });
+  }
+  if (picture.bytes) {
+    headers["Content-Type"] = "application/octet-stream";
+    return picture.bytes;
+  }
+  headers["Content-Type"] = "application/x-npy";
+  return writeNpy(picture.levels, [picture.height, picture.width]);
+}
+
+function dataUrl({ bytes, levels, width, height }) {
+  return bytes ? base64(new Uint8Array(bytes)) : pngUrl(levels, width, height);
+}
+
+async function problemOf(response) {
+  try {
+    return await response.json();
+  } catch {
+    return { detail: `the service answered ${response.status}` };
+  }
+}
+
+/**
+ * The lanes of the page. report({lane, want, answer} or {lane, want, error}) is called for every request that ended.
+ * A want is {lane, key, request, heavy}; one with the key asked last is not asked again.
+ */
+export class Lanes {
+  #lanes = new Map();
+  #report;
+
+  constructor(report) {
+    this.#report = report;
+  }
+
+  /** Ask unless it was asked last. */
+  ask(want) {
+    const lane = this.#lane(want.lane);
+    if (lane.key === want.key) return;
+    lane.key = want.key;
+    if (lane.running?.want.heavy) lane.running.controller.abort();
+    lane.waiting = want;
+    this.#next(lane);
+  }
+
+  /** Forget what a lane asked: nothing that is still on its way will be reported. */
+  drop(name) {
+    const lane = this.#lane(name);
+    lane.key = null;
+    lane.waiting = null;
+    lane.epoch += 1;
+  }
+
+  /** The key that a lane was asked last. */
+  asked(name) {
+    return this.#lane(name).key;
+  }
+
+  /** Ask again what failed, now. */
+  retry() {
+    for (const lane of this.#lanes.values()) {
+      if (lane.failed && !lane.running) {
+        lane.waiting ??= lane.failed;
+        lane.rest = 0;
+        this.#next(lane);
+      }
+    }
+  }
+
+  #lane(name) {
+    if (!this.#lanes.has(name)) {
+      this.#lanes.set(name, { key: null, running: null, waiting: null, failed: null, epoch: 0, rest: 0, spacing: 20 });
+    }
+    return this.#lanes.get(name);
+  }
+
+  #next(lane) {
+    if (lane.running || lane.resting || !lane.waiting) return;
+    const pause = lane.rest - performance.now();
+    if (pause > 1) {
+      lane.resting = setTimeout(() => {
+        lane.resting = null;
+        this.#next(lane);
+      }, pause);
+      return;
+    }
+    const want = lane.waiting;
+    lane.waiting = null;
+    this.#run(lane, want);
+  }
+
+  async #run(lane, want) {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), want.heavy ? 6 * LIMIT_MS : LIMIT_MS);
+    const { epoch } = lane;
+    lane.running = { want, controller };
+    lane.rest = performance.now() + lane.spacing;
+    lane.failed = null;
+    try {
+      const answer = await send(want.request, controller.signal);
+      if (epoch === lane.epoch) this.#report({ lane: want.lane, want, answer });
+      lane.spacing = Math.max(20, lane.spacing * 0.9);
+    } catch (error) {
+      if (epoch === lane.epoch) this.#fail(lane, want, error);
+    }
+    clearTimeout(timer);
+    lane.running = null;
+    this.#next(lane);
+  }
+
+  #fail(lane, want, error) {
+    if (error.name === "AbortError") {
+      if (lane.waiting) return;
+      error = new Refusal(0, { detail: "" });
+    }
+    if (!(error instanceof Refusal)) throw error;
+    const isPassing = [0, 429, 503].includes(error.status);
+    if (isPassing) {
+      lane.failed = want;
+      lane.waiting ??= want;
+      lane.rest = performance.now() + (error.retrySeconds * 1000 || RETRY_MS);
+      if (error.status) lane.spacing = Math.min(1000, lane.spacing * 2);
+    }
+    this.#report({ lane: want.lane, want, error });
+  }
+}
+
+/** A want for a lane; its key is what would make the answer differ. */
+export function want(lane, request, options = {}) {
+  const { path, query, json, picture } = request;
+  return { lane, request, key: JSON.stringify([path, query, json, picture?.id]), ...options };
+}
+
+/** A call on a picture that a network reads: 28 x 28 and as it is, or any and prepared. */
+export function networkCall(path, network, picture, options, isPrepared = false) {
+  const query = { model: network.name, version: network.version, ...options };
+  if (!isPrepared) query.prepare = "none";
+  return { method: "POST", path, picture, query };
+}

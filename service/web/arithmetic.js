@@ -1,0 +1,130 @@
+// The sums behind a cell, done again here so that they can be shown; always compared with what the service answered.
+
+/** The place of one map inside a layer's answer: {rows, columns, start}. */
+export function mapOf({ shape }, filter) {
+  const [rows, columns] = shape.slice(-2);
+  return { rows, columns, start: filter * rows * columns };
+}
+
+/** What an activation makes of a sum. */
+export function activate(name, value) {
+  if (name === "relu") return Math.max(value, 0);
+  return name === "tanh" ? Math.tanh(value) : value;
+}
+
+/**
+ * The window that one cell reads of its layer's input: top, left (may lie in the padding), rows, columns.
+ * layer: as GET /v1/models/{m} describes it
+ */
+export function windowOf(layer, row, column) {
+  const [top, left] = layer.pads;
+  return {
+    top: row * layer.stride[0] - top, left: column * layer.stride[1] - left,
+    height: layer.kernel[0], width: layer.kernel[1],
+  };
+}
+
+/** Cut a window out of one plane; what lies outside is padding: 0, and listed in `padding`. */
+export function cut(values, { rows, columns, start = 0 }, { top, left, height, width }, outside = 0) {
+  const patch = new Float32Array(height * width);
+  const padding = new Set();
+  for (let i = 0; i < height; i += 1) {
+    for (let j = 0; j < width; j += 1) {
+      const [y, x] = [top + i, left + j];
+      const isInside = y >= 0 && x >= 0 && y < rows && x < columns;
+      patch[i * width + j] = isInside ? values[start + y * columns + x] : outside;
+      if (!isInside) padding.add(i * width + j);
+    }
+  }
+  return { patch, padding };
+}
+
+/** Products, cell by cell, and their sum. */
+export function multiply(patch, weights, start = 0) {
+  const products = new Float32Array(patch.length);
+  let sum = 0;
+  for (let i = 0; i < patch.length; i += 1) {
+    products[i] = patch[i] * weights[start + i];
+    sum += patch[i] * weights[start + i];
+  }
+  return { products, sum };
+}
+
+/**
+ * One cell of a convolution: per channel its patch, products and sum, then bias and the total.
+ * input: {shape: [C, h, w], data}; weights: {shape: [K, C, kh, kw], data}; biases: {data}
+ */
+export function convolutionCell(layer, filter, row, column, input, weights, biases) {
+  const box = windowOf(layer, row, column);
+  const [, channels, height, width] = weights.shape;
+  const parts = [];
+  let total = 0;
+  for (let channel = 0; channel < channels; channel += 1) {
+    const { patch, padding } = cut(input.data, mapOf(input, channel), box);
+    const start = (filter * channels + channel) * height * width;
+    const { products, sum } = multiply(patch, weights.data, start);
+    parts.push({ channel, patch, padding, products, sum, weights: weights.data.slice(start, start + height * width) });
+    total += sum;
+  }
+  const bias = biases.data[filter];
+  return { box, parts, sum: total, bias, before: total + bias, after: activate(layer.activation, total + bias) };
+}
+
+/** One cell of a pooling: its window, the winner (of max) and the result. */
+export function poolCell(layer, filter, row, column, input) {
+  const box = windowOf(layer, row, column);
+  const isMax = layer.op === "maxpool";
+  const { patch, padding } = cut(input.data, mapOf(input, filter), box, isMax ? -Infinity : 0);
+  let winner = 0;
+  for (let i = 1; i < patch.length; i += 1) if (patch[i] > patch[winner]) winner = i;
+  const mean = patch.reduce((sum, value) => sum + value, 0) / patch.length;
+  return { box, patch, padding, winner, value: isMax ? patch[winner] : mean };
+}
+
+/** The box of the picture that a cell can see, from the layer's receptive field. */
+export function fieldOf(layer, row, column) {
+  const { size, jump, start } = layer.receptive_field;
+  return { top: start[0] + row * jump[0], left: start[1] + column * jump[1], height: size[0], width: size[1] };
+}
+
+/** Keep a box within the 28 x 28 picture. */
+export function clip({ top, left, height, width }, side = 28) {
+  const [y, x] = [Math.max(top, 0), Math.max(left, 0)];
+  return { top: y, left: x, height: Math.min(top + height, side) - y, width: Math.min(left + width, side) - x };
+}
+
+/** Move a picture by whole pixels; what comes in is paper. */
+export function shifted(levels, [right, down], side = 28) {
+  const moved = new Uint8Array(levels.length);
+  for (let y = 0; y < side; y += 1) {
+    for (let x = 0; x < side; x += 1) {
+      const [fromY, fromX] = [y - down, x - right];
+      if (fromY >= 0 && fromX >= 0 && fromY < side && fromX < side) moved[y * side + x] = levels[fromY * side + fromX];
+    }
+  }
+  return moved;
+}
+
+/** How much two answers differ, as a share of the first: 0 when they are the same. */
+export function difference(before, after) {
+  let size = 0;
+  let change = 0;
+  for (let i = 0; i < before.length; i += 1) {
+    size += before[i] ** 2;
+    change += (before[i] - after[i]) ** 2;
+  }
+  return size === 0 ? 0 : Math.sqrt(change / size);
+}
+
+/** Probabilities of logits at a temperature. */
+export function softmax(logits, temperature = 1) {
+  const most = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp((logit - most) / temperature));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** The indices of an array from its greatest value down. */
+export function ranking(values) {
+  return Array.from(values.keys()).sort((a, b) => values[b] - values[a]);
+}

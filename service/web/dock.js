@@ -1,0 +1,169 @@
+// The dock: one cell of one map, and the sum that made it.
+
+import { clip, convolutionCell, fieldOf, mapOf, poolCell } from "./arithmetic.js";
+import { changes, make, set, write } from "./dom.js";
+import { createGrid } from "./grid.js";
+import { frame, heatmap, numbers, paint, resize } from "./heatmap.js";
+import { colourTable, extent, fixed, shownRange, short, signed } from "./scales.js";
+import { changeOf, withChange } from "./state.js";
+
+const SIDE = 140;
+const STRONGEST = 2;
+
+export function createDock(root, context) {
+  const dock = { root, context, isNew: changes() };
+  dock.title = make("h2", {}, "");
+  dock.pin = make("button", { onclick: () => context.set({ pinned: !context.store.get().pinned }) }, "Pin");
+  dock.edit = make("button", { onclick: () => context.editFilter(context.store.get().at) }, "Edit this filter");
+  dock.off = make("button", { onclick: () => toggle(context) }, "Switch off");
+  dock.grid = createGrid("cells", {
+    move: (row, column) => context.hover({ ...context.store.get().at, row, column }, true),
+    pin: (row, column) => context.pin({ ...context.store.get().at, row, column }),
+    page: (step) => turn(context, step),
+    leave: () => context.leave(),
+  });
+  dock.mapName = make("figcaption", {}, "");
+  dock.picture = heatmap();
+  dock.field = make("span", { class: "frame" });
+  dock.fieldName = make("figcaption", {}, "");
+  dock.work = make("div", { class: "sum" });
+  dock.formula = make("p", { class: "formula" });
+  resize(dock.picture, SIDE, SIDE);
+  root.append(
+    make("figure", {}, dock.grid.root, dock.mapName),
+    make("figure", {}, make("div", { class: "framed" }, dock.picture, dock.field), dock.fieldName),
+    make("div", { class: "result" }, make("div", { class: "dock-head" }, dock.title, dock.pin, dock.edit, dock.off), dock.work, dock.formula),
+  );
+  return { draw: (model) => draw(dock, model), focus: () => dock.grid.root.focus() };
+}
+
+function toggle({ set: change, store }) {
+  const { at, changes: made } = store.get();
+  const isOff = changeOf(made, at.layer, at.filter)?.action === "off";
+  change({ changes: withChange(made, at.layer, at.filter, isOff ? null : { action: "off" }) });
+}
+
+function turn(context, step) {
+  const { at } = context.store.get();
+  const [count] = context.layer(at.layer).shape;
+  context.hover({ ...at, filter: (at.filter + step + count) % count }, true);
+}
+
+function draw(dock, model) {
+  const { state, data, network, theme, weights } = model;
+  const at = state.at;
+  set(dock.root, "hidden", state.view !== "network");
+  const layer = at && network.layers.find(({ name }) => name === at.layer);
+  const map = layer && data.maps?.arrays[layer.op === "conv" ? `${layer.name}.act` : layer.name];
+  dock.root.classList.toggle("open", state.pinned);
+  if (!map || state.view !== "network") return;
+  if (!dock.isNew(at, state.pinned, data.maps, data.input, weights, theme, state.scale, state.changes)) return;
+  write(dock.title, `${layer.name}, filter ${at.filter}, row ${at.row}, column ${at.column}`);
+  write(dock.pin, state.pinned ? "Unpin" : "Pin");
+  set(dock.pin, "aria-pressed", String(state.pinned));
+  drawFilterTools(dock, layer, state);
+  drawMap(dock, at, map, state, theme);
+  drawPicture(dock, layer, at, data, theme);
+  drawWork(dock, layer, at, model);
+}
+
+function drawFilterTools(dock, layer, { at, changes: made }) {
+  const isConvolution = layer.op === "conv";
+  set(dock.edit, "hidden", !isConvolution || layer.in_shape[0] !== 1);
+  set(dock.off, "hidden", !isConvolution);
+  const isOff = changeOf(made, at.layer, at.filter)?.action === "off";
+  write(dock.off, isOff ? "Switch on" : "Switch off");
+}
+
+function drawMap(dock, at, map, state, theme) {
+  const { rows, columns, start } = mapOf(map, at.filter);
+  const range = shownRange(state.scale, extent(map.data, start, start + rows * columns));
+  paint(dock.grid.canvas, map.data, rows, columns, colourTable(state.scale, theme), range, start);
+  const cell = Math.max(1, Math.floor(SIDE / Math.max(rows, columns)));
+  resize(dock.grid.canvas, columns * cell, rows * cell);
+  const value = map.data[start + at.row * columns + at.column];
+  dock.grid.name(`${at.layer}, filter ${at.filter}, cells`);
+  dock.grid.mark(rows, columns, [at.row, at.column], short(value));
+  write(dock.mapName, `its map: ${short(value)} here`);
+}
+
+function drawPicture(dock, layer, at, data, theme) {
+  paint(dock.picture, data.input.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
+  const box = clip(fieldOf(layer, at.row, at.column));
+  frame(dock.field, box, 28, 28);
+  write(dock.fieldName, `sees ${box.height} × ${box.width} pixels`);
+}
+
+function drawWork(dock, layer, at, model) {
+  const input = inputOf(layer, model);
+  const known = model.weights[layer.name];
+  if (!input || (layer.op === "conv" && !known)) return;
+  if (layer.op === "conv") drawConvolution(dock, layer, at, input, known, model);
+  else drawPool(dock, layer, at, input, model);
+}
+
+/** What a layer reads: the map before it, or the picture. */
+function inputOf(layer, { network, data }) {
+  const before = network.layers[network.layers.indexOf(layer) - 1];
+  if (before) return data.maps.arrays[before.op === "conv" ? `${before.name}.act` : before.name];
+  return { shape: [1, 28, 28], data: data.input.unit };
+}
+
+function drawConvolution(dock, layer, at, input, known, { state, data, theme }) {
+  const change = changeOf(state.changes, at.layer, at.filter);
+  const cell = convolutionCell(layer, at.filter, at.row, at.column, input, known.weights, known.biases);
+  const parts = cell.parts.length === 1 ? cell.parts : [...cell.parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, STRONGEST);
+  const rest = cell.sum - parts.reduce((sum, part) => sum + part.sum, 0);
+  dock.work.replaceChildren(...parts.map((part) => multiplication(part, layer, cell.parts.length, theme)));
+  const others = cell.parts.length - parts.length;
+  if (others > 0) dock.work.append(make("p", {}, `${others} other channels: ${signed(rest)}`));
+  const served = valueAt(data.maps.arrays[`${layer.name}.pre`], at);
+  const words = [
+    "sum ", strong(cell.sum), " + bias ", strong(cell.bias), " = ", strong(cell.before),
+    layer.activation === "linear" ? "" : `, ${layer.activation} → ${short(cell.after)}`,
+  ];
+  if (change) words.push(". This filter is changed: the sum is of the learnt one.");
+  else if (served !== null) words.push(Math.abs(served - cell.before) < 1e-3 ? ", as the service computed." : ` but the service answered ${short(served)}!`);
+  dock.formula.replaceChildren(...words);
+}
+
+function strong(value) {
+  return make("b", { class: value < 0 ? "minus" : null }, fixed(value, 3));
+}
+
+function multiplication({ channel, patch, padding, products, sum, weights }, layer, channels, theme) {
+  const [rows, columns] = layer.kernel;
+  const cell = Math.max(10, Math.min(24, Math.floor((channels === 1 ? 120 : 72) / Math.max(rows, columns))));
+  const most = Math.max(...patch.map(Math.abs)) || 1;
+  const show = (values, range, scale, label, marked) => numbers({ values, rows, columns, cell, scale, theme, range, label, muted: marked });
+  const patchWords = channels === 1 ? "patch" : `channel ${channel}`;
+  const group = [
+    make("figure", {}, show(patch, [channels === 1 ? 0 : -most, most], channels === 1 ? "pencil" : "diverging", `patch, ${rows} by ${columns}`, padding), make("figcaption", {}, patchWords)),
+    make("span", { class: "sign" }, "×"),
+    make("figure", {}, show(weights, shownRange("diverging", extent(weights)), "diverging", `filter, ${rows} by ${columns}`), make("figcaption", {}, "filter")),
+    make("span", { class: "sign" }, "="),
+  ];
+  if (channels === 1) group.push(make("figure", {}, show(products, shownRange("diverging", extent(products)), "diverging", "products"), make("figcaption", {}, "products")));
+  else group.push(make("span", { class: "formula" }, strong(sum)));
+  return make("div", { class: "sum" }, group);
+}
+
+function drawPool(dock, layer, at, input, { theme }) {
+  const { patch, padding, winner, value } = poolCell(layer, at.filter, at.row, at.column, input);
+  const [rows, columns] = layer.kernel;
+  const isMax = layer.op === "maxpool";
+  const shown = patch.map((each) => (Number.isFinite(each) ? each : 0));
+  const picture = numbers({
+    values: shown, rows, columns, cell: 44, scale: "diverging", theme, range: shownRange("diverging", extent(shown)),
+    label: `window, ${rows} by ${columns}`, marks: isMax ? new Set([winner]) : null, muted: padding,
+  });
+  dock.work.replaceChildren(make("figure", {}, picture, make("figcaption", {}, "window")));
+  const place = `row ${Math.floor(winner / columns)}, column ${winner % columns} of the window`;
+  dock.formula.replaceChildren(...(isMax ? ["the largest wins: ", strong(value), `, at ${place}`] : ["their mean: ", strong(value)]));
+}
+
+function valueAt(maps, at) {
+  if (!maps) return null;
+  const { columns, start } = mapOf(maps, at.filter);
+  return maps.data[start + at.row * columns + at.column];
+}

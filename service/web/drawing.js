@@ -1,0 +1,236 @@
+// The pad: strokes become ink. Strokes are kept as points in 0..1, so undo, resizing and links are redraws.
+
+export const INK_SIDE = 112; // pixels that are sent: four to each of the network's
+const PEN = 2.2 / 28; // width of the pen, as a share of the pad
+const KEY_STEP = 1 / 28;
+
+// A 3, as a hand writes it; its rival is the 8.
+export const EXAMPLE = [[
+  [0.3, 0.24], [0.36, 0.19], [0.44, 0.165], [0.53, 0.165], [0.61, 0.19], [0.655, 0.24], [0.66, 0.3], [0.63, 0.36],
+  [0.57, 0.41], [0.5, 0.445], [0.45, 0.46], [0.52, 0.465], [0.6, 0.49], [0.665, 0.54], [0.695, 0.61], [0.685, 0.69],
+  [0.64, 0.76], [0.57, 0.81], [0.48, 0.835], [0.39, 0.825], [0.32, 0.79], [0.275, 0.74],
+]];
+
+/**
+ * Make a canvas into a pad.
+ * on: {begin(), ink(isFinished), keys(text)}; begin is called before the first ink of a stroke
+ */
+export function createPad(canvas, on) {
+  const small = Object.assign(document.createElement("canvas"), { width: INK_SIDE, height: INK_SIDE });
+  const ink = small.getContext("2d", { willReadFrequently: true, alpha: false });
+  const pad = {
+    strokes: [], undone: [], image: null, pen: [0.5, 0.5], drawing: null, focused: false,
+    levels: () => greyOf(ink.getImageData(0, 0, INK_SIDE, INK_SIDE).data),
+    show: (strokes) => { pad.strokes = strokes.map((points) => [...points]); pad.image = null; redraw(pad, canvas, ink); },
+    showImage: (image) => { pad.strokes = []; pad.image = image; redraw(pad, canvas, ink); },
+    redraw: () => redraw(pad, canvas, ink),
+    begin: (point) => begin(pad, canvas, ink, point, on),
+    extend: (point) => extend(pad, canvas, ink, point, on),
+    end: () => end(pad, on),
+    undo: () => undo(pad, canvas, ink, on),
+    redo: () => redo(pad, canvas, ink, on),
+    clear: () => { pad.undone = []; pad.show([]); on.ink(true); },
+  };
+  listenToPointers(canvas, pad);
+  listenToKeys(canvas, pad);
+  new ResizeObserver(() => pad.redraw()).observe(canvas);
+  return pad;
+}
+
+function begin(pad, canvas, ink, point, on) {
+  on.begin();
+  pad.undone = [];
+  pad.strokes.push([point]);
+  pad.drawing = pad.strokes.at(-1);
+  drawSegment(pad, canvas, ink, pad.drawing, 0);
+  on.ink(false);
+}
+
+function extend(pad, canvas, ink, point, on) {
+  const [x, y] = pad.drawing.at(-1);
+  if (Math.hypot(point[0] - x, point[1] - y) < 0.006) return;
+  pad.drawing.push(point);
+  drawSegment(pad, canvas, ink, pad.drawing, pad.drawing.length - 1);
+  on.ink(false);
+}
+
+function end(pad, on) {
+  if (!pad.drawing) return;
+  pad.drawing = null;
+  on.ink(true);
+}
+
+function undo(pad, canvas, ink, on) {
+  if (!pad.strokes.length) return;
+  pad.undone.push(pad.strokes.pop());
+  redraw(pad, canvas, ink);
+  on.ink(true);
+}
+
+function redo(pad, canvas, ink, on) {
+  if (!pad.undone.length) return;
+  pad.strokes.push(pad.undone.pop());
+  redraw(pad, canvas, ink);
+  on.ink(true);
+}
+
+function redraw(pad, canvas, ink) {
+  const side = Math.round(canvas.clientWidth * devicePixelRatio);
+  if (side && canvas.width !== side) {
+    canvas.width = side;
+    canvas.height = side;
+  }
+  for (const context of [canvas.getContext("2d"), ink]) {
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+  }
+  if (pad.image) drawImage(canvas.getContext("2d"), pad.image);
+  for (const points of pad.strokes) points.forEach((_, i) => drawSegment(pad, canvas, ink, points, i));
+  if (pad.focused) drawCursor(canvas, pad.pen);
+}
+
+function drawImage(context, { image, levels, box }) {
+  const { width: side } = context.canvas;
+  context.imageSmoothingEnabled = !levels;
+  const source = levels ? levelsCanvas(levels) : image;
+  if (!source) return;
+  const scale = side / Math.max(source.width, source.height);
+  const [left, top] = [(side - source.width * scale) / 2, (side - source.height * scale) / 2];
+  context.drawImage(source, left, top, source.width * scale, source.height * scale);
+  if (!box) return;
+  context.strokeStyle = "#0b5cad";
+  context.lineWidth = Math.max(2, side / 140);
+  context.strokeRect(left + box[0] * scale, top + box[1] * scale, box[2] * scale, box[3] * scale);
+}
+
+function levelsCanvas(levels) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 28, height: 28 });
+  const image = new ImageData(28, 28);
+  levels.forEach((ink, i) => image.data.set([255 - ink, 255 - ink, 255 - ink, 255], 4 * i));
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+// The newest piece of a stroke: a curve between the middles of its neighbours, so that corners of the mouse are round.
+function drawSegment(pad, canvas, ink, points, index) {
+  for (const context of [canvas.getContext("2d"), ink]) {
+    const side = context.canvas.width;
+    const at = ([x, y]) => [x * side, y * side];
+    const middle = ([ax, ay], [bx, by]) => [((ax + bx) / 2) * side, ((ay + by) / 2) * side];
+    context.strokeStyle = "#000";
+    context.lineWidth = PEN * side;
+    context.lineCap = "round";
+    context.lineJoin = "round";
+    context.beginPath();
+    const previous = points[index - 1] || points[index];
+    context.moveTo(...(index > 1 ? middle(points[index - 2], previous) : at(previous)));
+    if (index > 1) context.quadraticCurveTo(...at(previous), ...middle(previous, points[index]));
+    context.lineTo(...at(points[index]));
+    context.stroke();
+  }
+}
+
+function drawCursor(canvas, [x, y]) {
+  const context = canvas.getContext("2d");
+  const side = canvas.width;
+  context.strokeStyle = "#0b5cad";
+  context.lineWidth = Math.max(2, side / 150);
+  context.beginPath();
+  context.arc(x * side, y * side, (PEN * side) / 2 + 2, 0, 2 * Math.PI);
+  context.stroke();
+}
+
+function greyOf(rgba) {
+  const levels = new Uint8Array(rgba.length / 4);
+  for (let i = 0; i < levels.length; i += 1) levels[i] = rgba[4 * i];
+  return levels;
+}
+
+function listenToPointers(canvas, pad) {
+  let owner = null; // the one pointer that draws
+  const pointOf = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((v) => Math.min(Math.max(v, 0), 1));
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    if (owner !== null || event.button !== 0) return;
+    owner = event.pointerId;
+    canvas.setPointerCapture(owner);
+    pad.focused = false;
+    pad.begin(pointOf(event));
+    event.preventDefault();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.pointerId !== owner) return;
+    const all = event.getCoalescedEvents?.() || [];
+    for (const each of all.length ? all : [event]) pad.extend(pointOf(each));
+  });
+  const finish = (event) => {
+    if (event.pointerId !== owner) return;
+    owner = null;
+    pad.end();
+  };
+  canvas.addEventListener("pointerup", finish);
+  canvas.addEventListener("pointercancel", finish);
+  canvas.addEventListener("lostpointercapture", finish);
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function listenToKeys(canvas, pad) {
+  canvas.addEventListener("focus", () => { pad.focused = canvas.matches(":focus-visible"); pad.redraw(); });
+  canvas.addEventListener("blur", () => { pad.focused = false; pad.end(); pad.redraw(); });
+  canvas.addEventListener("keyup", (event) => { if (event.key === "Shift" && pad.drawing) pad.end(); });
+  canvas.addEventListener("keydown", (event) => {
+    if (!pressed(event, pad)) return;
+    event.preventDefault();
+    pad.redraw();
+  });
+}
+
+function pressed(event, pad) {
+  if (event.ctrlKey || event.metaKey) {
+    if (event.key.toLowerCase() !== "z") return false;
+    (event.shiftKey ? pad.redo : pad.undo)();
+    return true;
+  }
+  pad.focused = true;
+  if (event.key in ARROWS) movePen(event, pad);
+  else if (event.key === " ") {
+    pad.begin([...pad.pen]);
+    pad.end();
+  } else if (event.key === "Delete" || event.key === "Backspace") pad.clear();
+  else return false;
+  return true;
+}
+
+function movePen(event, pad) {
+  const [dx, dy] = ARROWS[event.key];
+  if (event.shiftKey && !pad.drawing) pad.begin([...pad.pen]);
+  pad.pen = [pad.pen[0] + dx * KEY_STEP, pad.pen[1] + dy * KEY_STEP].map((v) => Math.min(Math.max(v, 0), 1));
+  if (event.shiftKey) pad.extend([...pad.pen]);
+}
+
+/** Draw strokes as if by hand, in `milliseconds`; returns a function that ends it early. */
+export function play(pad, strokes, milliseconds, done) {
+  const points = strokes.flatMap((stroke) => stroke.map((point, i) => [point, i === 0]));
+  const start = performance.now();
+  let drawn = 0;
+  let stopped = false;
+  const step = (now) => {
+    if (stopped) return;
+    const upTo = Math.min(points.length, Math.ceil(((now - start) / milliseconds) * points.length));
+    for (; drawn < upTo; drawn += 1) {
+      const [point, isFirst] = points[drawn];
+      if (isFirst) pad.begin(point);
+      else pad.extend(point);
+    }
+    if (drawn < points.length) requestAnimationFrame(step);
+    else {
+      pad.end();
+      done();
+    }
+  };
+  requestAnimationFrame(step);
+  return () => { stopped = true; };
+}

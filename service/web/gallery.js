@@ -1,0 +1,129 @@
+// Filters: what the network has learnt, each with its card, and how each behaves on a whole data set.
+
+import { want } from "./api.js";
+import { changes, choice, make, select, set, write } from "./dom.js";
+import { enter, roving } from "./grid.js";
+import { heatmap, legend, numbers, paint, resize } from "./heatmap.js";
+import { colourTable, extent, fixed, plainPercent, shownRange, short } from "./scales.js";
+import { changeOf, withChange } from "./state.js";
+import { refusal } from "./words.js";
+
+const TILE = 64;
+
+export function createGallery(root, context) {
+  const view = { root, context, layer: null, chosen: 0, tiles: [], isNew: changes(), cardIsNew: changes() };
+  view.picker = select("Layer", [], (layer) => { Object.assign(view, { layer, chosen: 0 }); context.redraw(); });
+  view.words = make("p", { class: "muted" }, "");
+  view.tilesBox = make("div", { class: "switches", role: "group", "aria-label": "Filters" });
+  view.legend = legend();
+  view.card = make("div", { class: "card" });
+  view.presets = make("div", { class: "switches" });
+  const share = context.share("filters", () => ({ path: path(context.network(), view.layer), query: { version: context.network().version, card: true } }), ["png", "npz", "json"]);
+  const caption = "What the network has learnt: every filter of a layer, and a card of what can be said of it before it sees a picture. Choose one to read its card, to edit it, or to switch it off.";
+  root.append(
+    make("div", { class: "view-head" }, make("p", { class: "caption" }, caption), share),
+    make("div", { class: "controls" }, view.picker.field),
+    make("div", { class: "columns split" }, make("div", { class: "result" }, view.words, view.tilesBox, make("div", { class: "fit" }, view.legend.root)), view.card),
+  );
+  roving(view.tilesBox, () => Math.max(1, Math.floor(view.tilesBox.clientWidth / (TILE + 6))));
+  return { draw: (model) => draw(view, model), wants: (model) => wants(view, model) };
+}
+
+function path(network, layer) {
+  return `/v1/models/${network.name}/layers/${layer}/filters`;
+}
+
+function wants(view, { network }) {
+  const layer = view.layer || network.layers[0].name;
+  return [
+    want("cards", { path: path(network, layer), query: { version: network.version, card: true } }),
+    want("report", { path: `/v1/models/${network.name}/report`, query: { version: network.version } }),
+  ];
+}
+
+function draw(view, { state, data, network, theme }) {
+  const layers = network.layers.filter(({ op }) => op === "conv");
+  if (view.network !== network) {
+    Object.assign(view, { network, layer: layers[0].name, chosen: 0 });
+    view.picker.box.replaceChildren(...layers.map(({ name, shape, kernel }) => choice([name, `${name}: ${shape[0]} of ${kernel.join(" × ")}`])));
+  }
+  view.picker.box.value = view.layer;
+  const answer = data.cards?.answer;
+  if (!answer || answer.layer !== view.layer) return;
+  if (view.isNew(answer, theme)) drawTiles(view, answer, theme);
+  if (view.cardIsNew(answer, view.chosen, theme, data.report, state.changes)) {
+    view.tiles.forEach(({ button }, i) => set(button, "aria-pressed", String(i === view.chosen)));
+    drawCard(view, answer.filters[view.chosen], state, data, theme);
+  }
+}
+
+/** Weights of one filter as a plane: channels side by side, apart. */
+function mosaic({ weights }) {
+  const planes = Array.isArray(weights[0][0]) ? weights : [weights];
+  const [rows, columns] = [planes[0].length, planes[0][0].length];
+  const across = Math.ceil(Math.sqrt(planes.length));
+  const down = Math.ceil(planes.length / across);
+  const [tall, wide] = [down * (rows + 1) - 1, across * (columns + 1) - 1];
+  const values = new Float32Array(tall * wide);
+  planes.forEach((plane, i) => plane.forEach((row, y) => row.forEach((value, x) => {
+    values[(Math.floor(i / across) * (rows + 1) + y) * wide + (i % across) * (columns + 1) + x] = value;
+  })));
+  return { values, rows: tall, columns: wide, channels: planes.length };
+}
+
+function drawTiles(view, { filters, layer }, theme) {
+  const mosaics = filters.map(mosaic);
+  const range = shownRange("diverging", mosaics.map(({ values }) => extent(values)).reduce(([a, b], [c, d]) => [Math.min(a, c), Math.max(b, d)]));
+  view.tiles = mosaics.map(({ values, rows, columns }, index) => {
+    const canvas = heatmap();
+    paint(canvas, values, rows, columns, colourTable("diverging", theme), range);
+    const scale = Math.max(1, Math.floor(TILE / Math.max(rows, columns)));
+    resize(canvas, columns * scale, rows * scale);
+    const button = make("button", { class: "map", "aria-label": `${layer}, filter ${index}`, onclick: () => { view.chosen = index; view.context.redraw(); } }, canvas);
+    return { button, root: make("span", { class: "switch" }, button, String(index)) };
+  });
+  view.tilesBox.replaceChildren(...view.tiles.map(({ root }) => root));
+  enter(view.tiles.map(({ button }) => button), view.tiles[Math.min(view.chosen, view.tiles.length - 1)].button);
+  view.legend.draw("diverging", theme, range, "weights of this layer");
+  const { channels } = mosaics[0];
+  write(view.words, channels > 1 ? `Each filter has ${channels} channels, one for each map before it; they lie side by side.` : "Each filter reads the picture itself.");
+}
+
+function drawCard(view, filter, state, data, theme) {
+  const { index, weights, bias, card } = filter;
+  const isFlat = !Array.isArray(weights[0][0]);
+  const { values, rows, columns } = mosaic(filter);
+  const cell = isFlat ? Math.floor(200 / Math.max(rows, columns)) : Math.max(4, Math.floor(240 / columns));
+  const picture = numbers({ values, rows, columns, cell, scale: "diverging", theme, range: shownRange("diverging", extent(values)), label: `weights of ${view.layer}, filter ${index}`, digits: isFlat });
+  const { context, layer } = view;
+  const isOff = changeOf(state.changes, layer, index)?.action === "off";
+  const change = () => context.set({ changes: withChange(state.changes, layer, index, isOff ? null : { action: "off" }) });
+  view.card.replaceChildren(
+    make("h2", {}, `${layer}, filter ${index}`), picture, make("dl", { class: "facts" }, facts(card, bias).flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)])),
+    make("div", { class: "share-row" }, isFlat ? make("button", { onclick: () => context.editFilter({ layer, filter: index }) }, "Edit this filter") : "", make("button", { "aria-pressed": String(isOff), onclick: change }, isOff ? "Switch on" : "Switch off")),
+    ...report(data.report, layer, index),
+  );
+}
+
+function facts(card, bias) {
+  const [lo, hi] = card.output_range || [];
+  return [
+    ["kind", card.label], ["bias", short(bias)], ["sum of weights", `${short(card.sum)} (${short(card.positive_sum)} and ${short(card.negative_sum)})`],
+    ["can answer", lo === undefined ? null : `${short(lo)} to ${short(hi)}`],
+    ["runs along", card.orientation ? `${fixed(card.orientation.angle, 0)}°, coherence ${fixed(card.orientation.coherence, 2)}` : null],
+    ["separable", card.separability === null || card.separability === undefined ? null : `${plainPercent(card.separability)} by one row and one column`],
+    ["mirror left and right", card.symmetry ? short(card.symmetry.horizontal) : null], ["mirror top and bottom", card.symmetry ? short(card.symmetry.vertical) : null],
+    ["like a Gabor wave", card.gabor ? `${plainPercent(card.gabor.r_squared)}, wavelength ${short(card.gabor.wavelength)}` : null],
+  ].filter(([, text]) => text !== null && text !== undefined);
+}
+
+/** What the data set report says of a filter, in its own words: every plain number it has. */
+function report(entry, layer, index) {
+  if (entry?.error) return [make("p", { class: "muted" }, `No report on a data set: ${refusal(entry.error)}`)];
+  const layers = entry?.answer?.layers;
+  const found = (Array.isArray(layers) ? layers.find(({ name, layer: other }) => name === layer || other === layer) : layers?.[layer]);
+  const filter = (found?.filters || []).find((each, i) => (each.index ?? each.filter ?? i) === index);
+  if (!filter) return [];
+  const rows = Object.entries(filter).filter(([name, value]) => name !== "index" && ["number", "string", "boolean"].includes(typeof value));
+  return [make("h3", {}, "On the data set"), make("dl", { class: "facts" }, rows.flatMap(([name, value]) => [make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, typeof value === "number" ? short(value) : String(value))]))];
+}

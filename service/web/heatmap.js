@@ -1,0 +1,97 @@
+// Arrays of numbers, painted. The buffer has one pixel per number; CSS enlarges it.
+
+import { make, shape, set, write } from "./dom.js";
+import { colourOf, colourTable, level, short } from "./scales.js";
+
+/** A canvas for rows x columns numbers; what it shows is told in words elsewhere. */
+export function heatmap(properties = {}) {
+  return make("canvas", { class: "heat", "aria-hidden": "true", width: 1, height: 1, ...properties });
+}
+
+/** Paint values[start ...] of a rows x columns map with 256 colours between lo and hi. */
+export function paint(canvas, values, rows, columns, table, [lo, hi], start = 0) {
+  if (canvas.width !== columns || canvas.height !== rows) {
+    canvas.width = columns;
+    canvas.height = rows;
+  }
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(columns, rows);
+  const words = new Uint32Array(image.data.buffer);
+  const count = rows * columns;
+  for (let i = 0; i < count; i += 1) words[i] = table[level(values[start + i], lo, hi)];
+  context.putImageData(image, 0, 0);
+}
+
+/** Make the canvas width x height CSS pixels large. */
+export function resize(canvas, width, height) {
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+}
+
+/** A legend: the strip of colours, its ends and zero in numbers, and which range that is. */
+export function legend() {
+  const strip = heatmap({ class: "heat strip" });
+  const low = make("span", {}, "");
+  const middle = make("span", {}, "");
+  const high = make("span", {}, "");
+  const name = make("span", { class: "muted" }, "");
+  const root = make("div", { class: "legend" }, strip, make("div", { class: "ends" }, low, middle, high), name);
+  const ramp = Float32Array.from({ length: 64 }, (_, i) => i / 63);
+  const draw = (scale, theme, [lo, hi], words) => {
+    paint(strip, ramp, 1, 64, colourTable(scale, theme), [0, 1]);
+    write(low, short(lo));
+    write(middle, lo < 0 && hi > 0 ? "0" : "");
+    write(high, short(hi));
+    write(name, words);
+  };
+  return { root, draw };
+}
+
+/**
+ * A small matrix with its numbers written in the cells; for patches, kernels and products.
+ * values: rows x columns; marks: a set of indices to frame; muted: a set of indices that are padding.
+ */
+export function numbers({ values, rows, columns, cell, scale, theme, range, label, marks, muted, digits = true }) {
+  const table = colourTable(scale, theme);
+  const width = columns * cell;
+  const height = rows * cell;
+  const root = shape("svg", { class: "numbers", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  for (let i = 0; i < rows * columns; i += 1) {
+    const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * cell];
+    const { fill, text } = colourOf(values[i], range, table);
+    root.append(shape("rect", { x, y, width: cell, height: cell, fill, class: muted?.has(i) ? "padding" : null }));
+    if (digits && cell >= 20) {
+      const size = Math.max(8, Math.min(11, cell / 2.7));
+      root.append(shape("text", { x: x + cell / 2, y: y + cell / 2, fill: text, "font-size": size }, tiny(values[i])));
+    }
+    if (marks?.has(i)) root.append(shape("rect", { x: x + 1, y: y + 1, width: cell - 2, height: cell - 2, class: "mark" }));
+  }
+  return root;
+}
+
+// At most four letters, to fit a cell.
+function tiny(value) {
+  const size = Math.abs(value);
+  if (size < 0.005) return "0";
+  const text = size >= 100 ? String(Math.round(size)) : size >= 10 ? size.toFixed(0) : size.toFixed(size >= 1 ? 1 : 2);
+  const trimmed = text.includes(".") ? text.replace(/\.?0+$/, "").replace(/^0\./, ".") : text;
+  return value < 0 ? `\u2212${trimmed}` : trimmed;
+}
+
+/** Move a frame, positioned over a heatmap of rows x columns, to a box of cells; null hides it. */
+export function frame(element, box, rows, columns) {
+  set(element, "hidden", box === null);
+  if (!box) return;
+  element.style.left = `${(box.left / columns) * 100}%`;
+  element.style.top = `${(box.top / rows) * 100}%`;
+  element.style.width = `${(box.width / columns) * 100}%`;
+  element.style.height = `${(box.height / rows) * 100}%`;
+}
+
+/** Which cell of a rows x columns canvas a pointer is over. */
+export function cellAt(canvas, event, rows, columns) {
+  const box = canvas.getBoundingClientRect();
+  const column = Math.floor(((event.clientX - box.left) / box.width) * columns);
+  const row = Math.floor(((event.clientY - box.top) / box.height) * rows);
+  return [Math.min(Math.max(row, 0), rows - 1), Math.min(Math.max(column, 0), columns - 1)];
+}

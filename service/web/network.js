@@ -1,0 +1,229 @@
+// The network, left to right: every layer's feature maps of the picture at hand.
+
+import { convolutionCell, difference, mapOf } from "./arithmetic.js";
+import { changes, make, radios, set, shape, write } from "./dom.js";
+import { enter, roving } from "./grid.js";
+import { cellAt, heatmap, legend, paint, resize } from "./heatmap.js";
+import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange, short } from "./scales.js";
+import { changeOf } from "./state.js";
+import { mapWants } from "./subject.js";
+
+const TILES = [72, 60, 48, 40, 32, 26]; // wished side of a tile in a column, in pixels
+const GAP = 4;
+const DEEP = 8; // maps in a column
+const BETWEEN = 32; // from one layer to the next, with its arrow
+const EDGES = 10; // strongest inputs that are joined to the map at hand
+
+export function createNetwork(root, context) {
+  const view = { root, context, layers: [], size: "", isNew: changes(), linesAreNew: changes() };
+  view.caption = make("p", { class: "caption" });
+  view.strip = make("div", { class: "layers" });
+  view.lines = shape("svg", { class: "lines", "aria-hidden": "true" });
+  view.shiftWords = make("p", { class: "muted" });
+  view.scale = radios("Colours", "scale", SCALES, (scale) => context.set({ scale }));
+  view.range = radios("Range", "range", RANGES, (range) => context.set({ range }));
+  view.stage = radios("Maps", "before", [["", "after activation"], ["1", "before"]], (value) => context.set({ before: value === "1" }));
+  view.share = context.share("feature maps", () => context.data.maps?.want.request, ["png", "npz", "json"]);
+  root.append(
+    make("div", { class: "view-head" }, view.caption, view.share),
+    make("div", { class: "scroll" }, make("div", { class: "framed wide" }, view.strip, view.lines)),
+    make("div", { class: "controls" }, view.scale.field, view.range.field, view.stage.field, compass(context)),
+    view.shiftWords,
+  );
+  describe(view);
+  new ResizeObserver(() => context.redraw()).observe(root);
+  return { draw: (model) => draw(view, model), wants: mapWants };
+}
+
+function describe(view) {
+  const { context } = view;
+  const link = (text, act) => make("button", { class: "link", onclick: act }, text);
+  const strongest = () => context.set({ at: context.strongest(), pinned: true });
+  view.caption.append(
+    "Each small picture is one filter’s answer to your digit; blue is a positive answer, orange a negative one. Point at a map to see the sum behind a cell, click to pin it. Start with the ",
+    link("strongest answer", strongest), ", look at the sums ",
+    link("before activation", () => context.set({ before: true, scale: "diverging" })), ", or ",
+    link("shift the digit by a pixel", () => context.set({ shift: [1, 0] })), " and see what pooling forgives.",
+  );
+}
+
+function compass({ set: change, store }) {
+  const by = (right, down) => () => {
+    const [x, y] = store.get().shift;
+    change({ shift: [x + right, y + down].map((value) => Math.min(Math.max(value, -6), 6)) });
+  };
+  const button = (name, sign, act) => make("button", { "aria-label": name, onclick: act }, sign);
+  const blank = () => make("span");
+  return make(
+    "fieldset", { class: "field" }, make("legend", { class: "muted" }, "Shift the digit"),
+    make(
+      "div", { class: "compass" },
+      blank(), button("Shift up", "▴", by(0, -1)), blank(),
+      button("Shift left", "◂", by(-1, 0)), button("Back to the middle", "·", () => change({ shift: [0, 0] })), button("Shift right", "▸", by(1, 0)),
+      blank(), button("Shift down", "▾", by(0, 1)), blank(),
+    ),
+  );
+}
+
+function build(view, network) {
+  view.network = network;
+  view.strip.replaceChildren();
+  view.layers = network.layers.filter(({ op }) => op !== "linear").map((layer) => buildLayer(view, layer));
+  view.layers.forEach((layer, i) => {
+    if (i) view.strip.append(make("span", { class: "arrow", "aria-hidden": "true" }, "▸"));
+    view.strip.append(layer.root);
+  });
+}
+
+function buildLayer(view, info) {
+  const { context } = view;
+  const [count, rows, columns] = info.shape;
+  const layer = { info, rows, columns, isNew: changes(), legend: legend(), tiles: [] };
+  layer.maps = make("div", { class: "maps", role: "group", "aria-label": `${info.name}: ${count} maps of ${rows} by ${columns}` });
+  for (let filter = 0; filter < count; filter += 1) layer.tiles.push(buildTile(view, layer, filter));
+  layer.maps.append(...layer.tiles.map(({ button }) => button));
+  enter(layer.tiles.map(({ button }) => button), layer.tiles[0].button);
+  roving(layer.maps, () => layer.across || 1);
+  const what = info.op === "conv" ? `${count} filters ${info.kernel.join("×")}` : `${info.op === "maxpool" ? "max" : "mean"} of ${info.kernel.join("×")}`;
+  const title = make("h3", { title: `${info.parameters} parameters` }, info.name, make("small", {}, what), make("small", {}, `each ${rows} × ${columns}`));
+  layer.root = make("div", { class: "layer" }, title, layer.maps, layer.legend.root);
+  layer.maps.addEventListener("pointerleave", () => context.rest());
+  return layer;
+}
+
+function buildTile(view, { info, rows, columns }, filter) {
+  const { context } = view;
+  const canvas = heatmap();
+  const button = make("button", { class: "map", "aria-label": `${info.name}, filter ${filter}` }, canvas);
+  const at = ([row, column]) => ({ layer: info.name, filter, row, column });
+  const best = () => context.peak(info.name, filter);
+  button.addEventListener("pointermove", (event) => context.hover(at(cellAt(canvas, event, rows, columns))));
+  button.addEventListener("focus", () => { if (button.matches(":focus-visible")) context.hover(at(best())); });
+  button.addEventListener("click", (event) => {
+    const isKey = event.detail === 0;
+    context.pin(at(isKey ? best() : cellAt(canvas, event, rows, columns)), isKey);
+  });
+  return { button, canvas };
+}
+
+function draw(view, model) {
+  const { state, data, network } = model;
+  if (view.network !== network) build(view, network);
+  view.scale.choose(state.scale);
+  view.range.choose(state.range);
+  view.stage.choose(state.before ? "1" : "");
+  layOut(view);
+  for (const layer of view.layers) drawLayer(layer, model);
+  drawLines(view, model);
+  write(view.shiftWords, shiftWords(model));
+  set(view.shiftWords, "hidden", data.input === data.base);
+}
+
+/** Columns from left to right where they fit, else a row per layer. */
+function layOut(view) {
+  const width = view.root.clientWidth - 34;
+  const size = `${width} ${innerHeight}`;
+  if (size === view.size || width <= 0) return;
+  view.size = size;
+  const sides = view.layers.map(({ rows, columns }) => Math.max(rows, columns));
+  const across = view.layers.map(({ tiles }) => Math.ceil(tiles.length / DEEP));
+  const pitch = (side, wished) => tileSide(side, wished) + 2 + GAP;
+  const needed = (wished) => (view.layers.length - 1) * BETWEEN + sides.reduce((sum, side, i) => sum + Math.max(88, across[i] * pitch(side, wished)), 0);
+  const fitting = TILES.filter((tile) => needed(tile) <= width);
+  const tile = fitting.find((wished) => DEEP * (wished + 2 + GAP) <= innerHeight - 430) || fitting.at(-1);
+  view.isWide = Boolean(tile);
+  view.strip.classList.toggle("rows", !tile);
+  view.layers.forEach((layer, i) => {
+    const side = tileSide(sides[i], tile || (width > 500 ? 48 : 72));
+    layer.across = tile ? across[i] : columnsOf(layer, side, width);
+    layer.maps.style.gridTemplateColumns = `repeat(${layer.across}, max-content)`;
+    for (const { canvas } of layer.tiles) resize(canvas, side * (layer.columns / sides[i]), side * (layer.rows / sides[i]));
+  });
+}
+
+// A row of its own on a phone, two rows deep where there are many maps; it scrolls sideways.
+function columnsOf(layer, side, width) {
+  if (width > 500) return Math.max(1, Math.floor(width / (side + 2 + GAP)));
+  return Math.ceil(layer.tiles.length / 2);
+}
+
+// Whole device pixels to a cell, so that all cells of a map look alike.
+function tileSide(side, wished) {
+  const ratio = Math.max(1, Math.floor(devicePixelRatio));
+  return side * Math.max(1, Math.floor((wished / side) * ratio) / ratio);
+}
+
+function drawLayer(layer, { state, data, theme }) {
+  const { info } = layer;
+  const name = info.op === "conv" ? `${info.name}.${state.before ? "pre" : "act"}` : info.name;
+  const maps = data.maps?.arrays[name];
+  const marked = data.maps ? state.at && `${state.at.layer}/${state.at.filter}/${state.pinned}` : "";
+  if (!layer.isNew(maps, state.scale, state.range, theme, marked, state.changes)) return;
+  const table = colourTable(state.scale, theme);
+  layer.tiles.forEach(({ button, canvas }, filter) => {
+    const isCurrent = state.at?.layer === info.name && state.at.filter === filter;
+    const isChanged = changeOf(state.changes, info.name, filter);
+    set(button, "class", `map${isCurrent ? " current" : ""}${isCurrent && state.pinned ? " pinned" : ""}${isChanged ? " changed" : ""}`);
+    canvas.classList.toggle("hatched", !maps);
+    if (maps) paint(canvas, maps.data, layer.rows, layer.columns, table, rangeOf(layer, maps, filter, state, data), mapOf(maps, filter).start);
+  });
+  if (maps) drawLegend(layer, maps, state, data, theme);
+}
+
+function rangeOf(layer, maps, filter, state, data) {
+  if (state.range === "fixed" && data.fixed?.[layer.info.name]) return shownRange(state.scale, data.fixed[layer.info.name]);
+  const { rows, columns, start } = mapOf(maps, filter);
+  const span = state.range === "map" ? extent(maps.data, start, start + rows * columns) : extent(maps.data);
+  return shownRange(state.scale, span);
+}
+
+function drawLegend(layer, maps, state, data, theme) {
+  const isFixed = state.range === "fixed" && data.fixed?.[layer.info.name];
+  const filter = state.at?.layer === layer.info.name ? state.at.filter : 0;
+  const words = isFixed ? "fixed: all it can reach" : state.range === "map" ? `each its own (map ${filter})` : "this layer";
+  layer.legend.draw(state.scale, theme, rangeOf(layer, maps, filter, state, data), words);
+}
+
+/** Join the map at hand with the maps that gave most to its cell. */
+function drawLines(view, { state, data, weights }) {
+  const { lines, strip } = view;
+  if (!view.linesAreNew(state.at, data.maps, weights, view.size, view.isWide)) return;
+  lines.replaceChildren();
+  const index = view.layers.findIndex(({ info }) => info.name === state.at?.layer);
+  if (!view.isWide || index < 1 || !data.maps) return;
+  const box = strip.getBoundingClientRect();
+  set(lines, "viewBox", `0 0 ${box.width} ${box.height}`);
+  const end = view.layers[index].tiles[state.at.filter].button.getBoundingClientRect();
+  for (const { channel, share } of inputsOf(view, index, state.at, data, weights)) {
+    const start = view.layers[index - 1].tiles[channel].button.getBoundingClientRect();
+    const [x1, y1, x2, y2] = [start.right - box.left, start.top + start.height / 2 - box.top, end.left - box.left, end.top + end.height / 2 - box.top];
+    const bend = (x2 - x1) / 2;
+    lines.append(shape("path", {
+      d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
+      class: share < 0 ? "against" : "for", "stroke-width": 1 + 4 * Math.abs(share),
+    }));
+  }
+}
+
+function inputsOf(view, index, at, data, weights) {
+  const { info } = view.layers[index];
+  if (info.op !== "conv") return [{ channel: at.filter, share: 1 }];
+  const source = view.layers[index - 1].info;
+  const input = data.maps.arrays[source.op === "conv" ? `${source.name}.act` : source.name];
+  const known = weights[info.name];
+  if (!input || !known) return [];
+  const { parts } = convolutionCell(info, at.filter, at.row, at.column, input, known.weights, known.biases);
+  const most = Math.max(...parts.map(({ sum }) => Math.abs(sum))) || 1;
+  const strongest = parts.filter(({ sum }) => sum !== 0).sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, EDGES);
+  return strongest.map(({ channel, sum }) => ({ channel, share: sum / most }));
+}
+
+function shiftWords({ state, data }) {
+  const [before, after] = [data.base_maps?.arrays, data.maps?.arrays];
+  if (!before || !after) return "";
+  const names = Object.keys(before).filter((name) => after[name] && name !== "logits" && !name.endsWith(".pre"));
+  const parts = names.map((name) => `${name.replace(".act", "")} ${plainPercent(difference(before[name].data, after[name].data))}`);
+  const logits = difference(before.logits.data, after.logits.data);
+  const way = `${short(state.shift[0])} right, ${short(state.shift[1])} down`;
+  return `Shifted by ${way}. Change of each layer, as a share of what it was: ${parts.join(", ")}, logits ${percent(logits)}.`;
+}

@@ -1,0 +1,76 @@
+// Pictures that are not drawn: files, the clipboard, a camera, and the lecture's test patterns.
+
+export const SIDE = 28;
+
+/** name: [label, ink of a place 0..255] */
+export const PATTERNS = {
+  zeros: ["zeros (paper)", () => 0],
+  ones: ["ones (ink)", () => 255],
+  checkerboard: ["checkerboard", (x, y) => ((x + y) % 2) * 255],
+  falling: ["edge along \\", (x, y) => (x > y ? 255 : 0)],
+  rising: ["edge along /", (x, y) => (x + y < SIDE - 1 ? 255 : 0)],
+  rug: ["the rug", (x, y) => ((((y >> 2) % 2 ? x + y : x - y) % 4) + 4) % 4 < 2 ? 255 : 0],
+};
+
+/** The 28 x 28 levels of a test pattern, 255 = ink. */
+export function pattern(name) {
+  const ink = PATTERNS[name][1];
+  return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => ink(i % SIDE, Math.floor(i / SIDE)));
+}
+
+/** Read a file as a picture to post: its own bytes, and an image to show. */
+export async function fromFile(file) {
+  const bytes = await file.arrayBuffer();
+  let image = null;
+  try {
+    image = await createImageBitmap(file);
+  } catch {
+    // Not a picture the browser reads; the service may, and says so if it does not.
+  }
+  return { kind: "file", name: file.name || "pasted picture", bytes, image };
+}
+
+/** The first picture of a drop or a paste, or null. */
+export function pictureIn(transfer) {
+  const files = [...(transfer?.files || [])];
+  return files.find((file) => file.type.startsWith("image/")) || files[0] || null;
+}
+
+/** The grey levels (28 x 28, 255 = ink) of the lossless PNG that the service returns. */
+export async function decodeSeen(dataUrl) {
+  const bytes = Uint8Array.from(atob(dataUrl.slice(dataUrl.indexOf(",") + 1)), (letter) => letter.charCodeAt(0));
+  const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const canvas = seenCanvas();
+  canvas.drawImage(image, 0, 0);
+  const { data } = canvas.getImageData(0, 0, SIDE, SIDE);
+  return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i]);
+}
+
+let seenContext = null;
+
+function seenCanvas() {
+  if (!seenContext) {
+    const canvas = document.createElement("canvas");
+    canvas.width = SIDE;
+    canvas.height = SIDE;
+    seenContext = canvas.getContext("2d", { willReadFrequently: true });
+  }
+  return seenContext;
+}
+
+/** Live pictures, where the browser allows it: {stop, take}; take() gives a file. */
+export async function openCamera(video) {
+  const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+  video.srcObject = stream;
+  await video.play();
+  const stop = () => stream.getTracks().forEach((track) => track.stop());
+  const take = async () => {
+    const canvas = document.createElement("canvas");
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    canvas.getContext("2d").drawImage(video, 0, 0);
+    const blob = await new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", 0.92); });
+    return new File([blob], "camera.jpg", { type: "image/jpeg" });
+  };
+  return { stop, take };
+}

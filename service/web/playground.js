@@ -1,0 +1,417 @@
+// Joins the parts: what is chosen leads to questions, answers lead to one frame that draws them.
+
+import { read, write as writeAddress } from "./address.js";
+import { Lanes, send, Refusal, want } from "./api.js";
+import { mapOf } from "./arithmetic.js";
+import { createDock } from "./dock.js";
+import { choice, make, set as setOn, write } from "./dom.js";
+import { createPad, EXAMPLE, play } from "./drawing.js";
+import { createGallery } from "./gallery.js";
+import { createKernel } from "./kernel.js";
+import { createNetwork } from "./network.js";
+import { fromFile } from "./picture.js";
+import { createRail } from "./rail.js";
+import { openDialog, shareLink, shareRow } from "./sharing.js";
+import { createSliding } from "./sliding.js";
+import { createStore, DEFAULTS, VIEWS } from "./state.js";
+import { editedWant, moved, posted, seenBy, verdictWant } from "./subject.js";
+import { createVerdict } from "./verdict.js";
+import { createWhatIf } from "./whatif.js";
+import { createWhy } from "./why.js";
+import { EMPTY, EXAMPLE as EXAMPLE_WORDS, KEYS, refusal, spoken } from "./words.js";
+
+const byId = (id) => document.getElementById(id);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+const store = createStore({});
+const data = { verdict: null, base: null, input: null, maps: null, fixed: {} };
+const weights = {};
+const lanes = new Lanes(report);
+let network = null;
+let subject = null; // what is posted: {picture, isPrepared}
+let inkIsNew = false;
+let stopExample = null;
+let frameAsked = false;
+let lastSeen = 0;
+
+const context = {
+  store, data, lanes, share: shareRow, set: store.set, redraw: schedule,
+  weights, network: () => network, layer: (name) => network.layers.find((layer) => layer.name === name),
+  hover: (at, always) => { if (always || !store.get().pinned) store.set({ at }); },
+  rest: () => {},
+  leave: () => { store.set({ pinned: false }); byId("view-network").querySelector(".map.current")?.focus(); },
+  pin, peak, strongest, clear, openFile, restart, retry: () => lanes.retry(),
+  example: () => playExample(true),
+  editFilter: ({ layer, filter }) => { views.filter.take(layer, filter); go("filter"); },
+  go,
+};
+
+const pad = createPad(byId("pad"), {
+  begin: () => {
+    stopExample?.();
+    if (store.get().example || store.get().picture.kind !== "strokes") pad.show([]);
+  },
+  ink: () => {
+    inkIsNew = true;
+    store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: false });
+  },
+});
+context.pad = pad;
+
+const views = {
+  network: createNetwork(byId("view-network"), context),
+  window: createSliding(byId("view-window"), context),
+  filter: createKernel(byId("view-filter"), context),
+  why: createWhy(byId("view-why"), context),
+  "what-if": createWhatIf(byId("view-what-if"), context),
+  filters: createGallery(byId("view-filters"), context),
+};
+const verdict = createVerdict();
+const rail = createRail(context);
+const dock = createDock(byId("dock"), context);
+byId("rail-share").append(shareRow("verdict", () => data.verdict?.want.request, ["json", "npz"]));
+
+start();
+
+async function start() {
+  listen();
+  store.subscribe(changed);
+  const { state, problems } = await read(location.hash);
+  if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
+  store.set(state);
+  await openModels();
+  if (!state.picture) playExample(!still.matches);
+  else showPicture(state.picture);
+}
+
+async function openModels() {
+  try {
+    const { models } = await send({ path: "/v1/models" });
+    const box = byId("model");
+    box.replaceChildren(...models.map(({ name, version, accuracy }) => {
+      const test = accuracy?.test ? `, ${(accuracy.test * 100).toFixed(2)} % on its test set` : "";
+      return choice([`${name}@${version}`, `${name} v${version}${test}`]);
+    }));
+    const wished = store.get().model;
+    const found = models.find(({ name, version }) => `${name}@${version}` === wished);
+    if (wished && !found) notice(`The link's model ${wished} is not here; the default answers.`);
+    const { name, version } = found || models.find((model) => model.default) || models[0];
+    box.value = `${name}@${version}`;
+    await openModel(name, version);
+    notice("");
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    notice(refusal(error));
+    setTimeout(openModels, 3000);
+  }
+}
+
+async function openModel(name, version) {
+  const described = await send({ path: `/v1/models/${name}`, query: { version } });
+  for (const layer of Object.keys(weights)) delete weights[layer];
+  network = described;
+  data.maps = null;
+  data.fixed = {};
+  checkState();
+  schedule();
+}
+
+/** Forget choices that this network does not have. */
+function checkState() {
+  const { at, changes } = store.get();
+  const has = ({ layer, filter }) => filter < (context.layer(layer)?.shape[0] ?? 0);
+  const fits = at && has(at) && at.row < context.layer(at.layer).shape[1] && at.column < context.layer(at.layer).shape[2];
+  const kept = changes.filter(has);
+  if (kept.length < changes.length) notice("Some changes of the link belong to filters that this network does not have.");
+  store.set({ at: fits ? at : null, pinned: Boolean(fits && store.get().pinned), changes: kept });
+}
+
+function changed(state, before) {
+  if (state.picture !== before.picture && state.picture.kind !== "strokes" && state.picture !== pad.shown) showPicture(state.picture);
+  if (state.theme !== before.theme) setOn(document.documentElement, "data-theme", state.theme || null);
+  setOn(document.documentElement, "data-big", state.big);
+  for (const part of document.querySelectorAll("[data-part]")) setOn(part, "hidden", state.hide.includes(part.dataset.part));
+  if (state.view !== before.view) showView(state.view);
+  keepAddress(state, before);
+  schedule();
+}
+
+function schedule() {
+  if (frameAsked) return;
+  frameAsked = true;
+  requestAnimationFrame(() => {
+    frameAsked = false;
+    frame();
+  });
+}
+
+function frame() {
+  if (!network) return;
+  const state = store.get();
+  if (inkIsNew) takePicture(state.picture);
+  data.input = data.base ? (data.movedFrom === data.base && String(data.movedBy) === String(state.shift) ? data.input : moved(data.base, state.shift)) : null;
+  Object.assign(data, { movedFrom: data.base, movedBy: state.shift });
+  if (!state.at && data.maps) return store.set({ at: strongest() });
+  const theme = state.theme || (dark.matches ? "dark" : "light");
+  const model = { state, data, network, weights, theme };
+  ask(model);
+  verdict.draw(model);
+  rail.draw({ ...model, hintText: hint(state) });
+  views[state.view].draw(model);
+  dock.draw(model);
+}
+
+function hint({ example, picture }) {
+  if (example) return EXAMPLE_WORDS;
+  return picture.kind === "strokes" && !picture.strokes.length ? "Draw a digit here" : "";
+}
+
+function takePicture(picture) {
+  inkIsNew = false;
+  subject = posted(picture, pad);
+  if (subject) return;
+  for (const lane of ["verdict", "edited", "maps", "base"]) lanes.drop(lane);
+  Object.assign(data, { verdict: null, edited: null, base: null, input: null, maps: null });
+  write(byId("live"), EMPTY);
+}
+
+function ask(model) {
+  const { state } = model;
+  const list = [];
+  if (subject) list.push(verdictWant(network, subject));
+  const edited = data.base && editedWant(network, data, state.changes);
+  if (edited) list.push(edited);
+  else if (data.edited) {
+    lanes.drop("edited");
+    data.edited = null;
+  }
+  if (data.verdict) list.push(...views[state.view].wants(model), ...weightWants());
+  for (const each of list) lanes.ask(each);
+}
+
+function weightWants() {
+  const layers = network.layers.filter(({ op, name }) => op === "conv" && !weights[name]);
+  const path = (layer) => `/v1/models/${network.name}/layers/${layer}/filters`;
+  return layers.map(({ name }) => want(`weights/${name}`, { path: path(name), query: { version: network.version, format: "npz" } }));
+}
+
+function report({ lane, want: asked, answer, error }) {
+  const entry = { want: asked, answer, error };
+  if (lane.startsWith("weights/")) {
+    const layer = lane.slice(8);
+    if (answer) weights[layer] = { weights: answer[`${layer}.weight`], biases: answer[`${layer}.bias`] };
+    if (answer) context.newWeights = {};
+  } else if (error) data[lane] = { ...data[lane], error, failed: asked };
+  else if (lane === "maps" || lane === "base") keepMaps(lane, entry);
+  else if (lane === "verdict") keepVerdict(entry);
+  else if (lane === "edited") data.edited = { ...entry, result: withConfidence(answer.results[0].after || answer.results[0]) };
+  else data[lane] = entry;
+  schedule();
+}
+
+function withConfidence(result) {
+  return { ...result, confidence: result.confidence ?? result.probabilities[result.digit] };
+}
+
+async function keepVerdict(entry) {
+  const kept = { ...entry, result: entry.answer.results[0] };
+  data.verdict = kept;
+  announce();
+  lastSeen += 1;
+  const ticket = lastSeen;
+  const seen = await seenBy(kept);
+  if (ticket !== lastSeen || data.verdict !== kept) return;
+  data.base = seen;
+  showBox(kept.result.prepared);
+  schedule();
+}
+
+function showBox(prepared) {
+  const { picture } = store.get();
+  if (picture.kind !== "file") return;
+  picture.seen = data.base.levels;
+  if (prepared && pad.image && !pad.image.box) pad.showImage({ ...pad.image, box: prepared.box });
+}
+
+/** Take the batch of one off every array, and remember the greatest values seen for the fixed range. */
+function keepMaps(lane, entry) {
+  const arrays = Object.fromEntries(Object.entries(entry.answer).map(([name, { shape, data: values }]) => [name, { shape: shape.slice(1), data: values }]));
+  data[lane === "maps" ? "maps" : "base_maps"] = { ...entry, arrays };
+  for (const [name, { data: values }] of Object.entries(arrays)) {
+    const layer = name.split(".")[0];
+    const [lo, hi] = data.fixed[layer] || [0, 0];
+    let [least, most] = [lo, hi];
+    for (const value of values) {
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
+    if (least < lo || most > hi) data.fixed = { ...data.fixed, [layer]: [least, most] };
+  }
+}
+
+/** Where a map answers most. */
+function peak(layer, filter) {
+  const { op, name } = context.layer(layer);
+  const map = data.maps?.arrays[op === "conv" ? `${name}.act` : name];
+  if (!map) return [0, 0];
+  const { rows, columns, start } = mapOf(map, filter);
+  let best = 0;
+  for (let i = 1; i < rows * columns; i += 1) if (map.data[start + i] > map.data[start + best]) best = i;
+  return [Math.floor(best / columns), best % columns];
+}
+
+/** The cell of the first layer that answers most. */
+function strongest() {
+  const { name } = network.layers[0];
+  const { shape: [, rows, columns], data: values } = data.maps.arrays[`${name}.act`] || data.maps.arrays[name];
+  let best = 0;
+  for (let i = 1; i < values.length; i += 1) if (values[i] > values[best]) best = i;
+  const inMap = best % (rows * columns);
+  return { layer: name, filter: Math.floor(best / (rows * columns)), row: Math.floor(inMap / columns), column: inMap % columns };
+}
+
+function pin(at, moveFocus) {
+  const { at: last, pinned } = store.get();
+  const isSame = pinned && last && Object.keys(at).every((key) => at[key] === last[key]);
+  store.set({ at, pinned: !isSame });
+  if (moveFocus) dock.focus();
+}
+
+function clear() {
+  stopExample?.();
+  pad.clear();
+  byId("pad").focus({ preventScroll: true });
+}
+
+function playExample(isPlayed) {
+  stopExample?.();
+  pad.show([]);
+  if (!isPlayed || still.matches) {
+    pad.show(EXAMPLE);
+    finishExample();
+    return;
+  }
+  store.set({ example: false });
+  stopExample = play(pad, EXAMPLE, 900, finishExample);
+}
+
+function finishExample() {
+  stopExample = null;
+  inkIsNew = true;
+  store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: true });
+}
+
+function showPicture(picture) {
+  stopExample?.();
+  pad.shown = picture;
+  if (picture.kind === "strokes") pad.show(picture.strokes);
+  else if (picture.kind === "file") pad.showImage({ image: picture.image });
+  else pad.showImage({ levels: posted(picture).picture.levels });
+  inkIsNew = true;
+  store.set({ picture: picture.kind === "strokes" ? { ...picture, strokes: pad.strokes } : picture, example: false });
+}
+
+async function openFile(file) {
+  store.set({ picture: await fromFile(file) });
+}
+
+function restart() {
+  openModels();
+  inkIsNew = true;
+  for (const lane of ["verdict", "maps"]) lanes.drop(lane);
+  schedule();
+}
+
+function notice(words) {
+  const box = byId("notice");
+  write(box, words);
+  setOn(box, "hidden", !words);
+}
+
+let announcing = 0;
+
+/** Speak the verdict once the pen rests. */
+function announce() {
+  clearTimeout(announcing);
+  announcing = setTimeout(() => data.verdict?.result && write(byId("live"), spoken(data.verdict.result)), 1000);
+}
+
+// ---- views, address, page ----
+
+function go(view) {
+  store.set({ view });
+  byId(`tab-${view}`).focus();
+}
+
+function showView(view) {
+  for (const each of VIEWS) {
+    const tab = byId(`tab-${each}`);
+    setOn(tab, "aria-selected", String(each === view));
+    setOn(tab, "tabindex", each === view ? null : "-1");
+    setOn(byId(`view-${each}`), "hidden", each !== view);
+  }
+  byId(`tab-${view}`).scrollIntoView?.({ block: "nearest", inline: "nearest" });
+}
+
+let keeping = 0;
+let written = location.hash;
+
+function keepAddress(state, before) {
+  const isStep = state.view !== before.view || (state.pinned && !before.pinned);
+  clearTimeout(keeping);
+  keeping = setTimeout(() => keepNow(isStep), isStep ? 0 : 500);
+}
+
+async function keepNow(isStep) {
+  const text = `#${await writeAddress(store.get())}`;
+  if (text === written) return;
+  history[isStep ? "pushState" : "replaceState"](null, "", text);
+  written = text;
+}
+
+async function followAddress() {
+  if (location.hash === written) return;
+  written = location.hash;
+  const { state, problems } = await read(location.hash);
+  const { picture, ...others } = state;
+  store.set({ ...DEFAULTS, picture: store.get().picture, ...others });
+  if (picture) showPicture(picture);
+  if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
+  checkState();
+}
+
+function listen() {
+  const tabs = VIEWS.map((view) => byId(`tab-${view}`));
+  tabs.forEach((tab, i) => {
+    tab.addEventListener("click", () => store.set({ view: VIEWS[i] }));
+    tab.addEventListener("keydown", (event) => {
+      const next = { ArrowLeft: i - 1, ArrowRight: i + 1, Home: 0, End: tabs.length - 1 }[event.key];
+      if (next === undefined) return;
+      event.preventDefault();
+      go(VIEWS[(next + tabs.length) % tabs.length]);
+    });
+  });
+  byId("model").addEventListener("change", ({ target }) => {
+    store.set({ model: target.value });
+    openModel(...target.value.split("@"));
+  });
+  byId("theme").addEventListener("click", () => {
+    const isDark = (store.get().theme || (dark.matches ? "dark" : "light")) === "dark";
+    store.set({ theme: isDark ? "light" : "dark" });
+  });
+  byId("share").addEventListener("click", async () => {
+    await keepNow(false);
+    shareLink(store.get().picture.kind === "file");
+  });
+  byId("help").addEventListener("click", showHelp);
+  dark.addEventListener("change", schedule);
+  addEventListener("popstate", followAddress);
+  addEventListener("hashchange", followAddress);
+}
+
+function showHelp() {
+  const list = make("dl", { class: "facts" }, KEYS.flatMap(([where, keys]) => [make("dt", {}, where), make("dd", {}, keys)]));
+  const about = make("p", { class: "caption" }, "Pictures can also be dropped anywhere on the page, or pasted. The address holds everything you see: a link reopens it. Every number comes from the service's API.");
+  openDialog("Keys", list, about);
+}

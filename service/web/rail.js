@@ -1,0 +1,104 @@
+// The rail's tools: undo, clear, files, camera, test patterns; and notes on what is not as drawn.
+
+import { changes, choice, make, set, write } from "./dom.js";
+import { openCamera, PATTERNS, pictureIn } from "./picture.js";
+import { openDialog } from "./sharing.js";
+import { refusal } from "./words.js";
+
+export function createRail(context) {
+  const file = make("input", { type: "file", accept: "image/*", class: "unseen", tabindex: "-1", "aria-hidden": "true" });
+  file.addEventListener("change", () => {
+    if (file.files[0]) context.openFile(file.files[0]);
+    file.value = "";
+  });
+  const patterns = make("select", { "aria-label": "Test pattern" }, choice(["", "Test pattern…"]));
+  patterns.append(...Object.entries(PATTERNS).map(([name, [label]]) => choice([name, label])));
+  patterns.addEventListener("change", () => {
+    if (patterns.value) context.set({ picture: { kind: "pattern", name: patterns.value } });
+  });
+  const tool = (name, act, properties = {}) => make("button", { onclick: act, ...properties }, name);
+  const undo = tool("Undo", () => context.pad.undo());
+  const clear = tool("Clear", () => context.clear(), { id: "clear" });
+  const camera = tool("Camera", () => takePicture(context));
+  set(camera, "hidden", !navigator.mediaDevices?.getUserMedia);
+  document.getElementById("pad-tools").append(
+    undo, clear, tool("Picture…", () => file.click()), camera, tool("Example", () => context.example()), patterns, file,
+  );
+  listenForPictures(context);
+  return { draw: createNotes(context, patterns) };
+}
+
+async function takePicture(context) {
+  const video = make("video", { playsinline: true, muted: true, "aria-label": "Camera" });
+  const said = make("p", { class: "muted", role: "status" }, "Hold a digit in front of the camera.");
+  let camera = null;
+  const take = make("button", { class: "main", onclick: async () => {
+    if (!camera) return;
+    context.openFile(await camera.take());
+    document.getElementById("dialog").close();
+  } }, "Take it");
+  const dialog = openDialog("Camera", said, video, make("div", { class: "row" }, take));
+  dialog.addEventListener("close", () => camera?.stop(), { once: true });
+  try {
+    camera = await openCamera(video);
+    if (!dialog.open) camera.stop();
+  } catch (error) {
+    write(said, `The camera cannot be used here (${error.name}). "Picture…" takes a file or, on a phone, a photo.`);
+  }
+}
+
+function listenForPictures(context) {
+  const box = document.getElementById("drop");
+  document.addEventListener("paste", (event) => {
+    const found = pictureIn(event.clipboardData);
+    if (!found) return;
+    event.preventDefault();
+    context.openFile(found);
+  });
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    box.classList.add("over");
+  });
+  document.addEventListener("dragleave", () => box.classList.remove("over"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    box.classList.remove("over");
+    const found = pictureIn(event.dataTransfer);
+    if (found) context.openFile(found);
+  });
+}
+
+function createNotes(context, patterns) {
+  const root = document.getElementById("rail-notes");
+  const hint = document.getElementById("pad-hint");
+  const isNew = changes();
+  return ({ state, data, hintText }) => {
+    write(hint, hintText);
+    patterns.value = state.picture.kind === "pattern" ? state.picture.name : "";
+    const error = data.verdict?.error;
+    if (!isNew(state.changes, state.shift, error, data.edited, state.picture.kind)) return;
+    root.replaceChildren(...notes(context, state, data, error));
+  };
+}
+
+function notes(context, state, data, error) {
+  const chip = (words, action, act) => make("p", { class: "chip" }, make("span", {}, words), make("button", { class: "link", onclick: act }, action));
+  const list = [];
+  if (error) list.push(make("p", { class: "problem" }, refusal(error), error.status === 401 ? keyField(context) : null));
+  if (state.changes.length) {
+    const count = state.changes.length === 1 ? "1 filter changed" : `${state.changes.length} filters changed`;
+    const before = data.edited && data.verdict ? `: ${data.verdict.result.digit} before, ${data.edited.result.digit} now. The orange tick is before` : "";
+    list.push(chip(`${count}${before}.`, "undo all", () => context.set({ changes: [] })));
+  }
+  if (String(state.shift) !== "0,0") list.push(chip(`Shifted by ${state.shift.join(", ")} pixels.`, "back", () => context.set({ shift: [0, 0] })));
+  return list;
+}
+
+function keyField(context) {
+  const box = make("input", { type: "password", "aria-label": "Key", autocomplete: "off" });
+  const use = () => {
+    sessionStorage.setItem("filterscope-key", box.value);
+    context.restart();
+  };
+  return make("span", { class: "share-row" }, box, make("button", { onclick: use }, "Use"));
+}

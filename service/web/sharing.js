@@ -1,0 +1,96 @@
+// Taking things away: the request of a panel as code, its answer as a file, and the link to this very view.
+
+import { Refusal, send } from "./api.js";
+import { make, set, write } from "./dom.js";
+import { LANGUAGES, plain } from "./snippets.js";
+import { refusal } from "./words.js";
+
+/** "Copy as" and "download" for one panel; getRecord gives the request record that made it, or nothing yet. */
+export function shareRow(name, getRecord, formats) {
+  const said = make("span", { class: "muted", role: "status" }, "");
+  const withRecord = (act) => () => {
+    const record = getRecord();
+    if (record) act(record);
+    else write(said, "nothing was asked yet");
+  };
+  const copies = Object.keys(LANGUAGES).map((language) => {
+    return make("button", { "aria-label": `${language} of ${name}`, onclick: withRecord((record) => showCode(name, record, language)) }, language);
+  });
+  const files = formats.map((format) => {
+    return make("button", { "aria-label": `Download ${name} as ${format}`, onclick: withRecord((record) => download(name, record, format, said)) }, format);
+  });
+  return make("div", { class: "share-row", role: "group", "aria-label": `Take ${name} away` }, make("span", { class: "muted" }, "as"), copies, make("span", { class: "muted" }, "file"), files, said);
+}
+
+/** The record with another format of answer; JSON for code, so that it can be read. */
+function asFormat(record, format) {
+  if (record.json?.format) return { ...record, json: { ...record.json, format } };
+  return { ...record, query: { ...record.query, format: format === "json" ? undefined : format } };
+}
+
+async function showCode(name, record, language) {
+  const text = LANGUAGES[language](await plain(asFormat(record, "json"), location.origin), Boolean(sessionStorage.getItem("filterscope-key")));
+  const said = make("span", { class: "muted", role: "status" }, "");
+  const code = make("pre", { tabindex: "0", "aria-label": `${language} code` }, make("code", {}, text));
+  const copy = make("button", { class: "main", onclick: async () => write(said, (await copyText(text, code)) ? "copied" : "selected: copy it with Ctrl C") }, "Copy");
+  openDialog(`${name}, as ${language}`, code, make("div", { class: "row" }, copy, said));
+}
+
+async function download(name, record, format, said) {
+  write(said, "…");
+  try {
+    const blob = await send({ ...asFormat(record, format), raw: true });
+    save(blob, `filterscope-${name.replaceAll(" ", "-")}.${format}`);
+    write(said, "");
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    write(said, refusal(error));
+  }
+}
+
+/** Hand a file to the reader. */
+export function save(blob, filename) {
+  const url = URL.createObjectURL(blob);
+  const link = make("a", { href: url, download: filename });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+/** Copy a text; where the browser forbids that, select it instead. */
+export async function copyText(text, element) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(element);
+    return false;
+  }
+}
+
+/** Show something in the page's one dialog. */
+export function openDialog(title, ...content) {
+  const dialog = document.getElementById("dialog");
+  const close = make("button", { onclick: () => dialog.close() }, "Close");
+  dialog.replaceChildren(make("h2", { id: "dialog-title" }, title), ...content, make("div", { class: "row" }, close));
+  if (!dialog.open) dialog.showModal();
+  return dialog;
+}
+
+/** The link dialog: the address as it is, to copy. */
+export function shareLink(isPhoto) {
+  const box = make("input", { type: "text", readonly: true, value: location.href, "aria-label": "Link to this view" });
+  box.style.width = "min(100%, 60ch)";
+  const said = make("span", { class: "muted", role: "status" }, "");
+  const copy = make("button", { class: "main", onclick: async () => {
+    box.select();
+    write(said, (await copyText(location.href, box)) ? "copied" : "selected: copy it with Ctrl C");
+  } }, "Copy");
+  const words = isPhoto
+    ? "The link keeps the 28 × 28 pixels that the network saw, not your photo."
+    : "The link reopens this picture, this view, this filter and these changes. Nothing of it is sent to a server before it is opened.";
+  openDialog("Link to this view", make("p", { class: "caption" }, words), box, make("div", { class: "row" }, copy, said));
+  set(box, "value", location.href);
+  box.select();
+}

@@ -1,0 +1,54 @@
+// The verdict: digit, confidence, ten bars, and the 28 x 28 that the network saw.
+
+import { changes, make, set, write } from "./dom.js";
+import { paint } from "./heatmap.js";
+import { colourTable, percent } from "./scales.js";
+import { EMPTY, reading } from "./words.js";
+
+export function createVerdict() {
+  const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) => document.getElementById(id));
+  const rows = Array.from({ length: 10 }, (_, label) => makeRow(label));
+  document.getElementById("bars").append(...rows.map((row) => row.root));
+  const seen = document.getElementById("seen");
+  const seenIsNew = changes();
+  const isNew = changes();
+
+  function draw({ data, theme }) {
+    const before = data.verdict?.result;
+    const after = data.edited?.result;
+    const shown = after || before;
+    if (isNew(before, after, data.verdict?.error)) {
+      drawWords(shown, { box, digit, confidence, aside });
+      rows.forEach((row, label) => drawRow(row, label, shown, after && before));
+    }
+    set(box, "class", `verdict${shown?.is_digit === false ? " doubt" : ""}${data.verdict?.error ? " old" : ""}`);
+    if (seenIsNew(data.input, theme)) {
+      paint(seen, data.input?.levels || new Uint8Array(784), 28, 28, colourTable("pencil", theme), [0, 255]);
+    }
+  }
+  return { draw };
+}
+
+function drawWords(verdict, { digit, confidence, aside }) {
+  write(digit, verdict ? String(verdict.digit) : "–");
+  const [first, second] = verdict ? reading(verdict) : ["", EMPTY];
+  write(confidence, first);
+  write(aside, second);
+}
+
+function makeRow(label) {
+  const fill = make("span", { class: "fill" });
+  const tick = make("span", { class: "tick", hidden: true });
+  const share = make("span", { class: "share" }, "");
+  const root = make("li", {}, make("span", {}, String(label)), make("span", { class: "track", "aria-hidden": "true" }, fill, tick), share);
+  return { root, fill, tick, share };
+}
+
+function drawRow({ root, fill, tick, share }, label, verdict, before) {
+  const value = verdict ? verdict.probabilities[label] : 0;
+  fill.style.width = `${value * 100}%`;
+  write(share, verdict ? percent(value) : "");
+  set(root, "class", verdict?.digit === label ? "best" : null);
+  set(tick, "hidden", !before);
+  if (before) tick.style.left = `calc(${before.probabilities[label] * 100}% - 1.5px)`;
+}

@@ -1,0 +1,144 @@
+// What if: every filter a switch; off, weaker, stronger or replaced, and the verdict before and after.
+
+import { changes, make, set, write } from "./dom.js";
+import { enter, roving } from "./grid.js";
+import { heatmap, paint, resize } from "./heatmap.js";
+import { mapOf } from "./arithmetic.js";
+import { colourTable, extent, fixed, percent, shownRange, short, signed } from "./scales.js";
+import { changeOf, withChange } from "./state.js";
+import { mapWants } from "./subject.js";
+import { refusal } from "./words.js";
+
+const TILE = 48;
+
+export function createWhatIf(root, context) {
+  const view = { root, context, layers: [], isNew: changes(), tableIsNew: changes() };
+  view.problem = make("p", { class: "problem", hidden: true });
+  view.switches = make("div", { class: "result" });
+  view.list = make("div", { class: "result" });
+  view.table = make("table", {});
+  view.headline = make("h2", { role: "status" }, "");
+  root.append(
+    make("div", { class: "view-head" }, caption(context), context.share("what-if", () => context.data.edited?.want.request, ["json"])),
+    view.problem,
+    make(
+      "div", { class: "columns split" }, make("div", { class: "result wide" }, view.switches),
+      make("div", { class: "result" }, view.headline, make("div", { class: "scroll" }, view.table), view.list),
+    ),
+  );
+  return { draw: (model) => draw(view, model), wants: mapWants };
+}
+
+function caption(context) {
+  const link = (words, act) => make("button", { class: "link", onclick: act }, words);
+  const half = () => {
+    const { name, shape } = context.network().layers[0];
+    context.set({ changes: Array.from({ length: shape[0] >> 1 }, (_, i) => ({ layer: name, filter: 2 * i, action: "off" })) });
+  };
+  return make(
+    "p", { class: "caption" },
+    "Press a map to switch its filter off; the maps after it, the bars and the verdict follow. How many filters can it lose? Try ",
+    link("every other filter of the first layer", half), ", or ", link("put them all back", () => context.set({ changes: [] })), ".",
+  );
+}
+
+function build(view, network) {
+  view.network = network;
+  view.layers = network.layers.filter(({ op }) => op === "conv").map((info) => buildLayer(view, info));
+  view.switches.replaceChildren(...view.layers.map(({ root }) => root));
+}
+
+function buildLayer(view, info) {
+  const { context } = view;
+  const [count, rows, columns] = info.shape;
+  const side = Math.max(rows, columns) * Math.max(1, Math.floor(TILE / Math.max(rows, columns)));
+  const tiles = Array.from({ length: count }, (_, filter) => {
+    const canvas = heatmap();
+    resize(canvas, side, side);
+    const button = make("button", { class: "map", role: "switch", "aria-checked": "true", "aria-label": `${info.name}, filter ${filter}`, onclick: () => toggle(context, info.name, filter) }, canvas);
+    return { button, canvas, root: make("span", { class: "switch" }, button) };
+  });
+  const group = make("div", { class: "switches", role: "group", "aria-label": info.name }, tiles.map(({ root }) => root));
+  enter(tiles.map(({ button }) => button), tiles[0].button);
+  roving(group, () => Math.max(1, Math.floor(group.clientWidth / (side + 6))));
+  const all = make("button", { onclick: () => switchAll(context, info) }, "All off");
+  const root = make("div", { class: "result" }, make("div", { class: "dock-head" }, make("h3", {}, `${info.name}, ${count} filters`), all), group);
+  return { info, tiles, root, all };
+}
+
+function toggle(context, layer, filter) {
+  const made = context.store.get().changes;
+  context.set({ changes: withChange(made, layer, filter, changeOf(made, layer, filter) ? null : { action: "off" }) });
+}
+
+function switchAll(context, { name, shape }) {
+  const others = context.store.get().changes.filter(({ layer }) => layer !== name);
+  const off = Array.from({ length: shape[0] }, (_, filter) => ({ layer: name, filter, action: "off" }));
+  const isAllOff = context.store.get().changes.length - others.length === shape[0];
+  context.set({ changes: isAllOff ? others : [...others, ...off] });
+}
+
+function draw(view, { state, data, network, theme }) {
+  if (view.network !== network) build(view, network);
+  const error = data.edited?.error && data.edited.failed?.key === view.context.lanes.asked("edited") ? data.edited.error : null;
+  set(view.problem, "hidden", !error);
+  if (error) write(view.problem, refusal(error));
+  if (view.isNew(data.maps, state.changes, theme)) {
+    for (const layer of view.layers) drawLayer(layer, state, data, theme);
+    drawList(view, state.changes);
+  }
+  if (view.tableIsNew(data.verdict?.result, data.edited?.result)) drawTable(view, data);
+}
+
+function drawLayer({ info, tiles, all }, { changes: made }, data, theme) {
+  const maps = data.maps?.arrays[`${info.name}.act`];
+  const range = maps && shownRange("diverging", extent(maps.data));
+  let off = 0;
+  tiles.forEach(({ button, canvas, root }, filter) => {
+    const change = changeOf(made, info.name, filter);
+    const isOff = change?.action === "off";
+    off += isOff ? 1 : 0;
+    set(button, "aria-checked", String(!isOff));
+    set(button, "class", `map${change && !isOff ? " changed" : ""}${isOff ? " hatched" : ""}`);
+    root.classList.toggle("off", isOff);
+    if (maps) {
+      const { rows, columns, start } = mapOf(maps, filter);
+      paint(canvas, maps.data, rows, columns, colourTable("diverging", theme), range, start);
+    }
+  });
+  write(all, off === tiles.length ? "All on" : "All off");
+}
+
+function drawList(view, made) {
+  const { context } = view;
+  if (made.length > 12) {
+    view.list.replaceChildren(make("p", {}, `${made.length} filters are changed.`), make("button", { onclick: () => context.set({ changes: [] }) }, "Put all back"));
+    return;
+  }
+  view.list.replaceChildren(...made.map((change) => changeRow(context, change)));
+}
+
+function changeRow(context, change) {
+  const { layer, filter, action, factor } = change;
+  const replace = (next) => context.set({ changes: withChange(context.store.get().changes, layer, filter, next) });
+  const box = make("input", { type: "range", min: "-1", max: "3", step: "0.1", value: action === "off" ? 0 : factor ?? 1, "aria-label": `Strength of ${layer}, filter ${filter}` });
+  box.addEventListener("change", () => replace(box.valueAsNumber === 0 ? { action: "off" } : { action: "scale", factor: box.valueAsNumber }));
+  const words = { off: "off", scale: `× ${short(factor)}`, replace: "your filter" }[action];
+  return make("p", { class: "chip" }, make("span", {}, `${layer}/${filter}: ${words}`), action === "replace" ? "" : box, make("button", { class: "link", onclick: () => replace(null) }, "put back"));
+}
+
+function drawTable(view, { verdict, edited }) {
+  const before = verdict?.result;
+  const after = edited?.result || before;
+  if (!before) return;
+  const isSame = before.digit === after.digit;
+  write(view.headline, edited?.result ? `${isSame ? `Still ${after.digit}` : `${before.digit} becomes ${after.digit}`}, ${percent(after.confidence)}` : `${before.digit}, ${percent(before.confidence)}`);
+  const cells = (tag, texts) => make("tr", {}, texts.map((text, i) => make(i === 0 && tag === "td" ? "th" : tag, i === 0 ? { scope: "row" } : tag === "th" ? { scope: "col" } : {}, text)));
+  const rows = before.logits.map((logit, digit) => cells("td", [
+    String(digit), percent(before.probabilities[digit]), percent(after.probabilities[digit]), fixed(after.logits[digit], 2), signed(after.logits[digit] - logit),
+  ]));
+  view.table.replaceChildren(
+    make("caption", { class: "unseen" }, "Before and after the changes"),
+    make("thead", {}, make("tr", {}, ["digit", "before", "after", "logit", "change"].map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, rows),
+  );
+}

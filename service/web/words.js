@@ -1,0 +1,51 @@
+// The sentences of the page that depend on what happened.
+
+import { percent, short } from "./scales.js";
+
+export const EMPTY = "Nothing drawn yet. Draw a digit, drop a picture, or take the example.";
+export const EXAMPLE = "An example. Draw over it.";
+
+/** Two lines under the digit. */
+export function reading(verdict) {
+  const order = verdict.probabilities.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
+  const [[, first], [share, second]] = order;
+  if (verdict.is_digit === false) {
+    return [percent(verdict.confidence), `This may not be a digit. Closest: ${first}. Novelty ${short(verdict.novelty)}.`];
+  }
+  return [percent(verdict.confidence), `Next: ${second}, ${percent(share)}.`];
+}
+
+/** What is spoken when the pen rests. */
+export function spoken(verdict) {
+  const order = verdict.probabilities.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
+  const [[best, first], [next, second]] = order;
+  const start = verdict.is_digit === false ? "This may not be a digit. Closest:" : "Reads as";
+  return `${start} ${first}, ${percent(best)}. Next ${second}, ${percent(next)}.`;
+}
+
+/** A refusal, in words for a person. */
+export function refusal(error) {
+  const { status, problem } = error;
+  if (status === 0) return "The service does not answer. Your drawing is kept; trying again in 3 s.";
+  if (status === 401) return "This service wants a key.";
+  if (status === 429 || status === 503) return "The service is busy; slower updates for a moment.";
+  if (status === 404 && /nothing at/.test(problem.detail || "")) return "This service does not offer that call yet.";
+  if (status === 409) return `This network's decision is not a sum of shares. ${problem.detail}`;
+  return problem.detail || problem.title || `The service answered ${status}.`;
+}
+
+export function unread([rows, columns]) {
+  const parts = [[rows, "row"], [columns, "column"]].filter(([count]) => count > 0);
+  if (!parts.length) return "every pixel is read";
+  const words = parts.map(([count, name]) => `${count} ${name}${count > 1 ? "s" : ""}`).join(" and ");
+  return `${words} at the edge ${rows + columns > 1 ? "are" : "is"} never read`;
+}
+
+export const KEYS = [
+  ["Pad", "arrows move the pen, Shift + arrows draws, Space makes a dot, Delete clears, Ctrl Z undoes"],
+  ["Views", "arrows, Home and End change the view"],
+  ["Maps of a layer", "arrows move from map to map, Enter pins one and goes to its cells"],
+  ["Cells of a map", "arrows move by a cell, Home and End to the ends of a row, Page Up and Page Down to another filter, Enter pins, Esc lets go"],
+  ["Kernel", "arrows move, typing writes a number, + and - change it by 0.1, Delete writes 0, Ctrl V pastes a table"],
+  ["Window", "the slider's arrows move by a patch, Page Up and Page Down by a row"],
+];

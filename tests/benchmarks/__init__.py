@@ -1,0 +1,1 @@
+"""Measured comparisons: ratios to something run in the same minute, never asserted."""

@@ -1,0 +1,374 @@
+"""The digit normaliser: what it must find, what it must leave alone, and that its geometry is true."""
+
+import functools
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.core.digit import PreparedDigit, prepare
+from service.core.errors import InvalidImage
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import gauntlet
+
+PROOF = bool(os.environ.get("FILTERSCOPE_PROOF"))
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """Test digits, (count, 28, 28), and their labels."""
+    from training.data import find_mnist, read_idx
+
+    folder = find_mnist()
+    if folder is None:
+        pytest.skip("the MNIST files are absent")
+    images, labels = (read_idx(folder, name) for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"))
+    chosen = np.random.default_rng(7).permutation(len(images))[: 10_000 if PROOF else 1_000]
+    return images[chosen], labels[chosen]
+
+
+def read(images):
+    """Classify (count, 28, 28) uint8 with the shipped network."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    model = Path(__file__).parents[2] / "models" / "digits" / "1" / "model.onnx"
+    if not model.exists():
+        pytest.skip("no network is shipped yet")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(model), options)
+    batch = np.asarray(images, np.float32)[:, None] / np.float32(255)
+    return session.run(["logits"], {"image": batch})[0].argmax(axis=1)
+
+
+def drawn(digit=4, side=120, seed=3, height=0.6, pen=0.09, centre=None):
+    """Ink of one digit as uint8, light on black."""
+    rng = np.random.default_rng(seed)
+    return np.rint(255 * gauntlet.ink(rng, digit, (side, side), side * height, pen, centre)).astype(np.uint8)
+
+
+def alike(one, other, most=20.0):
+    """
+    Assert that two prepared digits show the same: on average over the ink, levels differ by less than `most`.
+
+    A centre of mass half-way between two pixels may be rounded either way, so a step aside is forgiven.
+    """
+    one, other = one.image.astype(float), other.image.astype(float)
+    steps = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)] if most > 2 else [(0, 0)]
+    differences = [np.abs(one - np.roll(other, step, axis=(0, 1))).sum() for step in steps]
+    difference = min(differences) / max(one.sum(), other.sum()) * 255
+    assert difference < most, f"levels differ by {difference:.1f} on average"
+
+
+# ----------------------------------------------------------------------------------------------------- MNIST's form
+
+
+def test_mnist_digits_come_back_as_they_were(mnist):
+    images, _ = mnist
+    unchanged = [np.array_equal(prepare(image).image, image) for image in images]
+    assert np.mean(unchanged) > 0.998
+
+
+def test_mnist_digits_in_pencil_come_back_as_they_were(mnist):
+    images, _ = mnist
+    prepared = [prepare(255 - image) for image in images]
+    assert np.mean([np.array_equal(digit.image, image) for digit, image in zip(prepared, images, strict=True)]) > 0.998
+    assert all(digit.inverted for digit in prepared)
+
+
+@pytest.mark.parametrize("form", ["float", "rgb", "rgba", "float inverted"])
+def test_mnist_digits_come_back_as_they_were_from_every_kind_of_array(mnist, form):
+    images, _ = mnist
+    for image in images[:100]:
+        share = image.astype(np.float32) / np.float32(255)
+        picture = {
+            "float": share,
+            "rgb": np.repeat(image[:, :, None], 3, axis=2),
+            "rgba": np.dstack([image, image, image, np.full_like(image, 255)]),
+            "float inverted": 1 - share,
+        }[form]
+        np.testing.assert_array_equal(prepare(picture).image, image)
+
+
+def test_preparing_mnist_costs_the_shipped_network_nothing(mnist):
+    images, labels = mnist
+    as_they_are, prepared = read(images), read([prepare(image).image for image in images])
+    assert np.mean(as_they_are == labels) - np.mean(prepared == labels) <= 0.0005 + 1e-9
+
+
+def test_a_moved_mnist_digit_is_moved_back_exactly(mnist):
+    images, _ = mnist
+    rng = np.random.default_rng(11)
+    for image in images[:100]:
+        rows, columns = image.any(axis=1).nonzero()[0], image.any(axis=0).nonzero()[0]
+        up, left = rows[0], columns[0]
+        dy, dx = rng.integers(-up, 28 - rows[-1]), rng.integers(-left, 28 - columns[-1])
+        moved = np.roll(image, (dy, dx), axis=(0, 1))
+        got = prepare(moved).image
+        # Levels may be stretched a little; places may not move.
+        assert np.corrcoef(got.ravel(), image.ravel())[0, 1] > 0.98
+
+
+# ------------------------------------------------------------------------------------------------------- what it is
+
+
+@pytest.mark.parametrize("side", [28, 64, 300])
+@pytest.mark.parametrize("digit", range(10))
+def test_the_result_has_mnists_form(digit, side):
+    prepared = prepare(drawn(digit, side))
+    assert isinstance(prepared, PreparedDigit)
+    assert prepared.image.shape == (28, 28)
+    assert prepared.image.dtype == np.uint8
+    assert prepared.image.max() >= 230
+    assert prepared.image.min() == 0
+    mass = prepared.image.astype(float)
+    rows, columns = np.nonzero(mass.max(axis=1) > 100)[0], np.nonzero(mass.max(axis=0) > 100)[0]
+    longer = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    assert 16 <= longer <= 22
+    places = np.arange(28)  # MNIST's centre of mass lies on pixel 14
+    assert abs(mass.sum(axis=1) @ places / mass.sum() - 14) <= 0.6
+    assert abs(mass.sum(axis=0) @ places / mass.sum() - 14) <= 0.6
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_polarity_does_not_matter(digit):
+    picture = drawn(digit)
+    light, dark = prepare(picture), prepare(255 - picture)
+    assert (light.inverted, dark.inverted) == (False, True)
+    alike(light, dark, 1.0)
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_place_and_size_do_not_matter(digit):
+    reference = prepare(drawn(digit, 200, height=0.7))
+    alike(reference, prepare(drawn(digit, 200, height=0.7, centre=(88, 115))), 12)
+    alike(reference, prepare(drawn(digit, 400, height=0.35)), 50)
+    alike(reference, prepare(drawn(digit, 800, height=0.175)), 50)
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_contrast_does_not_matter(digit):
+    picture = drawn(digit)
+    pale = (200 + picture.astype(int) * 40 // 255).astype(np.uint8)
+    alike(prepare(picture), prepare(pale), 10)
+
+
+@pytest.mark.parametrize(("behind", "level"), [(0, 0), (255, 255), (255, 0), (0, 255)])
+def test_ink_on_a_transparent_ground_is_found_in_the_alpha_channel(behind, level):
+    share = drawn(5)
+    colour = np.where(share > 0, level, behind).astype(np.uint8)
+    picture = np.dstack([colour, colour, colour, share])
+    prepared = prepare(picture)
+    assert prepared.inverted == (level == 0)
+    alike(prepared, prepare(share), 12)
+
+
+def test_a_visible_ground_within_a_transparent_picture_is_kept():
+    picture = np.zeros((160, 160, 4), np.uint8)
+    picture[20:140, 20:140, :3] = (255 - drawn(3))[:, :, None]
+    picture[20:140, 20:140, 3] = 255
+    alike(prepare(picture), prepare(drawn(3)), 12)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("channels", [0, 1, 3, 4])
+def test_every_kind_of_array_gives_the_same_digit(dtype, channels):
+    grey = drawn(6)
+    picture = grey if channels == 0 else np.repeat(grey[:, :, None], channels, axis=2)
+    if channels == 4:
+        picture[:, :, 3] = 255
+    if dtype != "uint8":
+        picture = picture.astype(dtype) / 255
+    alike(prepare(grey), prepare(picture), 1.0)
+
+
+def test_a_bool_picture_is_read():
+    alike(prepare(drawn(6)), prepare(drawn(6) > 127), 15)
+
+
+def test_the_posted_picture_is_left_alone():
+    for picture in (drawn(2), np.dstack([drawn(2)] * 4), drawn(2).astype(np.float32) / 255):
+        before = picture.copy()
+        picture.setflags(write=False)
+        prepare(picture)
+        np.testing.assert_array_equal(picture, before)
+
+
+def test_the_same_picture_gives_the_same_digit():
+    picture = gauntlet.picture("squared paper", 8, 5)
+    one, other = prepare(picture), prepare(picture.copy())
+    np.testing.assert_array_equal(one.image, other.image)
+    np.testing.assert_array_equal(one.matrix, other.matrix)
+    assert (one.box, one.shift, one.inverted) == (other.box, other.shift, other.inverted)
+
+
+# ---------------------------------------------------------------------------------------------------------- geometry
+
+
+def levels_at(picture, matrix):
+    """Return what lies in `picture` at every place of the 28 x 28 field."""
+    y, x = np.mgrid[:28, :28]
+    places = matrix @ np.stack([x.ravel(), y.ravel(), np.ones(784)])
+    column, row = np.rint(places[0]).astype(int), np.rint(places[1]).astype(int)
+    inside = (column >= 0) & (column < picture.shape[1]) & (row >= 0) & (row < picture.shape[0])
+    levels = np.zeros(784)
+    levels[inside] = picture[row[inside], column[inside]]
+    return levels.reshape(28, 28)
+
+
+@pytest.mark.parametrize("side", [28, 40, 150, 700])
+@pytest.mark.parametrize("digit", range(10))
+def test_the_matrix_leads_from_prepared_ink_to_posted_ink(digit, side):
+    picture = drawn(digit, side, height=0.5, centre=(side * 0.42, side * 0.55))
+    prepared = prepare(picture)
+    posted = levels_at(picture, prepared.matrix)
+    assert np.corrcoef(posted.ravel(), prepared.image.ravel())[0, 1] > 0.85
+    assert posted[prepared.image > 200].mean() > (170 if side == 28 else 200)  # small strokes are mostly soft edge
+    assert posted[prepared.image == 0].mean() < 5
+
+
+def test_the_matrix_of_a_digit_looked_at_twice_is_true():
+    picture = 255 - drawn(7, 1200, height=0.08, centre=(900, 300))
+    prepared = prepare(picture)
+    assert levels_at(255 - picture, prepared.matrix)[prepared.image > 200].mean() > 200
+    assert abs(prepared.box[1] + prepared.box[3] / 2 - 300) < 12
+
+
+@pytest.mark.parametrize("side", [28, 64, 280])
+def test_the_box_is_where_the_ink_is(side):
+    picture = drawn(9, side, height=0.6, centre=(side * 0.45, side * 0.5))
+    x, y, width, height = prepare(picture).box
+    rows, columns = np.nonzero((picture > 100).any(axis=1))[0], np.nonzero((picture > 100).any(axis=0))[0]
+    within = 2 + side // 128  # a large picture is reduced first
+    assert abs(y - rows[0]) <= within
+    assert abs(x - columns[0]) <= within
+    assert abs(y + height - 1 - rows[-1]) <= within
+    assert abs(x + width - 1 - columns[-1]) <= within
+
+
+def test_the_shift_is_what_the_matrix_says():
+    prepared = prepare(drawn(7, 100))
+    x, y, width, height = prepared.box
+    # The middle of the box lies at the field's middle, moved by the shift.
+    middle = np.array([14 + prepared.shift[0] - 0.5, 14 + prepared.shift[1] - 0.5, 1])
+    np.testing.assert_allclose((prepared.matrix @ middle)[:2], [x + width / 2 - 0.5, y + height / 2 - 0.5], atol=0.51)
+
+
+def test_mnists_own_shift_and_box_are_told(mnist):
+    images, _ = mnist
+    prepared = prepare(images[0])
+    np.testing.assert_array_equal(prepared.matrix, np.eye(3))
+    x, y, width, height = prepared.box
+    assert images[0][y : y + height, x : x + width].sum() == images[0].sum()
+    assert prepared.shift == (x + width / 2 - 14, y + height / 2 - 14)
+
+
+# ------------------------------------------------------------------------------------------------------ what is refused
+
+
+@pytest.mark.parametrize("level", [0, 1, 128, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (28, 28), (300, 200), (28, 28, 3), (28, 28, 4), (300, 300, 4)])
+def test_a_picture_of_one_level_is_refused_as_blank(shape, level):
+    with pytest.raises(InvalidImage, match="a digit needs ink"):
+        prepare(np.full(shape, level, np.uint8))
+    with pytest.raises(InvalidImage, match="a digit needs ink"):
+        prepare(np.full(shape, level / 255, np.float32))
+
+
+def test_a_picture_with_nothing_visible_is_refused_as_blank():
+    picture = np.random.default_rng(0).integers(0, 255, (30, 30, 4)).astype(np.uint8)
+    picture[:, :, 3] = 0
+    with pytest.raises(InvalidImage, match="transparent"):
+        prepare(picture)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (5,), (2, 2, 2), (3, 3, 5), (2, 3, 4, 3), ()])
+def test_an_array_that_is_not_a_picture_is_refused(shape):
+    with pytest.raises(InvalidImage, match="height x width"):
+        prepare(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "complex64", "U1"])
+def test_numbers_of_another_kind_are_refused(dtype):
+    with pytest.raises(InvalidImage, match="uint8, bool or float"):
+        prepare(np.zeros((28, 28), dtype))
+
+
+HOSTILE = {
+    "one pixel of ink": lambda rng: np.pad(np.full((1, 1), 255, np.uint8), 40),
+    "two pixels": lambda rng: np.array([[0, 255]], np.uint8),
+    "a row": lambda rng: rng.integers(0, 256, (1, 5000)).astype(np.uint8),
+    "a column": lambda rng: rng.integers(0, 256, (70000, 1)).astype(np.uint8),
+    "a thin strip in colour": lambda rng: rng.integers(0, 256, (3, 9000, 3)).astype(np.uint8),
+    "noise": lambda rng: rng.integers(0, 256, (300, 300, 4)).astype(np.uint8),
+    "a chessboard": lambda rng: (np.indices((256, 256)).sum(axis=0) % 2 * 255).astype(np.uint8),
+    "half and half": lambda rng: np.repeat(np.array([[0, 255]], np.uint8), 64, axis=1).repeat(128, axis=0),
+    "NaN": lambda rng: np.where(rng.random((40, 40)) < 0.5, np.nan, rng.random((40, 40))),
+    "infinities": lambda rng: np.where(rng.random((40, 40)) < 0.1, np.inf, -np.inf),
+    "everything but one pixel": lambda rng: np.pad(np.zeros((1, 1), np.uint8), 20, constant_values=255),
+    "a frame alone": lambda rng: np.pad(np.zeros((60, 60), np.uint8), 3, constant_values=255),
+    "ruled lines alone": lambda rng: np.tile(np.repeat(np.array([255, 0], np.uint8), [9, 1])[:, None], (10, 100)),
+    "very wide": lambda rng: np.pad(np.full((2, 4000), 255, np.uint8), 5),
+    "4 million pixels": lambda rng: np.pad(np.full((900, 40), 9, np.uint8), ((600, 500), (1000, 960))),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_no_picture_breaks_it(kind):
+    rng = np.random.default_rng(5)
+    with np.errstate(all="ignore"):
+        picture = HOSTILE[kind](rng)
+    try:
+        prepared = prepare(picture)
+    except InvalidImage:
+        return
+    assert prepared.image.shape == (28, 28)
+    assert np.isfinite(prepared.matrix).all()
+    x, y, width, height = prepared.box
+    assert 0 <= x < x + width
+    assert 0 <= y < y + height
+    assert x + width <= picture.shape[1]
+    assert y + height <= picture.shape[0]
+
+
+def test_small_pictures_of_anything_do_not_break_it():
+    rng = np.random.default_rng(9)
+    for _ in range(3000 if PROOF else 400):
+        shape = tuple(rng.integers(1, 40, 2)) + ((), (3,), (4,))[rng.integers(3)]
+        levels = rng.choice(256, rng.integers(1, 5))
+        picture = rng.choice(levels, shape).astype(np.uint8)
+        try:
+            prepared = prepare(picture)
+        except InvalidImage:
+            continue
+        assert prepared.image.any()
+        assert np.isfinite(prepared.matrix).all()
+
+
+# ---------------------------------------------------------------------------------------------------- other people's
+
+
+HARD = {"stretched 16": 0.9, "broken pen": 0.92, "underlined": 0.93}  # the least share read; 0.96 for all others
+COUNT = 300 if PROOF else 10
+
+
+@functools.cache
+def missed(scene):
+    """Return which of a scene's pictures the shipped network misreads."""
+    prepared = [prepare(gauntlet.picture(scene, number % 10, 50_000 + number // 10)).image for number in range(COUNT)]
+    return np.flatnonzero(read(prepared) != np.arange(COUNT) % 10).tolist()
+
+
+@pytest.mark.parametrize("scene", gauntlet.SCENES)
+def test_the_gauntlet_is_read(scene):
+    """Digits drawn, scanned and photographed in every way we know to go wrong."""
+    most = COUNT * (1 - HARD.get(scene, 0.96)) if PROOF else 2  # of ten, chance alone misses one now and then
+    assert len(missed(scene)) <= most, f"{scene}: misread pictures {missed(scene)}"
+
+
+def test_the_gauntlet_is_read_on_the_whole():
+    assert sum(len(missed(scene)) for scene in gauntlet.SCENES) <= 0.03 * COUNT * len(gauntlet.SCENES)

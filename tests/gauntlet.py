@@ -1,0 +1,575 @@
+"""
+Pictures of digits the way people make them: drawn, scanned, photographed, and badly.
+
+Every picture is made from strokes: a few points per digit, shaken, slanted and joined by smooth curves, drawn with a pen of
+some width, then put into a *scene*, which is what people's cameras and drawing programs do to it. One generator decides all
+of it, so `picture(scene, digit, seed)` is always the same picture.
+
+    >>> picture("ruled paper", 7, seed=1).shape[2]
+    3
+"""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+Picture = np.ndarray
+Rng = np.random.Generator
+
+# Where a pen goes, in a box of 1 x 1, y downwards. A digit has several ways of being written, a way has one or more strokes.
+WAYS: dict[int, list[list[list[tuple[float, float]]]]] = {
+    0: [
+        [
+            [
+                (0.5, 0.0),
+                (0.12, 0.2),
+                (0.05, 0.55),
+                (0.2, 0.9),
+                (0.5, 1.0),
+                (0.82, 0.85),
+                (0.93, 0.5),
+                (0.83, 0.15),
+                (0.5, 0.0),
+            ]
+        ],
+        [
+            [
+                (0.6, 0.03),
+                (0.3, 0.1),
+                (0.12, 0.5),
+                (0.25, 0.92),
+                (0.5, 0.98),
+                (0.8, 0.7),
+                (0.85, 0.3),
+                (0.62, 0.02),
+                (0.45, 0.06),
+            ]
+        ],
+    ],
+    1: [
+        [[(0.5, 0.0), (0.5, 0.5), (0.5, 1.0)]],
+        [[(0.25, 0.25), (0.42, 0.14), (0.55, 0.0)], [(0.55, 0.0), (0.54, 0.5), (0.54, 1.0)]],
+        [[(0.25, 0.22), (0.5, 0.0)], [(0.5, 0.0), (0.5, 0.97)], [(0.3, 0.98), (0.72, 0.98)]],
+    ],
+    2: [
+        [
+            [(0.1, 0.25), (0.25, 0.05), (0.55, 0.0), (0.82, 0.15), (0.8, 0.4), (0.5, 0.7), (0.1, 1.0)],
+            [(0.1, 1.0), (0.9, 0.98)],
+        ],
+        [
+            [
+                (0.15, 0.2),
+                (0.4, 0.0),
+                (0.75, 0.08),
+                (0.8, 0.35),
+                (0.45, 0.75),
+                (0.15, 0.95),
+                (0.25, 0.82),
+                (0.5, 0.9),
+                (0.9, 1.0),
+            ]
+        ],
+    ],
+    3: [
+        [
+            [(0.12, 0.12), (0.45, 0.0), (0.8, 0.1), (0.8, 0.32), (0.42, 0.47)],
+            [(0.42, 0.47), (0.85, 0.58), (0.9, 0.8), (0.55, 1.0), (0.1, 0.9)],
+        ],
+        [
+            [(0.12, 0.02), (0.85, 0.02)],
+            [(0.85, 0.02), (0.45, 0.4)],
+            [(0.45, 0.4), (0.85, 0.55), (0.88, 0.82), (0.5, 1.0), (0.1, 0.88)],
+        ],
+    ],
+    4: [
+        [[(0.22, 0.02), (0.15, 0.3), (0.1, 0.55)], [(0.1, 0.55), (0.9, 0.52)], [(0.75, 0.05), (0.72, 0.5), (0.7, 1.0)]],
+        [[(0.65, 0.0), (0.08, 0.65)], [(0.08, 0.65), (0.92, 0.65)], [(0.66, 0.0), (0.66, 1.0)]],
+    ],
+    5: [
+        [
+            [(0.2, 0.02), (0.18, 0.42)],
+            [(0.18, 0.42), (0.5, 0.34), (0.85, 0.5), (0.85, 0.8), (0.5, 1.0), (0.1, 0.9)],
+            [(0.2, 0.02), (0.85, 0.0)],
+        ],
+        [
+            [(0.85, 0.0), (0.25, 0.03)],
+            [(0.25, 0.03), (0.2, 0.45)],
+            [(0.2, 0.45), (0.6, 0.38), (0.88, 0.65), (0.6, 0.97), (0.12, 0.93)],
+        ],
+    ],
+    6: [
+        [
+            [
+                (0.7, 0.0),
+                (0.35, 0.25),
+                (0.12, 0.65),
+                (0.25, 0.95),
+                (0.6, 1.0),
+                (0.85, 0.8),
+                (0.7, 0.55),
+                (0.4, 0.55),
+                (0.15, 0.75),
+            ]
+        ],
+        [[(0.55, 0.0), (0.2, 0.35), (0.1, 0.75), (0.4, 1.0), (0.8, 0.88), (0.8, 0.62), (0.5, 0.5), (0.2, 0.62)]],
+    ],
+    7: [
+        [[(0.1, 0.03), (0.88, 0.0)], [(0.88, 0.0), (0.6, 0.45), (0.4, 1.0)]],
+        [[(0.1, 0.03), (0.88, 0.0)], [(0.88, 0.0), (0.55, 0.5), (0.4, 1.0)], [(0.3, 0.48), (0.8, 0.46)]],
+    ],
+    8: [
+        [
+            [
+                (0.75, 0.12),
+                (0.4, 0.0),
+                (0.2, 0.2),
+                (0.5, 0.46),
+                (0.85, 0.75),
+                (0.55, 1.0),
+                (0.15, 0.85),
+                (0.35, 0.55),
+                (0.7, 0.35),
+                (0.75, 0.12),
+            ],
+        ],
+        [
+            [(0.5, 0.0), (0.25, 0.1), (0.25, 0.35), (0.5, 0.46), (0.75, 0.35), (0.75, 0.1), (0.5, 0.0)],
+            [(0.5, 0.46), (0.15, 0.6), (0.15, 0.88), (0.5, 1.0), (0.85, 0.88), (0.85, 0.6), (0.5, 0.46)],
+        ],
+    ],
+    9: [
+        [
+            [(0.8, 0.2), (0.5, 0.0), (0.18, 0.15), (0.2, 0.42), (0.55, 0.48), (0.8, 0.2)],
+            [(0.8, 0.2), (0.78, 0.6), (0.7, 1.0)],
+        ],
+        [
+            [
+                (0.75, 0.1),
+                (0.4, 0.02),
+                (0.2, 0.3),
+                (0.45, 0.5),
+                (0.75, 0.3),
+                (0.77, 0.1),
+                (0.75, 0.7),
+                (0.45, 1.0),
+                (0.2, 0.93),
+            ]
+        ],
+    ],
+}
+
+
+def picture(scene: str, digit: int, seed: int) -> Picture:
+    """Return a uint8 picture of `digit`: (height, width) grey, or with 3 or 4 channels."""
+    rng = np.random.default_rng([seed, digit, sorted(SCENES).index(scene)])
+    return SCENES[scene](rng, digit)
+
+
+# ---------------------------------------------------------------------------------------------------------- strokes
+
+
+def strokes(rng: Rng, digit: int) -> list[np.ndarray]:
+    """Return the strokes of a digit as dense curves within about 1 x 1, as one hand might write it."""
+    way = WAYS[digit][rng.integers(len(WAYS[digit]))]
+    shake = 0.03
+    turn, slant = np.deg2rad(rng.normal(0, 4)), rng.normal(0.12, 0.12)
+    width = rng.uniform(0.5, 0.85)
+    drift = {}  # points that two strokes share move together
+    curves = []
+    for stroke in way:
+        points = np.array([np.array(point) + drift.setdefault(point, rng.normal(0, shake, 2)) for point in stroke])
+        curve = _smooth(points)
+        x, y = (curve[:, 0] - 0.5) * width, curve[:, 1] - 0.5
+        x = x - slant * y
+        curves.append(np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], axis=1))
+    return curves
+
+
+def _smooth(points: np.ndarray, steps: int = 12) -> np.ndarray:
+    """Join points by a Catmull-Rom spline."""
+    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
+    pieces = []
+    for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
+        pieces.append(0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3))
+    return np.concatenate([*pieces, points[-1:]])
+
+
+def ink(
+    rng: Rng,
+    digit: int,
+    size: tuple[int, int],
+    height: float,
+    pen: float,
+    centre: tuple[float, float] | None = None,
+    extra: Callable[[ImageDraw.ImageDraw, float], None] | None = None,
+) -> np.ndarray:
+    """
+    Draw a digit's ink, 0 to 1, on (width, height) pixels.
+
+    height: of the digit in pixels; pen: width of the line as a share of that height; centre: in pixels
+    """
+    oversampled = 4 if max(size) <= 128 else 2
+    canvas = Image.new("L", (size[0] * oversampled, size[1] * oversampled))
+    drawing = ImageDraw.Draw(canvas)
+    middle = np.array(centre if centre is not None else (size[0] / 2, size[1] / 2))
+    line = max(1.0, pen * height * oversampled)
+    for curve in strokes(rng, digit):
+        path = (curve * height + middle) * oversampled
+        _draw(drawing, path, line)
+    if extra is not None:
+        extra(drawing, oversampled)
+    return np.asarray(canvas.reduce(oversampled), np.float32) / 255
+
+
+def _draw(drawing: ImageDraw.ImageDraw, path: np.ndarray, width: float) -> None:
+    """Draw a path with a round pen."""
+    drawing.line([tuple(point) for point in path], fill=255, width=max(1, round(width)), joint="curve")
+    if width > 2:
+        radius = width / 2
+        for x, y in (path[0], path[-1]):
+            drawing.ellipse([x - radius, y - radius, x + radius, y + radius], fill=255)
+
+
+# ------------------------------------------------------------------------------------------------- what a camera does
+
+
+def light(rng: Rng, size: tuple[int, int], strength: float = 0.35) -> np.ndarray:
+    """Return uneven light, about 0.5 to 1: a slope, a soft fall towards the corners, a broad shadow."""
+    y, x = np.mgrid[0 : size[1], 0 : size[0]] / max(size) - 0.5
+    angle = rng.uniform(0, 2 * np.pi)
+    slope = x * np.cos(angle) + y * np.sin(angle)
+    corner = (x - rng.uniform(-0.3, 0.3)) ** 2 + (y - rng.uniform(-0.3, 0.3)) ** 2
+    field = 1 + strength * slope * rng.uniform(0.3, 1) - strength * corner * rng.uniform(0.2, 1)
+    return (field / field.max() * rng.uniform(0.65, 1)).astype(np.float32)
+
+
+def shadow(rng: Rng, size: tuple[int, int]) -> np.ndarray:
+    """Return 1 in the light and less behind the edge of a shadow, as a hand or a phone throws it."""
+    y, x = np.mgrid[0 : size[1], 0 : size[0]] / max(size) - 0.5
+    angle = rng.uniform(0, 2 * np.pi)
+    edge = (x * np.cos(angle) + y * np.sin(angle) - rng.uniform(-0.25, 0.25)) / rng.uniform(0.02, 0.15)
+    return (1 - rng.uniform(0.25, 0.5) / (1 + np.exp(-np.clip(edge, -30, 30)))).astype(np.float32)
+
+
+def photo(
+    rng: Rng, paper: np.ndarray, ink_share: np.ndarray, pen: np.ndarray, lit: np.ndarray, blur: float = 0.6
+) -> Picture:
+    """Lay ink on paper, light it, and take it with a camera: blur, noise, JPEG. Colours are RGB in 0..1."""
+    share = ink_share[:, :, None]
+    scene = (paper * (1 - share) + pen * share) * lit[:, :, None]
+    image = Image.fromarray((np.clip(scene, 0, 1) * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(blur))
+    noisy = np.asarray(image, np.float32) + rng.standard_normal(scene.shape, np.float32) * np.float32(rng.uniform(1, 5))
+    return jpeg(np.clip(noisy, 0, 255).astype(np.uint8), int(rng.integers(60, 95)))
+
+
+def jpeg(pixels: Picture, quality: int) -> Picture:
+    """Return what JPEG leaves of a picture."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file))
+
+
+def _photo_size(rng: Rng) -> tuple[int, int]:
+    longer = int(rng.integers(240, 560))
+    return (longer, int(longer * 0.75)) if rng.random() < 0.5 else (int(longer * 0.75), longer)
+
+
+PENS = np.array(
+    [[0.1, 0.1, 0.12], [0.12, 0.15, 0.45], [0.55, 0.12, 0.12], [0.1, 0.35, 0.2], [0.3, 0.3, 0.32]], np.float32
+)
+
+
+def _pen(rng: Rng) -> np.ndarray:
+    return np.clip(PENS[rng.integers(len(PENS))] + rng.normal(0, 0.03, 3), 0, 1)
+
+
+def _paper(rng: Rng) -> np.ndarray:
+    return np.clip(np.array([0.93, 0.92, 0.88]) + rng.normal(0, 0.03, 3), 0, 1)
+
+
+def _place(rng: Rng, size: tuple[int, int], height: float) -> tuple[float, float]:
+    """Choose a middle for a digit so that it stays inside the picture."""
+    margin = 0.62 * height
+    return tuple(rng.uniform(min(margin, side / 2), max(side - margin, side / 2)) for side in size)  # type: ignore[return-value]
+
+
+def _grey(share: np.ndarray, paper: float, ink_level: float) -> Picture:
+    return np.rint(255 * (paper + (ink_level - paper) * share)).astype(np.uint8)
+
+
+# ----------------------------------------------------------------------------------------------------------- scenes
+
+
+def light_on_dark(rng: Rng, digit: int) -> Picture:
+    side = int(rng.choice([28, 64, 200, 280]))
+    height = side * rng.uniform(0.45, 0.8)
+    share = ink(rng, digit, (side, side), height, rng.uniform(0.07, 0.16), _place(rng, (side, side), height))
+    return _grey(share, 0, 1)
+
+
+def dark_on_light(rng: Rng, digit: int) -> Picture:
+    return 255 - light_on_dark(rng, digit)
+
+
+def hairline(rng: Rng, digit: int) -> Picture:
+    side = int(rng.choice([28, 100, 280, 500]))
+    return _grey(ink(rng, digit, (side, side), side * rng.uniform(0.5, 0.85), 1.2 / side), 1, 0)
+
+
+def marker(rng: Rng, digit: int) -> Picture:
+    side = int(rng.choice([28, 64, 280]))
+    return _grey(ink(rng, digit, (side, side), side * rng.uniform(0.5, 0.7), rng.uniform(0.17, 0.24)), 1, 0)
+
+
+def pale(rng: Rng, digit: int) -> Picture:
+    side = int(rng.choice([28, 64, 280]))
+    share = ink(rng, digit, (side, side), side * rng.uniform(0.4, 0.8), rng.uniform(0.06, 0.12))
+    return _grey(share, *((1.0, 0.8) if rng.random() < 0.5 else (0.0, 0.15)))
+
+
+def on_nothing(rng: Rng, digit: int) -> Picture:
+    side = int(rng.choice([28, 100, 280]))
+    share = ink(rng, digit, (side, side), side * rng.uniform(0.5, 0.8), rng.uniform(0.06, 0.14))
+    level = rng.choice([0, 255])
+    behind = rng.choice([0, 255])  # what programs store where nothing is visible
+    picture = np.empty((side, side, 4), np.uint8)
+    picture[:, :, :3] = np.where(share > 0, level, behind)[:, :, None]
+    picture[:, :, 3] = np.rint(255 * share)
+    return picture
+
+
+def coloured(rng: Rng, digit: int) -> Picture:
+    """Ink and paper of about the same lightness, told apart by colour."""
+    size = _photo_size(rng)
+    pairs = [
+        ((0.95, 0.9, 0.3), (0.85, 0.3, 0.75)),
+        ((0.55, 0.8, 0.95), (0.9, 0.45, 0.3)),
+        ((0.95, 0.95, 0.93), (0.95, 0.85, 0.1)),
+    ]
+    paper, pen = pairs[rng.integers(len(pairs))]
+    height = min(size) * rng.uniform(0.5, 0.8)
+    share = ink(rng, digit, size, height, rng.uniform(0.06, 0.12), _place(rng, size, height))
+    return photo(rng, np.array(paper), share, np.array(pen), light(rng, size, 0.15))
+
+
+def phone(rng: Rng, digit: int) -> Picture:
+    size = _photo_size(rng)
+    height = min(size) * rng.uniform(0.35, 0.8)
+    share = ink(rng, digit, size, height, rng.uniform(0.03, 0.1), _place(rng, size, height))
+    return photo(rng, _paper(rng), share, _pen(rng), light(rng, size, 0.6))
+
+
+def shadowed(rng: Rng, digit: int) -> Picture:
+    size = _photo_size(rng)
+    height = min(size) * rng.uniform(0.4, 0.8)
+    share = ink(rng, digit, size, height, rng.uniform(0.04, 0.1), _place(rng, size, height))
+    return photo(rng, _paper(rng), share, _pen(rng), light(rng, size) * shadow(rng, size))
+
+
+def small_in_photo(rng: Rng, digit: int) -> Picture:
+    size = (600, 800) if rng.random() < 0.5 else (800, 600)
+    height = min(size) * rng.uniform(0.08, 0.2)
+    share = ink(rng, digit, size, height, rng.uniform(0.06, 0.12), _place(rng, size, height))
+    return photo(rng, _paper(rng), share, _pen(rng), light(rng, size))
+
+
+def _lined(rng: Rng, size: tuple[int, int], spacing: float, squared: bool) -> np.ndarray:
+    """Return the lines of ruled or squared paper, 0 to 1, a little turned."""
+    y, x = np.mgrid[0 : size[1], 0 : size[0]]
+    angle = np.deg2rad(rng.normal(0, 2))
+    width = max(1.0, spacing * rng.uniform(0.015, 0.04))
+    along = [y * np.cos(angle) - x * np.sin(angle)]
+    if squared:
+        along.append(x * np.cos(angle) + y * np.sin(angle))
+    lines = np.zeros(size[::-1], np.float32)
+    for axis in along:
+        away = np.abs((axis + rng.uniform(0, spacing)) % spacing - spacing / 2)
+        lines = np.maximum(lines, np.clip(width / 2 + 0.5 - away, 0, 1))
+    return lines
+
+
+def _on_lines(rng: Rng, digit: int, squared: bool) -> Picture:
+    size = _photo_size(rng)
+    height = min(size) * rng.uniform(0.4, 0.75)
+    share = ink(rng, digit, size, height, rng.uniform(0.05, 0.1), _place(rng, size, height))
+    spacing = height * (rng.uniform(0.25, 0.5) if squared else rng.uniform(0.35, 1.1))
+    lines = _lined(rng, size, spacing, squared)[:, :, None] * rng.uniform(0.3, 0.8)
+    paper = _paper(rng) * (1 - lines) + np.array([0.55, 0.65, 0.8]) * lines
+    return photo(rng, paper, share, _pen(rng) * 0.8, light(rng, size))
+
+
+def ruled_paper(rng: Rng, digit: int) -> Picture:
+    return _on_lines(rng, digit, squared=False)
+
+
+def squared_paper(rng: Rng, digit: int) -> Picture:
+    return _on_lines(rng, digit, squared=True)
+
+
+def framed(rng: Rng, digit: int) -> Picture:
+    """A digit in the box of a form, the box drawn in ink as dark as the digit's."""
+    side = int(rng.choice([64, 150, 300]))
+    inset = side * rng.uniform(0.02, 0.1)
+
+    def box(drawing: ImageDraw.ImageDraw, scale: float) -> None:
+        corners = [inset * scale, inset * scale, (side - inset) * scale, (side - inset) * scale]
+        drawing.rectangle(corners, outline=255, width=max(1, round(side * scale * 0.012)))
+
+    share = ink(
+        rng, digit, (side, side), (side - 2 * inset) * rng.uniform(0.5, 0.75), rng.uniform(0.05, 0.1), extra=box
+    )
+    return _grey(share, rng.uniform(0.85, 1), rng.uniform(0, 0.2))
+
+
+def underlined(rng: Rng, digit: int) -> Picture:
+    side = int(rng.choice([100, 280]))
+    height = side * rng.uniform(0.4, 0.6)
+
+    def line(drawing: ImageDraw.ImageDraw, scale: float) -> None:
+        y = (side / 2 + height * rng.uniform(0.58, 0.68)) * scale
+        ends = side * rng.uniform(0.1, 0.2) * scale, side * rng.uniform(0.8, 0.9) * scale
+        drawing.line(
+            [(ends[0], y), (ends[1], y + rng.normal(0, 0.02) * side * scale)],
+            fill=255,
+            width=round(0.06 * height * scale),
+        )
+
+    return _grey(ink(rng, digit, (side, side), height, 0.06, extra=line), 1, 0)
+
+
+def specked(rng: Rng, digit: int) -> Picture:
+    side = int(rng.choice([64, 150, 300]))
+    height = side * rng.uniform(0.4, 0.7)
+
+    def dirt(drawing: ImageDraw.ImageDraw, scale: float) -> None:
+        for _ in range(int(rng.integers(3, 15))):
+            x, y, radius = rng.uniform(0, side), rng.uniform(0, side), side * rng.uniform(0.004, 0.014)
+            drawing.ellipse(
+                [(x - radius) * scale, (y - radius) * scale, (x + radius) * scale, (y + radius) * scale], fill=255
+            )
+
+    return _grey(
+        ink(rng, digit, (side, side), height, rng.uniform(0.07, 0.12), _place(rng, (side, side), height), dirt), 1, 0
+    )
+
+
+def at_the_border(rng: Rng, digit: int) -> Picture:
+    """A digit drawn as large as its picture, or pushed into a corner of it."""
+    side = int(rng.choice([28, 64, 280]))
+    share = ink(rng, digit, (2 * side, 2 * side), side * rng.uniform(0.5, 0.95), rng.uniform(0.07, 0.14))
+    rows, columns = np.nonzero(share.max(axis=1) > 0.5)[0], np.nonzero(share.max(axis=0) > 0.5)[0]
+    y0 = rows[0] if rng.random() < 0.5 else max(0, rows[-1] + 1 - side)
+    x0 = columns[0] if rng.random() < 0.5 else max(0, columns[-1] + 1 - side)
+    return _grey(share[y0 : y0 + side, x0 : x0 + side], 1, 0)
+
+
+def _filled(rng: Rng, digit: int, pen: tuple[float, float] = (0.09, 0.17)) -> np.ndarray:
+    share = ink(rng, digit, (300, 300), 220, rng.uniform(*pen))
+    rows, columns = np.nonzero(share.max(axis=1) > 0.5)[0], np.nonzero(share.max(axis=0) > 0.5)[0]
+    return share[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _fitted(share: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(share.shape)
+    height, width = (max(1, round(length * scale)) for length in share.shape)
+    small = np.asarray(
+        Image.fromarray(np.rint(255 * share).astype(np.uint8)).resize((width, height), Image.Resampling.BOX), np.float32
+    )
+    fitted = np.zeros((side, side), np.float32)
+    top, left = (side - height) // 2, (side - width) // 2
+    fitted[top : top + height, left : left + width] = small / 255
+    return fitted
+
+
+def filling_16(rng: Rng, digit: int) -> Picture:
+    return _grey(_fitted(_filled(rng, digit), 16), 0, 1)
+
+
+def filling_8(rng: Rng, digit: int) -> Picture:
+    return _grey(_fitted(_filled(rng, digit), 8), 0, 1)
+
+
+def binary_32(rng: Rng, digit: int) -> Picture:
+    return _grey((_fitted(_filled(rng, digit), 32) > 0.5).astype(np.float32), 0, 1)
+
+
+def stretched_16(rng: Rng, digit: int) -> Picture:
+    whole = Image.fromarray(np.rint(255 * _filled(rng, digit)).astype(np.uint8))
+    return np.where(np.asarray(whole.resize((16, 16), Image.Resampling.BOX)) > 127, 255, 0).astype(np.uint8)
+
+
+def blackboard(rng: Rng, digit: int) -> Picture:
+    size = _photo_size(rng)
+    height = min(size) * rng.uniform(0.4, 0.75)
+    share = ink(rng, digit, size, height, rng.uniform(0.05, 0.1), _place(rng, size, height))
+    grain = np.clip(rng.normal(0.8, 0.25, share.shape), 0, 1)
+    return photo(
+        rng, np.array([0.15, 0.22, 0.18]), share * grain, np.array([0.9, 0.9, 0.85]), light(rng, size, 0.6), 0.8
+    )
+
+
+def out_of_focus(rng: Rng, digit: int) -> Picture:
+    size = _photo_size(rng)
+    height = min(size) * rng.uniform(0.45, 0.75)
+    share = ink(rng, digit, size, height, rng.uniform(0.06, 0.11), _place(rng, size, height))
+    return photo(rng, _paper(rng), share, _pen(rng), light(rng, size), 0.035 * height)
+
+
+def broken_pen(rng: Rng, digit: int) -> Picture:
+    """Strokes with gaps: a pen that skips, a five whose bar stands apart."""
+    side = 280
+    share = ink(rng, digit, (side, side), side * rng.uniform(0.5, 0.7), rng.uniform(0.06, 0.1))
+    for _ in range(3):
+        y, x = (rng.uniform(0.25, 0.75) * side for _ in range(2))
+        angle = rng.uniform(0, np.pi)
+        rows, columns = np.mgrid[0:side, 0:side]
+        across = np.abs((columns - x) * np.cos(angle) + (rows - y) * np.sin(angle))
+        near = np.hypot(columns - x, rows - y) < 0.15 * side
+        share = np.where((across < 0.012 * side) & near, 0, share)
+    return _grey(share, 1, 0.1)
+
+
+def paper_on_a_table(rng: Rng, digit: int) -> Picture:
+    """The sheet does not fill the photo: a strip of table along one or two sides."""
+    size = _photo_size(rng)
+    height = min(size) * rng.uniform(0.35, 0.6)
+    middle = (size[0] * rng.uniform(0.45, 0.55), size[1] * rng.uniform(0.45, 0.55))
+    share = ink(rng, digit, size, height, rng.uniform(0.05, 0.1), middle)
+    y, x = np.mgrid[0 : size[1], 0 : size[0]]
+    angle = np.deg2rad(rng.choice([0, 90, 180, 270]) + rng.normal(0, 4))
+    away = (x - size[0] / 2) * np.cos(angle) + (y - size[1] / 2) * np.sin(angle)
+    reach = size[0] / 2 * abs(np.cos(angle)) + size[1] / 2 * abs(np.sin(angle))
+    table = (away > reach * rng.uniform(0.8, 0.95)).astype(np.float32)[:, :, None]
+    paper = _paper(rng) * (1 - table) + np.array([0.45, 0.3, 0.2]) * rng.uniform(0.4, 1.1) * table
+    return photo(rng, paper, share * (1 - table[:, :, 0]), _pen(rng), light(rng, size))
+
+
+SCENES: dict[str, Callable[[Rng, int], Picture]] = {
+    "light on dark": light_on_dark,
+    "dark on light": dark_on_light,
+    "hairline": hairline,
+    "marker": marker,
+    "pale": pale,
+    "on nothing": on_nothing,
+    "coloured": coloured,
+    "phone": phone,
+    "shadow": shadowed,
+    "small in a photo": small_in_photo,
+    "ruled paper": ruled_paper,
+    "squared paper": squared_paper,
+    "frame": framed,
+    "underlined": underlined,
+    "specks": specked,
+    "at the border": at_the_border,
+    "filling 16": filling_16,
+    "filling 8": filling_8,
+    "binary 32": binary_32,
+    "stretched 16": stretched_16,
+    "blackboard": blackboard,
+    "out of focus": out_of_focus,
+    "broken pen": broken_pen,
+    "paper on a table": paper_on_a_table,
+}

@@ -1,0 +1,140 @@
+"""The pages people read against the project: every route, setting, dependency and verb is where they look for it."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from service.settings import describe, table
+from tests.api.contract import parameters_of
+
+ROOT = Path(__file__).resolve().parent.parent
+README, ARCHITECTURE, CONTRIBUTING = (
+    (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+)
+# Files that pages load; no one calls them by hand.
+ASSETS = {"/docs/<path:asset>", "/web/<path:name>"}
+
+
+def commands(text):
+    """Every curl command of a page, its lines joined."""
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    joined = "\n".join(blocks).replace("\\\n", " ")
+    return [line.strip() for line in joined.splitlines() if line.strip().startswith("curl ")]
+
+
+def split(command):
+    """(method, url) of a curl command."""
+    words = shlex.split(command)
+    (url,) = [word for word in words if word.startswith("http")]
+    sends = {"--data-binary", "-F", "--form", "-d", "--data", "--json"} & set(words)
+    method = words[words.index("-X") + 1] if "-X" in words else "POST" if sends else "GET"
+    return method, urlsplit(url)
+
+
+def test_every_route_is_in_the_readme(app):
+    rules = {re.sub(r"<\w+:(\w+)>", r"<\1>", rule.rule) for rule in app.url_map.iter_rules() if rule.rule not in ASSETS}
+    assert sorted(rule for rule in rules if f"{rule}`" not in README) == []
+
+
+def test_every_call_that_the_readme_names_is_a_route(app):
+    rules = {
+        (method, re.sub(r"<\w+:(\w+)>", r"<\1>", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods
+    }
+    named = set(re.findall(r"`(GET|POST|PUT|DELETE) (/\S*?)`", README))
+    assert named
+    assert named - rules == set()
+
+
+def test_the_readme_has_a_command_for_every_main_call():
+    paths = {split(command)[1].path for command in commands(README)}
+    assert paths >= {"/v1/classify", "/v1/feature-maps", "/v1/apply-filters"}
+
+
+@pytest.mark.parametrize("command", commands(README) + commands(ARCHITECTURE) + commands(CONTRIBUTING))
+def test_every_command_names_a_route_and_posts_a_file_that_there_is(app, command):
+    method, url = split(command)
+    assert url.netloc == "127.0.0.1:8000"
+    app.url_map.bind("127.0.0.1").match(url.path, method)
+    for name in re.findall(r"@([\w./-]+)", command):
+        assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("command", [command for command in commands(README) if "?" in command or " -F " in command])
+def test_every_command_gives_options_that_the_call_takes(command):
+    method, url = split(command)
+    fields = re.findall(r"-F '?(\w+)=", command)
+    options = [pair.partition("=")[0] for pair in url.query.split("&") if pair]
+    declared = set(parameters_of(url.path, method.lower(), "query"))
+    assert set(options) | set(fields) <= declared | {"image"}
+
+
+def test_the_readme_has_the_table_of_settings():
+    assert table() in README
+
+
+@pytest.mark.parametrize(("variable", "default", "meaning"), describe())
+def test_every_setting_is_in_the_readme_with_its_default(variable, default, meaning):
+    assert f"| `{variable}` | {default} | {meaning} |" in README
+
+
+def test_the_readme_names_no_setting_that_there_is_not():
+    # FILTERSCOPE_MNIST and FILTERSCOPE_PROOF are for training and tests.
+    known = {variable for variable, *_ in describe()} | {"FILTERSCOPE_MNIST", "FILTERSCOPE_PROOF"}
+    assert set(re.findall(r"FILTERSCOPE_[A-Z_]*[A-Z]", README + CONTRIBUTING)) <= known
+
+
+def dependencies():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [re.match(r"[\w.-]+", line)[0] for line in project["dependencies"]]
+
+
+@pytest.mark.parametrize("package", dependencies())
+def test_every_dependency_has_a_reason(package):
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", ARCHITECTURE, re.MULTILINE)
+    assert [why for names, why in rows if package in re.split(r",\s*", names.strip()) and why.strip()]
+
+
+def test_every_dependency_is_pinned_with_its_hash():
+    pinned = (ROOT / "deploy" / "requirements.txt").read_text(encoding="utf-8").lower()
+    for package in dependencies():
+        name = re.escape(package.lower()).replace("_", "[-_]").replace(r"\-", "[-_]")
+        assert re.search(rf"^{name}==\S+.*\\\n\s+--hash=sha256:", pinned, re.MULTILINE), package
+
+
+def verbs():
+    return re.findall(r"^([a-z-]+):.*?##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("verb", sorted(set(verbs()) - {"help"}))
+def test_every_verb_is_explained(verb):
+    assert f"`make {verb}`" in CONTRIBUTING or re.search(rf"\bmake {verb}\b", README)
+
+
+def test_the_pages_name_no_verb_that_there_is_not():
+    named = re.findall(r"(?:`|^)make ([a-z-]+)", README + CONTRIBUTING + ARCHITECTURE, re.MULTILINE)
+    assert set(named) <= set(verbs())
+
+
+@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_every_link_within_the_repository_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
+    local = [link for link in links if not urlsplit(link).scheme]
+    assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_every_file_of_the_service_is_in_the_drawing():
+    paths = [*ROOT.glob("service/*.py"), *ROOT.glob("service/core/*.py"), *ROOT.glob("service/network/*.py")]
+    assert sorted(path.name for path in paths if path.stem != "__init__" and path.name not in ARCHITECTURE) == []
+
+
+def test_the_drawing_names_no_file_that_there_is_not():
+    drawing = re.search(r"```\nservice/\n(.*?)```", ARCHITECTURE, re.DOTALL)[1]
+    named = re.findall(r"^ +([\w.]+\.(?:py|yaml))\b", drawing, re.MULTILINE)
+    assert named
+    assert [name for name in named if not list((ROOT / "service").rglob(name))] == []
