@@ -3,9 +3,11 @@ PYTHON ?= python3
 PORT ?= 8000
 HOST ?= 127.0.0.1
 WORKERS ?=
+ENGINE ?= docker
+BASE_IMAGE ?= python:3.13-slim
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test proof lint format train bench settings lock clean
+.PHONY: help serve test proof lint format train bench image browser settings lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +35,12 @@ train: .venv-test/ready  ## train the digits network again (MNIST is looked for,
 
 bench: .venv-test/ready  ## measure speed beside other libraries, on this machine
 	.venv-test/bin/python -m tests.benchmarks
+
+image:  ## build the container (BASE_IMAGE=python:3.13-slim, ENGINE=docker)
+	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) -f deploy/Dockerfile -t filterscope .
+
+browser:  ## install Debian's Chromium, for the tests of the page
+	apt-get update -q && apt-get install -y -q --no-install-recommends chromium
 
 settings: .venv/ready  ## print every setting, as the README lists them
 	@.venv/bin/python -c "from service.settings import table; print(table())"

@@ -87,7 +87,13 @@ def test_a_body_in_pieces_reaches_flask_whole_with_its_query_and_headers(echo):
     headers = [(b"transfer-encoding", b"chunked"), (b"user-agent", b"me"), (b"accept", b"a/b"), (b"accept", b"c/d")]
     peer = serve(echo, Peer([chunk(b"ab", more=True), chunk(b"cde")]), headers=headers, query=b"a=1%20")
     assert peer.status == 200
-    assert orjson.loads(peer.body) == {"length": 5, "query": "a=1%20", "path": "/echo", "agent": "me", "accept": "a/b,c/d"}
+    assert orjson.loads(peer.body) == {
+        "length": 5,
+        "query": "a=1%20",
+        "path": "/echo",
+        "agent": "me",
+        "accept": "a/b,c/d",
+    }
 
 
 def test_a_declared_length_over_the_limit_is_refused_before_anything_is_read(echo):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tests.drawing import draw, encode
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,7 +129,11 @@ def test_a_half_closed_connection_is_dropped_and_costs_nothing(server):
 
 
 def test_malformed_requests_are_refused_and_the_worker_lives(server):
-    for data in (b"nonsense\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n\r\n"):
+    for data in (
+        b"nonsense\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\n\r\n",
+    ):
         assert not send_raw(server[0], data).startswith(b"HTTP/1.1 2")
     assert post(server[0], encode(draw(1)))[0] == 200
 

@@ -136,6 +136,18 @@ def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@data_option
+@click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
+def report(folder: Path, data: Path | None, part: str) -> None:
+    """Write report.json into a model folder: what every filter does over a whole part."""
+    from training.report import write_report  # noqa: PLC0415
+
+    digits = getattr(load_mnist(find_or_fetch_mnist(data)), part)
+    click.echo(f"{part}: {write_report(folder, digits, part, say=click.echo)}")
+
+
+@main.command()
 @data_option
 @models_option
 @seed_option

@@ -9,11 +9,9 @@ import numpy as np
 
 from service.api import writing
 from service.api.models import filter_weights
-from service.api.options import ApplyFiltersOptions, Filter, Pool
-from service.api.reading import Posted
-from service.core.colour import to_channels, to_grey
-from service.core.convolution import Geometry, activate, activation, geometry, normalise, pool, pool_geometry
-from service.core.digit import prepare
+from service.api.options import Filter, Pool, Stage
+from service.core.colour import to_grey
+from service.core.convolution import Geometry, activate, geometry, normalise, pool, pool_geometry
 from service.core.errors import InvalidKernel, InvalidOption
 from service.core.kernels import check_kernel, preset
 from service.network.bank import correlate_bank
@@ -47,13 +45,8 @@ class Plan:
         """Multiplications, each with its addition."""
         return self.places.multiply_adds * self.channels_in * self.maps_out
 
-    @property
-    def numbers(self) -> int:
-        """Numbers of the last stage asked for."""
-        return self.maps_out * (self.pooled or self.places).count
 
-
-def read_kernels(options: ApplyFiltersOptions, library: Library, limits: Limits) -> list[Kernel]:
+def read_kernels(options: Stage, library: Library, limits: Limits) -> list[Kernel]:
     """
     Make every filter of a request ready: found, checked, normalised, and turned for orientation=convolution.
 
@@ -103,38 +96,20 @@ def _learnt_kernel(posted: Filter, library: Library, pointer: str) -> Kernel:
     return Kernel(posted.name or f"{layer}_{index}", flat, float(biases[index]) + posted.bias)
 
 
-def read_and_plan(
-    posted: Posted[ApplyFiltersOptions], kernels: Sequence[Kernel]
-) -> tuple[list[np.ndarray], list[list[Plan]]]:
+def plan_filters(shape: tuple[int, int, int], kernels: Sequence[Kernel], options: Stage, limits: Limits) -> list[Plan]:
     """
-    Decode every picture to (channels, height, width) float32, and work out what each filter will do to it.
+    Work out what each filter will do to a picture, or maps, of that shape (channels, height, width).
 
-    raises: what decoding raises, and InvalidKernel where a filter does not fit
+    raises: InvalidKernel or InvalidOption where one does not fit
     """
-    options = posted.options
-    activation(options.activation)
-
-    def work(picture: np.ndarray) -> tuple[np.ndarray, list[Plan]]:
-        image = (prepare(picture).image[None] / np.float32(255)) if options.prepare == "auto" else to_channels(picture)
-        return image, _plan(image, kernels, options, posted.limits)
-
-    planned = posted.each(work, any_value=True)
-    return [image for image, _ in planned], [plans for _, plans in planned]
-
-
-def _plan(image: np.ndarray, kernels: Sequence[Kernel], options: ApplyFiltersOptions, limits: Limits) -> list[Plan]:
     plans = []
-    for index, kernel in enumerate(kernels):
-        places = geometry(image.shape[1:], kernel.weights.shape[-2:], options.stride, options.dilation, options.padding)
+    for kernel in kernels:
+        places = geometry(shape[1:], kernel.weights.shape[-2:], options.stride, options.dilation, options.padding)
         _check_padding(places, limits)
-        pooled = _pool_places(options.pool, places) if options.pool else None
+        pooled = pool_places(options.pool, places.patches) if options.pool else None
         is_colour = kernel.weights.ndim == 3
-        if is_colour and len(kernel.weights) != len(image):
-            raise InvalidKernel(
-                f"this filter has {len(kernel.weights)} channels, the picture has {len(image)}", f"/filters/{index}"
-            )
-        maps_out = len(image) if options.channels == "each" and not is_colour else 1
-        plans.append(Plan(places, pooled, len(image) if is_colour else 1, maps_out))
+        maps_out = shape[0] if options.channels == "each" and not is_colour else 1
+        plans.append(Plan(places, pooled, shape[0] if is_colour else 1, maps_out))
     return plans
 
 
@@ -147,27 +122,28 @@ def _check_padding(places: Geometry, limits: Limits) -> None:
         raise InvalidOption(f"a padded picture may have {allowed} pixels, this has {width} x {height}", "/padding")
 
 
-def _pool_places(asked: Pool, places: Geometry) -> Geometry:
-    return pool_geometry(places.patches, asked.size, asked.stride)
+def pool_places(asked: Pool, shape: tuple[int, int]) -> Geometry:
+    """Where a pooling of maps of (rows, columns) stops."""
+    return pool_geometry(shape, asked.size, asked.stride)
 
 
-def check_size(plans: Sequence[Sequence[Plan]], form: str, limits: Limits) -> None:
-    """Refuse, before the work, a request over the limits on work or on the size of its answer."""
-    every = [plan for each in plans for plan in each]
-    work = sum(plan.multiply_adds for plan in every)
-    if work > limits.max_multiply_adds:
-        raise InvalidOption(
-            f"a request may need {limits.max_multiply_adds} multiply-adds, this needs {work}", "/filters"
-        )
-    before_pooling = sum(plan.maps_out * plan.places.count for plan in every)
-    if form == "json":
-        writing.check_numbers(sum(plan.numbers for plan in every), limits)
-    writing.check_bytes(4 * before_pooling, limits)
+def check_filters_fit(kernels: Sequence[Kernel], channels_in: int, *, is_first: bool, channels: str) -> None:
+    """Raise InvalidKernel where a filter has not the channels of what it reads."""
+    read = "the picture has" if is_first else "it reads"
+    for index, kernel in enumerate(kernels):
+        pointer = f"/filters/{index}"
+        if kernel.weights.ndim == 3 and len(kernel.weights) != channels_in:
+            raise InvalidKernel(f"this filter has {len(kernel.weights)} channels, {read} {channels_in}", pointer)
+        # A picture's channels have a grey; maps have none.
+        if kernel.weights.ndim == 2 and not is_first and channels_in > 1 and channels != "each":
+            raise InvalidKernel(
+                f"a 2-D filter meets {channels_in} maps: give it {channels_in} channels to sum over, or "
+                "channels=each to be applied to every map",
+                pointer,
+            )
 
 
-def respond(
-    image: np.ndarray, kernels: Sequence[Kernel], plans: Sequence[Plan], options: ApplyFiltersOptions
-) -> list[np.ndarray]:
+def respond(image: np.ndarray, kernels: Sequence[Kernel], plans: Sequence[Plan], options: Stage) -> list[np.ndarray]:
     """
     The last stage asked for, per filter: (rows, columns), or (channels, rows, columns) with channels=each.
 
@@ -183,18 +159,21 @@ def respond(
         # What overflows is refused below, in words.
         with np.errstate(over="ignore", invalid="ignore"):
             for index, maps in zip(members, _run_bank(image, bank, plans[members[0]].places, options), strict=True):
-                responses[index] = _finish(maps, options)
+                responses[index] = finish(maps, options)
     done = [response for response in responses if response is not None]
-    for index, response in enumerate(done):
-        if not (np.isfinite(response.min()) and np.isfinite(response.max())):
-            name = kernels[index].name
-            raise InvalidKernel(f"the response to {name!r} must fit 32-bit floats, it overflows", f"/filters/{index}")
+    check_finite_response(done, [kernel.name for kernel in kernels])
     return done
 
 
-def _run_bank(
-    image: np.ndarray, bank: Sequence[Kernel], places: Geometry, options: ApplyFiltersOptions
-) -> Sequence[np.ndarray]:
+def check_finite_response(responses: Sequence[np.ndarray], names: Sequence[str] = ()) -> None:
+    """Raise InvalidKernel where a response overflowed."""
+    for index, response in enumerate(responses):
+        if not (np.isfinite(response.min()) and np.isfinite(response.max())):
+            name = names[index] if names else f"map {index}"
+            raise InvalidKernel(f"the response to {name!r} must fit 32-bit floats, it overflows", f"/filters/{index}")
+
+
+def _run_bank(image: np.ndarray, bank: Sequence[Kernel], places: Geometry, options: Stage) -> Sequence[np.ndarray]:
     weights = np.stack([kernel.weights for kernel in bank])
     biases = np.array([kernel.bias for kernel in bank], np.float32)
     if weights.ndim == 4:
@@ -211,7 +190,8 @@ def _grey_plane(image: np.ndarray) -> np.ndarray:
     return image if len(image) == 1 else to_grey(image.transpose(1, 2, 0))[None]
 
 
-def _finish(maps: np.ndarray, options: ApplyFiltersOptions) -> np.ndarray:
+def finish(maps: np.ndarray, options: Stage) -> np.ndarray:
+    """The activation and the pooling asked for; maps: (..., rows, columns)."""
     activated = activate(options.activation, maps)
     if options.pool is None:
         return activated

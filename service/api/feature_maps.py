@@ -135,7 +135,12 @@ def _write_layer(
 
 
 def _write_map(index: int, values: np.ndarray, *, with_stats: bool) -> dict[str, Any]:
-    members: dict[str, Any] = {"index": index, "min": values.min(), "max": values.max(), "mean": values.mean()}
+    members: dict[str, Any] = {
+        "index": index,
+        "min": values.min(),
+        "max": values.max(),
+        "mean": np.float32(values.mean(dtype=np.float64)),
+    }
     if with_stats:
         exact = values.astype(np.float64)
         members |= {

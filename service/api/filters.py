@@ -7,13 +7,25 @@ import numpy as np
 from flask import Blueprint, Response, request
 
 from service.api import writing
-from service.api.applying import Kernel, Plan, check_size, read_and_plan, read_kernels, respond
+from service.api.applying import Plan
 from service.api.caching import revalidated
+from service.api.chains import (
+    Chain,
+    PlannedStep,
+    check_size,
+    names_of,
+    plan_chain,
+    read_steps,
+    receptive_field,
+    run_chain,
+)
 from service.api.options import ApplyFiltersOptions, PresetListOptions, PresetOptions
 from service.api.pictures_of_maps import draw_batch, draw_kernels, used_range
 from service.api.reading import read_options, read_posted
 from service.core.cards import filter_card
+from service.core.convolution import check_pair
 from service.core.kernels import PRESETS, preset
+from service.core.snippets import SnippetFilter, SnippetStep, snippet
 from service.network.sessions import Library
 from service.settings import Settings
 
@@ -29,19 +41,18 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         posted = read_posted(request, ApplyFiltersOptions, settings)
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
-        kernels = read_kernels(options, library, settings)
-        images, plans = read_and_plan(posted, kernels)
-        check_size(plans, form, settings)
-        answers = [respond(image, kernels, each, options) for image, each in zip(images, plans, strict=True)]
+        steps = read_steps(options, library, settings)
+        chains = posted.each(lambda picture: plan_chain(picture, steps, options, settings), any_value=True)
+        check_size(chains, form, settings)
+        answers = [run_chain(chain) for chain in chains]
+        if form == "json":
+            results = [_write(chain, maps, options) for chain, maps in zip(chains, answers, strict=True)]
+            return writing.json(writing.envelope(results))
+        named = [dict(zip(names_of(chain), maps, strict=True)) for chain, maps in zip(chains, answers, strict=True)]
         if form == "npz":
-            arrays = {
-                f"{i}/{k.name}": maps for i, each in enumerate(answers) for k, maps in zip(kernels, each, strict=True)
-            }
-            return writing.npz(arrays)
-        if form == "png":
-            return writing.png(*draw_batch([_by_name(kernels, each) for each in answers], options))
-        results = [_write(kernels, planned, maps, options) for planned, maps in zip(plans, answers, strict=True)]
-        return writing.json(writing.envelope(results))
+            return writing.npz({f"{i}/{name}": maps for i, each in enumerate(named) for name, maps in each.items()})
+        batch = [{name: maps if maps.ndim == 3 else maps[None] for name, maps in each.items()} for each in named]
+        return writing.png(*draw_batch(batch, options))
 
     @routes.get("/v1/filters")
     def presets() -> Response:
@@ -69,30 +80,69 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     return routes
 
 
-def _by_name(kernels: Sequence[Kernel], answers: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    return {k.name: maps if maps.ndim == 3 else maps[None] for k, maps in zip(kernels, answers, strict=True)}
-
-
-def _write(
-    kernels: Sequence[Kernel], plans: Sequence[Plan], answers: Sequence[np.ndarray], options: ApplyFiltersOptions
-) -> dict[str, Any]:
-    filters = []
+def _write(chain: Chain, answers: Sequence[np.ndarray], options: ApplyFiltersOptions) -> dict[str, Any]:
+    last = chain.steps[-1]
     shared = _shared_range(answers, options)
-    for kernel, plan, maps in zip(kernels, plans, answers, strict=True):
+    filters = []
+    for index, (name, maps) in enumerate(zip(names_of(chain), answers, strict=True)):
         members: dict[str, Any] = {
-            "name": kernel.name,
+            "name": name,
             "shape": list(maps.shape),
             "min": maps.min(),
             "max": maps.max(),
-            "mean": np.float32(maps.mean(dtype=np.float64)),
+            "mean": maps.mean(),
             "range": shared or _own_range(maps, options),
-            "weights": kernel.weights,
-            "bias": kernel.bias,
         }
-        if plan.places != plans[0].places:
-            members["geometry"] = _write_geometry(plan)
+        if last.plans:
+            members |= _write_filter(last, index, with_card=options.card)
         filters.append(members | {"response": maps})
-    return {"filters": filters, "geometry": _write_geometry(plans[0])}
+    result: dict[str, Any] = {"filters": filters}
+    if last.plans:
+        result["geometry"] = _write_geometry(last.plans[0])
+    if options.stages:
+        result["stages"] = [_write_step(chain, index) for index in range(len(chain.steps))]
+    if options.snippet:
+        result["snippet"] = snippet(options.snippet, [_as_code(step) for step in chain.steps], chain.image)
+    return result | {"prepared": writing.prepared(chain.prepared, with_image=options.prepared_image)}
+
+
+def _as_code(planned: PlannedStep) -> SnippetStep:
+    stage = planned.step.stage
+    pooled = planned.pooled or next((plan.pooled for plan in planned.plans), None)
+    return SnippetStep(
+        [
+            SnippetFilter(kernel.name, kernel.weights, kernel.bias, plan.places.pads)
+            for kernel, plan in zip(planned.step.kernels, planned.plans, strict=True)
+        ],
+        check_pair("stride", stage.stride, least=1),
+        check_pair("dilation", stage.dilation, least=1),
+        stage.pad_mode,
+        stage.pad_value,
+        stage.channels == "each",
+        stage.activation,
+        (stage.pool.kind, pooled.kernel, pooled.stride) if stage.pool and pooled else None,
+    )
+
+
+def _write_filter(step: PlannedStep, index: int, *, with_card: bool) -> dict[str, Any]:
+    kernel, plan = step.step.kernels[index], step.plans[index]
+    members: dict[str, Any] = {"weights": kernel.weights, "bias": kernel.bias}
+    if with_card:
+        members["card"] = filter_card(kernel.weights, kernel.bias)
+    return members | ({"geometry": _write_geometry(plan)} if plan.places != step.plans[0].places else {})
+
+
+def _write_step(chain: Chain, index: int) -> dict[str, Any]:
+    """What one step of a chain made of the picture, in size."""
+    step = chain.steps[index]
+    rows, columns = receptive_field(chain.steps[: index + 1])
+    members: dict[str, Any] = {
+        "shape": list(step.out_shape),
+        "parameters": step.parameters,
+        "multiply_adds": step.multiply_adds,
+        "receptive_field": {name: [getattr(rows, name), getattr(columns, name)] for name in ("size", "jump", "start")},
+    }
+    return members | ({"geometry": _write_geometry(step.plans[0])} if step.plans else {})
 
 
 def _shared_range(answers: Sequence[np.ndarray], options: ApplyFiltersOptions) -> Any:

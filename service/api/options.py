@@ -142,13 +142,29 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     filter: Whole | None = None
 
 
-class ApplyFiltersOptions(PictureOptions, frozen=True, kw_only=True):
-    """POST /v1/apply-filters."""
+class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One step of a chain: filters, then an activation, then a pooling, each of them optional."""
 
-    STRUCTURES: ClassVar = ("filters", "pool")
+    filters: tuple[Filter, ...] = ()
+    stride: Pair = 1
+    dilation: Pair = 1
+    padding: str | Step | list[Step] = "valid"
+    pad_mode: str = "zero"
+    pad_value: Finite = 0.0
+    orientation: Literal["correlation", "convolution"] = "correlation"
+    normalize: str = "none"
+    channels: Literal["grey", "each"] = "grey"
+    activation: str = "linear"
+    pool: Pool | None = None
+
+
+class ApplyFiltersOptions(PictureOptions, frozen=True, kw_only=True):
+    """POST /v1/apply-filters; `stages` is a chain of such steps, in place of one."""
+
+    STRUCTURES: ClassVar = ("filters", "pool", "stages")
     LISTS: ClassVar = ("stride", "dilation", "padding")
 
-    filters: tuple[Filter, ...]
+    filters: tuple[Filter, ...] = ()
     prepare: Literal["auto", "none"] = "none"
     stride: Pair = 1
     dilation: Pair = 1
@@ -160,6 +176,9 @@ class ApplyFiltersOptions(PictureOptions, frozen=True, kw_only=True):
     pool: Pool | None = None
     normalize: str = "none"
     channels: Literal["grey", "each"] = "grey"
+    stages: tuple[Stage, ...] = ()
+    card: bool = False
+    snippet: Literal["numpy", "torch"] | None = None
     range: Range = "layer"
     lo: Finite | None = None
     hi: Finite | None = None

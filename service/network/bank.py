@@ -97,7 +97,8 @@ def _correlate_directly(picture: Floats, bank: Bank, geometry: Geometry, border:
     """Fill `maps` by a session that is given the kernels."""
     session = _session_for_any(geometry.stride, geometry.dilation)
     scratch = Scratch()
-    for rows, columns in _tiles(geometry, max(TILE_CELLS // (len(maps) * _tile_columns(geometry)), 1)):
+    tile_columns = _tile_columns(geometry, len(picture))
+    for rows, columns in _tiles(geometry, tile_columns, max(TILE_CELLS // (len(maps) * tile_columns), 1)):
         tile = padded_bands(picture, *_reads(geometry, rows, columns), border, scratch=scratch)
         feeds = {"image": tile.swapaxes(0, 1), "kernels": bank[0], "biases": bank[1]}
         maps[:, rows, columns] = session.run(None, feeds)[0][0]
@@ -113,7 +114,7 @@ def _correlate_in_bands(
     session = make(geometry.stride, geometry.dilation, kernels.shape, kernels.tobytes(), biases.tobytes())
     binding = session.io_binding()
     band_scratch, answer_scratch = Scratch(), Scratch()
-    for rows, columns in _tiles(geometry, LANES * band_rows, least=LANES):
+    for rows, columns in _tiles(geometry, _tile_columns(geometry, len(picture)), LANES * band_rows, LANES):
         band = (rows.stop - rows.start) // LANES
         reads, step = _reads(geometry, rows, columns), band * geometry.stride[0]
         bands = padded_bands(picture, *reads, border, LANES, step, band_scratch)
@@ -133,7 +134,7 @@ def _correlate_in_bands(
 
 def _band_rows(geometry: Geometry, channels: int) -> int:
     """Choose how many rows of the map a band has; 0 where there is no room for sixteen bands of a single row."""
-    columns = _tile_columns(geometry)
+    columns = _tile_columns(geometry, channels)
     width = (columns - 1) * geometry.stride[1] + geometry.reach[1]
     readable_rows = READ_CELLS // (channels * LANES * width)
     if geometry.rows < LANES or readable_rows < geometry.reach[0]:
@@ -141,18 +142,18 @@ def _band_rows(geometry: Geometry, channels: int) -> int:
     return max(min(TILE_CELLS // (LANES * columns), (readable_rows - geometry.reach[0]) // geometry.stride[0] + 1), 1)
 
 
-def _tile_columns(geometry: Geometry) -> int:
-    """Cut wide maps evenly."""
-    return math.ceil(geometry.columns / math.ceil(geometry.columns / TILE_COLUMNS))
+def _tile_columns(geometry: Geometry, channels: int) -> int:
+    """Cut wide maps evenly, and more narrowly where kernels are so tall that the bands would read too much."""
+    readable = max(READ_CELLS // (2 * channels * LANES * geometry.reach[0]), 256)
+    return math.ceil(geometry.columns / math.ceil(geometry.columns / min(TILE_COLUMNS, readable)))
 
 
-def _tiles(geometry: Geometry, most: int, least: int = 1) -> Iterator[tuple[slice, slice]]:
+def _tiles(geometry: Geometry, columns: int, most: int, least: int = 1) -> Iterator[tuple[slice, slice]]:
     """
-    Cut a map into tiles of at most `most` rows, each a multiple of `least`.
+    Cut a map into tiles of so many columns, and of at most `most` rows, a multiple of `least`.
 
     Rows that are left over at the end make a tile with some that were in the one before.
     """
-    columns = _tile_columns(geometry)
     for left in range(0, geometry.columns, columns):
         across = slice(left, min(left + columns, geometry.columns))
         top = 0
@@ -207,10 +208,10 @@ def padded_bands(
             bands[..., part] = value
             continue
         cells = slice(beneath.start, beneath.stop) if is_inside else source_cells(beneath, width, mode)
-        lines = _padded_lines(picture, rows, cells, border)
-        down, stride = lines.strides[1], (lines.strides[0], step * lines.strides[1])
+        lines = _padded_lines(picture, rows, cells, border)  # (C, rows, columns of the part)
+        channel, down, across = lines.strides
         bands[..., part] = as_strided(
-            lines, (*shape[:3], lines.shape[2]), (*stride, down, lines.strides[2]), writeable=False
+            lines, (*shape[:3], lines.shape[2]), (channel, step * down, down, across), writeable=False
         )
     return bands
 

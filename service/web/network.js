@@ -225,5 +225,5 @@ function shiftWords({ state, data }) {
   const parts = names.map((name) => `${name.replace(".act", "")} ${plainPercent(difference(before[name].data, after[name].data))}`);
   const logits = difference(before.logits.data, after.logits.data);
   const way = `${short(state.shift[0])} right, ${short(state.shift[1])} down`;
-  return `Shifted by ${way}. Change of each layer, as a share of what it was: ${parts.join(", ")}, logits ${percent(logits)}.`;
+  return `Shifted by ${way}. Change of each layer, as a share of what it was: ${parts.join(", ")}, logits ${plainPercent(logits)}.`;
 }

@@ -147,7 +147,7 @@ function drawPicture(view, { pads: [top, left, bottom, right], patch_size: [heig
   const { patch } = cut(input.unit, { rows: 28, columns: 28 }, { top: -top, left: -left, height: rows, width: columns });
   paint(view.picture, patch, rows, columns, colourTable("pencil", theme), [0, 1]);
   resize(view.picture, columns * CELL, rows * CELL);
-  const [y, x] = [corners[place][0] + cornerOffset(corners, top), corners[place][1] + cornerOffset(corners, left)];
+  const [y, x] = [corners[place][0] + top, corners[place][1] + left]; // corners count from the picture, not its padding
   frame(view.window, { top: y, left: x, height, width }, rows, columns);
   frame(view.edges, edge[1] ? { top: 0, left: columns - edge[1], height: rows, width: edge[1] } : null, rows, columns);
   frame(view.edgesBelow, edge[0] ? { top: rows - edge[0], left: 0, height: edge[0], width: columns } : null, rows, columns);
@@ -155,11 +155,6 @@ function drawPicture(view, { pads: [top, left, bottom, right], patch_size: [heig
   set(view.scrub, "value", place);
   view.scrub.value = String(place);
   set(view.scrub, "aria-valuetext", `patch ${place + 1} of ${view.total}`);
-}
-
-// Corners are given in the picture's own pixels, negative in the padding.
-function cornerOffset(corners, pad) {
-  return corners[0][0] < 0 || corners[0][1] < 0 || pad === 0 ? pad : 0;
 }
 
 function drawSums(view, { filters: [{ response, shape: [rows, columns] }] }, _, place, theme) {

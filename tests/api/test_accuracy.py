@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.drawing import encode, npy
 
+from tests.drawing import encode, npy
 from training.data import find_mnist, load_mnist
 
 

@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+
 from tests.drawing import draw, encode, npy
 
 

@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 import pytest
-from tests.drawing import draw, encode, npy
 
 from service.network.passport import Passport
 from service.settings import SHIPPED_MODELS
+from tests.drawing import draw, encode, npy
 
 MODELS = sorted(path.parent for path in SHIPPED_MODELS.glob("*/*/passport.json"))
 

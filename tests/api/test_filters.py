@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+
 from tests.drawing import draw, encode, npy
 
 
@@ -51,11 +52,14 @@ def test_responses_are_what_pytorch_computes_over_random_geometries(client, proo
     modes = {"zero": "constant", "replicate": "replicate", "mirror": "reflect", "circular": "circular"}
     for case in geometries(300 if proof else 40, seed=11):
         filters = [
-            {"weights": kernel.tolist(), "bias": bias} for kernel, bias in zip(case["kernels"], case["biases"], strict=False)
+            {"weights": kernel.tolist(), "bias": bias}
+            for kernel, bias in zip(case["kernels"], case["biases"], strict=False)
         ]
         options = {name: case[name] for name in ("stride", "dilation", "padding", "pad_mode")}
         pool = {"kind": "avg", "size": 2}
-        result = result_of(apply(client, case["image"], filters=filters, activation="tanh", pool=pool, scale=1, **options))
+        result = result_of(
+            apply(client, case["image"], filters=filters, activation="tanh", pool=pool, scale=1, **options)
+        )
         top, left, bottom, right = case["padding"]
         image = torch.from_numpy(case["image"])[None, None]
         padded = torch.nn.functional.pad(image, (left, right, top, bottom), modes[case["pad_mode"]])
@@ -107,7 +111,9 @@ def test_colour_is_seen_as_grey_or_channel_by_channel_or_summed(client):
 
 def test_a_learnt_filter_answers_what_the_network_itself_responds(client):
     posted = draw(3, 28, dark_on_light=False)
-    maps = client.post("/v1/feature-maps?prepare=none&layers=conv1.pre", data=npy(posted)).json["results"][0]["layers"][0]
+    maps = client.post("/v1/feature-maps?prepare=none&layers=conv1.pre", data=npy(posted)).json["results"][0]["layers"][
+        0
+    ]
     learnt = {"model": "digits", "layer": "conv1", "filter": 2}
     layer = client.get("/v1/models/digits").json["layers"][0]
     result = result_of(apply(client, posted, filters=[learnt], stride=layer["stride"], padding=layer["pads"]))
@@ -116,7 +122,9 @@ def test_a_learnt_filter_answers_what_the_network_itself_responds(client):
 
 def test_filters_ride_in_a_query_a_form_and_json_alike(client):
     picture, filters = encode(draw(4, 40)), [{"preset": "sobel", "angle": 90}]
-    by_query = client.post("/v1/apply-filters", data=picture, query_string={"filters": json.dumps(filters), "stride": "2,3"})
+    by_query = client.post(
+        "/v1/apply-filters", data=picture, query_string={"filters": json.dumps(filters), "stride": "2,3"}
+    )
     by_form = client.post(
         "/v1/apply-filters",
         data={"image": (io.BytesIO(picture), "4.png"), "filters": json.dumps(filters), "stride": "2,3"},
@@ -171,7 +179,9 @@ def test_a_bad_filter_is_refused_with_what_was_wanted(client, filters, status, s
     answer = apply(client, np.eye(10), filters=filters)
     assert answer.status_code == status, answer.text
     assert says in answer.json["detail"]
-    assert answer.json["errors"][0]["pointer"].startswith(("/filters", "/image", "/size", "/sigma", "/model", "/preset"))
+    assert answer.json["errors"][0]["pointer"].startswith(
+        ("/filters", "/image", "/size", "/sigma", "/model", "/preset")
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tests.drawing import draw, encode, npy
-from tests.test_server import free_port, wait_until_ready
 
 from service.core.digit import prepare
+from tests.drawing import draw, encode, npy
+from tests.test_server import free_port, wait_until_ready
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROUNDS = 5
@@ -108,7 +108,7 @@ def measure(port, pid, path, row, count):
     return (cpu_seconds(pid) - before) / count * 1e6, statistics.median(walls) * 1e3
 
 
-def main(count=int(sys.argv[1]) if len(sys.argv) > 1 else 1000):
+def main(count=1000):
     naive = [
         "--log-level",
         "error",
@@ -144,4 +144,4 @@ def main(count=int(sys.argv[1]) if len(sys.argv) > 1 else 1000):
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,229 @@
+"""
+Code that computes a response again, in NumPy or PyTorch: the kernels and the geometry written out, nothing imported
+from this project.
+
+A snippet defines respond(image), which takes a picture (channels, height, width) and returns the responses in order.
+Where the picture is small it is written out too, and `responses` is computed at the end.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.colour import LUMA
+from service.core.convolution import Pads, Pair, activation
+
+LIBRARIES = ("numpy", "torch")
+# A picture of at most this many numbers is written into the snippet.
+SMALL_PICTURE = 3 * 32 * 32
+
+
+@dataclass(frozen=True, slots=True)
+class SnippetFilter:
+    """weights: (rows, columns) or (channels, rows, columns), as they are laid on (correlation)."""
+
+    name: str
+    weights: NDArray[np.float32]
+    bias: float
+    pads: Pads
+
+
+@dataclass(frozen=True, slots=True)
+class SnippetStep:
+    """One step: filters (or none), then the activation, then the pooling: (kind, size, stride), or none."""
+
+    filters: Sequence[SnippetFilter]
+    stride: Pair
+    dilation: Pair
+    pad_mode: str
+    pad_value: float
+    each_channel: bool
+    activation: str
+    pool: tuple[str, Pair, Pair] | None
+
+
+def snippet(library: str, steps: Sequence[SnippetStep], image: NDArray[np.float32]) -> str:
+    """
+    Write the code.
+
+    library: "numpy" or "torch"   image: (channels, height, width), as the filters saw it
+
+    >>> step = SnippetStep([SnippetFilter("sum", np.ones((2, 2), np.float32), 0.5, (0, 0, 0, 0))], (1, 1), (1, 1),
+    ...                    "zero", 0.0, False, "relu", None)
+    >>> names = {}
+    >>> exec(snippet("numpy", [step], np.ones((1, 2, 2), np.float32)), names)
+    >>> names["responses"]
+    [array([[4.5]])]
+    """
+    write = {"numpy": _NumPy, "torch": _PyTorch}[library]()
+    last = len(steps) - 1
+    body = [line for number, step in enumerate(steps) for line in write.step(number, step, is_last=number == last)]
+    filters = [line for number, step in enumerate(steps) for line in _filters(number, step)]
+    used = {name for step in steps for name in _helpers(step)}
+    helpers = [text for name, text in write.helpers.items() if name in used]
+    parts = [write.imports.strip(), *filters, *(f"\n{text.strip()}\n" for text in helpers), "", "def respond(image):"]
+    parts += [f'    """image: ({image.shape[0]}, {image.shape[1]}, {image.shape[2]}), 0 black, 1 white."""', *body]
+    if image.size <= SMALL_PICTURE:
+        parts += ["", "", f"image = {write.array.format(_literal(image))}", "responses = respond(image)"]
+    return "\n".join(parts) + "\n"
+
+
+def _helpers(step: SnippetStep) -> list[str]:
+    return (["correlate"] if step.filters else []) + (["pool"] if step.pool else [])
+
+
+def _filters(number: int, step: SnippetStep) -> list[str]:
+    """The filters of a step as a list: name, weights, bias, padding (top, left, bottom, right)."""
+    if not step.filters:
+        return []
+    rows = [
+        f"    ({json.dumps(each.name)}, {_literal(each.weights)}, {np.float32(each.bias)!s}, {tuple(each.pads)}),"
+        for each in step.filters
+    ]
+    return ["", f"FILTERS_{number} = [  # name, weights, bias, cells added (top, left, bottom, right)", *rows, "]"]
+
+
+def _literal(array: NDArray[np.float32]) -> str:
+    """Nested lists of the shortest decimals that read back as the same float32."""
+    if array.ndim == 0:
+        return str(array[()])
+    return "[" + ", ".join(_literal(part) for part in array) + "]"
+
+
+class _NumPy:
+    imports = "import numpy as np"
+    array = "np.array({})"
+    helpers: ClassVar[dict[str, str]] = {
+        "correlate": '''
+def correlate(maps, weights, bias, pads, stride, dilation, mode, value):
+    """maps: (channels, height, width), weights: (channels, rows, columns), summed over channels."""
+    top, left, bottom, right = pads
+    border = {"constant_values": value} if mode == "constant" else {}
+    padded = np.pad(maps, ((0, 0), (top, bottom), (left, right)), mode=mode, **border)
+    reach = [(size - 1) * gap + 1 for size, gap in zip(weights.shape[1:], dilation)]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=(1, 2))
+    windows = windows[:, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+    return np.einsum("cyxij,cij->yx", windows, weights) + bias
+''',
+        "pool": '''
+def pool(maps, reduce, size, stride):
+    """maps: (..., height, width); one number per window."""
+    windows = np.lib.stride_tricks.sliding_window_view(maps, size, axis=(-2, -1))
+    return reduce(windows[..., :: stride[0], :: stride[1], :, :])
+''',
+    }
+    modes: ClassVar[dict[str, str]] = {
+        "zero": "constant",
+        "constant": "constant",
+        "replicate": "edge",
+        "mirror": "reflect",
+        "symmetric": "symmetric",
+        "circular": "wrap",
+    }
+    activations: ClassVar[dict[str, str]] = {
+        "relu": "np.maximum(x, 0)",
+        "leaky_relu": "np.where(x >= 0, x, {0} * x)",
+        "tanh": "np.tanh(x)",
+        "sigmoid": "np.exp(-np.logaddexp(0, -x))",
+        "abs": "np.abs(x)",
+        "square": "np.square(x)",
+        "softplus": "np.logaddexp(0, x)",
+        "elu": "np.where(x >= 0, x, {0} * np.expm1(np.minimum(x, 0)))",
+        "hard_tanh": "np.clip(x, -1, 1)",
+        "threshold": "np.where(x > {0}, x, 0)",
+    }
+    pools: ClassVar[dict[str, str]] = {
+        "max": "lambda x: x.max(axis=(-2, -1))",
+        "min": "lambda x: x.min(axis=(-2, -1))",
+        "avg": "lambda x: x.mean(axis=(-2, -1))",
+        "l2": "lambda x: np.sqrt(np.square(x).sum(axis=(-2, -1)))",
+    }
+    join = "np.concatenate([answer.reshape(-1, *answer.shape[-2:]) for answer in answers])"
+    grey = "np.tensordot({}, {}, 1)[None]"
+    stack = "np.stack([{} for plane in {}])"
+    start = "np.asarray(image, float)"
+
+    def step(self, number: int, step: SnippetStep, *, is_last: bool) -> list[str]:
+        source = "maps" if number else self.start
+        lines = [f"    maps = {source}"] if not number else []
+        lines += self._correlate(number, step) if step.filters else ["    answers = list(maps)"]
+        name, parameter = activation(step.activation)
+        if name != "linear":
+            applied = self.activations[name].format(parameter)
+            lines.append(f"    answers = [{applied} for x in answers]")
+        if step.pool is not None:
+            kind, size, stride = step.pool
+            lines.append(f"    answers = [pool(x, {self.pools[kind]}, {size}, {stride}) for x in answers]")
+        return [*lines, "    return answers" if is_last else f"    maps = {self.join}"]
+
+    def _correlate(self, number: int, step: SnippetStep) -> list[str]:
+        """Filters with channels sum over them; the others see grey, or each channel."""
+        value = step.pad_value if step.pad_mode == "constant" else 0.0
+        how = f"bias, pads, {step.stride}, {step.dilation}, {self.modes[step.pad_mode]!r}, {value}"
+        over_all = f"correlate(maps, {self.array.format('weights')}, {how})"
+        over_one = f"correlate({{}}, {self.array.format('[weights]')}, {how})"
+        lines, axes = [], {each.weights.ndim for each in step.filters}
+        flat = (
+            self.stack.format(over_one.format("plane[None]"), "maps") if step.each_channel else over_one.format("grey")
+        )
+        if 2 in axes and not step.each_channel:
+            luma = self.grey.format([round(float(part), 3) for part in LUMA], "maps")
+            lines = [f"    grey = maps if len(maps) == 1 else {luma}"]
+        call = over_all if axes == {3} else flat if axes == {2} else f"{over_all} if np.ndim(weights) == 3 else {flat}"
+        return [
+            *lines,
+            "    answers = [",
+            f"        {call}",
+            f"        for _, weights, bias, pads in FILTERS_{number}",
+            "    ]",
+        ]
+
+
+class _PyTorch(_NumPy):
+    imports = "import numpy as np\nimport torch\nfrom torch.nn import functional"
+    array = "torch.tensor({}, dtype=torch.float64)"
+    helpers: ClassVar[dict[str, str]] = {
+        "correlate": '''
+def correlate(maps, weights, bias, pads, stride, dilation, mode, value):
+    """maps: (channels, height, width), weights: (channels, rows, columns), summed over channels."""
+    top, left, bottom, right = pads
+    if mode == "constant":
+        padded = functional.pad(maps, (left, right, top, bottom), value=value)
+    else:  # functional.pad has not every mode, and wants borders narrower than the picture
+        rows, columns = (np.pad(np.arange(n), p, mode) for n, p in zip(maps.shape[1:], [(top, bottom), (left, right)]))
+        padded = maps[:, torch.from_numpy(rows)][:, :, torch.from_numpy(columns)]
+    return functional.conv2d(padded[None], weights[None], stride=stride, dilation=dilation)[0, 0] + bias
+''',
+        "pool": '''
+def pool(maps, reduce, size, stride):
+    """maps: (..., height, width); one number per window."""
+    pooled = reduce(maps.reshape(1, -1, *maps.shape[-2:]), size, stride)[0]
+    return pooled.reshape(*maps.shape[:-2], *pooled.shape[-2:])
+''',
+    }
+    activations: ClassVar[dict[str, str]] = {
+        "relu": "functional.relu(x)",
+        "leaky_relu": "functional.leaky_relu(x, {0})",
+        "tanh": "torch.tanh(x)",
+        "sigmoid": "torch.sigmoid(x)",
+        "abs": "x.abs()",
+        "square": "x.square()",
+        "softplus": "functional.softplus(x)",
+        "elu": "functional.elu(x, {0})",
+        "hard_tanh": "functional.hardtanh(x)",
+        "threshold": "functional.threshold(x, {0}, 0)",
+    }
+    pools: ClassVar[dict[str, str]] = {
+        "max": "functional.max_pool2d",
+        "min": "lambda x, *window: -functional.max_pool2d(-x, *window)",
+        "avg": "functional.avg_pool2d",
+        "l2": "lambda x, *window: torch.sqrt(functional.avg_pool2d(x.square(), *window, divisor_override=1))",
+    }
+    join = "torch.cat([answer.reshape(-1, *answer.shape[-2:]) for answer in answers])"
+    grey = "torch.tensordot(torch.tensor({}, dtype=torch.float64), {}, 1)[None]"
+    stack = "torch.stack([{} for plane in {}])"
+    start = "torch.as_tensor(image, dtype=torch.float64)"

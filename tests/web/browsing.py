@@ -1,0 +1,134 @@
+"""What the tests of the page share: a server of their own, a real Chromium, and a page that must not complain."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: make browser installs one")
+SLOW_MACHINE_MS = 15000
+expect.set_options(timeout=SLOW_MACHINE_MS)
+
+# Strokes in hundredths of the pad, as a hand would draw them.
+SEVEN = [[(24, 20), (45, 19), (74, 20), (64, 42), (54, 62), (46, 84)]]
+ONE = [[(50, 16), (50, 50), (50, 84)]]
+
+
+@contextmanager
+def serving():
+    """Start the service on a free port, and stop it; gives its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
+    environ = os.environ | {"PORT": str(port), "WORKERS": "1", "LOG_LEVEL": "warning"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environ)
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until_ready(origin, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server stopped"
+        try:
+            with urllib.request.urlopen(f"{origin}/readyz", timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("the server was not ready in time")
+
+
+@contextmanager
+def chromium():
+    """Start a headless Chromium; where its sandbox cannot be set up, as in a container, without one."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page that was opened, and everything it complained of."""
+
+    def __init__(self, browser, origin, *, width=1440, height=900, theme="light", **options):
+        self.origin = origin
+        self.complaints, self.urls, self.allowed = [], [], []
+        options = {"reduced_motion": "reduce"} | options
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, accept_downloads=True, **options
+        )
+        self.page = self.context.new_page()
+        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(f"{error} {error.stack}"))
+        self.page.on("request", lambda request: self.urls.append(request.url))
+
+    def open(self, fragment="", wait_for="3"):
+        """Open the page, and wait until it shows a verdict."""
+        self.page.goto(f"{self.origin}/{fragment}")
+        if wait_for is not None:
+            expect(self.page.locator("#digit")).to_have_text(wait_for)
+        return self.page
+
+    def close(self):
+        """Close the page and check what it left: no complaint, no request to anyone else."""
+        self.context.close()
+        unexpected = [text for text in self.complaints if not any(allowed in text for allowed in self.allowed)]
+        if unexpected:
+            pytest.fail(f"the page complained: {unexpected}")
+        strangers = [url for url in self.urls if not url.startswith((self.origin + "/", "blob:", "data:"))]
+        if strangers:
+            pytest.fail(f"the page asked elsewhere: {strangers}")
+
+    def draw(self, strokes):
+        """Draw with mouse events."""
+        box = self.page.locator("#pad").bounding_box()
+        mouse = self.page.mouse
+        for points in strokes:
+            scaled = [(box["x"] + x * box["width"] / 100, box["y"] + y * box["height"] / 100) for x, y in points]
+            mouse.move(*scaled[0])
+            mouse.down()
+            for x, y in scaled[1:]:
+                mouse.move(x, y, steps=6)
+            mouse.up()
+
+    def seen(self):
+        """The 28 x 28 that the network saw, 0..1, read off the page's canvas."""
+        pixels = self.page.evaluate(
+            "() => [...document.getElementById('seen').getContext('2d').getImageData(0, 0, 28, 28).data]"
+        )
+        return (255 - np.array(pixels[::4], np.float64).reshape(28, 28)) / 255
+
+    def canvas(self, selector):
+        """What a canvas shows, to compare."""
+        return self.page.locator(selector).first.evaluate("canvas => canvas.toDataURL()")
+
+
+def ask(origin, path, members=None):
+    """Ask the service directly, past the page."""
+    body = None if members is None else json.dumps(members).encode()
+    request = urllib.request.Request(origin + path, body, {"Content-Type": "application/json"} if body else {})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
+
+
+def percent(share):
+    """A probability as the page writes it."""
+    value = share * 100
+    return "> 99.9 %" if value > 99.9 else "< 0.1 %" if value < 0.1 else f"{value:.1f} %"

@@ -1,0 +1,30 @@
+"""The server and the browser of the tests of the page; per file, so that no event loop outlives it."""
+
+import pytest
+from tests.web.browsing import Visit, chromium, serving
+
+
+@pytest.fixture(scope="module")
+def origin():
+    with serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser, origin):
+    """Open pages: visit(width=390); each is checked when the test is over."""
+    visits = []
+
+    def make(**options):
+        visits.append(Visit(browser, origin, **options))
+        return visits[-1]
+
+    yield make
+    for each in visits:
+        each.close()

@@ -1,0 +1,348 @@
+"""The page in a real Chromium, as a person uses it."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+from scipy import signal
+from tests.drawing import draw, encode
+from tests.web.browsing import ONE, SEVEN, ask, needs_chromium, percent
+
+pytestmark = needs_chromium
+
+
+def bars(page):
+    return page.locator("#bars .share").all_inner_texts()
+
+
+def test_the_first_look_shows_a_three_and_its_maps_without_a_click(visit):
+    page = visit().open()
+    expect(page.locator("#confidence")).to_have_text("> 99.9 %")
+    expect(page.locator("#dock .formula")).to_contain_text("as the service computed")
+    painted = page.locator(".layer .map canvas").evaluate_all("all => all.filter(canvas => canvas.width > 1).length")
+    assert painted == page.locator(".layer .map").count() > 100
+
+
+def test_a_digit_drawn_with_the_mouse_is_read_as_the_service_reads_it(visit, origin):
+    opened = visit()
+    page = opened.open()
+    opened.draw(SEVEN)
+    expect(page.locator("#digit")).to_have_text("7")
+    expect(page.locator("#live")).to_contain_text("Reads as 7")
+    [result] = ask(origin, "/v1/classify", {"image": opened.seen().tolist(), "prepare": "none"})["results"]
+    assert bars(page) == [percent(share) for share in result["probabilities"]]
+
+
+def test_undoing_everything_leaves_the_sentence_for_an_empty_pad(visit):
+    opened = visit()
+    page = opened.open()
+    opened.draw(ONE)
+    expect(page.locator("#digit")).to_have_text("1")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#aside")).to_contain_text("Nothing drawn yet")
+    expect(page.locator("#digit")).to_have_text("–")
+    assert bars(page) == [""] * 10
+
+
+def test_a_file_is_read_and_its_own_bytes_are_what_is_sent(visit):
+    page = visit().open()
+    picture = encode(draw(4))
+    with page.expect_request("**/v1/classify*") as sent:
+        page.locator("input[type=file]").set_input_files({"name": "four.png", "mimeType": "image/png", "buffer": picture})
+    assert sent.value.post_data_buffer == picture
+    expect(page.locator("#digit")).to_have_text("4")
+
+
+@pytest.mark.parametrize("kind", ["paste", "drop"])
+def test_a_picture_can_be_pasted_and_dropped(visit, kind):
+    page = visit().open()
+    page.evaluate(
+        """([kind, bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], 'two.png', {type: 'image/png'}));
+            const event = kind === 'paste'
+                ? new ClipboardEvent('paste', {clipboardData: transfer, bubbles: true, cancelable: true})
+                : new DragEvent('drop', {dataTransfer: transfer, bubbles: true, cancelable: true});
+            document.body.dispatchEvent(event);
+        }""",
+        [kind, list(encode(draw(2)))],
+    )
+    expect(page.locator("#digit")).to_have_text("2")
+
+
+def test_every_test_pattern_meets_the_filter_with_the_sum_that_scipy_finds(visit, origin):
+    opened = visit()
+    page = opened.open("#view=window&win=diagonal_falling,7,2,valid,60")
+    weights = ask(origin, "/v1/filters/diagonal_falling")["weights"]
+    for name in ["zeros", "ones", "checkerboard", "falling", "rising", "rug"]:
+        page.get_by_label("Test pattern").select_option(name)
+        y, x = np.mgrid[:28, :28]
+        ink = {"zeros": x < 0, "ones": x >= 0, "checkerboard": (x + y) % 2 == 1, "falling": x > y, "rising": x + y < 27}
+        expect(page.locator("#seen")).to_be_visible()
+        page.wait_for_function("name => document.querySelector('#pad-tools select').value === name", arg=name)
+        page.wait_for_timeout(400)
+        if name in ink:
+            np.testing.assert_array_equal(opened.seen(), ink[name].astype(float))
+        total = signal.correlate(opened.seen(), weights, "valid")[::2, ::2].ravel()[60]
+        expect(page.locator("#view-window .formula")).to_contain_text(f"sum {total:.3f}".replace("-", "−"))
+
+
+def test_shifting_the_digit_tells_what_each_layer_forgives(visit):
+    opened = visit()
+    page = opened.open()
+    before = opened.seen()
+    page.get_by_role("button", name="Shift right").click()
+    expect(page.get_by_text("Change of each layer")).to_be_visible()
+    np.testing.assert_array_equal(opened.seen(), np.roll(before, 1, axis=1))
+    page.get_by_role("button", name="Back to the middle").click()
+    expect(page.get_by_text("Change of each layer")).to_be_hidden()
+
+
+def test_the_sum_in_the_dock_is_the_value_that_the_service_answers(visit, origin):
+    opened = visit()
+    page = opened.open()
+    layers = {"conv1": (16, 24), "conv2": (32, 10), "conv3": (48, 3)}
+    answer = ask(origin, "/v1/feature-maps", {"image": opened.seen().tolist(), "prepare": "none", "layers": [f"{name}.pre" for name in layers]})
+    maps = {layer["name"]: np.array([each["map"] for each in layer["filters"]]) for layer in answer["results"][0]["layers"]}
+    random = np.random.default_rng(5)
+    for name, (count, side) in layers.items():
+        for _ in range(4):
+            k, row, column = random.integers(count), random.integers(side), random.integers(side)
+            page.evaluate("hash => { location.hash = hash; }", f"#at={name}/{k}@{row},{column}")
+            expect(page.locator("#dock h2")).to_have_text(f"{name}, filter {k}, row {row}, column {column}")
+            words = page.locator("#dock .formula")
+            expect(words).to_contain_text("as the service computed")
+            total = float(re.search(r"= (−?[\d.]+)", words.inner_text())[1].replace("−", "-"))
+            np.testing.assert_allclose(total, maps[f"{name}.pre"][k, row, column], atol=6e-4)
+
+
+def test_a_click_pins_a_cell_and_escape_lets_it_go(visit):
+    page = visit().open()
+    tile = page.get_by_role("button", name="conv1, filter 7", exact=True)
+    tile.click(position={"x": 10, "y": 20})
+    title = page.locator("#dock h2").inner_text()
+    assert title.startswith("conv1, filter 7")
+    page.get_by_role("button", name="conv1, filter 1", exact=True).hover()
+    expect(page.locator("#dock h2")).to_have_text(title)
+    page.locator("#dock").get_by_role("grid").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#dock h2")).not_to_have_text(title)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Pin", exact=True)).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.parametrize(
+    ("window", "counts", "edge"),
+    [
+        ("7,2,valid", "11 × 11 = 121 patches of 7 × 7", "1 row and 1 column at the edge are never read"),
+        ("7,2,same", "14 × 14 = 196 patches of 7 × 7", "every pixel is read"),
+        ("5,1,valid", "24 × 24 = 576 patches of 5 × 5", "every pixel is read"),
+    ],
+)
+def test_the_window_counts_patches_and_shows_the_unread_edge(visit, window, counts, edge):
+    page = visit().open(f"#view=window&win=diagonal_falling,{window},0")
+    expect(page.locator("#view-window h2")).to_have_text(counts)
+    expect(page.get_by_text(edge)).to_be_visible()
+    page.get_by_role("button", name="Step").click()
+    expect(page.get_by_text("patch 2, its corner")).to_be_visible()
+
+
+def test_an_edited_kernel_gives_the_response_that_scipy_finds(visit):
+    opened = visit()
+    page = opened.open("#view=filter&k=3x3:0,0,0,0,1,0,0,0,0:0")
+    with page.expect_response("**/v1/apply-filters") as answered:
+        page.locator(".kernel [data-index='5']").click()
+        page.keyboard.type("-2.5")
+    page.wait_for_timeout(500)
+    sent = json.loads(answered.value.request.post_data)
+    assert sent["filters"][0]["weights"][1][2] in {0, 1, -2, -2.5}
+    kernel = np.array([[0, 0, 0], [0, 1, -2.5], [0, 0, 0]])
+    expected = signal.correlate(opened.seen(), kernel, "valid")
+    grid = page.get_by_role("grid", name="response")
+    for row, column in [(12, 12), (5, 14), (20, 9)]:
+        canvas = grid.locator("canvas")
+        box = canvas.bounding_box()
+        canvas.hover(position={"x": (column + 0.5) * box["width"] / 26, "y": (row + 0.5) * box["height"] / 26})
+        total = page.locator("#view-filter .formula")
+        expect(total).to_contain_text(f"= {expected[row, column]:.3f}".replace("-", "−"))
+
+
+def test_a_learnt_filter_in_the_editor_answers_as_its_layer_does(visit, origin):
+    opened = visit()
+    page = opened.open("#at=conv1/6@3,3")
+    with page.expect_response("**/v1/apply-filters") as answered:
+        page.get_by_role("button", name="Edit this filter").click()
+    page.wait_for_timeout(300)
+    response = np.array(answered.value.json()["results"][0]["filters"][0]["response"])
+    answer = ask(origin, "/v1/feature-maps", {"image": opened.seen().tolist(), "prepare": "none", "layers": ["conv1.pre"], "filters": [6]})
+    learnt = np.array(answer["results"][0]["layers"][0]["filters"][0]["map"])
+    if response.shape != learnt.shape:  # the first answer may still be of the kernel before
+        with page.expect_response("**/v1/apply-filters") as answered:
+            page.get_by_label("Bias").fill("0.5")
+            page.get_by_label("Bias").fill(str(sum(ask(origin, "/v1/models/digits/layers/conv1/filters/6")["filters"][0]["bias"] for _ in range(1))))
+        response = np.array(answered.value.json()["results"][0]["filters"][0]["response"])
+    np.testing.assert_allclose(response - response[0, 0], learnt - learnt[0, 0], atol=1e-4)
+
+
+def test_a_filter_put_into_the_network_changes_the_verdict_as_what_if_says(visit, origin):
+    opened = visit()
+    page = opened.open("#view=filter&k=5x5:" + ",".join(["8"] * 25) + ":3")
+    before = bars(page)
+    page.get_by_role("button", name="Put it into the network").click()
+    expect(page.locator("#outcome")).to_contain_text("With your filter as conv1/0")
+    change = {"layer": "conv1", "filter": 0, "action": "replace", "weights": [[8] * 5] * 5, "bias": 3}
+    [result] = ask(origin, "/v1/what-if", {"image": opened.seen().tolist(), "prepare": "none", "changes": [change]})["results"]
+    expect(page.locator("#digit")).to_have_text(str(result["after"]["digit"]))
+    assert bars(page) == [percent(share) for share in result["after"]["probabilities"]] != before
+    page.get_by_role("button", name="Take it out").click()
+    expect(page.locator("#digit")).to_have_text("3")
+    assert bars(page) == before
+
+
+def test_the_ball_lands_on_the_margin_and_the_smallest_set_flips_it(visit, origin):
+    opened = visit()
+    page = opened.open("#view=why&target=3&rival=8")
+    expect(page.locator("#view-why h2")).to_contain_text("3 leads 8 by")
+    [result] = ask(origin, "/v1/classify", {"image": opened.seen().tolist(), "prepare": "none"})["results"]
+    margin = result["logits"][3] - result["logits"][8]
+    lead = float(page.locator("#view-why h2").inner_text().rsplit(" ", 1)[1])
+    np.testing.assert_allclose(lead, margin, atol=6e-3)
+    terms = page.locator("#view-why .formula").inner_text().split(" = ")[0]
+    numbers = [float(sign.replace("− ", "-").replace("+ ", "").replace("−", "-")) for sign in re.findall(r"(?:[+−] )?−?\d+\.\d+", terms)]
+    np.testing.assert_allclose(sum(numbers), margin, atol=0.005 * len(numbers))
+    page.get_by_role("button", name="Smallest set that flips it").click()
+    page.get_by_role("button", name="Switch them off").click()
+    expect(page.locator("#view-why h2")).to_contain_text("it reads 8 rather than 3")
+    expect(page.locator("#digit")).not_to_have_text("3")
+
+
+def test_switching_filters_off_shows_before_and_after(visit, origin):
+    opened = visit()
+    page = opened.open("#view=what-if")
+    switch = page.get_by_role("switch", name="conv1, filter 2", exact=True)
+    switch.click()
+    expect(switch).to_have_attribute("aria-checked", "false")
+    change = {"layer": "conv1", "filter": 2, "action": "off"}
+    [result] = ask(origin, "/v1/what-if", {"image": opened.seen().tolist(), "prepare": "none", "changes": [change]})["results"]
+    expect(page.locator("#view-what-if tbody tr").nth(3)).to_contain_text(f"{result['after']['logits'][3]:.2f}")
+
+
+def test_a_reloaded_address_shows_the_same_again_and_back_goes_back(visit):
+    opened = visit()
+    page = opened.open()
+    opened.draw(SEVEN)
+    expect(page.locator("#digit")).to_have_text("7")
+    page.get_by_role("tab", name="Your filter").click()
+    page.get_by_label("Start from").select_option("sobel_x")
+    expect(page.get_by_label("Rows")).to_have_value("3")
+    page.wait_for_timeout(900)
+    response, seen = opened.canvas("#view-filter .grid-map canvas"), opened.canvas("#seen")
+    assert "view=filter" in page.url
+    assert "pic=s:" in page.url
+    page.reload()
+    expect(page.locator("#digit")).to_have_text("7")
+    expect(page.get_by_label("Rows")).to_have_value("3")
+    page.wait_for_timeout(600)
+    assert opened.canvas("#seen") == seen
+    assert opened.canvas("#view-filter .grid-map canvas") == response
+    page.get_by_role("tab", name="Why").click()
+    expect(page.locator("#view-why h2")).to_contain_text("7 leads")
+    page.go_back()
+    expect(page.locator("#view-filter")).to_be_visible()
+
+
+def test_what_does_not_fit_in_a_link_is_named_and_the_rest_is_used(visit):
+    page = visit().open("#view=window&scale=rainbow&pic=t:<b>&win=diagonal_falling,9,3,valid,0")
+    expect(page.locator("#notice")).to_contain_text("scale, pic could not be used")
+    expect(page.locator("#view-window h2")).to_contain_text("patches of 9 × 9")
+
+
+def refuse(page, path, status, detail, headers=None):
+    problem = {"type": "about:blank", "title": "Refused", "status": status, "detail": detail}
+    headers = {"Content-Type": "application/problem+json"} | (headers or {})
+    page.route(f"**{path}*", lambda route: route.fulfill(status=status, headers=headers, body=json.dumps(problem)))
+
+
+@pytest.mark.parametrize(
+    ("path", "view", "status", "words"),
+    [
+        ("/v1/explain", "why", 409, "This network's decision is not a sum of shares. only a linear head"),
+        ("/v1/apply-filters", "filter", 422, "only a linear head"),
+        ("/v1/patches", "window", 503, "The service is busy"),
+        ("/v1/patches", "window", 429, "The service is busy"),
+    ],
+)
+def test_a_refusal_is_told_in_words_where_it_happened(visit, path, view, status, words):
+    opened = visit()
+    opened.allowed = ["Failed to load resource"]
+    refuse(opened.page, path, status, "only a linear head", {"Retry-After": "1"})
+    page = opened.open(f"#view={view}")
+    expect(page.locator(f"#view-{view} .problem")).to_contain_text(words)
+
+
+def test_a_wanted_key_is_asked_for_and_never_put_into_the_address(visit):
+    opened = visit()
+    opened.allowed = ["Failed to load resource"]
+    refuse(opened.page, "/v1/classify", 401, "a key is wanted")
+    page = opened.open(wait_for="–")
+    page.get_by_label("Key").fill("s3cret")
+    page.unroute("**/v1/classify*")
+    with page.expect_request("**/v1/classify*") as sent:
+        page.get_by_role("button", name="Use").click()
+    assert sent.value.headers["authorization"] == "Bearer s3cret"
+    expect(page.locator("#digit")).to_have_text("3")
+    page.wait_for_timeout(700)
+    assert "s3cret" not in page.url
+
+
+def test_a_service_that_goes_away_leaves_the_drawing_and_is_asked_again(visit):
+    opened = visit()
+    opened.allowed = ["Failed to load resource"]
+    page = opened.open()
+    page.route("**/v1/classify*", lambda route: route.abort())
+    opened.draw(ONE)
+    expect(page.get_by_text("The service does not answer. Your drawing is kept")).to_be_visible()
+    page.unroute("**/v1/classify*")
+    expect(page.locator("#digit")).to_have_text("1")
+    expect(page.get_by_text("The service does not answer")).to_be_hidden()
+
+
+def test_the_code_of_a_panel_runs_and_agrees_with_it(visit):
+    opened = visit()
+    page = opened.open("#view=what-if&change=conv1/2:off;conv3/40:off")
+    expect(page.locator("#view-what-if h2")).to_contain_text("3")
+    shown = page.locator("#view-what-if tbody tr td:nth-child(4)").all_inner_texts()
+    for language, command in [("curl", None), ("Python", [sys.executable, "-c"])]:
+        page.get_by_role("button", name=f"{language} of what-if").click()
+        code = page.locator("dialog pre").inner_text()
+        page.get_by_role("button", name="Close").click()
+        arguments = shlex.split(code) if command is None else [*command, code.replace("[:2000]", "")]
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
+        after = json.loads(done.stdout)["results"][0]["after"]
+        assert [f"{logit:.2f}".replace("-", "−") for logit in after["logits"]] == shown
+
+
+def test_the_maps_can_be_taken_away_as_files(visit):
+    page = visit().open()
+    for format_name, start in [("png", b"\x89PNG"), ("npz", b"PK"), ("json", b"{")]:
+        with page.expect_download() as given:
+            page.get_by_role("button", name=f"Download feature maps as {format_name}").click()
+        assert given.value.path().read_bytes().startswith(start)
+
+
+def test_every_view_opens_and_says_something(visit):
+    opened = visit()
+    opened.allowed = ["404"]  # a model without a report on a data set
+    page = opened.open()
+    for name in ["Window", "Your filter", "Why", "What if", "Filters", "Network"]:
+        page.get_by_role("tab", name=name).click()
+        panel = page.get_by_role("tabpanel")
+        expect(panel).to_have_count(1)
+        expect(panel.locator("canvas").first).to_be_visible()
+        page.wait_for_timeout(200)
+        assert panel.locator(".problem:visible").count() == 0
