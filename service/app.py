@@ -18,6 +18,7 @@ from service.api import (
     explain,
     feature_maps,
     filters,
+    inference,
     models,
     operations,
     patches,
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
     app.register_blueprint(filters.blueprint(library, settings))
     app.register_blueprint(models.blueprint(library))
     app.register_blueprint(report.blueprint(library, settings))
+    app.register_blueprint(inference.blueprint(library, settings))
     app.register_blueprint(operations.blueprint(library, settings))
     app.register_blueprint(web.blueprint())
     return app

@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response
 
-from service.api.errors import answer
+from service.api.errors import answer, problem
 from service.api.reading import BODY
-from service.core.errors import Busy, ServiceError, TooLarge, Unreadable
+from service.core.errors import Busy, ServiceError, TooLarge
 from service.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -71,10 +71,10 @@ class Door:
             return
         except Stalled:
             seconds = self._settings.body_timeout_seconds
-            refusal = Unreadable(f"the body must be complete within {seconds:g} seconds, it was not")
-            status, headers, content = self._refuse(refusal, status=408, close=True)
+            detail = f"the body must be complete within {seconds:g} seconds, it was not"
+            status, headers, content = _write(problem(408, "Request Timeout", detail, path=scope["path"]), close=True)
         except ServiceError as error:
-            status, headers, content = self._refuse(error, close=isinstance(error, TooLarge))
+            status, headers, content = _write(answer(error, scope["path"]), close=isinstance(error, TooLarge))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
@@ -108,13 +108,13 @@ class Door:
         finally:
             self._heavy_in_flight -= 1
 
-    def _refuse(self, error: ServiceError, *, status: int | None = None, close: bool = False) -> Answer:
-        response = answer(error)
-        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-        # What is still on its way would be read as the next request, so the connection ends here.
-        if close:
-            headers.append((b"connection", b"close"))
-        return status or response.status_code, headers, response.get_data()
+
+def _write(response: Response, *, close: bool) -> Answer:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    # What is still on its way would be read as the next request, so the connection ends here.
+    if close:
+        headers.append((b"Connection", b"close"))
+    return response.status_code, headers, response.get_data()
 
 
 async def _collect(receive: Receive, limit: int) -> bytes:

@@ -1,9 +1,9 @@
 """
 Pictures of digits the way people make them: drawn, scanned, photographed, and badly.
 
-Every picture is made from strokes: a few points per digit, shaken, slanted and joined by smooth curves, drawn with a pen of
-some width, then put into a *scene*, which is what people's cameras and drawing programs do to it. One generator decides all
-of it, so `picture(scene, digit, seed)` is always the same picture.
+Every picture is made from strokes: a few points per digit, shaken, slanted and joined by smooth curves, drawn with a
+pen of some width, then put into a *scene*, which is what people's cameras and drawing programs do to it. One generator
+decides all of it, so `picture(scene, digit, seed)` is always the same picture.
 
     >>> picture("ruled paper", 7, seed=1).shape[2]
     3
@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFilter
 Picture = np.ndarray
 Rng = np.random.Generator
 
-# Where a pen goes, in a box of 1 x 1, y downwards. A digit has several ways of being written, a way has one or more strokes.
+# Where a pen goes, in a box of 1 x 1, y downwards: a digit has several ways of being written, a way several strokes.
 WAYS: dict[int, list[list[list[tuple[float, float]]]]] = {
     0: [
         [
@@ -246,11 +246,11 @@ def light(rng: Rng, size: tuple[int, int], strength: float = 0.35) -> np.ndarray
     return (field / field.max() * rng.uniform(0.65, 1)).astype(np.float32)
 
 
-def shadow(rng: Rng, size: tuple[int, int]) -> np.ndarray:
+def shadow(rng: Rng, size: tuple[int, int], softness: tuple[float, float] = (0.02, 0.15)) -> np.ndarray:
     """Return 1 in the light and less behind the edge of a shadow, as a hand or a phone throws it."""
     y, x = np.mgrid[0 : size[1], 0 : size[0]] / max(size) - 0.5
     angle = rng.uniform(0, 2 * np.pi)
-    edge = (x * np.cos(angle) + y * np.sin(angle) - rng.uniform(-0.25, 0.25)) / rng.uniform(0.02, 0.15)
+    edge = (x * np.cos(angle) + y * np.sin(angle) - rng.uniform(-0.25, 0.25)) / rng.uniform(*softness)
     return (1 - rng.uniform(0.25, 0.5) / (1 + np.exp(-np.clip(edge, -30, 30)))).astype(np.float32)
 
 
@@ -391,13 +391,14 @@ def _lined(rng: Rng, size: tuple[int, int], spacing: float, squared: bool) -> np
     return lines
 
 
-def _on_lines(rng: Rng, digit: int, squared: bool) -> Picture:
+def _on_lines(rng: Rng, digit: int, *, squared: bool, dark: bool = False) -> Picture:
     size = _photo_size(rng)
     height = min(size) * rng.uniform(0.4, 0.75)
     share = ink(rng, digit, size, height, rng.uniform(0.05, 0.1), _place(rng, size, height))
     spacing = height * (rng.uniform(0.25, 0.5) if squared else rng.uniform(0.35, 1.1))
-    lines = _lined(rng, size, spacing, squared)[:, :, None] * rng.uniform(0.3, 0.8)
-    paper = _paper(rng) * (1 - lines) + np.array([0.55, 0.65, 0.8]) * lines
+    lines = _lined(rng, size, spacing, squared)[:, :, None] * (rng.uniform(0.7, 1) if dark else rng.uniform(0.3, 0.8))
+    rule = np.array([0.3, 0.35, 0.5]) * rng.uniform(0.6, 1.2) if dark else np.array([0.55, 0.65, 0.8])
+    paper = _paper(rng) * (1 - lines) + rule * lines
     return photo(rng, paper, share, _pen(rng) * 0.8, light(rng, size))
 
 
@@ -407,6 +408,15 @@ def ruled_paper(rng: Rng, digit: int) -> Picture:
 
 def squared_paper(rng: Rng, digit: int) -> Picture:
     return _on_lines(rng, digit, squared=True)
+
+
+def dark_rules(rng: Rng, digit: int) -> Picture:
+    """Lines about as dark as the pen."""
+    return _on_lines(rng, digit, squared=False, dark=True)
+
+
+def dark_squares(rng: Rng, digit: int) -> Picture:
+    return _on_lines(rng, digit, squared=True, dark=True)
 
 
 def framed(rng: Rng, digit: int) -> Picture:
@@ -547,6 +557,57 @@ def paper_on_a_table(rng: Rng, digit: int) -> Picture:
     return photo(rng, paper, share * (1 - table[:, :, 0]), _pen(rng), light(rng, size))
 
 
+def note_on_a_table(rng: Rng, digit: int) -> Picture:
+    """A small sheet, turned, on a darker table that fills most of the photo."""
+    size = _photo_size(rng)
+    side = min(size) * rng.uniform(0.45, 0.7)
+    middle = (size[0] * rng.uniform(0.4, 0.6), size[1] * rng.uniform(0.4, 0.6))
+    share = ink(rng, digit, size, side * rng.uniform(0.4, 0.65), rng.uniform(0.06, 0.1), middle)
+    y, x = np.mgrid[0 : size[1], 0 : size[0]]
+    angle = np.deg2rad(rng.normal(0, 8))
+    across = (x - middle[0]) * np.cos(angle) + (y - middle[1]) * np.sin(angle)
+    down = (y - middle[1]) * np.cos(angle) - (x - middle[0]) * np.sin(angle)
+    sheet = ((np.abs(across) < side / 2) & (np.abs(down) < side / 2)).astype(np.float32)[:, :, None]
+    paper = _paper(rng) * sheet + np.array([0.45, 0.3, 0.2]) * rng.uniform(0.3, 1) * (1 - sheet)
+    return photo(rng, paper, share * sheet[:, :, 0], _pen(rng), light(rng, size))
+
+
+def sharp_shadow(rng: Rng, digit: int) -> Picture:
+    size = _photo_size(rng)
+    share = ink(rng, digit, size, min(size) * rng.uniform(0.4, 0.8), rng.uniform(0.04, 0.08))
+    return photo(rng, _paper(rng), share, _pen(rng), light(rng, size) * shadow(rng, size, (0.003, 0.006)))
+
+
+def whiteboard(rng: Rng, digit: int) -> Picture:
+    """A grey board with the reflection of a lamp on it."""
+    size = _photo_size(rng)
+    height = min(size) * rng.uniform(0.3, 0.7)
+    share = ink(rng, digit, size, height, rng.uniform(0.05, 0.1), _place(rng, size, height))
+    y, x = np.mgrid[0 : size[1], 0 : size[0]]
+    away = np.hypot(x - rng.uniform(0, size[0]), y - rng.uniform(0, size[1])) / (min(size) * rng.uniform(0.1, 0.25))
+    shine = 0.5 * np.exp(-(away**2))[:, :, None] * (1 - 0.6 * share[:, :, None])
+    taken = photo(rng, np.array([0.7, 0.72, 0.75]), share, _pen(rng), light(rng, size))
+    return np.clip(taken + 255 * shine, 0, 255).astype(np.uint8)
+
+
+def beside_another(rng: Rng, digit: int) -> Picture:
+    """Part of the next digit is in the picture too."""
+    size = (420, 300)
+    share = ink(rng, digit, size, 170, 0.07)
+    other = (210 + rng.choice([-1, 1]) * rng.uniform(195, 215), 150.0)
+    share = np.maximum(share, ink(rng, int(rng.integers(10)), size, 170, 0.07, other))
+    return photo(rng, _paper(rng), share, _pen(rng), light(rng, size))
+
+
+def night(rng: Rng, digit: int) -> Picture:
+    """Too little light: dark and full of noise."""
+    size = _photo_size(rng)
+    height = min(size) * rng.uniform(0.35, 0.8)
+    share = ink(rng, digit, size, height, rng.uniform(0.05, 0.1), _place(rng, size, height))[:, :, None]
+    scene = (_paper(rng) * (1 - share) + _pen(rng) * share) * light(rng, size, 0.7)[:, :, None] * rng.uniform(0.25, 0.5)
+    return np.clip(255 * scene + rng.normal(0, rng.uniform(6, 14), scene.shape), 0, 255).astype(np.uint8)
+
+
 SCENES: dict[str, Callable[[Rng, int], Picture]] = {
     "light on dark": light_on_dark,
     "dark on light": dark_on_light,
@@ -572,4 +633,11 @@ SCENES: dict[str, Callable[[Rng, int], Picture]] = {
     "out of focus": out_of_focus,
     "broken pen": broken_pen,
     "paper on a table": paper_on_a_table,
+    "dark rules": dark_rules,
+    "dark squares": dark_squares,
+    "note on a table": note_on_a_table,
+    "sharp shadow": sharp_shadow,
+    "whiteboard": whiteboard,
+    "beside another": beside_another,
+    "night": night,
 }

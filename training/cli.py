@@ -39,10 +39,11 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         from training.evaluate import ModelFolderError  # noqa: PLC0415  torch and onnxruntime load when needed
+        from training.score import BankError  # noqa: PLC0415
 
         try:
             return super().invoke(ctx)
-        except (DatasetError, ModelFolderError) as error:
+        except (DatasetError, ModelFolderError, BankError) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -148,6 +149,29 @@ def report(folder: Path, data: Path | None, part: str) -> None:
 
 
 @main.command()
+@click.argument("filters", type=click.Path(path_type=Path))
+@data_option
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=_CHECKOUT / "models",
+    show_default="models",
+    help="Folder of models, for filters that one has learnt.",
+)
+def score(filters: Path, data: Path | None, models: Path) -> None:
+    """Fit a linear read-out to the answers of a bank of filters, and say how many digits it reads right."""
+    from training.score import pixels, read_bank  # noqa: PLC0415
+    from training.score import score as run  # noqa: PLC0415
+
+    bank = read_bank(filters, models)
+    mnist = load_mnist(find_or_fetch_mnist(data))
+    click.echo(f"{len(bank.kernels)} filters, {bank.parameters} parameters, {bank.feature_count} features")
+    for name, features in (("these filters", bank.features), ("pixels alone", pixels)):
+        found = run(features, mnist)
+        click.echo(f"{name}: test {found.test:.2%}, validation {found.validation:.2%}, train {found.train:.2%}")
+
+
+@main.command()
 @data_option
 @models_option
 @seed_option
@@ -176,11 +200,13 @@ def quick(data: Path | None, models: Path, seed: int) -> None:
     type=click.Path(path_type=Path),
     default=_BUILD / "study",
     show_default="build/study",
-    help="Folder for what can be made again: the pool of warps (a gigabyte at most) and the teachers' answers to it.",
+    help="Folder for what can be made again: the pool of warps (half a gigabyte) and the teachers' answers to it.",
 )
+@pictures_option
 @click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Networks trained at a time.")
-def study(data: Path | None, models: Path, kept: Path, scratch: Path, workers: int) -> None:
+def study(data: Path | None, models: Path, kept: Path, scratch: Path, pictures: Path, workers: int) -> None:
     """Make the shipped networks: teachers, their answers, students. Hours; it can be broken off and resumed."""
     from training.study import Bench, run_study  # noqa: PLC0415
 
-    run_study(Bench(find_or_fetch_mnist(data), kept, scratch, StudyKnobs()), models, workers, say=click.echo)
+    bench = Bench(find_or_fetch_mnist(data), kept, scratch, StudyKnobs())
+    run_study(bench, models, pictures, workers, say=click.echo)

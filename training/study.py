@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 
 from training.data import VALIDATION_COUNT, Mnist, Part, load_mnist
-from training.fit import Epochs, accuracy, as_bytes, copy_seed, fit, logits_of
+from training.drawings import draw_learning_curve
+from training.fit import Epochs, History, accuracy, as_bytes, copy_seed, fit, logits_of
 from training.knobs import DESCRIPTIONS, STRUCTURES, TEACHERS, Knobs, StudyKnobs
 from training.measure import best_temperature, probabilities_at
 from training.networks import Network, Structure, Weights, folded_weights, network_from
@@ -62,8 +63,8 @@ class Bench:
         return self.kept / f"student-{name}-{seed}.npz"
 
 
-def run_study(bench: Bench, models: Path, workers: int, say: Callable[[str], None] = print) -> None:
-    """Run whatever is not done yet, and after every student put the best seed so far into `models`."""
+def run_study(bench: Bench, models: Path, pictures: Path, workers: int, say: Callable[[str], None] = print) -> None:
+    """Run whatever is not done yet; after every student put the best seed so far into `models`, and draw its curve."""
     bench.kept.mkdir(parents=True, exist_ok=True)
     bench.scratch.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
@@ -75,6 +76,7 @@ def run_study(bench: Bench, models: Path, workers: int, say: Callable[[str], Non
         students = [(name, epochs, seed) for seed in bench.knobs.seeds for name, epochs in bench.knobs.students]
         for name in _as_finished(pool, [(_make_student, (bench, *student)) for student in students]):
             passport = ship_best(bench, name, models)
+            draw_learning_curve(_history(bench, passport), pictures / f"{name}-learning-curve.png")
             say(f"{name}: {_summary(passport)}; {(time.perf_counter() - started) / 3600:.2f} h so far")
 
 
@@ -111,6 +113,11 @@ def _shipped_passport(folder: Path, best: dict[str, Any]) -> dict[str, Any] | No
     passport: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     same = passport["accuracy"]["seed"] == best["seed"] and passport["recipe"] == best["recipe"]
     return passport if same else None
+
+
+def _history(bench: Bench, passport: dict[str, Any]) -> History:
+    _, _, notes = read_network(bench.student_file(passport["name"], passport["accuracy"]["seed"]))
+    return History(**notes["history"])
 
 
 def student_table(bench: Bench, name: str) -> list[dict[str, Any]]:

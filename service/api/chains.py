@@ -32,6 +32,8 @@ from service.network.sessions import Library
 from service.settings import Limits
 
 MAX_STAGES = 16
+# What a step may hand on; channels=each multiplies them.
+MAX_MAPS = 4096
 # What a stage gives in place of ApplyFiltersOptions, which then must leave it at its default.
 OF_A_STAGE = Stage.__struct_fields__
 
@@ -132,6 +134,8 @@ def plan_chain(picture: np.ndarray, steps: Sequence[Step], options: ApplyFilters
             found = _plan_step(step, (channels, height, width), is_first=index == 0, limits=limits)
             if step is not steps[-1] and len({shape[-2:] for shape in found.shapes}) > 1:
                 raise InvalidOption("the maps that the next step reads must be of one size", "/filters")
+            if found.out_shape[0] > MAX_MAPS:
+                raise InvalidOption(f"a step may give {MAX_MAPS} maps, this gives {found.out_shape[0]}", "/filters")
         planned.append(found)
         channels, height, width = found.out_shape
     return Chain(image, digit, planned)

@@ -13,6 +13,9 @@ from service.network.sessions import Network, Verdicts
 
 Overrides = dict[str, np.ndarray]
 
+# In one request; far more than the filters of any network here.
+MAX_CHANGES = 1024
+
 
 def read_changes(network: Network, changes: Sequence[Change]) -> Overrides:
     """
@@ -22,15 +25,17 @@ def read_changes(network: Network, changes: Sequence[Change]) -> Overrides:
     replace: `weights` takes the place of the filter's own, and `bias` of its bias where it is given
     raises: NotFound for no such layer or filter; InvalidOption or InvalidKernel, pointing into `changes`
     """
+    if len(changes) > MAX_CHANGES:
+        raise InvalidOption(f"changes is a list of at most {MAX_CHANGES}, got {len(changes)}", "/changes")
     overrides: Overrides = {}
     for index, change in enumerate(changes):
         pointer = f"/changes/{index}"
         weights, biases = filter_weights(network, change.layer, f"{pointer}/layer")
         check_filter(change.layer, change.filter, len(weights), f"{pointer}/filter")
         _check_members(change, pointer)
-        edited = overrides.setdefault(f"{change.layer}.weight", weights.copy())
-        edited_biases = overrides.setdefault(f"{change.layer}.bias", biases.copy())
-        _apply(change, edited, edited_biases, pointer)
+        if f"{change.layer}.weight" not in overrides:
+            overrides |= {f"{change.layer}.weight": weights.copy(), f"{change.layer}.bias": biases.copy()}
+        _apply(change, overrides[f"{change.layer}.weight"], overrides[f"{change.layer}.bias"], pointer)
     return overrides
 
 

@@ -1,5 +1,7 @@
 """
 Refusals as RFC 9457 problem+json: one table from kind to status, and a page that tells what each means.
+
+Below /v2 the words are the Open Inference Protocol's: {"error": detail} as application/json.
 """
 
 import logging
@@ -31,21 +33,25 @@ PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
 
 RETRY_AFTER_SECONDS = 1
 
+PROTOCOL = "/v2/"
+# For these the protocol has one status. Clients of it take 200 for success and read `error` from anything else.
+PROTOCOL_STATUS = {406: 400, 409: 400, 415: 400, 422: 400}
+
 
 def register(app: Flask) -> None:
-    """Answer every refusal, and every failure, as problem+json."""
-    app.register_error_handler(ServiceError, answer)
+    """Answer every refusal, and every failure, as problem+json, or below /v2 as the protocol does."""
+    app.register_error_handler(ServiceError, _answer_refusal)
     app.register_error_handler(HTTPException, _answer_http)
     app.register_error_handler(Exception, _answer_failure)
 
 
-def answer(error: ServiceError) -> Response:
-    """The problem+json of a refusal."""
+def answer(error: ServiceError, path: str = "/") -> Response:
+    """The problem+json of a refusal; `path` is that of the request."""
     status, title, _ = _problem(error)
     members = [{"pointer": pointer, "detail": detail} for pointer, detail in error.problems]
     if not members and error.pointer:
         members = [{"pointer": error.pointer, "detail": error.detail}]
-    response = problem(status, title, error.detail, slug(title), members)
+    response = problem(status, title, error.detail, slug(title), members, path=path)
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
@@ -62,10 +68,18 @@ def slug(title: str) -> str:
 
 
 def problem(
-    status: int, title: str, detail: str, kind: str | None = None, members: list[dict[str, str]] | None = None
+    status: int,
+    title: str,
+    detail: str,
+    kind: str | None = None,
+    members: list[dict[str, str]] | None = None,
+    *,
+    path: str = "/",
 ) -> Response:
-    """Build a problem+json answer; `kind` leads to its entry on the page of problems."""
-    body = {
+    """Build the answer to a request of that path; `kind` leads to its entry on the page of problems."""
+    if f"{path}/".startswith(PROTOCOL):
+        return _send({"error": detail or title}, PROTOCOL_STATUS.get(status, status), "application/json")
+    body: dict[str, object] = {
         "type": f"/docs/problems#{kind}" if kind else "about:blank",
         "title": title,
         "status": status,
@@ -73,9 +87,13 @@ def problem(
     }
     if members:
         body["errors"] = members
+    return _send(body, status, "application/problem+json")
+
+
+def _send(body: dict[str, object], status: int, media_type: str) -> Response:
     # A message may quote what came, and that may hold characters that UTF-8 has no form for.
     text = orjson.dumps(_encodable(body))
-    return Response(text, status, mimetype="application/problem+json", headers={"Cache-Control": "no-store"})
+    return Response(text, status, mimetype=media_type, headers={"Cache-Control": "no-store"})
 
 
 def _encodable(value: object) -> object:
@@ -90,20 +108,25 @@ def _problem(error: ServiceError) -> tuple[int, str, str]:
     return next(PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS)
 
 
+def _answer_refusal(error: ServiceError) -> Response:
+    return answer(error, request.path)
+
+
 def _answer_http(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         limit = request.max_content_length
-        return answer(errors.TooLarge(f"a request body may have {limit} bytes, this has more"))
+        return answer(errors.TooLarge(f"a request body may have {limit} bytes, this has more"), request.path)
     detail = error.description or ""
     if isinstance(error, NoSuchRoute):
         detail = f"there is nothing at {request.path[:200]}; GET /docs tells what there is"
     if isinstance(error, MethodNotAllowed):
         detail = f"{request.path} answers {', '.join(sorted(error.valid_methods or ()))}, got {request.method}"
-    response = problem(error.code or 500, error.name, detail)
+    response = problem(error.code or 500, error.name, detail, path=request.path)
     response.headers.extend({name: value for name, value in error.get_headers() if name in {"Allow", "Location"}})
     return response
 
 
 def _answer_failure(error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
-    return problem(500, "Internal error", "the service failed on this request; the fault is ours and has been logged")
+    detail = "the service failed on this request; the fault is ours and has been logged"
+    return problem(500, "Internal error", detail, path=request.path)

@@ -39,13 +39,12 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         verdicts, maps = network.analyse(digits.images, names, overrides)
         if overrides:
             check_finite(verdicts, maps)
-        if filters is not None:
-            maps = {name: np.ascontiguousarray(array[:, filters]) for name, array in maps.items()}
         if form == "npz":
-            return writing.npz({**maps, "logits": verdicts.logits}, network)
+            chosen = maps if filters is None else {name: array[:, filters] for name, array in maps.items()}
+            return writing.npz({**chosen, "logits": verdicts.logits}, network)
         if form == "png":
             batch = [{name: array[i] for name, array in maps.items()} for i in range(len(digits.images))]
-            levels, text = draw_batch(batch, options)
+            levels, text = draw_batch(batch, options, filters)
             return writing.png(levels, text, network)
         return writing.json(_write(network, digits, verdicts, maps, filters, options))
 
@@ -127,10 +126,10 @@ def _write_layer(
     return {
         "name": name,
         "op": layer.op,
-        "shape": list(maps.shape),
+        "shape": [len(indices), *maps.shape[1:]],
         "total": layer.shape[0],
-        "range": used_range(maps, options),
-        "filters": [_write_map(index, one, with_stats=options.stats) for index, one in zip(indices, maps, strict=True)],
+        "range": used_range(maps, options, filters),
+        "filters": [_write_map(index, maps[index], with_stats=options.stats) for index in indices],
     }
 
 

@@ -71,7 +71,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
         kernel = preset(name, options.size, options.angle, options.sigma)
         if form == "png":
-            return writing.png(*draw_kernels([kernel.weights[None]], options))
+            return writing.png(*draw_kernels([kernel.weights[None]], options, with_spectra=options.card))
         if form == "npz":
             return writing.npz({kernel.name: kernel.weights})
         members = kernel.describe()
@@ -90,7 +90,7 @@ def _write(chain: Chain, answers: Sequence[np.ndarray], options: ApplyFiltersOpt
             "shape": list(maps.shape),
             "min": maps.min(),
             "max": maps.max(),
-            "mean": maps.mean(),
+            "mean": np.float32(maps.mean(dtype=np.float64)),
             "range": shared or _own_range(maps, options),
         }
         if last.plans:

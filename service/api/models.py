@@ -1,5 +1,6 @@
 """GET /v1/models: the networks, their layers, and the filters they have learnt."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def _answer_filters(network: Network, layer: str, index: int | None, options: La
         raise NotFound(f"there is no filter {index} in {layer}; there is: 0 to {len(weights) - 1}", "/filter")
     chosen = range(len(weights)) if index is None else [index]
     if form == "png":
-        levels, text = draw_kernels([weights[i] for i in chosen], options)
+        levels, text = draw_kernels([weights[i] for i in chosen], options, with_spectra=options.card)
         return writing.png(levels, text, network)
     if form == "npz":
         arrays = {f"{layer}.weight": weights[list(chosen)], f"{layer}.bias": biases[list(chosen)]}
@@ -119,6 +120,7 @@ def _write_layer(layer: Layer, field: tuple[Field, Field] | None) -> dict[str, A
         "shape": list(layer.shape),
         "parameters": layer.parameters,
         "multiply_adds": layer.multiply_adds,
+        "dense": {"parameters": layer.dense_parameters, "multiply_adds": prod(layer.in_shape) * prod(layer.shape)},
     }
     if field is None:
         members["reduce"] = layer.reduce

@@ -1,12 +1,11 @@
 """
-Code that computes a response again, in NumPy or PyTorch: the kernels and the geometry written out, nothing imported
-from this project.
+Code that computes a response again, in NumPy or PyTorch, and needs nothing of this project.
 
-A snippet defines respond(image), which takes a picture (channels, height, width) and returns the responses in order.
-Where the picture is small it is written out too, and `responses` is computed at the end.
+A snippet has the kernels and the geometry written out, and defines respond(image), which takes a picture (channels,
+height, width) and returns the responses in order. Where the picture is small it is written out too, and `responses`
+is computed at the end.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -59,7 +58,7 @@ def snippet(library: str, steps: Sequence[SnippetStep], image: NDArray[np.float3
     >>> names["responses"]
     [array([[4.5]])]
     """
-    write = {"numpy": _NumPy, "torch": _PyTorch}[library]()
+    write = {"numpy": _NumPy, "torch": _PyTorch}[library](len(image))
     last = len(steps) - 1
     body = [line for number, step in enumerate(steps) for line in write.step(number, step, is_last=number == last)]
     filters = [line for number, step in enumerate(steps) for line in _filters(number, step)]
@@ -81,7 +80,7 @@ def _filters(number: int, step: SnippetStep) -> list[str]:
     if not step.filters:
         return []
     rows = [
-        f"    ({json.dumps(each.name)}, {_literal(each.weights)}, {np.float32(each.bias)!s}, {tuple(each.pads)}),"
+        f"    ({each.name!r}, {_literal(each.weights)}, {np.float32(each.bias)!s}, {tuple(each.pads)}),"
         for each in step.filters
     ]
     return ["", f"FILTERS_{number} = [  # name, weights, bias, cells added (top, left, bottom, right)", *rows, "]"]
@@ -95,6 +94,8 @@ def _literal(array: NDArray[np.float32]) -> str:
 
 
 class _NumPy:
+    """The lines of a snippet in NumPy; channels: of the picture."""
+
     imports = "import numpy as np"
     array = "np.array({})"
     helpers: ClassVar[dict[str, str]] = {
@@ -147,6 +148,9 @@ def pool(maps, reduce, size, stride):
     stack = "np.stack([{} for plane in {}])"
     start = "np.asarray(image, float)"
 
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
+
     def step(self, number: int, step: SnippetStep, *, is_last: bool) -> list[str]:
         source = "maps" if number else self.start
         lines = [f"    maps = {source}"] if not number else []
@@ -166,24 +170,23 @@ def pool(maps, reduce, size, stride):
         how = f"bias, pads, {step.stride}, {step.dilation}, {self.modes[step.pad_mode]!r}, {value}"
         over_all = f"correlate(maps, {self.array.format('weights')}, {how})"
         over_one = f"correlate({{}}, {self.array.format('[weights]')}, {how})"
-        lines, axes = [], {each.weights.ndim for each in step.filters}
-        flat = (
-            self.stack.format(over_one.format("plane[None]"), "maps") if step.each_channel else over_one.format("grey")
-        )
-        if 2 in axes and not step.each_channel:
-            luma = self.grey.format([round(float(part), 3) for part in LUMA], "maps")
-            lines = [f"    grey = maps if len(maps) == 1 else {luma}"]
-        call = over_all if axes == {3} else flat if axes == {2} else f"{over_all} if np.ndim(weights) == 3 else {flat}"
-        return [
-            *lines,
-            "    answers = [",
-            f"        {call}",
-            f"        for _, weights, bias, pads in FILTERS_{number}",
-            "    ]",
-        ]
+        axes = {each.weights.ndim for each in step.filters}
+        lines, seen = [], "maps"
+        if 2 in axes and number == 0 and self._channels > 1 and not step.each_channel:
+            lines, seen = [f"    grey = {self.grey.format([round(float(part), 3) for part in LUMA], 'maps')}"], "grey"
+        flat = over_one.format(seen)
+        if step.each_channel:
+            flat = self.stack.format(over_one.format("plane[None]"), "maps")
+        call = {2: flat, 3: over_all}[max(axes)]
+        if len(axes) > 1:
+            call = f"{over_all} if np.ndim(weights) == 3 else {flat}"
+        source = f"        for _, weights, bias, pads in FILTERS_{number}"
+        return [*lines, "    answers = [", f"        {call}", source, "    ]"]
 
 
 class _PyTorch(_NumPy):
+    """The same in PyTorch."""
+
     imports = "import numpy as np\nimport torch\nfrom torch.nn import functional"
     array = "torch.tensor({}, dtype=torch.float64)"
     helpers: ClassVar[dict[str, str]] = {

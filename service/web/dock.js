@@ -27,7 +27,7 @@ export function createDock(root, context) {
   dock.field = make("span", { class: "frame" });
   dock.fieldName = make("figcaption", {}, "");
   dock.work = make("div", { class: "sum" });
-  dock.formula = make("p", { class: "formula" });
+  dock.formula = make("p", { class: "formula", id: "sum" });
   resize(dock.picture, SIDE, SIDE);
   root.append(
     make("figure", {}, dock.grid.root, dock.mapName),
@@ -56,8 +56,9 @@ function draw(dock, model) {
   const layer = at && network.layers.find(({ name }) => name === at.layer);
   const map = layer && data.maps?.arrays[layer.op === "conv" ? `${layer.name}.act` : layer.name];
   dock.root.classList.toggle("open", state.pinned);
+  dock.root.classList.toggle("ready", Boolean(map));
   if (!map || state.view !== "network") return;
-  if (!dock.isNew(at, state.pinned, data.maps, data.input, weights, theme, state.scale, state.changes)) return;
+  if (!dock.isNew(at, state.pinned, data.maps, weights[at.layer], theme, state.scale, state.changes)) return;
   write(dock.title, `${layer.name}, filter ${at.filter}, row ${at.row}, column ${at.column}`);
   write(dock.pin, state.pinned ? "Unpin" : "Pin");
   set(dock.pin, "aria-pressed", String(state.pinned));
@@ -88,7 +89,7 @@ function drawMap(dock, at, map, state, theme) {
 }
 
 function drawPicture(dock, layer, at, data, theme) {
-  paint(dock.picture, data.input.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
+  paint(dock.picture, data.maps.want.request.picture.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
   const box = clip(fieldOf(layer, at.row, at.column));
   frame(dock.field, box, 28, 28);
   write(dock.fieldName, `sees ${box.height} × ${box.width} pixels`);
@@ -106,7 +107,7 @@ function drawWork(dock, layer, at, model) {
 function inputOf(layer, { network, data }) {
   const before = network.layers[network.layers.indexOf(layer) - 1];
   if (before) return data.maps.arrays[before.op === "conv" ? `${before.name}.act` : before.name];
-  return { shape: [1, 28, 28], data: data.input.unit };
+  return { shape: [1, 28, 28], data: data.maps.want.request.picture.unit };
 }
 
 function drawConvolution(dock, layer, at, input, known, { state, data, theme }) {

@@ -37,10 +37,13 @@ export function createPad(canvas, on) {
   return pad;
 }
 
+// Points are kept as a link keeps them, so that a reopened link has the very same ink.
+const rounded = (point) => point.map((share) => Math.round(share * 255) / 255);
+
 function begin(pad, canvas, ink, point, on) {
   on.begin();
   pad.undone = [];
-  pad.strokes.push([point]);
+  pad.strokes.push([rounded(point)]);
   pad.drawing = pad.strokes.at(-1);
   drawSegment(pad, canvas, ink, pad.drawing, 0);
   on.ink(false);
@@ -49,7 +52,7 @@ function begin(pad, canvas, ink, point, on) {
 function extend(pad, canvas, ink, point, on) {
   const [x, y] = pad.drawing.at(-1);
   if (Math.hypot(point[0] - x, point[1] - y) < 0.006) return;
-  pad.drawing.push(point);
+  pad.drawing.push(rounded(point));
   drawSegment(pad, canvas, ink, pad.drawing, pad.drawing.length - 1);
   on.ink(false);
 }
@@ -115,19 +118,29 @@ function levelsCanvas(levels) {
 function drawSegment(pad, canvas, ink, points, index) {
   for (const context of [canvas.getContext("2d"), ink]) {
     const side = context.canvas.width;
-    const at = ([x, y]) => [x * side, y * side];
-    const middle = ([ax, ay], [bx, by]) => [((ax + bx) / 2) * side, ((ay + by) / 2) * side];
-    context.strokeStyle = "#000";
-    context.lineWidth = PEN * side;
-    context.lineCap = "round";
-    context.lineJoin = "round";
-    context.beginPath();
-    const previous = points[index - 1] || points[index];
-    context.moveTo(...(index > 1 ? middle(points[index - 2], previous) : at(previous)));
-    if (index > 1) context.quadraticCurveTo(...at(previous), ...middle(previous, points[index]));
-    context.lineTo(...at(points[index]));
-    context.stroke();
+    if (index) drawCurve(context, side, points, index);
+    else drawDot(context, points[0][0] * side, points[0][1] * side, (PEN * side) / 2);
   }
+}
+
+// A line of no length draws nothing, so where a stroke begins there is a dot.
+function drawDot(context, x, y, radius) {
+  context.fillStyle = "#000";
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fill();
+}
+
+function drawCurve(context, side, points, index) {
+  const at = ([x, y]) => [x * side, y * side];
+  const middle = ([ax, ay], [bx, by]) => [((ax + bx) / 2) * side, ((ay + by) / 2) * side];
+  Object.assign(context, { strokeStyle: "#000", lineWidth: PEN * side, lineCap: "round", lineJoin: "round" });
+  context.beginPath();
+  const previous = points[index - 1];
+  context.moveTo(...(index > 1 ? middle(points[index - 2], previous) : at(previous)));
+  if (index > 1) context.quadraticCurveTo(...at(previous), ...middle(previous, points[index]));
+  context.lineTo(...at(points[index]));
+  context.stroke();
 }
 
 function drawCursor(canvas, [x, y]) {

@@ -10,7 +10,7 @@ import { refusal } from "./words.js";
 
 const TILE = 64;
 
-export function createGallery(root, context) {
+export function create(root, context) {
   const view = { root, context, layer: null, chosen: 0, tiles: [], isNew: changes(), cardIsNew: changes() };
   view.picker = select("Layer", [], (layer) => { Object.assign(view, { layer, chosen: 0 }); context.redraw(); });
   view.words = make("p", { class: "muted" }, "");
@@ -37,7 +37,7 @@ function wants(view, { network }) {
   const layer = view.layer || network.layers[0].name;
   return [
     want("cards", { path: path(network, layer), query: { version: network.version, card: true } }),
-    want("report", { path: `/v1/models/${network.name}/report`, query: { version: network.version } }),
+    want("report", { path: `/v1/models/${network.name}/report`, query: { version: network.version, layer } }),
   ];
 }
 
@@ -99,7 +99,7 @@ function drawCard(view, filter, state, data, theme) {
   const isOff = changeOf(state.changes, layer, index)?.action === "off";
   const change = () => context.set({ changes: withChange(state.changes, layer, index, isOff ? null : { action: "off" }) });
   view.card.replaceChildren(
-    make("h2", {}, `${layer}, filter ${index}`), picture, make("dl", { class: "facts" }, facts(card, bias).flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)])),
+    make("h2", {}, `${layer}, filter ${index}`), picture, list(facts(card, bias)),
     make("div", { class: "share-row" }, isFlat ? make("button", { onclick: () => context.editFilter({ layer, filter: index }) }, "Edit this filter") : "", make("button", { "aria-pressed": String(isOff), onclick: change }, isOff ? "Switch on" : "Switch off")),
     ...report(data.report, layer, index),
   );
@@ -117,13 +117,41 @@ function facts(card, bias) {
   ].filter(([, text]) => text !== null && text !== undefined);
 }
 
-/** What the data set report says of a filter, in its own words: every plain number it has. */
+/** What the report on a data set says of a filter. */
 function report(entry, layer, index) {
   if (entry?.error) return [make("p", { class: "muted" }, `No report on a data set: ${refusal(entry.error)}`)];
-  const layers = entry?.answer?.layers;
-  const found = (Array.isArray(layers) ? layers.find(({ name, layer: other }) => name === layer || other === layer) : layers?.[layer]);
-  const filter = (found?.filters || []).find((each, i) => (each.index ?? each.filter ?? i) === index);
+  if (!entry?.answer) return [];
+  const { data, layers, thumbnails } = entry.answer;
+  const filter = layers.find(({ name }) => name === layer)?.filters[index];
   if (!filter) return [];
-  const rows = Object.entries(filter).filter(([name, value]) => name !== "index" && ["number", "string", "boolean"].includes(typeof value));
-  return [make("h3", {}, "On the data set"), make("dl", { class: "facts" }, rows.flatMap(([name, value]) => [make("dt", {}, name.replaceAll("_", " ")), make("dd", {}, typeof value === "number" ? short(value) : String(value))]))];
+  const rows = [
+    ["answers, mean and most", `${short(filter.mean)} and ${short(filter.max)}`], ["silent in", `${plainPercent(filter.zeros)} of its places`],
+    ["answers most to", `${filter.favourite}, d′ ${short(filter.d_prime)}`], ["selectivity", short(filter.selectivity)],
+    ["without it", `accuracy ${filter.off.accuracy > 0 ? "+" : ""}${plainPercent(filter.off.accuracy)}`],
+  ];
+  return [
+    make("h3", {}, `On ${data.images} pictures of ${data.name}`), list(rows),
+    make("p", { class: "muted" }, "Its mean answer to each digit:"), classBars(filter.class_means, filter.favourite), ...topPictures(filter.top, thumbnails),
+  ];
+}
+
+function list(rows) {
+  return make("dl", { class: "facts" }, rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
+}
+
+function classBars(means, favourite) {
+  const most = Math.max(...means) || 1;
+  return make("ol", { class: "small-bars" }, means.map((mean, digit) => {
+    const bar = make("span", { "aria-hidden": "true" });
+    bar.style.height = `${Math.max(0, mean / most) * 46}px`;
+    return make("li", { class: digit === favourite ? "best" : null, "aria-label": `${digit}: ${short(mean)}`, title: short(mean) }, bar, String(digit));
+  }));
+}
+
+/** The pictures that it answered most, where the service has the data set at hand. */
+function topPictures(top, thumbnails = {}) {
+  const found = top.filter(({ image }) => thumbnails[image]);
+  if (!found.length) return [];
+  const pictures = found.map(({ image, label, value }) => make("img", { src: thumbnails[image], alt: `a ${label}, ${short(value)}`, title: `a ${label}: ${short(value)}`, width: 42, height: 42, class: "heat" }));
+  return [make("p", { class: "muted" }, "The pictures it answered most:"), make("div", { class: "thumbs" }, pictures)];
 }

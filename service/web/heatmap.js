@@ -10,16 +10,23 @@ export function heatmap(properties = {}) {
 
 /** Paint values[start ...] of a rows x columns map with 256 colours between lo and hi. */
 export function paint(canvas, values, rows, columns, table, [lo, hi], start = 0) {
-  if (canvas.width !== columns || canvas.height !== rows) {
-    canvas.width = columns;
-    canvas.height = rows;
-  }
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(columns, rows);
-  const words = new Uint32Array(image.data.buffer);
+  const { context, image, words } = bufferOf(canvas, rows, columns);
   const count = rows * columns;
   for (let i = 0; i < count; i += 1) words[i] = table[level(values[start + i], lo, hi)];
   context.putImageData(image, 0, 0);
+}
+
+const buffers = new WeakMap();
+
+/** The pixels of a canvas, made once for as long as its size stays. */
+function bufferOf(canvas, rows, columns) {
+  let buffer = buffers.get(canvas);
+  if (buffer && canvas.width === columns && canvas.height === rows) return buffer;
+  Object.assign(canvas, { width: columns, height: rows });
+  const image = new ImageData(columns, rows);
+  buffer = { context: canvas.getContext("2d"), image, words: new Uint32Array(image.data.buffer) };
+  buffers.set(canvas, buffer);
+  return buffer;
 }
 
 /** Make the canvas width x height CSS pixels large. */

@@ -14,15 +14,14 @@ const SIDE = 252;
 const ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "abs"];
 const PADDINGS = [["valid", "valid (crop)"], ["same", "same (pad)"], ["full", "full"]];
 
-export function createKernel(root, context) {
-  const view = { root, context, at: [0, 0], presetAsked: null, isNew: changes(), presetIsNew: changes() };
+export function create(root, context) {
+  const view = { root, context, at: null, presetAsked: null, isNew: changes(), presetIsNew: changes() };
   view.editKernel = (patch) => editKernel(view, patch);
   view.setResponse = (patch) => context.set({ response: { ...context.store.get().response, ...patch } });
   view.editor = createEditor(view.editKernel);
   root.append(
     make("div", { class: "view-head" }, caption(view), context.share("response", () => context.data.response?.want.request, ["png", "npz", "json"])),
-    make("div", { class: "columns" }, buildEditor(view), buildResult(view)),
-    make("div", { class: "columns" }, buildSlot(view)),
+    make("div", { class: "columns bench" }, make("div", { class: "result bench-left" }, buildEditor(view), buildSlot(view)), buildResult(view)),
   );
   return { draw: (model) => draw(view, model), wants: (model) => wants(view, model), take: (layer, filter) => take(view, layer, filter) };
 }
@@ -250,21 +249,28 @@ function drawResponse(view, { state, data, theme }) {
   const cell = Math.max(1, Math.floor(SIDE / Math.max(rows, columns)));
   resize(view.grid.canvas, columns * cell, rows * cell);
   view.legend.draw("diverging", theme, range, "this answer");
-  view.at = [Math.min(view.at[0], rows - 1), Math.min(view.at[1], columns - 1)];
+  const [row, column] = view.at || strongest(values, columns);
+  view.at = [Math.min(row, rows - 1), Math.min(column, columns - 1)];
   view.grid.mark(rows, columns, view.at, short(response[view.at[0]][view.at[1]]));
   const { patches, unread } = result.geometry;
   write(view.words, `${patches[0]} × ${patches[1]} = ${patches[0] * patches[1]} places${unread[0] || unread[1] ? `, ${unread[0]} rows and ${unread[1]} columns unread` : ""}`);
-  drawSum(view, result, entry, theme, data.input);
+  drawSum(view, result, entry, theme);
   drawPools(view, state, data, theme, range);
 }
 
+/** The cell to begin with: the one that answers most, either way. */
+function strongest(values, columns) {
+  const best = values.reduce((most, value, i) => (Math.abs(value) > Math.abs(values[most]) ? i : most), 0);
+  return [Math.floor(best / columns), best % columns];
+}
+
 /** The sum behind the cell pointed at. */
-function drawSum(view, { filters: [{ response, weights }], geometry }, { want: { request } }, theme, input) {
+function drawSum(view, { filters: [{ response, weights }], geometry }, { want: { request } }, theme) {
   const [row, column] = view.at;
   const [rows, columns] = geometry.kernel;
   const box = { top: row * geometry.stride[0] - geometry.pads[0], left: column * geometry.stride[1] - geometry.pads[1], height: rows, width: columns };
   frame(view.frame, clip(box), 28, 28);
-  const { patch, padding } = cut(input.unit, { rows: 28, columns: 28 }, box);
+  const { patch, padding } = cut(request.picture.unit, { rows: 28, columns: 28 }, box);
   const flat = Float32Array.from(weights.flat());
   const { products, sum } = multiply(patch, flat);
   const bias = request.json.filters[0].bias;
@@ -276,7 +282,7 @@ function drawSum(view, { filters: [{ response, weights }], geometry }, { want: {
     show(patch, [0, 1], "pencil", "patch", padding), make("span", { class: "sign" }, "×"),
     show(flat, shownRange("diverging", extent(flat)), "diverging", "filter"), make("span", { class: "sign" }, "="),
     show(products, shownRange("diverging", extent(products)), "diverging", "products"),
-    make("p", { class: "formula" }, `sum ${fixed(sum, 3)}${bias ? ` + bias ${fixed(bias, 3)}` : ""}${activation === "linear" ? "" : `, ${activation}`} = ${fixed(after, 3)}`),
+    make("p", { class: "formula", id: "response-sum" }, `sum ${fixed(sum, 3)}${bias ? ` + bias ${fixed(bias, 3)}` : ""}${activation === "linear" ? "" : `, ${activation}`} = ${fixed(after, 3)}`),
   );
 }
 

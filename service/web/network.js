@@ -14,7 +14,7 @@ const DEEP = 8; // maps in a column
 const BETWEEN = 32; // from one layer to the next, with its arrow
 const EDGES = 10; // strongest inputs that are joined to the map at hand
 
-export function createNetwork(root, context) {
+export function create(root, context) {
   const view = { root, context, layers: [], size: "", isNew: changes(), linesAreNew: changes() };
   view.caption = make("p", { class: "caption" });
   view.strip = make("div", { class: "layers" });
@@ -31,7 +31,10 @@ export function createNetwork(root, context) {
     view.shiftWords,
   );
   describe(view);
-  new ResizeObserver(() => context.redraw()).observe(root);
+  new ResizeObserver(([{ contentRect }]) => {
+    view.width = Math.floor(contentRect.width);
+    context.redraw();
+  }).observe(root);
   return { draw: (model) => draw(view, model), wants: mapWants };
 }
 
@@ -85,7 +88,7 @@ function buildLayer(view, info) {
   enter(layer.tiles.map(({ button }) => button), layer.tiles[0].button);
   roving(layer.maps, () => layer.across || 1);
   const what = info.op === "conv" ? `${count} filters ${info.kernel.join("×")}` : `${info.op === "maxpool" ? "max" : "mean"} of ${info.kernel.join("×")}`;
-  const title = make("h3", { title: `${info.parameters} parameters` }, info.name, make("small", {}, what), make("small", {}, `each ${rows} × ${columns}`));
+  const title = make("h2", { title: `${info.parameters} parameters` }, info.name, make("small", {}, what), make("small", {}, `each ${rows} × ${columns}`));
   layer.root = make("div", { class: "layer" }, title, layer.maps, layer.legend.root);
   layer.maps.addEventListener("pointerleave", () => context.rest());
   return layer;
@@ -109,6 +112,7 @@ function buildTile(view, { info, rows, columns }, filter) {
 function draw(view, model) {
   const { state, data, network } = model;
   if (view.network !== network) build(view, network);
+  view.root.classList.toggle("ready", Boolean(data.maps));
   view.scale.choose(state.scale);
   view.range.choose(state.range);
   view.stage.choose(state.before ? "1" : "");
@@ -121,9 +125,9 @@ function draw(view, model) {
 
 /** Columns from left to right where they fit, else a row per layer. */
 function layOut(view) {
-  const width = view.root.clientWidth - 34;
+  const { width } = view;
   const size = `${width} ${innerHeight}`;
-  if (size === view.size || width <= 0) return;
+  if (size === view.size || !width) return;
   view.size = size;
   const sides = view.layers.map(({ rows, columns }) => Math.max(rows, columns));
   const across = view.layers.map(({ tiles }) => Math.ceil(tiles.length / DEEP));
@@ -187,7 +191,7 @@ function drawLegend(layer, maps, state, data, theme) {
 /** Join the map at hand with the maps that gave most to its cell. */
 function drawLines(view, { state, data, weights }) {
   const { lines, strip } = view;
-  if (!view.linesAreNew(state.at, data.maps, weights, view.size, view.isWide)) return;
+  if (!view.linesAreNew(state.at, data.maps, weights[state.at?.layer], view.size, view.isWide)) return;
   lines.replaceChildren();
   const index = view.layers.findIndex(({ info }) => info.name === state.at?.layer);
   if (!view.isWide || index < 1 || !data.maps) return;

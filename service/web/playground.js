@@ -6,18 +6,13 @@ import { mapOf } from "./arithmetic.js";
 import { createDock } from "./dock.js";
 import { choice, make, set as setOn, write } from "./dom.js";
 import { createPad, EXAMPLE, play } from "./drawing.js";
-import { createGallery } from "./gallery.js";
-import { createKernel } from "./kernel.js";
-import { createNetwork } from "./network.js";
+import { create as createNetwork } from "./network.js";
 import { fromFile } from "./picture.js";
 import { createRail } from "./rail.js";
 import { openDialog, shareLink, shareRow } from "./sharing.js";
-import { createSliding } from "./sliding.js";
 import { createStore, DEFAULTS, VIEWS } from "./state.js";
 import { editedWant, moved, posted, seenBy, verdictWant } from "./subject.js";
 import { createVerdict } from "./verdict.js";
-import { createWhatIf } from "./whatif.js";
-import { createWhy } from "./why.js";
 import { EMPTY, EXAMPLE as EXAMPLE_WORDS, KEYS, refusal, spoken } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -43,7 +38,10 @@ const context = {
   leave: () => { store.set({ pinned: false }); byId("view-network").querySelector(".map.current")?.focus(); },
   pin, peak, strongest, clear, openFile, restart, retry: () => lanes.retry(),
   example: () => playExample(true),
-  editFilter: ({ layer, filter }) => { views.filter.take(layer, filter); go("filter"); },
+  editFilter: async ({ layer, filter }) => {
+    (await view("filter"))?.take(layer, filter);
+    go("filter");
+  },
   go,
 };
 
@@ -59,14 +57,9 @@ const pad = createPad(byId("pad"), {
 });
 context.pad = pad;
 
-const views = {
-  network: createNetwork(byId("view-network"), context),
-  window: createSliding(byId("view-window"), context),
-  filter: createKernel(byId("view-filter"), context),
-  why: createWhy(byId("view-why"), context),
-  "what-if": createWhatIf(byId("view-what-if"), context),
-  filters: createGallery(byId("view-filters"), context),
-};
+// The first view is here at once; the others come when they are opened, or when nothing else is to do.
+const views = { network: createNetwork(byId("view-network"), context) };
+const LATER = { window: "./sliding.js", filter: "./kernel.js", why: "./why.js", "what-if": "./whatif.js", filters: "./gallery.js" };
 const verdict = createVerdict();
 const rail = createRail(context);
 const dock = createDock(byId("dock"), context);
@@ -78,11 +71,33 @@ async function start() {
   listen();
   store.subscribe(changed);
   const { state, problems } = await read(location.hash);
-  if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
   store.set(state);
   await openModels();
+  if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
   if (!state.picture) playExample(!still.matches);
   else showPicture(state.picture);
+  fetchViews();
+}
+
+/** A view, made on first use. */
+async function view(name) {
+  if (views[name]) return views[name];
+  try {
+    const { create } = await import(LATER[name]);
+    views[name] ??= create(byId(`view-${name}`), context);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    notice("The service does not answer, and this view has not come yet.");
+  }
+  schedule();
+  return views[name];
+}
+
+function fetchViews() {
+  const later = globalThis.requestIdleCallback || ((work) => setTimeout(work, 500));
+  later(async () => {
+    for (const name of Object.keys(LATER)) await view(name);
+  });
 }
 
 async function openModels() {
@@ -131,7 +146,7 @@ function changed(state, before) {
   if (state.picture !== before.picture && state.picture.kind !== "strokes" && state.picture !== pad.shown) showPicture(state.picture);
   if (state.theme !== before.theme) setOn(document.documentElement, "data-theme", state.theme || null);
   setOn(document.documentElement, "data-big", state.big);
-  for (const part of document.querySelectorAll("[data-part]")) setOn(part, "hidden", state.hide.includes(part.dataset.part));
+  setOn(document.documentElement, "data-hide", state.hide.join(" ") || null);
   if (state.view !== before.view) showView(state.view);
   keepAddress(state, before);
   schedule();
@@ -158,7 +173,7 @@ function frame() {
   ask(model);
   verdict.draw(model);
   rail.draw({ ...model, hintText: hint(state) });
-  views[state.view].draw(model);
+  views[state.view]?.draw(model);
   dock.draw(model);
 }
 
@@ -171,7 +186,7 @@ function takePicture(picture) {
   inkIsNew = false;
   subject = posted(picture, pad);
   if (subject) return;
-  for (const lane of ["verdict", "edited", "maps", "base"]) lanes.drop(lane);
+  for (const lane of ["verdict", "edited", "maps", "base_maps"]) lanes.drop(lane);
   Object.assign(data, { verdict: null, edited: null, base: null, input: null, maps: null });
   write(byId("live"), EMPTY);
 }
@@ -186,12 +201,12 @@ function ask(model) {
     lanes.drop("edited");
     data.edited = null;
   }
-  if (data.verdict) list.push(...views[state.view].wants(model), ...weightWants());
+  if (data.verdict) list.push(...(views[state.view]?.wants(model) || []), ...weightWants(state));
   for (const each of list) lanes.ask(each);
 }
 
-function weightWants() {
-  const layers = network.layers.filter(({ op, name }) => op === "conv" && !weights[name]);
+function weightWants({ at, slot }) {
+  const layers = network.layers.filter(({ op, name }) => op === "conv" && !weights[name] && (name === at?.layer || name === slot.layer));
   const path = (layer) => `/v1/models/${network.name}/layers/${layer}/filters`;
   return layers.map(({ name }) => want(`weights/${name}`, { path: path(name), query: { version: network.version, format: "npz" } }));
 }
@@ -201,9 +216,8 @@ function report({ lane, want: asked, answer, error }) {
   if (lane.startsWith("weights/")) {
     const layer = lane.slice(8);
     if (answer) weights[layer] = { weights: answer[`${layer}.weight`], biases: answer[`${layer}.bias`] };
-    if (answer) context.newWeights = {};
   } else if (error) data[lane] = { ...data[lane], error, failed: asked };
-  else if (lane === "maps" || lane === "base") keepMaps(lane, entry);
+  else if (lane === "maps" || lane === "base_maps") keepMaps(lane, entry);
   else if (lane === "verdict") keepVerdict(entry);
   else if (lane === "edited") data.edited = { ...entry, result: withConfidence(answer.results[0].after || answer.results[0]) };
   else data[lane] = entry;
@@ -237,7 +251,7 @@ function showBox(prepared) {
 /** Take the batch of one off every array, and remember the greatest values seen for the fixed range. */
 function keepMaps(lane, entry) {
   const arrays = Object.fromEntries(Object.entries(entry.answer).map(([name, { shape, data: values }]) => [name, { shape: shape.slice(1), data: values }]));
-  data[lane === "maps" ? "maps" : "base_maps"] = { ...entry, arrays };
+  data[lane] = { ...entry, arrays };
   for (const [name, { data: values }] of Object.entries(arrays)) {
     const layer = name.split(".")[0];
     const [lo, hi] = data.fixed[layer] || [0, 0];
@@ -339,19 +353,20 @@ function announce() {
 
 // ---- views, address, page ----
 
-function go(view) {
-  store.set({ view });
-  byId(`tab-${view}`).focus();
+function go(name) {
+  store.set({ view: name });
+  byId(`tab-${name}`).focus();
 }
 
-function showView(view) {
+function showView(name) {
   for (const each of VIEWS) {
     const tab = byId(`tab-${each}`);
-    setOn(tab, "aria-selected", String(each === view));
-    setOn(tab, "tabindex", each === view ? null : "-1");
-    setOn(byId(`view-${each}`), "hidden", each !== view);
+    setOn(tab, "aria-selected", String(each === name));
+    setOn(tab, "tabindex", each === name ? null : "-1");
+    setOn(byId(`view-${each}`), "hidden", each !== name);
   }
-  byId(`tab-${view}`).scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  byId(`tab-${name}`).scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  view(name);
 }
 
 let keeping = 0;
@@ -382,7 +397,7 @@ async function followAddress() {
 }
 
 function listen() {
-  const tabs = VIEWS.map((view) => byId(`tab-${view}`));
+  const tabs = VIEWS.map((name) => byId(`tab-${name}`));
   tabs.forEach((tab, i) => {
     tab.addEventListener("click", () => store.set({ view: VIEWS[i] }));
     tab.addEventListener("keydown", (event) => {

@@ -19,7 +19,7 @@ export function shareRow(name, getRecord, formats) {
   const files = formats.map((format) => {
     return make("button", { "aria-label": `Download ${name} as ${format}`, onclick: withRecord((record) => download(name, record, format, said)) }, format);
   });
-  return make("div", { class: "share-row", role: "group", "aria-label": `Take ${name} away` }, make("span", { class: "muted" }, "as"), copies, make("span", { class: "muted" }, "file"), files, said);
+  return make("div", { class: "share-row", "data-code": true, role: "group", "aria-label": `Take ${name} away` }, make("span", { class: "muted" }, "as"), copies, make("span", { class: "muted" }, "file"), files, said);
 }
 
 /** The record with another format of answer; JSON for code, so that it can be read. */

@@ -13,7 +13,7 @@ const CELL = 12; // pixels of a pixel
 const KERNELS = [["diagonal_falling", "edge along \\"], ["diagonal_rising", "edge along /"], ["edge_horizontal", "edge across"], ["edge_vertical", "edge down"], ["box", "mean (box)"]];
 const PADDINGS = [["valid", "crop (valid)"], ["same", "pad (same)"], ["full", "pad (full)"]];
 
-export function createSliding(root, context) {
+export function create(root, context) {
   const view = { root, context, playing: 0, isNew: changes(), sheetIsNew: changes() };
   view.change = (patch) => context.set({ sliding: { ...context.store.get().sliding, ...patch } });
   view.kernel = select("Filter", KERNELS, (preset) => view.change({ preset }));
@@ -124,13 +124,20 @@ function draw(view, { state, data, theme, network }) {
   if (failed) write(view.problem, refusal(failed.error));
   const sums = data.sums?.answer?.results[0];
   const patches = data.patches?.answer?.results[0];
-  if (!data.input || !sums || !patches || !view.isNew(sums, patches, sliding.place, theme, network)) return;
+  if (!data.input || !sums || !patches || !isSame(data.sums, data.patches) || !view.isNew(sums, patches, sliding.place, theme, network)) return;
   drawCounts(view, patches);
   const place = Math.min(sliding.place, view.total - 1);
-  drawPicture(view, patches, place, data, theme);
+  drawPicture(view, patches, place, data.patches.want.request.picture, theme);
   drawSums(view, sums, patches, place, theme);
   drawProducts(view, sums, patches, place, theme);
   drawSheet(view, patches, place, theme);
+}
+
+/** Two answers belong together when they are of one picture and one window. */
+function isSame({ want: { request: sums } }, { want: { request: patches } }) {
+  const { size } = sums.json.filters[0];
+  const { patch_size: patchSize, stride, padding } = patches.query;
+  return sums.picture === patches.picture && size === patchSize && sums.json.stride === stride && sums.json.padding === padding;
 }
 
 function drawCounts(view, { grid, count, unread: edge, patch_size: [size], stride: [stride], pads }) {
@@ -142,7 +149,7 @@ function drawCounts(view, { grid, count, unread: edge, patch_size: [size], strid
 }
 
 /** The picture with its padding around it, the edge that is not read, and the window. */
-function drawPicture(view, { pads: [top, left, bottom, right], patch_size: [height, width], corners, unread: edge }, place, { input }, theme) {
+function drawPicture(view, { pads: [top, left, bottom, right], patch_size: [height, width], corners, unread: edge }, place, input, theme) {
   const [rows, columns] = [28 + top + bottom, 28 + left + right];
   const { patch } = cut(input.unit, { rows: 28, columns: 28 }, { top: -top, left: -left, height: rows, width: columns });
   paint(view.picture, patch, rows, columns, colourTable("pencil", theme), [0, 1]);
@@ -180,7 +187,7 @@ function drawProducts(view, { filters: [{ weights, response }] }, { patches, pat
     show(patch, [0, 1], "pencil", "patch"), make("span", { class: "sign" }, "×"),
     show(flat, shownRange("diverging", extent(flat)), "diverging", "filter"), make("span", { class: "sign" }, "="),
     show(products, shownRange("diverging", extent(products)), "diverging", "products"),
-    make("p", { class: "formula" }, "sum ", make("b", { class: sum < 0 ? "minus" : null }, fixed(sum, 3)), Math.abs(sum - served) < 1e-3 ? ", as the service computed" : `, but the service says ${short(served)}`),
+    make("p", { class: "formula", id: "window-sum" }, "sum ", make("b", { class: sum < 0 ? "minus" : null }, fixed(sum, 3)), Math.abs(sum - served) < 1e-3 ? ", as the service computed" : `, but the service says ${short(served)}`),
   );
 }
 

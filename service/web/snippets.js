@@ -46,7 +46,7 @@ export function python({ url, body, file }, hasKey) {
   lines.push(`request = urllib.request.Request(${JSON.stringify(url)}${body || file ? ", body" : ""}${headers ? `, {${headers}}` : ""})`);
   lines.push("with urllib.request.urlopen(request) as response:");
   lines.push(/npz|png/.test(body?.format || "") ? "    answer = response.read()" : "    answer = json.load(response)");
-  lines.push(/npz|png/.test(body?.format || "") ? `open("answer.${body.format}", "wb").write(answer)` : "print(json.dumps(answer)[:2000])");
+  lines.push(/npz|png/.test(body?.format || "") ? `open("answer.${body.format}", "wb").write(answer)` : "print(json.dumps(answer))");
   return lines.join("\n");
 }
 

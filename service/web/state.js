@@ -14,7 +14,7 @@ export const DEFAULTS = Object.freeze({
   range: "layer",
   before: false, // show maps before their activation
   shift: [0, 0], // pixels right and down
-  sliding: { preset: "diagonal_falling", size: 7, stride: 2, padding: "valid", place: 0 },
+  sliding: { preset: "diagonal_falling", size: 7, stride: 2, padding: "valid", place: 48 },
   kernel: { rows: 7, columns: 7, cells: LECTURE_EDGE.map(String), bias: "0" },
   response: { stride: 1, padding: "valid", activation: "linear", pool: 0, flip: false },
   slot: { layer: "", filter: 0 }, // where "put into the network" puts it

@@ -56,7 +56,7 @@ export function mapWants({ state, data, network }) {
   const before = state.before ? convolutions : convolutions.filter((name) => name === (state.at?.layer || convolutions[0]));
   const names = network.layers.flatMap(({ name, op }) => (op === "conv" ? [`${name}.act`] : op === "linear" ? [] : [name]));
   const list = [want("maps", mapsRequest(network, data.input, [...names, ...before.map((name) => `${name}.pre`)], state.changes))];
-  if (data.input !== data.base) list.push(want("base", mapsRequest(network, data.base, names, state.changes)));
+  if (data.input !== data.base) list.push(want("base_maps", mapsRequest(network, data.base, names, state.changes)));
   return list;
 }
 

@@ -11,13 +11,13 @@ import { refusal } from "./words.js";
 
 const TILE = 48;
 
-export function createWhatIf(root, context) {
+export function create(root, context) {
   const view = { root, context, layers: [], isNew: changes(), tableIsNew: changes() };
   view.problem = make("p", { class: "problem", hidden: true });
   view.switches = make("div", { class: "result" });
   view.list = make("div", { class: "result" });
   view.table = make("table", {});
-  view.headline = make("h2", { role: "status" }, "");
+  view.headline = make("h2", {}, "");
   root.append(
     make("div", { class: "view-head" }, caption(context), context.share("what-if", () => context.data.edited?.want.request, ["json"])),
     view.problem,
@@ -62,7 +62,7 @@ function buildLayer(view, info) {
   enter(tiles.map(({ button }) => button), tiles[0].button);
   roving(group, () => Math.max(1, Math.floor(group.clientWidth / (side + 6))));
   const all = make("button", { onclick: () => switchAll(context, info) }, "All off");
-  const root = make("div", { class: "result" }, make("div", { class: "dock-head" }, make("h3", {}, `${info.name}, ${count} filters`), all), group);
+  const root = make("div", { class: "result" }, make("div", { class: "dock-head" }, make("h2", {}, `${info.name}, ${count} filters`), all), group);
   return { info, tiles, root, all };
 }
 

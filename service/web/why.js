@@ -11,7 +11,7 @@ import { refusal } from "./words.js";
 const SHOWN = 12; // pegs that are drawn one by one
 const SIDE = 196;
 
-export function createWhy(root, context) {
+export function create(root, context) {
   const view = { root, context, isNew: changes(), areShareNew: changes(), decidingAsked: null, all: false, gridAt: [0, 0] };
   const digits = Array.from({ length: 10 }, (_, digit) => String(digit));
   view.target = select("Why", digits, (digit) => context.set({ target: Number(digit) }));
@@ -19,7 +19,7 @@ export function createWhy(root, context) {
   view.problem = make("p", { class: "problem", hidden: true });
   view.list = make("ol", { class: "pegs" });
   view.ball = make("span", { class: "ball", "aria-hidden": "true", hidden: true });
-  view.total = make("p", { class: "formula" });
+  view.total = make("p", { class: "formula", id: "ledger-sum" });
   view.headline = make("h2", {}, "");
   view.drop = make("button", { class: "main", onclick: () => drop(view) }, "Drop the ball");
   view.more = make("button", { onclick: () => { view.all = !view.all; context.redraw(); } }, "");
@@ -107,7 +107,8 @@ function buildShares(view) {
   view.gridWords = make("p", { class: "muted", "aria-live": "off" });
   view.gridLegend = legend();
   const heading = make("h3", {}, "Every filter (across) and every digit (down)");
-  return make("div", { class: "result" }, heading, make("div", { class: "scroll" }, view.grid.root), view.gridWords, make("div", { class: "fit" }, view.gridLegend.root));
+  view.digits = make("ol", { "aria-hidden": "true" }, Array.from({ length: 10 }, (_, digit) => make("li", {}, String(digit))));
+  return make("div", { class: "result" }, heading, make("div", { class: "scroll" }, make("div", { class: "digit-grid" }, view.digits, view.grid.root)), view.gridWords, make("div", { class: "fit" }, view.gridLegend.root));
 }
 
 function toggle({ context }, filter) {
@@ -234,7 +235,7 @@ function drawPlaces(view, { margin, receptive_field: field, target, rival }, { d
   const values = margin.shares.places;
   const [rows, columns] = [values.length, values[0].length];
   const range = shownRange("diverging", extent(values.flat()));
-  paint(view.under, data.input.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
+  paint(view.under, data.ledger.want.request.picture.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
   paint(view.places, values.flat(), rows, columns, colourTable("diverging", theme), range);
   const pixel = SIDE / 28;
   const centre = (axis) => field.start[axis] + (field.size[axis] - 1) / 2 + 0.5 - field.jump[axis] / 2;
@@ -267,6 +268,7 @@ function drawShares(view, { shares: { filters }, layer, logits }, { theme }) {
   const cell = Math.max(10, Math.min(22, Math.floor((view.root.clientWidth - 60) / columns)));
   paint(view.grid.canvas, values, rows, columns, colourTable("diverging", theme), range);
   resize(view.grid.canvas, columns * cell, rows * cell);
+  view.digits.style.gridAutoRows = `${cell}px`;
   const [digit, filter] = view.gridAt;
   view.grid.mark(rows, columns, view.gridAt, signed(filters[digit][filter]));
   view.gridLegend.draw("diverging", theme, range, "share of the logit");

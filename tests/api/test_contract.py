@@ -50,6 +50,7 @@ OPTIONS_OF = {
     "/v1/models/{name}": options.ModelOptions,
     "/v1/models/{name}/layers/{layer}/filters": options.LayerFilterOptions,
     "/v1/models/{name}/layers/{layer}/filters/{index}": options.LayerFilterOptions,
+    "/v1/models/{name}/report": options.ReportOptions,
     "/v1/limits": options.NoOptions,
 }
 # Options whose words the core checks, where the struct says only `str`.
@@ -228,7 +229,8 @@ def test_every_option_is_also_a_form_field_and_a_json_member(path, method):
 
 
 @pytest.mark.parametrize(
-    ("kind", "schema"), [(options.Filter, "Filter"), (options.Pool, "Pool"), (options.Change, "Change")]
+    ("kind", "schema"),
+    [(options.Filter, "Filter"), (options.Pool, "Pool"), (options.Change, "Change"), (options.Stage, "Stage")],
 )
 def test_every_structure_has_the_members_of_its_struct(kind, schema):
     expected = struct_schemas(kind)
@@ -301,6 +303,7 @@ def test_every_json_answer_on_version_one_has_an_example_that_is_asked_again():
     assert asked >= {path for path, _ in OPERATIONS if path.startswith("/v1")} - {
         "/v1/filters",  # as /v1/filters/{name}, some thirty times
         "/v1/models/{name}/layers/{layer}/filters",  # as .../{index}, for every filter
+        "/v1/models/{name}/report",  # hundreds of numbers per filter
     }
 
 
@@ -341,6 +344,7 @@ TWO_FILTERS = '[{"preset":"sobel"},{"weights":[[[1]],[[0]],[[0]]],"name":"red"},
 BOX = 'filters=[{"preset":"box"}]'
 OFF = 'changes=[{"layer":"conv1","filter":0,"action":"off"}]'
 SCALED = 'changes=[{"layer":"conv1","filter":1,"action":"scale","factor":-2}]'
+STAGES = '[{"filters":[{"preset":"sobel_x"},{"preset":"sobel_y"}],"activation":"abs"},{"pool":{"kind":"avg"}}]'
 NO_CSV = {"Accept": "text/csv"}
 JSON = "application/json"
 
@@ -371,6 +375,8 @@ CALLS = [
     ("/v1/apply-filters", f"?{BOX}&prepare=auto&pool={{}}&activation=abs&stride=2&padding=same", SEVEN, None, {}, 200),
     ("/v1/apply-filters", f"?filters={TWO_FILTERS}&format=png&polarity=pencil", PHOTO, None, {}, 200),
     ("/v1/apply-filters", f"?{BOX}&format=npz&orientation=convolution&normalize=l1", BATCH, None, {}, 200),
+    ("/v1/apply-filters", f"?stages={STAGES}&card=true&snippet=numpy", PHOTO, None, {}, 200),
+    ("/v1/apply-filters", '?stages=[{"pool":{}}]&snippet=torch&prepare=auto&prepared_image=true', SEVEN, None, {}, 200),
     ("/v1/apply-filters", f"?{BOX}", SEVEN[:-30], None, {}, 400),
     ("/v1/apply-filters", '?filters=[{"preset":"sobble"}]', SEVEN, None, {}, 404),
     ("/v1/apply-filters", f"?{BOX}", SEVEN, None, NO_CSV, 406),
@@ -445,6 +451,11 @@ CALLS = [
     ("/v1/models/{name}/layers/{layer}/filters/{index}", "?version=99", None, None, {}, 404),
     ("/v1/models/{name}/layers/{layer}/filters/{index}", "", None, None, NO_CSV, 406),
     ("/v1/models/{name}/layers/{layer}/filters/{index}", "?card=perhaps", None, None, {}, 422),
+    ("/v1/models/{name}/report", "", None, None, {}, 200),
+    ("/v1/models/{name}/report", "?layer=conv1&thumbnails=false", None, None, {}, 200),
+    ("/v1/models/{name}/report", "?layer=conv9", None, None, {}, 404),
+    ("/v1/models/{name}/report", "?format=npz", None, None, {}, 406),
+    ("/v1/models/{name}/report", "?thumbnails=perhaps", None, None, {}, 422),
     ("/v1/limits", "", None, None, {}, 200),
     ("/v1/limits", "?format=npz", None, None, {}, 406),
     ("/v1/limits", "?all=true", None, None, {}, 422),
@@ -470,7 +481,11 @@ def test_a_real_answer_keeps_the_contract(client, path, query, body, kind, heade
 
 
 def test_every_status_that_a_call_declares_is_one_it_gives():
-    given = {(path, str(status)) for path, *_, status in CALLS} | {("/v1/filters/{name}", "404"), ("/", "304")}
+    given = (
+        {(path, "304") for path in UNCHANGING}
+        | {(path, str(status)) for path, *_, status in CALLS}
+        | {("/v1/filters/{name}", "404")}
+    )
     declared = {(path, status) for path, method in OPERATIONS for status in operation(path, method)["responses"]}
     assert given == {(path, status) for path, status in declared if status not in STATUSES_OF_THE_DOOR}
 
@@ -481,11 +496,16 @@ def test_a_named_filter_that_there_is_not_keeps_the_contract(client):
     check_answer(response, "/v1/filters/{name}", "get")
 
 
-def test_a_page_that_has_not_changed_is_not_sent_again(client):
-    tag = client.get("/").headers["ETag"]
-    response = client.get("/", headers={"If-None-Match": tag})
+UNCHANGING = [path for path, method in OPERATIONS if "304" in operation(path, method)["responses"]]
+
+
+@pytest.mark.parametrize("path", UNCHANGING)
+def test_an_answer_that_has_not_changed_is_not_sent_again(client, path):
+    call = call_of(path, "get")
+    tag = client.get(call).headers["ETag"]
+    response = client.get(call, headers={"If-None-Match": tag})
     assert response.status_code == 304
-    check_answer(response, "/", "get")
+    check_answer(response, path, "get")
 
 
 def test_every_named_filter_keeps_the_contract(client):

@@ -78,6 +78,8 @@ def test_json_npz_and_a_selection_of_filters_agree(client):
     some = post(client, 3, "?layers=conv1,pool1&filters=5,2&stats=true").json["results"][0]["layers"]
     arrays = np.load(io.BytesIO(post(client, 3, "?layers=conv1,pool1&format=npz").data))
     for whole, part in zip(everything, some, strict=True):
+        assert (part["shape"][0], part["total"]) == (2, whole["total"])
+        assert part["range"] == whole["range"]
         assert [one["index"] for one in part["filters"]] == [5, 2]
         for one in part["filters"]:
             assert one["map"] == whole["filters"][one["index"]]["map"]

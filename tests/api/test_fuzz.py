@@ -39,14 +39,19 @@ def fuzz(count):
 
 
 @pytest.fixture(scope="module")
-def strict_client():
+def strict_app():
     """The service with low limits, so that many requests meet one, and none takes long."""
     limits = {
-        "max_batch": 8, "max_parts": 12, "max_image_pixels": 20_000, "max_jpeg_pixels": 40_000, "max_filters": 4,
+        "max_image_pixels": 20_000, "max_jpeg_pixels": 40_000, "max_filters": 4,
         "max_json_numbers_in": 10_000, "max_json_numbers_out": 50_000, "max_multiply_adds": 10_000_000,
         "max_masked_runs": 200, "max_answer_bytes": 2**20,
     }  # fmt: skip
-    return create_app(Settings(models=str(SHIPPED_MODELS), **limits)).test_client()
+    return create_app(Settings(models=str(SHIPPED_MODELS), **limits))
+
+
+@pytest.fixture(scope="module")
+def strict_client(strict_app):
+    return strict_app.test_client()
 
 
 # --- what the contract allows, and what it does not -------------------------------------------------------------------
@@ -59,8 +64,8 @@ WITH_INPUT = [each for each in OPERATIONS if DOCUMENT["paths"][each[0]][each[1]]
 
 
 @pytest.fixture(scope="module")
-def contract(app):
-    return schemathesis.openapi.from_wsgi("/openapi.json", app)
+def contract(strict_app):
+    return schemathesis.openapi.from_wsgi("/openapi.json", strict_app)
 
 
 @pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=str)
@@ -287,26 +292,40 @@ def with_fixed_range(options):
     return options if lo is None else {**options, "range": "fixed", "lo": lo, "hi": hi}
 
 
-APPLYING = st.tuples(
-    st.lists(FILTERS, min_size=1, max_size=3),
-    some(
-        stride=STEPS,
-        dilation=STEPS,
-        padding=mostly(st.sampled_from(["valid", "same", "full", "crop", "pad"]) | st.integers(0, 5), PAIRS),
-        pad_mode=st.sampled_from(PAD_MODES),
-        pad_value=NUMBERS,
-        orientation=st.sampled_from(["correlation", "convolution"]),
-        activation=mostly(
-            st.sampled_from(ACTIVATIONS), st.sampled_from(["elu(1e300)", "leaky_relu(-5)", "threshold(nan)"])
-        ),
-        pool=some(kind=st.sampled_from(POOL_KINDS), size=STEPS, stride=STEPS),
-        normalize=st.sampled_from(NORMALISATIONS),
-        channels=st.sampled_from(["grey", "each"]),
-        prepare=st.sampled_from(["none", "auto"]),
-        scale=st.sampled_from([1, 255]),
-        **DRAWING,
-    ).map(with_fixed_range),
-).map(lambda request: {"filters": request[0], **request[1]})
+STEP = {
+    "stride": STEPS,
+    "dilation": STEPS,
+    "padding": mostly(st.sampled_from(["valid", "same", "full", "crop", "pad"]) | st.integers(0, 5), PAIRS),
+    "pad_mode": st.sampled_from(PAD_MODES),
+    "pad_value": NUMBERS,
+    "orientation": st.sampled_from(["correlation", "convolution"]),
+    "activation": mostly(st.sampled_from(ACTIVATIONS), st.sampled_from(["elu(1e300)", "leaky_relu(-5)", "relu(nan)"])),
+    "pool": some(kind=st.sampled_from(POOL_KINDS), size=STEPS, stride=STEPS),
+    "normalize": st.sampled_from(NORMALISATIONS),
+    "channels": st.sampled_from(["grey", "each"]),
+}
+AROUND = {
+    "prepare": st.sampled_from(["none", "auto"]),
+    "scale": st.sampled_from([1, 255]),
+    "card": st.booleans(),
+    "snippet": st.sampled_from(["numpy", "torch"]),
+    **DRAWING,
+}
+
+
+def joined(parts):
+    """One dictionary of several."""
+    return {name: value for part in parts for name, value in part.items()}
+
+
+BANK = st.fixed_dictionaries({"filters": st.lists(FILTERS, min_size=1, max_size=3)})
+STAGE = st.tuples(BANK | st.just({}), some(**STEP)).map(joined)
+STAGES = st.fixed_dictionaries(
+    {"stages": mostly(st.lists(STAGE, min_size=1, max_size=3), st.lists(STAGE, max_size=20))}
+)
+APPLYING = st.tuples(BANK, some(**STEP, **AROUND)).map(joined).map(with_fixed_range) | st.tuples(
+    STAGES, some(**AROUND)
+).map(joined).map(with_fixed_range)
 
 
 @fuzz(600)

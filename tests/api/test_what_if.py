@@ -193,3 +193,10 @@ def test_changes_that_make_the_network_overflow_are_refused_not_answered_with_no
         assert "null" not in answer.text
         if answer.status_code == 422:
             assert "32-bit" in answer.json["detail"]
+
+
+def test_a_list_of_too_many_changes_is_refused(laboratory):
+    body = {"image": draw(4, 28).tolist(), "changes": [{"layer": "conv1", "filter": 0, "action": "off"}] * 2000}
+    answer = laboratory.post("/v1/what-if", json=body)
+    assert answer.status_code == 422
+    assert "at most 1024" in answer.json["detail"]

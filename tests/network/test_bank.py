@@ -39,7 +39,7 @@ def path(request, monkeypatch):
 
 
 def test_the_engine_agrees_with_the_core(path):
-    for case in random_cases(1, sample_size(120, 5000), largest=70):
+    for case in random_cases(1, sample_size(120, 2000), largest=70):
         assert_same_maps(run(case), case)
 
 

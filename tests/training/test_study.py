@@ -29,7 +29,7 @@ def done(tmp_path_factory, write_drawn_digits):
     write_drawn_digits(folder / "digits", train_count=160, test_count=60)
     bench = Bench(folder / "digits", folder / "kept", folder / "scratch", KNOBS, validation_count=60)
     said = []
-    run_study(bench, folder / "models", workers=1, say=said.append)
+    run_study(bench, folder / "models", folder / "pictures", workers=1, say=said.append)
     return bench, folder, said
 
 
@@ -43,6 +43,7 @@ def test_the_best_seed_on_validation_ships_with_the_table_of_all(done):
     assert rates["test"] == shipped["test"] == result.measurement.accuracy
     assert result.passport["recipe"]["teachers"] == choose_teachers(bench)
     assert said[-1].startswith("lecture: 2 seeds, mean on test ")
+    assert (folder / "pictures" / "lecture-learning-curve.png").is_file()
 
 
 def test_what_a_later_run_needs_is_kept_in_16_bits_under_a_mebibyte(done):
@@ -79,7 +80,7 @@ def test_a_study_goes_on_from_what_is_there(done):
     bench, folder, _ = done
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.np*")}
     bench.student_file("lecture", 2).unlink()
-    run_study(bench, folder / "models", workers=1, say=lambda _: None)
+    run_study(bench, folder / "models", folder / "pictures", workers=1, say=lambda _: None)
     after = {path: path.stat().st_mtime_ns for path in folder.rglob("*.np*")}
     changed = {path for path in before if before[path] != after[path]}
     assert changed == {bench.student_file("lecture", 2)}

@@ -1,0 +1,87 @@
+"""
+Any picture of one digit becomes what MNIST is: light ink on black, in a box of 20 pixels, centred by mass in 28 x 28.
+
+A network trained on MNIST has only ever seen that form, so nearly everything that makes it fail on a photo or a drawing
+can be undone before it looks. `prepare` takes these steps, and none of them depends on the network:
+
+    picture -> one plane of grey -> ink (0 paper, 1 ink) -> the strokes that are the digit -> 28 x 28
+              ink.py                                        strokes.py, few.py                form.py
+"""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from service.core.digit.few import outline_filled, without_hairs, without_impulses
+from service.core.digit.form import KEPT, SIDE, PreparedDigit, already_mnist, placed, unstretched
+from service.core.digit.ink import checked, clean_ink, grey, ink_of, reduced
+from service.core.digit.pieces import FEW, SMALL, extent_of, grown
+from service.core.digit.strokes import cut_out, digit_strokes, is_sheet
+from service.core.errors import InvalidImage
+
+__all__ = ["PreparedDigit", "prepare"]
+
+WORK_SIDE = 256  # ink is looked for at this size at most: a stroke of a digit is then still several pixels wide
+
+
+def prepare(picture: NDArray[Any]) -> PreparedDigit:
+    """
+    Find the digit in `picture` and bring it into MNIST's form.
+
+    picture: (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA; uint8 is 0 to 255, bool and float
+        are 0 to 1; 0 is black
+    raises: InvalidImage when there is no ink, or the array is not a picture
+
+    >>> import numpy as np
+    >>> picture = np.full((60, 40), 255, np.uint8)
+    >>> picture[10:50, 18:22] = 0  # a one, in black
+    >>> prepared = prepare(picture)
+    >>> prepared.inverted, prepared.box
+    (True, (18, 10, 4, 40))
+    >>> prepared.image[14]
+    array([  0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+           255, 255,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,   0,
+             0,   0], dtype=uint8)
+    """
+    picture = checked(picture)
+    if picture.shape == (SIDE, SIDE):
+        untouched = already_mnist(picture)
+        if untouched is not None:
+            return untouched
+    return _prepared(picture, 0, 0, looks=2)
+
+
+def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> PreparedDigit:
+    """Prepare a picture that is the part at (left, top) of the posted one; `looks` says how often to look closer."""
+    factor = max(1, -(-max(picture.shape[:2]) // WORK_SIDE))
+    ink, inverted = clean_ink(picture) or ink_of(grey(reduced(picture, factor)))
+    if FEW <= max(ink.shape) <= SMALL:
+        cleaned = without_impulses(ink)
+        ink = cleaned if cleaned.max() > 0.5 else ink
+    if picture.shape[:2] == (SIDE, SIDE):
+        ink = outline_filled(without_hairs(ink))
+    ink, mask = digit_strokes(ink)
+    y0, y1, x0, x1 = extent_of(mask)
+    size = max(y1 - y0, x1 - x0)
+    if looks and is_sheet(mask[y0:y1, x0:x1], mask.shape):
+        # A sheet of paper on a table: the digit is what differs from the sheet.
+        part = cut_out(picture[y0 * factor : y1 * factor, x0 * factor : x1 * factor], mask[y0:y1, x0:x1], factor)
+        try:
+            found = _prepared(part, left + x0 * factor, top + y0 * factor, looks=looks - 1)
+            if found.inverted != inverted:
+                return found
+        except InvalidImage:
+            pass
+    if looks and factor > 1 and size < WORK_SIDE // 4:
+        # A small digit in a large picture. The margin keeps enough paper to judge its light by.
+        margin = size // 2 + 4
+        y0, x0 = max(0, y0 - margin) * factor, max(0, x0 - margin) * factor
+        y1, x1 = (y1 + margin) * factor, (x1 + margin) * factor
+        return _prepared(picture[y0:y1, x0:x1], left + x0, top + y0, looks=0)
+    narrowed = unstretched(mask, (y0, y1, x0, x1))
+    if (y1 - y0, x1 - x0) != mask.shape:
+        mask = grown(mask)
+    fits = picture.shape[:2] == (SIDE, SIDE) and KEPT[0] <= max(y1 - y0, x1 - x0) <= KEPT[1]
+    if not fits:
+        ink = ink * mask
+    return placed(ink, (y0, y1, x0, x1), factor, left, top, inverted, fits, narrowed)

@@ -1,0 +1,135 @@
+"""
+What only small pictures suffer from: single wrong pixels, lines as thin as a pixel, strokes drawn as outlines.
+
+In a large picture a pixel is averaged away long before it could be taken for ink.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.digit.form import KEPT
+from service.core.digit.pieces import Mask, Plane, grown, painted, pieces_of
+
+
+def without_impulses(ink: Plane) -> Plane:
+    """
+    Remove single wrong pixels where there are several: each is held between the ranks of its eight neighbours.
+
+    Only small pictures need it: in others a pixel is averaged away.
+    """
+    mask = ink > np.float32(0.5)
+    joined = np.zeros_like(mask)
+    joined[1:] |= mask[:-1]
+    joined[:-1] |= mask[1:]
+    joined[:, 1:] |= mask[:, :-1]
+    joined[:, :-1] |= mask[:, 1:]
+    if np.count_nonzero(mask & ~joined) < 5:
+        return ink
+    for _ in range(2):
+        height, width = ink.shape
+        padded = np.pad(ink, 1)
+        around = np.stack(
+            [padded[y : y + height, x : x + width] for y in range(3) for x in range(3) if (y, x) != (1, 1)]
+        )
+        around.partition((1, 6), axis=0)
+        ink = np.clip(ink, around[1], around[6])
+    return ink
+
+
+def without_hairs(ink: Plane) -> Plane:
+    """
+    Remove what runs beyond the digit in a picture of 28 x 28: crumbs, or else a thin line.
+
+    An ink wider than a digit can be in MNIST's field is first rid of its small pieces. If it is as wide as before, an
+    opening by 2 x 2 pixels removes what is thinner than two; it is used where that makes the ink clearly less wide and
+    leaves most of it.
+    """
+    width = _width(ink)
+    if width <= KEPT[1]:
+        return ink
+    swept = _without_crumbs(ink)
+    if _width(swept) <= KEPT[1]:
+        return swept
+    least = np.minimum(ink[1:], ink[:-1])
+    least = np.pad(np.minimum(least[:, 1:], least[:, :-1]), 1)
+    opened = np.maximum(least[1:], least[:-1])
+    opened = np.maximum(opened[:, 1:], opened[:, :-1])
+    if not 0 < _width(opened, 0.7) <= width - 3 or opened.sum() < 0.7 * ink.sum():
+        return ink
+    return _without_crumbs(np.maximum(opened - np.float32(0.2), 0) * np.float32(1 / 0.8))
+
+
+def _width(ink: Plane, level: float = 0.4) -> int:
+    columns = np.flatnonzero((ink > np.float32(level)).any(axis=0))
+    return int(columns[-1] - columns[0]) + 1 if len(columns) else 0
+
+
+def _without_crumbs(ink: Plane) -> Plane:
+    """Remove the pieces that are small beside the largest."""
+    mask = ink > np.float32(0.4)
+    pieces = pieces_of(mask)
+    crumbs = pieces.area < 0.12 * pieces.area.max(initial=0)
+    return np.where(grown(painted(pieces, crumbs, ink.shape)), np.float32(0), ink) if crumbs.any() else ink
+
+
+def outline_filled(ink: Plane) -> Plane:
+    """
+    Fill strokes of which only the outline is drawn, in a picture without greys.
+
+    What a line encloses is found as in filling a polygon: a way out in any of eight directions crosses an odd number of
+    lines. It is an outline if nearly every pixel of it borders what it encloses, and that is long and thin.
+    """
+    if np.count_nonzero((ink > np.float32(0.1)) & (ink < np.float32(0.9))):
+        return ink
+    line = ink > np.float32(0.5)
+    count = int(line.sum())
+    if 2 * count > 1.05 * _outline_length(line):
+        return ink
+    inside = (_odd_ways_out(line) >= 5) & ~line
+    enclosed, border = int(inside.sum()), _outline_length(inside)
+    runs = np.concatenate((_runs(line)[:, -1], _runs(line.T)[:, -1]))
+    drawn_on_both_sides = np.count_nonzero((runs > 0) & (runs % 2 == 0)) > 0.5 * np.count_nonzero(runs)
+    is_outline = (
+        0.4 * count < enclosed < 1.5 * count
+        and border**2 > 58 * enclosed
+        and drawn_on_both_sides
+        and np.count_nonzero(grown(inside) & line) > 0.93 * count
+    )
+    return (line | inside).astype(np.float32) if is_outline else ink
+
+
+def _odd_ways_out(line: Mask) -> NDArray[np.intp]:
+    """Count for every place in how many of eight directions an odd number of lines is crossed on the way out."""
+    height, width = line.shape
+    ways = np.zeros(line.shape, np.intp)
+    ways += _odd_sides(line)
+    ways += _odd_sides(line.T).T
+    for turned in (line, line[:, ::-1]):
+        # Rows moved one further each, so that a diagonal becomes a column.
+        moved = np.zeros(height * (width + height + 1), np.bool_)
+        moved.reshape(height, -1)[:, :width] = turned
+        columns = moved[: height * (width + height)].reshape(height, -1)
+        sides = np.zeros(moved.shape, np.intp)
+        sides[: height * (width + height)] = _odd_sides(columns.T).T.ravel()
+        diagonal = sides.reshape(height, -1)[:, :width]
+        ways += diagonal if turned is line else diagonal[:, ::-1]
+    return ways
+
+
+def _odd_sides(line: Mask) -> NDArray[np.intp]:
+    """Return in how many of the two directions along a row an odd number of lines is crossed."""
+    crossed = _runs(line)
+    return (crossed & 1) + ((crossed[:, -1:] - crossed) & 1)
+
+
+def _runs(mask: Mask) -> NDArray[np.intp]:
+    """Return how many runs of set pixels have begun in each row so far."""
+    begun = mask.copy()
+    begun[:, 1:] &= ~mask[:, :-1]
+    return begun.cumsum(axis=1)
+
+
+def _outline_length(mask: Mask) -> int:
+    """Return how many sides of pixels separate what is set from what is not."""
+    inner = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+    return int(inner + mask[0].sum() + mask[-1].sum() + mask[:, 0].sum() + mask[:, -1].sum())

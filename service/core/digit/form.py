@@ -1,0 +1,183 @@
+"""
+MNIST's form, recognised and made.
+
+It is that of LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document recognition" (1998): the
+digit's longer side becomes 20 pixels, anti-aliased, and its centre of mass is moved to the middle of 28 x 28 by whole
+pixels.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.digit.pieces import Mask, Plane
+
+SIDE = 28  # the field a digit is placed in
+BOX = 20  # the longer side of a digit's ink within it
+MIDDLE = 14  # where the centre of mass goes, as the index of a pixel: MNIST's lie half a pixel past the field's middle
+# A digit drawn in a field of 28 x 28 in about MNIST's size keeps its pixels: scaling would only blur them.
+KEPT = (18, 22)
+THINNEST = 1.5  # a thinner stroke, in 28 x 28 pixels, is widened: 85 % of MNIST's are wider
+_PLACES = np.arange(SIDE, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDigit:
+    """
+    A digit in MNIST's form, and how it got there.
+
+    image: (28, 28) uint8, 0 paper, 255 ink
+    inverted: the posted picture had dark ink on a light ground
+    box: (x, y, width, height) of the ink in posted pixels
+    shift: (dx, dy), how far the centre of mass moved the digit from the middle of its box, in 28 x 28 pixels
+    angle: degrees the digit was turned by; 0, the normaliser leaves slant to the network
+    matrix: (3, 3) float64, takes (x, y, 1) of a pixel's centre in `image` to the pixel in the posted picture
+    """
+
+    image: NDArray[np.uint8]
+    inverted: bool
+    box: tuple[int, int, int, int]
+    shift: tuple[float, float]
+    angle: float
+    matrix: NDArray[np.float64]
+
+
+def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
+    """
+    Return a picture that has MNIST's form already as it is, or moved by whole pixels.
+
+    All but 13 of MNIST's 60,000 training digits have ink 20 pixels long with grey edges, a level of at least 254, and
+    their centre of mass within half a pixel of the field's middle.
+    """
+    inverted = bool(picture[0, 0] == 255)
+    digit: NDArray[np.uint8] = 255 - picture if inverted else picture
+    if digit[0, 0] or digit[0, -1] or digit[-1, 0] or digit[-1, -1] or digit.max() < 250:
+        return None
+    down, across = digit.sum(axis=1, dtype=np.int32), digit.sum(axis=0, dtype=np.int32)
+    rows, columns = down.nonzero()[0], across.nonzero()[0]
+    top, left, bottom, right = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    if max(bottom - top, right - left) != BOX:
+        return None
+    mass = float(down.sum())
+    y, x = MIDDLE - float(down @ _PLACES) / mass, MIDDLE - float(across @ _PLACES) / mass
+    dy, dx = (0 if abs(y) < 0.53 else round(y)), (0 if abs(x) < 0.53 else round(x))
+    if np.count_nonzero((digit > 0) & (digit < 255)) < BOX:
+        return None  # drawn without grey edges, so not scaled to this size
+    if dx or dy:
+        dy, dx = min(max(dy, -top), SIDE - bottom), min(max(dx, -left), SIDE - right)
+        digit = np.roll(digit, (dy, dx), axis=(0, 1))
+    elif not inverted:
+        digit = digit.copy()
+    shift = (dx + (left + right) / 2 - 14, dy + (top + bottom) / 2 - 14)
+    matrix = np.array([[1.0, 0.0, -dx], [0.0, 1.0, -dy], [0.0, 0.0, 1.0]])
+    return PreparedDigit(digit, inverted, (left, top, right - left, bottom - top), shift, 0.0, matrix)
+
+
+def placed(
+    ink: Plane,
+    extent: tuple[int, int, int, int],
+    factor: int,
+    left: int,
+    top: int,
+    inverted: bool,
+    fits: bool,
+    narrowed: float,
+) -> PreparedDigit:
+    """Scale the ink within `extent` to the box of 20 pixels and move its centre of mass to the middle."""
+    y0, y1, x0, x1 = extent
+    from_y, from_x = max(0, y0 - 1), max(0, x0 - 1)  # the soft edges of strokes lie outside the extent
+    crop = ink[from_y : y1 + 1, from_x : x1 + 1]
+    longer = max(y1 - y0, x1 - x0)
+    middle_y, middle_x = (y0 + y1) / 2, (x0 + x1) / 2
+    stroke = _stroke_width(crop)
+    step = 1.0 if fits else longer / BOX  # work pixels in one pixel of the field
+    thin = stroke < THINNEST * step
+    if thin:  # a hairline gets wider, and its ends longer: leave room for that
+        step = (longer + (THINNEST * step - stroke)) / BOX
+    elif fits:  # whole pixels stay whole
+        middle_y, middle_x = np.ceil(middle_y), np.ceil(middle_x)
+    step_x = step * narrowed
+    down = _resampling(crop.shape[0], middle_y - from_y, step, thin)
+    across = _resampling(crop.shape[1], middle_x - from_x, step_x, thin)
+    field = down @ crop @ across.T
+    if thin:
+        field *= np.float32(1.2) / np.partition(field, -20, axis=None)[-20:].mean()
+    np.clip(field, 0, 1, out=field)
+    down, across = field.sum(axis=1), field.sum(axis=0)
+    mass = float(down.sum())
+    dy = _step_aside(MIDDLE - float(down @ _PLACES) / mass, (y1 - y0) / step)
+    dx = _step_aside(MIDDLE - float(across @ _PLACES) / mass, (x1 - x0) / step_x)
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[max(0, dy) : SIDE + min(0, dy), max(0, dx) : SIDE + min(0, dx)] = field[
+        max(0, -dy) : SIDE - max(0, dy), max(0, -dx) : SIDE - max(0, dx)
+    ] * np.float32(255) + np.float32(0.5)
+    # The centre of pixel i is i + 1/2 from the field's edge; what was the middle of the box is now at 14 + shift.
+    matrix = np.array(
+        [
+            [factor * step_x, 0, left + factor * (middle_x + step_x * (0.5 - SIDE / 2 - dx)) - 0.5],
+            [0, factor * step, top + factor * (middle_y + step * (0.5 - SIDE / 2 - dy)) - 0.5],
+            [0, 0, 1],
+        ]
+    )
+    box = (left + factor * x0, top + factor * y0, factor * (x1 - x0), factor * (y1 - y0))
+    return PreparedDigit(image, inverted, box, (float(dx), float(dy)), 0.0, matrix)
+
+
+def _step_aside(wanted: float, length: float) -> int:
+    """Return by how many whole pixels to move ink of this length, so that none of it leaves the field."""
+    room = max(0, int((SIDE - length) / 2))
+    return min(max(round(wanted), -room), room)
+
+
+def unstretched(mask: Mask, extent: tuple[int, int, int, int]) -> float:
+    """
+    Return by how much to narrow a digit that was stretched to fill a square, 1 for all others.
+
+    Data sets of digits stretched in both directions exist; it is their ones that suffer, which become slabs.
+    """
+    height, width = mask.shape
+    if max(height, width) > 64 or not 0.8 < width / height < 1.25:
+        return 1.0
+    y0, y1, x0, x1 = extent
+    if y1 - y0 < 0.8 * height or x1 - x0 < 0.8 * width:
+        return 1.0
+    shape = mask[y0:y1]
+    strokes = np.count_nonzero(shape[:, 1:] > shape[:, :-1], axis=1) + shape[:, 0]
+    stroke = float(np.median(shape.sum(axis=1)))
+    if stroke < 0.38 * width or (strokes == 1).mean() < 0.9:
+        return 1.0
+    return float(stroke / height * BOX / 3.2)
+
+
+def _stroke_width(ink: Plane) -> float:
+    """Return the mean width of the strokes, in pixels: twice their area over the length of their outline."""
+    outline = float(np.abs(ink[1:] - ink[:-1]).sum() + np.abs(ink[:, 1:] - ink[:, :-1]).sum())
+    # An outline counted in steps along the axes is 4/pi times as long as it is, on average over all directions.
+    return 2 * float(ink.sum()) / outline
+
+
+@lru_cache(maxsize=256)
+def _resampling(length: int, middle: float, step: float, thin: bool) -> Plane:
+    """
+    Return (28, length): weights that lay `length` pixels over the field, `middle` in its middle, `step` to a pixel.
+
+    Shrinking averages over areas, enlarging interpolates by cubics (Keys, 1981), and thin strokes are spread by a
+    Gaussian.
+    """
+    place = (np.arange(SIDE)[:, None] + (0.5 - SIDE / 2)) * step + middle
+    pixel = np.arange(length)
+    away = np.abs(pixel + 0.5 - place)
+    if thin:
+        sigma = 0.62 * step
+        weights = np.exp(-0.5 * (away / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    elif step >= 1:
+        overlap = np.minimum(place + step / 2, pixel + 1) - np.maximum(place - step / 2, pixel)
+        weights = np.maximum(overlap, 0) / step
+    else:
+        near, far = (1.5 * away - 2.5) * away**2 + 1, ((2.5 - 0.5 * away) * away - 4) * away + 2
+        weights = np.where(away < 1, near, np.where(away < 2, far, 0))
+    resampling: Plane = weights.astype(np.float32)
+    return resampling

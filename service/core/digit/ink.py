@@ -1,0 +1,312 @@
+"""
+A picture becomes ink: 0 where there is paper, 1 in the middle of a stroke, whatever the pen, the paper and the light.
+
+Which way ink differs from its ground is decided here (colour, polarity), and what the light did is taken back. A ground
+of one level is subtracted. An uneven one is found by filling the strokes from around them (a morphological closing).
+"""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.digit.pieces import BLANK, FEW, SMALL, Mask, Plane, pieces_of
+from service.core.errors import InvalidImage
+
+FAINTEST = 3 / 255  # a picture whose levels differ by less has no ink
+_LEVELS = np.arange(256.0)
+
+
+def checked(picture: NDArray[Any]) -> NDArray[Any]:
+    """Return the picture as uint8 or float32, (height, width) or (height, width, 3 or 4) with nothing transparent."""
+    if picture.ndim == 3 and picture.shape[2] == 1:
+        picture = picture[:, :, 0]
+    if picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] not in (3, 4)) or picture.size == 0:
+        raise InvalidImage(f"a picture is height x width, with 3 or 4 channels if coloured, got {picture.shape}")
+    if picture.dtype != np.uint8:
+        if picture.dtype.kind not in "fb":
+            raise InvalidImage(f"a picture is uint8, bool or float, got {picture.dtype}")
+        picture = np.nan_to_num(picture.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+        if max(picture.shape) <= SMALL:  # 256 levels are enough to find ink by, and quicker
+            picture = np.rint(np.clip(picture, 0, 1) * np.float32(255)).astype(np.uint8)
+    if picture.ndim == 3 and picture.shape[2] == 4:
+        picture = _opaque(picture)
+    if picture.ndim == 3 and max(picture.shape) <= SMALL and _is_grey(picture):
+        picture = picture[:, :, 0]
+    return picture
+
+
+def _is_grey(picture: NDArray[Any]) -> bool:
+    red, green, blue = picture[:, :, 0], picture[:, :, 1], picture[:, :, 2]
+    return np.array_equal(red, green) and np.array_equal(green, blue)
+
+
+def _opaque(picture: NDArray[Any]) -> NDArray[Any]:
+    """
+    Lay an RGBA picture on a ground that its ink stands out from.
+
+    Drawing programs save strokes on nothing: black ink on transparent black, white on transparent white. So where the
+    visible pixels all look alike, the ground is whichever of black and white is further from them; where they differ
+    among themselves, they contain their own ground, and the most common of their levels continues it.
+    """
+    alpha = picture[:, :, 3]
+    top = 255 if picture.dtype == np.uint8 else 1
+    if alpha.min() == top:
+        return picture
+    every = max(1, round((alpha.size / 65536) ** 0.5))  # enough pixels to know the colours by
+    sample = picture[::every, ::every].astype(np.float32) / np.float32(top)
+    visible = sample[:, :, 3] > 0.5
+    if not visible.any():
+        visible = sample[:, :, 3] > 0
+        if not visible.any():
+            raise InvalidImage(f"{BLANK}: every pixel is transparent")
+    levels = sample[visible][:, :3]
+    common = np.median(levels, axis=0)
+    if float(levels.std(axis=0).max()) < 0.15:
+        common = np.full(3, float(common.mean() < 0.5))
+    ground: NDArray[Any]
+    if top == 1:
+        ground = common.astype(np.float32)
+        return picture[:, :, :3] * alpha[:, :, None] + ground * (1 - alpha[:, :, None])  # type: ignore[no-any-return]
+    ground, share = np.rint(common * 255).astype(np.uint16), alpha.astype(np.uint16)[:, :, None]
+    laid = picture[:, :, :3] * share + ground * (255 - share)  # of 255 * 255, so that 16 bits are enough
+    return ((laid + 127) // 255).astype(np.uint8)
+
+
+def reduced(picture: NDArray[Any], factor: int) -> Plane:
+    """Average blocks of factor x factor pixels; float32 in 0..1, without an alpha channel."""
+    scale = np.float32(1 / 255 if picture.dtype == np.uint8 else 1)
+    if factor == 1:
+        return (picture if picture.ndim == 2 else picture[:, :, :3]) * scale
+    height, width = (max(1, side // factor) for side in picture.shape[:2])
+    down, across = (min(factor, side) for side in picture.shape[:2])
+    channels = picture.shape[2] if picture.ndim == 3 else 1
+    kind = (np.uint16 if down < 257 else np.uint32) if picture.dtype == np.uint8 else np.float32
+    total = (
+        picture[: height * down].reshape(height, down, -1).sum(axis=1, dtype=kind)
+    )  # rows first: they are contiguous
+    blocks = total[:, : width * across * channels].astype(np.float32).reshape(height * width, across * channels)
+    sums = np.tile(np.eye(channels, min(channels, 3), dtype=np.float32), (across, 1)) * (scale / (down * across))
+    reduced: Plane = (blocks @ sums.astype(np.float32)).reshape(height, width, -1)
+    return reduced if channels > 1 else reduced[:, :, 0]
+
+
+def grey(plane: Plane) -> Plane:
+    """Return (height, width): the colour direction in which the ink differs most from its ground."""
+    if plane.ndim == 2:
+        return plane
+    small = reduced(plane, -(-max(plane.shape) // SMALL)).reshape(-1, 3)
+    if np.ptp(small, axis=1).max() < FAINTEST:
+        return np.ascontiguousarray(plane[:, :, 1])
+    away = small - np.median(small, axis=0).astype(np.float32)
+    weight = (away * away).sum(axis=1, keepdims=True)
+    _, axes = np.linalg.eigh((away * weight).T @ away)
+    direction = axes[:, -1]
+    direction = direction * (np.sign(direction.sum()) or 1.0) / np.abs(direction).sum()
+    grey: Plane = plane @ direction.astype(np.float32)
+    return grey
+
+
+def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool] | None:
+    """Return what `ink_of` does, at once, for a small picture on one exact level, the lowest or the highest."""
+    if picture.ndim == 3 or picture.dtype != np.uint8 or max(picture.shape) > SMALL:
+        return None
+    counts = np.bincount(picture.ravel(), minlength=256)
+    levels = counts.nonzero()[0]
+    low, high, ground = int(levels[0]), int(levels[-1]), int(counts.argmax())
+    if high - low < 255 * FAINTEST:
+        raise InvalidImage(f"{BLANK}: its levels differ by {high - low} of 255")
+    other = low + high - ground
+    if ground not in (low, high) or counts[ground] < 0.4 * picture.size or counts[other] > 0.5 * counts[ground]:
+        return None
+    inverted = ground == high
+    ink = (ground - picture if inverted else picture - ground) * np.float32(1 / (high - low))
+    return (ink if max(ink.shape) < FEW else _scaled(ink, ink > np.float32(0.5))), inverted
+
+
+def ink_of(plane: Plane) -> tuple[Plane, bool]:
+    """Return how much ink there is at every place, 0 to about 1, and whether it is darker than its ground."""
+    factor = -(-max(plane.shape) // SMALL)
+    small = reduced(plane, factor)
+    low, high = float(small.min()), float(small.max())
+    if high - low < FAINTEST:
+        raise InvalidImage(f"{BLANK}: its levels differ by {255 * (high - low):.1f} of 255")
+    scaled = (small - low) * np.float32(255 / (high - low))
+    levels = scaled.astype(np.uint8)
+    light = levels > _otsu(levels)
+    inverted = _ground_is_light(light)
+    panels = _panels(plane, high - low)
+    if panels is not None:
+        inverted = float(panels.mean()) > (low + high) / 2
+        ink = np.abs(plane - panels)
+    elif max(plane.shape) >= FEW and _uneven(scaled if inverted else 255 - scaled):
+        inverted = _strokes_are_dark(small)
+        paper = _enlarged(_paper(small, inverted), plane.shape, factor)
+        ink = np.maximum(
+            (paper - plane) / np.maximum(paper, np.float32(0.05)) if inverted else plane - paper, np.float32(0)
+        )
+    else:
+        paper_level = np.float32(low + float(np.median(scaled[light if inverted else ~light])) * (high - low) / 255)
+        ink = np.maximum(paper_level - plane if inverted else plane - paper_level, np.float32(0))
+    return full_strength(ink), inverted
+
+
+def full_strength(ink: Plane) -> Plane:
+    """Scale ink so that a stroke's middle is 1 and the paper's noise is 0."""
+    top = float(ink.max())
+    if top <= 0:
+        raise InvalidImage(BLANK)
+    levels = (ink * np.float32(255 / top)).astype(np.uint8)
+    threshold = _otsu(levels)
+    strokes = levels > threshold
+    return _scaled(ink, strokes)
+
+
+def _scaled(ink: Plane, strokes: Mask) -> Plane:
+    """Scale ink from what is not strokes (0) to what is (1)."""
+    count, total, inked = int(np.count_nonzero(strokes)), float(ink.sum()), float(ink.sum(where=strokes))
+    level = inked / count
+    if level < FAINTEST:
+        raise InvalidImage(f"{BLANK}: its levels differ by {255 * level:.1f} of 255")
+    noise = float(total - inked) / max(1, ink.size - count)
+    low = min(1.5 * noise, 0.4 * level)
+    if max(ink.shape) < FEW:
+        low, level = 0.0, float(ink.max())
+    scaled: Plane = np.clip((ink - np.float32(low)) * np.float32(1 / (level - low)), 0, 1)
+    return scaled
+
+
+def _otsu(levels: NDArray[np.uint8]) -> int:
+    """Return the level that divides a histogram into its two most different halves (Otsu, 1979)."""
+    counts = np.bincount(levels.ravel(), minlength=256)
+    below = counts.cumsum()[:-1]
+    sums = (counts * _LEVELS).cumsum()
+    total, above = sums[-1], levels.size - below
+    between = (below * (total / levels.size) - sums[:-1]) ** 2 / np.maximum(below * above, 1)
+    return int(between[below * above > 0].argmax() + np.flatnonzero(below)[0])
+
+
+def _ground_is_light(light: Mask) -> bool:
+    """Decide which of two classes is the ground: there is more of it, it fills the rim, and strokes divide it."""
+    rim = np.concatenate((light[0], light[-1], light[:, 0], light[:, -1]))
+    score = float(light.mean()) * 2 + float(rim.mean()) - 1.5
+    if abs(score) < 0.6:
+        # A digit that fills its picture. Its strokes hang together, the ground between them falls into parts.
+        score += 0.3 * (_parts(light) - _parts(~light))
+    return score > 0
+
+
+def _parts(mask: Mask) -> int:
+    """Count the pieces of a mask that are more than specks."""
+    area = pieces_of(mask).area
+    return int((area > 0.02 * mask.size).sum())
+
+
+def _panels(plane: Plane, contrast: float) -> Plane | None:
+    """
+    Return the ground of a picture made of upright or level panels, as (1, width) or (height, 1), None for all others.
+
+    The digit may be dark on one panel and light on the next. Both ends of every panel lie on the picture's rim, so the
+    rim says how light each is.
+    """
+    for first, last in ((plane[:1], plane[-1:]), (plane[:, :1], plane[:, -1:])):
+        steps = float(np.ptp(first))
+        if steps > 0.5 * contrast and float(np.abs(first - last).max()) < 0.1 * contrast:
+            return (first + last) * np.float32(0.5)
+    return None
+
+
+def _uneven(scaled: Plane) -> bool:
+    """Tell whether a light ground, 0 to 255, is brighter in one part of the picture than in another."""
+    height, width = (side // 4 for side in scaled.shape)
+    if not (height and width):
+        return False
+    brightest = scaled[: 4 * height, : 4 * width].reshape(4, height, 4, width).max(axis=(1, 3))
+    return float(np.ptp(brightest)) > 30
+
+
+def _strokes_are_dark(small: Plane) -> bool:
+    """
+    Tell whether ink is darker than an uneven ground.
+
+    In a photo, a pen's strokes are what is thin: neither a shadow's edge nor a lamp's reflection is. Where nothing much
+    is thin, the strokes are a marker's or the picture is tiny; then ink is what there is less of.
+    """
+    side = max(small.shape)
+    if side < SMALL // 2:
+        return _skewed_dark(small)
+    dark, light = _thin(small, side // 12 | 1)
+    if dark + light < 0.15 * sum(_thin(small, side // 5 | 1)):
+        return _skewed_dark(small)
+    return dark > light
+
+
+def _thin(small: Plane, size: int) -> tuple[float, float]:
+    """Return how much there is, in squares, of dark and of light that is narrower than `size`."""
+    dark, light = _filled(small, size) - small, _filled(-small, size) + small
+    return float((dark * dark).sum()), float((light * light).sum())
+
+
+def _skewed_dark(small: Plane) -> bool:
+    """Tell whether ink is darker than its ground: what a smooth surface leaves over is mostly on the ink's side."""
+    basis = _surface(*small.shape)
+    values = small.ravel()
+    weight = np.ones_like(values)
+    rest = values
+    for _ in range(4):
+        weighted = basis * weight
+        rest = values - np.linalg.lstsq(weighted @ basis.T, weighted @ values, rcond=None)[0].astype(np.float32) @ basis
+        scale = np.float32(1.5) * np.median(np.abs(rest)) + np.float32(1e-6)
+        weight = 1 / (1 + (rest / scale) ** 2)
+    return float((rest**3).sum()) < 0
+
+
+@lru_cache(maxsize=64)
+def _surface(height: int, width: int) -> Plane:
+    """Return the six terms of a quadratic surface at every place, (6, height * width)."""
+    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]).reshape(6, -1).astype(np.float32)
+
+
+def _paper(small: Plane, inverted: bool) -> Plane:
+    """Return the ground with its strokes filled in: a closing for dark ink, an opening for light."""
+    size = max(3, round(max(small.shape) * 0.2)) | 1
+    return _filled(small, size) if inverted else -_filled(-small, size)
+
+
+def _filled(plane: Plane, size: int) -> Plane:
+    """Return the closing by size x size: what is dark and narrower is filled from around."""
+    return -_windowed_maximum(-_windowed_maximum(plane, size), size)
+
+
+def _windowed_maximum(plane: Plane, size: int) -> Plane:
+    """Return the maximum of every size x size window, the picture continued by its edge."""
+    for axis in (0, 1):
+        widths = [(0, 0), (0, 0)]
+        widths[axis] = (size // 2, size // 2)
+        plane = np.pad(plane, widths, mode="edge")
+        covered = 1
+        while covered < size:  # windows double in size: a maximum of maxima
+            step = min(covered, size - covered)
+            ahead, behind = [slice(None), slice(None)], [slice(None), slice(None)]
+            ahead[axis], behind[axis] = slice(step, None), slice(None, -step)
+            plane = np.maximum(plane[tuple(ahead)], plane[tuple(behind)])
+            covered += step
+    return plane
+
+
+def _enlarged(small: Plane, shape: tuple[int, ...], factor: int) -> Plane:
+    """Interpolate a plane reduced by `factor` back to `shape`, linearly."""
+    if small.shape == shape:
+        return small
+    down, across = (_interpolation(shape[axis], small.shape[axis], factor) for axis in (0, 1))
+    return np.asarray(down @ small @ across.T, np.float32)
+
+
+@lru_cache(maxsize=32)
+def _interpolation(large: int, small: int, factor: int) -> Plane:
+    """Return (large, small): weights of linear interpolation between the centres of blocks."""
+    place = np.clip((np.arange(large) + 0.5) / factor - 0.5, 0, small - 1)
+    weights = np.maximum(1 - np.abs(place[:, None] - np.arange(small)), 0)
+    return np.asarray(weights, np.float32)

@@ -1,0 +1,103 @@
+"""
+The connected pieces of a mask, and the words all steps of the normaliser share.
+
+Pieces are labelled in numpy, on runs of pixels instead of pixels: a few hundred runs describe a photo of a digit, so
+no image library is needed for it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+SMALL = (
+    64  # a picture up to this side is worked on as it is; the light on a larger one is judged on a copy of this side
+)
+FEW = 20  # a smaller picture has so few pixels that grey is how much of one a stroke covers, never noise
+BLANK = "a digit needs ink, this picture is blank"
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The connected pieces of a mask: label of every run of pixels, and each piece's area and extent."""
+
+    start: NDArray[np.intp]  # (runs,) places in the mask, rows joined with one empty place between
+    stop: NDArray[np.intp]
+    label: NDArray[np.intp]
+    area: NDArray[np.intp]  # (pieces,)
+    top: NDArray[np.intp]
+    bottom: NDArray[np.intp]
+    left: NDArray[np.intp]
+    right: NDArray[np.intp]
+
+
+def pieces_of(mask: Mask) -> Pieces:
+    """Label the 8-connected pieces of a mask, working on runs of pixels instead of pixels."""
+    height, width = mask.shape
+    stride = width + 1
+    padded = np.zeros(height * stride + 1, np.int8)
+    padded[1:].reshape(height, stride)[:, :width] = mask
+    change = np.diff(padded)
+    start, stop = np.nonzero(change == 1)[0], np.nonzero(change == -1)[0]
+    if len(stop) < len(start):
+        stop = np.append(stop, height * stride)
+    # A run touches those of the next row that begin before it ends and end after it begins, give or take a diagonal.
+    first = np.searchsorted(stop, start + stride, side="left")
+    last = np.searchsorted(start, stop + stride, side="right")
+    count = np.maximum(last - first, 0)
+    above = np.repeat(np.arange(len(start)), count)
+    below = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count) + np.repeat(first, count)
+    label = np.arange(len(start))
+    while True:
+        least = np.minimum(label[above], label[below])
+        joined = label.copy()
+        np.minimum.at(joined, label[above], least)
+        np.minimum.at(joined, label[below], least)
+        joined = joined[joined]
+        if np.array_equal(joined, label):
+            break
+        label = joined
+    _, label = np.unique(label, return_inverse=True)
+    order = np.argsort(label, kind="stable")
+    heads = np.searchsorted(label[order], np.arange(label.max(initial=-1) + 1))
+    row, column = start // stride, start % stride
+    return Pieces(
+        start,
+        stop,
+        label,
+        np.add.reduceat((stop - start)[order], heads),
+        np.minimum.reduceat(row[order], heads),
+        np.maximum.reduceat(row[order], heads) + 1,
+        np.minimum.reduceat(column[order], heads),
+        np.maximum.reduceat((stop - start + column)[order], heads),
+    )
+
+
+def painted(pieces: Pieces, keep: Mask, shape: tuple[int, ...]) -> Mask:
+    """Return the mask of the pieces to keep."""
+    height, width = shape
+    change = np.zeros(height * (width + 1) + 1, np.int8)
+    kept = keep[pieces.label]
+    change[pieces.start[kept]] += 1
+    change[pieces.stop[kept]] -= 1
+    return change.cumsum(dtype=np.int8)[:-1].reshape(height, width + 1)[:, :width] > 0
+
+
+def grown(mask: Mask) -> Mask:
+    """Return the mask and the pixels next to it, so that a stroke keeps its soft edge."""
+    grown = mask.copy()
+    grown[1:] |= mask[:-1]
+    grown[:-1] |= mask[1:]
+    wide = grown.copy()
+    wide[:, 1:] |= grown[:, :-1]
+    wide[:, :-1] |= grown[:, 1:]
+    return wide
+
+
+def extent_of(mask: Mask) -> tuple[int, int, int, int]:
+    """Return (top, bottom, left, right) of what is set, ends exclusive."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

@@ -1,0 +1,241 @@
+"""
+Which of the ink is the digit: pieces that belong together stay, what people's paper and cameras add goes.
+
+That is specks, ruled and squared lines, the box of a form, the table beside the sheet, an underline, another digit that
+the picture cuts off.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.digit.ink import full_strength
+from service.core.digit.pieces import BLANK, SMALL, Mask, Pieces, Plane, extent_of, grown, painted, pieces_of
+from service.core.errors import InvalidImage
+
+_SLOPES = tuple(np.tan(np.deg2rad(np.arange(-6, 6.1, 0.75))))
+
+
+def digit_strokes(ink: Plane) -> tuple[Plane, Mask]:
+    """Return the ink, and where the digit's strokes are in it: specks, frames and the table's edge are dropped."""
+    may_be_ruled = max(ink.shape) > SMALL
+    for _ in range(4):
+        mask = ink > np.float32(0.4)
+        if not mask.any():
+            raise InvalidImage(BLANK)
+        if max(mask.shape) <= 40 and _hangs_together(mask):
+            return ink, mask
+        pieces = pieces_of(mask)
+        around = _surrounds(pieces, mask)
+        if around.any():
+            rest = np.where(grown(painted(pieces, around, mask.shape)), np.float32(0), ink)
+            try:
+                ink = full_strength(rest)  # a dark table had made the pen look pale
+            except InvalidImage:
+                break
+        elif may_be_ruled:
+            may_be_ruled = False
+            cleaned = _without_rules(ink)
+            if cleaned is ink:
+                break
+            ink = cleaned
+        else:
+            break
+    if len(pieces.area) > 1:
+        keep = _belongs(pieces, mask.shape)
+        if not keep.all():
+            mask = painted(pieces, keep, mask.shape)
+    return ink, _without_base_line(mask)
+
+
+def _hangs_together(mask: Mask) -> bool:
+    """Tell whether ink covers every row and column of its extent: then no piece lies far from the others."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return len(rows) > 0 and int(rows[-1] - rows[0]) < len(rows) and int(columns[-1] - columns[0]) < len(columns)
+
+
+def _surrounds(pieces: Pieces, mask: Mask) -> Mask:
+    """
+    Return for each piece whether it is what lies around a digit instead of one.
+
+    That is the table beside the sheet, or a line along the picture's rim: it stays in the outer fifth of the picture,
+    is long, and reaches a corner. Or a box drawn around the digit: it has corners and encloses something tall.
+    """
+    height, width = mask.shape
+    tall, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
+    touches_side = (pieces.left <= 1).astype(np.int8) + (pieces.right >= width - 1)
+    touches_end = (pieces.top <= 1).astype(np.int8) + (pieces.bottom >= height - 1)
+    longer, shorter = np.maximum(tall, wide), np.minimum(tall, wide)
+    long = (tall > 0.5 * height) | (wide > 0.5 * width) | ((longer > 0.3 * min(height, width)) & (longer > 3 * shorter))
+    strip = (touches_side + touches_end >= 2) & long & (touches_side > 0) & (touches_end > 0)
+    if strip.any():
+        strip &= _rim_share(pieces, mask.shape) > 0.9
+    thin_strip: Mask = ((touches_side == 2) & (touches_end > 0) & (tall < 0.25 * height)) | (
+        (touches_end == 2) & (touches_side > 0) & (wide < 0.25 * width)
+    )
+    around = strip | thin_strip
+    if len(pieces.area) == 1:
+        return thin_strip
+    for piece in np.flatnonzero((tall > 0.3 * height) & (wide > 0.3 * width) & ~around):
+        inside = (pieces.top > pieces.top[piece]) & (pieces.bottom < pieces.bottom[piece])
+        inside &= (pieces.left > pieces.left[piece]) & (pieces.right < pieces.right[piece])
+        if (inside & (tall > 0.3 * tall[piece])).any():
+            around[piece] = _has_corners(painted(pieces, np.arange(len(tall)) == piece, mask.shape))
+    return np.zeros_like(around) if around.all() else around
+
+
+def _rim_share(pieces: Pieces, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return for each piece which share of it lies in the outer fifth of the picture."""
+    height, width = shape
+    deep_y, deep_x = height // 5, width // 5
+    row, column = pieces.start // (width + 1), pieces.start % (width + 1)
+    length = pieces.stop - pieces.start
+    middle = np.minimum(column + length, width - deep_x) - np.maximum(column, deep_x)
+    inner = np.where((row >= deep_y) & (row < height - deep_y), np.maximum(middle, 0), 0)
+    share: NDArray[np.float64] = 1 - np.bincount(pieces.label, weights=inner) / pieces.area
+    return share
+
+
+def _has_corners(mask: Mask) -> bool:
+    """Tell whether a shape has ink in at least three corners of its extent, as a box has and a round digit has not."""
+    top, bottom, left, right = extent_of(mask)
+    shape = mask[top:bottom, left:right]
+    y, x = max(1, (bottom - top) // 7), max(1, (right - left) // 7)
+    return sum(bool(corner.any()) for corner in (shape[:y, :x], shape[:y, -x:], shape[-y:, :x], shape[-y:, -x:])) >= 3
+
+
+def _belongs(pieces: Pieces, shape: tuple[int, ...]) -> Mask:
+    """
+    Return for each piece whether it is part of the digit: large, or not small and near the largest.
+
+    Beside a digit that is whole, what the picture cuts off is another one. A rule below or above is none of it either.
+    """
+    height, width = shape
+    cut = (pieces.top == 0) | (pieces.left == 0) | (pieces.bottom == height) | (pieces.right == width)
+    main = int(np.where(cut, pieces.area * 0.4, pieces.area).argmax())
+    tall, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
+    beside = np.maximum(pieces.left - pieces.right[main], pieces.left[main] - pieces.right)
+    above = np.maximum(pieces.top - pieces.bottom[main], pieces.top[main] - pieces.bottom)
+    gap = np.maximum(beside, above)
+    size = max(int(tall[main]), int(wide[main]))
+    share = pieces.area / pieces.area[main]
+    keep: Mask = ((gap < 0.3 * size) & (share > 0.08)) | ((gap < size) & (share > 0.3))
+    if not cut[main]:
+        keep &= ~cut
+    # A rule under or over a digit is flat, and sticks out on both sides of it.
+    flat = (wide > 4 * tall) & (above > -tall)
+    others = keep & ~flat
+    if others.any():
+        left, right = pieces.left[others].min(), pieces.right[others].max()
+        out = np.minimum(left - pieces.left, pieces.right - right)
+        keep &= ~(flat & (out > 0.08 * wide))
+    keep[main] |= not keep.any()
+    return keep
+
+
+def _without_base_line(mask: Mask) -> Mask:
+    """
+    Erase the line a digit stands on where the line touches it.
+
+    Such a line is thin, and sticks out on both sides of everything above it. Where a stroke comes down into it, the
+    ink stays: the digit keeps its own strokes.
+    """
+    y0, y1, x0, x1 = extent_of(mask)
+    height, width = y1 - y0, x1 - x0
+    band = max(1, round(0.12 * height))
+    if width < 8 or height < 4 * band or width < 0.4 * height:
+        return mask
+    rest = np.flatnonzero(mask[y0 : y1 - band, x0:x1].any(axis=0))
+    left, right = int(rest[0]), int(rest[-1]) + 1
+    if left < 0.22 * width or width - right < 0.22 * width:
+        return mask
+    line = mask[y1 - band : y1, x0:x1]
+    thickness = line.sum(axis=0)
+    beside = np.concatenate((thickness[1 : left - 1], thickness[right + 1 : -1]))
+    if not len(beside) or beside.max() > 0.12 * height or beside.min() == 0:
+        return mask
+    first = line.argmax(axis=0)  # where the line begins in each column
+    hanging = mask[y1 - band - 1, x0:x1] & (first == 0)  # a stroke of the digit comes down into the line here
+    cut = mask.copy()
+    cut[y1 - band : y1, x0:x1] &= hanging
+    return cut
+
+
+def _without_rules(ink: Plane) -> Plane:
+    """
+    Remove the lines of ruled and squared paper: thin, straight, from one side of the picture to the other.
+
+    Where a stroke crosses a rule it is darker than the rule or as dark; there the ink stays, or a gap no wider than the
+    rule is left.
+    """
+    level = _without_level_rules(ink)
+    upright = _without_level_rules(level.T)
+    cleaned = level if upright.base is level or upright is level else upright.T
+    return cleaned if np.count_nonzero(cleaned > np.float32(0.4)) > 0.002 * ink.size else ink
+
+
+def _without_level_rules(ink: Plane) -> Plane:
+    height, width = ink.shape
+    half = ink[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2).max(axis=(1, 3))
+    marked = half > np.float32(0.2)
+    ends = max(2, width // 32)
+    if not (marked[:, :ends].any() and marked[:, -ends:].any()):
+        return ink
+    best, slope = 0.0, None
+    for candidate in _SLOPES:
+        moved = _sheared(marked, candidate)
+        covered = moved.mean(axis=1)
+        covered *= moved[:, :ends].any(axis=1) & moved[:, -ends:].any(axis=1)
+        score = float(np.maximum(covered - 0.65, 0).sum())
+        if score > best:
+            best, slope = score, candidate
+    if slope is None:
+        return ink
+    moved = _sheared(ink, slope)
+    level = np.median(moved, axis=1)
+    covered = (moved > np.float32(0.15)).mean(axis=1) > 0.4
+    rule = covered & ~_windowed_all(covered, max(4, height // 25))
+    level = np.where(rule, level, np.float32(0))[:, None]
+    cleared = np.where(moved < level + np.float32(0.25), np.maximum(moved - np.float32(1.3) * level, 0), moved)
+    return _sheared(cleared, slope, back=True)
+
+
+def _windowed_all(row: Mask, size: int) -> Mask:
+    """Return which places lie in a run of at least `size` that are set."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], row, [False])).astype(np.int8)))
+    long = np.zeros_like(row)
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        long[start:stop] = stop - start >= size
+    return long
+
+
+def _sheared(plane: NDArray[Any], slope: float, *, back: bool = False) -> NDArray[Any]:
+    """Move each column up or down by whole pixels, so that lines of this slope become level; rows wrap around."""
+    height, width = plane.shape
+    steps = np.rint((np.arange(width) - width / 2) * slope).astype(np.intp)
+    rows = (np.arange(height)[:, None] + (-steps if back else steps)) % height
+    sheared: NDArray[Any] = plane[rows, np.arange(width)]
+    return sheared
+
+
+def is_sheet(shape: Mask, picture_shape: tuple[int, ...]) -> bool:
+    """Tell whether a shape is an area instead of strokes: broad, and solid in many rows and columns."""
+    height, width = shape.shape
+    if max(picture_shape) <= SMALL or min(height, width) < 0.15 * max(picture_shape) or not 0.4 < height / width < 2.5:
+        return False
+    rows, columns = (shape.sum(axis=1) > 0.8 * width).mean(), (shape.sum(axis=0) > 0.8 * height).mean()
+    return bool(rows > 0.25 and columns > 0.25)
+
+
+def cut_out(part: NDArray[Any], sheet: Mask, factor: int) -> NDArray[Any]:
+    """Return the part of a picture that shows a sheet, with what lies beside the sheet painted in its colour."""
+    across = np.maximum.accumulate(sheet, axis=1) & np.maximum.accumulate(sheet[:, ::-1], axis=1)[:, ::-1]
+    down = np.maximum.accumulate(sheet) & np.maximum.accumulate(sheet[::-1])[::-1]
+    beside = grown(grown(np.pad(~(across & down), 1, constant_values=True)))[1:-1, 1:-1]
+    beside = beside.repeat(factor, axis=0).repeat(factor, axis=1)[: part.shape[0], : part.shape[1]]
+    part = part[: beside.shape[0], : beside.shape[1]].copy()
+    every = max(1, round((beside.size / 65536) ** 0.5))
+    sample = part[::every, ::every][~beside[::every, ::every]]
+    part[beside] = np.median(sample, axis=0) if len(sample) else 0
+    return part

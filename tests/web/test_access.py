@@ -1,0 +1,133 @@
+"""The page for everyone: keys alone, a finger on a phone, a screen reader, both themes; checked by axe-core."""
+
+import os
+import re
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import expect
+from tests.web.browsing import ask, needs_chromium, percent
+
+pytestmark = needs_chromium
+
+# A script tag would be refused by the page's own policy, so the text is evaluated.
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+VIEWS = ["network", "window", "filter", "why", "what-if", "filters"]
+EVERY_LOOK = [(view, width, theme) for view in VIEWS for width in (1440, 1024, 390) for theme in ("light", "dark")]
+A_FEW_LOOKS = [(view, *look) for view, look in zip(VIEWS, [(1440, "light"), (390, "dark"), (1024, "dark")] * 2, strict=True)]
+
+
+@pytest.mark.parametrize(("view", "width", "theme"), EVERY_LOOK if os.environ.get("FILTERSCOPE_PROOF") else A_FEW_LOOKS)
+def test_axe_finds_nothing_serious(visit, view, width, theme):
+    opened = visit(width=width, theme=theme)
+    page = opened.open(f"#view={view}&change=conv1/2:off&at=conv2/5@3,4")
+    expect(page.get_by_role("tabpanel").locator("canvas").first).to_be_visible()
+    page.wait_for_timeout(500)
+    page.evaluate(f"{AXE}; null")
+    found = page.evaluate("tags => axe.run(document, {runOnly: tags})", TAGS)
+    serious = [
+        (each["id"], [node["target"] for node in each["nodes"]][:3])
+        for each in found["violations"]
+        if each["impact"] in {"serious", "critical"}
+    ]
+    assert serious == []
+
+
+def test_a_digit_can_be_drawn_and_read_with_the_keys_alone(visit, origin):
+    opened = visit()
+    page = opened.open()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "pad":
+            break
+    expect(page.locator("#pad")).to_be_focused()
+    page.keyboard.press("Delete")
+    expect(page.locator("#digit")).to_have_text("–")
+    for _ in range(9):
+        page.keyboard.press("ArrowUp")
+    for _ in range(18):
+        page.keyboard.press("Shift+ArrowDown")
+    expect(page.locator("#digit")).to_have_text("1")
+    [result] = ask(origin, "/v1/classify", {"image": opened.seen().tolist(), "prepare": "none"})["results"]
+    assert page.locator("#bars .share").nth(1).inner_text() == percent(result["probabilities"][1])
+    page.keyboard.press("Control+z")
+    expect(page.locator("#digit")).to_have_text("–")
+
+
+def test_tabs_maps_and_cells_are_reached_with_the_keys_alone(visit):
+    page = visit().open()
+    page.get_by_role("tab", name="Network").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Window")).to_be_focused()
+    expect(page.get_by_role("tabpanel")).to_have_id("view-window")
+    page.keyboard.press("Home")
+    expect(page.get_by_role("tab", name="Network")).to_be_focused()
+    page.get_by_role("button", name="conv1, filter 0", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="conv1, filter 3", exact=True)).to_be_focused()
+    page.keyboard.press("Enter")
+    grid = page.locator("#dock").get_by_role("grid")
+    expect(grid).to_be_focused()
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("ArrowRight")
+    expect(grid.get_by_role("gridcell")).to_have_accessible_name(re.compile("row 0, column 1, "))
+    page.keyboard.press("PageDown")
+    expect(page.locator("#dock h2")).to_have_text("conv1, filter 4, row 0, column 1")
+
+
+def test_a_kernel_is_typed_with_the_keys_alone(visit):
+    page = visit().open("#view=filter&k=3x3:0,0,0,0,0,0,0,0,0:0")
+    page.locator(".kernel [data-index='0']").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.type("1.5")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.type("-2")
+    cells = page.locator(".kernel").get_by_role("gridcell")
+    expect(cells.nth(1)).to_have_accessible_name("row 0, column 1, 1.5")
+    expect(cells.nth(4)).to_have_accessible_name("row 1, column 1, -2")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_phone_never_scrolls_sideways(visit, view):
+    page = visit(width=320, height=640).open(f"#view={view}")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_a_finger_draws_on_a_phone(visit):
+    opened = visit(width=390, height=844, has_touch=True, is_mobile=True)
+    page = opened.open()
+    page.locator("#pad").scroll_into_view_if_needed()
+    box = page.locator("#pad").bounding_box()
+    session = opened.context.new_cdp_session(page)
+    x = box["x"] + box["width"] / 2
+    session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": box["y"] + 40}]})
+    for step in range(1, 12):
+        point = {"x": x, "y": box["y"] + 40 + step * (box["height"] - 80) / 11}
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(page.locator("#digit")).to_have_text("1")
+
+
+def test_the_theme_can_be_changed_and_is_kept_in_the_address(visit):
+    page = visit(theme="light").open()
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(ground)
+    page.get_by_role("button", name="Light or dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.evaluate(ground) != light
+    page.wait_for_timeout(900)
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_page_at_rest_asks_nothing(visit):
+    opened = visit()
+    page = opened.open()
+    page.wait_for_timeout(1500)
+    asked = len(opened.urls)
+    page.wait_for_timeout(2500)
+    assert len(opened.urls) == asked

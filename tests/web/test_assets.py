@@ -1,0 +1,95 @@
+"""How the page and its files are served."""
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+from service.api.web import MEDIA_TYPES
+
+WEB = Path(__file__).resolve().parents[2] / "service" / "web"
+FILES = sorted(file.name for file in WEB.iterdir())
+
+
+def policy(response):
+    directives = (part.split() for part in response.headers["Content-Security-Policy"].split(";"))
+    return {words[0]: words[1:] for words in directives}
+
+
+def test_the_page_is_served_at_the_root_with_a_policy_that_allows_nothing_from_outside(client):
+    response = client.get("/")
+    assert response.status_code == 200
+    assert response.mimetype == "text/html"
+    rules = policy(response)
+    assert rules["default-src"] == ["'none'"]
+    assert rules["script-src"] == rules["style-src"] == rules["connect-src"] == ["'self'"]
+    assert rules["frame-ancestors"] == ["'self'"]
+    assert rules["require-trusted-types-for"] == ["'script'"]
+    assert not any("unsafe" in word for words in rules.values() for word in words)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_is_served_as_what_it_is(client, name):
+    response = client.get(f"/web/{name}", headers={"Accept-Encoding": "identity"})
+    assert response.status_code == 200
+    assert response.data == (WEB / name).read_bytes()
+    assert response.content_type == MEDIA_TYPES[name.rpartition(".")[2]]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert policy(response)
+
+
+def test_a_file_is_sent_compressed_to_whom_reads_that_and_each_form_has_its_own_tag(client):
+    plain = client.get("/web/network.js", headers={"Accept-Encoding": "identity"})
+    small = client.get("/web/network.js", headers={"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in plain.headers
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(small.data) == plain.data
+    assert small.headers["ETag"] != plain.headers["ETag"]
+    assert small.headers["Vary"] == "Accept-Encoding"
+
+
+def test_a_file_that_the_browser_has_is_not_sent_again(client):
+    first = client.get("/")
+    again = client.get("/", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    assert again.data == b""
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert client.get("/", headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["missing.js", "../settings.py", "..%2fsettings.py", "%2e%2e/app.py", "/etc/passwd", ""])
+def test_nothing_else_is_served(client, name):
+    assert client.get(f"/web/{name}").status_code in {404, 308}
+
+
+def imports_of(name, *, later=False):
+    text = (WEB / name).read_text(encoding="utf-8")
+    pattern = r'"\./([a-z]+\.js)"' if later else r'^import [^;]*? from "\./([a-z]+\.js)";'
+    return set(re.findall(pattern, text, re.MULTILINE | re.DOTALL))
+
+
+def test_what_the_first_view_needs_is_preloaded_and_nothing_more():
+    page = (WEB / "index.html").read_text(encoding="utf-8")
+    needed, waiting = set(), ["playground.js"]
+    while waiting:
+        name = waiting.pop()
+        new = imports_of(name) - needed
+        needed |= new
+        waiting += new
+    assert set(re.findall(r'modulepreload" href="/web/([a-z]+\.js)"', page)) == needed
+
+
+def test_every_script_is_used_and_only_one_of_them_fetches():
+    scripts = [name for name in FILES if name.endswith(".js")]
+    used = set().union({"playground.js"}, *(imports_of(name, later=True) for name in scripts))
+    assert used == set(scripts)
+    fetching = [name for name in scripts if re.search(r"\bfetch\(", re.sub(r"`[^`]*`", "", (WEB / name).read_text(encoding="utf-8")))]
+    assert fetching == ["api.js"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_file_names_another_host_or_writes_markup_from_text(name):
+    text = (WEB / name).read_text(encoding="utf-8")
+    hosts = set(re.findall(r"https?://([\w.-]+)", text))
+    assert hosts <= {"www.w3.org"}  # the name of SVG's elements, which is never fetched
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\bstyle=", text)
