@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
     app = Service("service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
     errors.register(app)
     app.register_blueprint(classify.blueprint(library, settings))
     app.register_blueprint(feature_maps.blueprint(library, settings))

@@ -30,6 +30,8 @@ Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 # Calls whose cost grows with what the caller asks for, not only with the bytes sent.
 HEAVY_PATHS = frozenset({"/v1/apply-filters", "/v1/explain", "/v1/patches"})
+# An option that makes a quick call a heavy one: the cards of a whole layer take a second.
+HEAVY_OPTIONS = (b"card=",)
 
 
 class Gone(Exception):
@@ -98,7 +100,7 @@ class Door:
 
     async def _answer(self, scope: Scope, body: bytes) -> Answer:
         environ = _environ(scope, body)
-        if scope["path"] not in HEAVY_PATHS and len(body) <= self._settings.quick_body_bytes:
+        if not self._is_heavy(scope, body):
             return call(self._app, environ)
         if self._heavy_in_flight >= self._settings.heavy_threads + self._settings.heavy_waiting:
             raise Busy("as many heavy calls as there is room for are being worked on")
@@ -107,6 +109,10 @@ class Door:
             return await asyncio.get_running_loop().run_in_executor(self._threads, call, self._app, environ)
         finally:
             self._heavy_in_flight -= 1
+
+    def _is_heavy(self, scope: Scope, body: bytes) -> bool:
+        is_asked_more = any(option in scope["query_string"] for option in HEAVY_OPTIONS)
+        return scope["path"] in HEAVY_PATHS or is_asked_more or len(body) > self._settings.quick_body_bytes
 
 
 def _write(response: Response, *, close: bool) -> Answer:

@@ -1,6 +1,8 @@
 """The command line: each command reads its options, calls the one file that does the work, and says what came of it."""
 
 import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import click
@@ -209,4 +211,5 @@ def study(data: Path | None, models: Path, kept: Path, scratch: Path, pictures: 
     from training.study import Bench, run_study  # noqa: PLC0415
 
     bench = Bench(find_or_fetch_mnist(data), kept, scratch, StudyKnobs())
-    run_study(bench, models, pictures, workers, say=click.echo)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        run_study(bench, models, pictures, pool, say=click.echo)

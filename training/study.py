@@ -9,10 +9,9 @@ that are kept, so that what is reported is what ships.
 """
 
 import json
-import multiprocessing
 import time
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -63,21 +62,24 @@ class Bench:
         return self.kept / f"student-{name}-{seed}.npz"
 
 
-def run_study(bench: Bench, models: Path, pictures: Path, workers: int, say: Callable[[str], None] = print) -> None:
-    """Run whatever is not done yet; after every student put the best seed so far into `models`, and draw its curve."""
+def run_study(bench: Bench, models: Path, pictures: Path, pool: Executor, say: Callable[[str], None] = print) -> None:
+    """
+    Run whatever is not done yet; after every student put the best seed so far into `models`, and draw its curve.
+
+    pool: runs the steps, as many side by side as it has workers
+    """
     bench.kept.mkdir(parents=True, exist_ok=True)
     bench.scratch.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        _all(pool, [(_make_pictures, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
-        _all(pool, [(_make_teacher, (bench, *teacher)) for teacher in bench.knobs.teachers])
-        say("teachers: " + ", ".join(f"{row['file']} ({row['validation']:.2%})" for row in choose_teachers(bench)))
-        _all(pool, [(_make_answers, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
-        students = [(name, epochs, seed) for seed in bench.knobs.seeds for name, epochs in bench.knobs.students]
-        for name in _as_finished(pool, [(_make_student, (bench, *student)) for student in students]):
-            passport = ship_best(bench, name, models)
-            draw_learning_curve(_history(bench, passport), pictures / f"{name}-learning-curve.png")
-            say(f"{name}: {_summary(passport)}; {(time.perf_counter() - started) / 3600:.2f} h so far")
+    _all(pool, [(_make_pictures, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
+    _all(pool, [(_make_teacher, (bench, *teacher)) for teacher in bench.knobs.teachers])
+    say("teachers: " + ", ".join(f"{row['file']} ({row['validation']:.2%})" for row in choose_teachers(bench)))
+    _all(pool, [(_make_answers, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
+    students = [(name, epochs, seed) for seed in bench.knobs.seeds for name, epochs in bench.knobs.students]
+    for name in _as_finished(pool, [(_make_student, (bench, *student)) for student in students]):
+        passport = ship_best(bench, name, models)
+        draw_learning_curve(_history(bench, passport), pictures / f"{name}-learning-curve.png")
+        say(f"{name}: {_summary(passport)}; {(time.perf_counter() - started) / 3600:.2f} h so far")
 
 
 def ship_best(bench: Bench, name: str, models: Path) -> dict[str, Any]:
@@ -254,12 +256,12 @@ def _summary(passport: dict[str, Any]) -> str:
     )
 
 
-def _all(pool: ProcessPoolExecutor, tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+def _all(pool: Executor, tasks: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
     for future in [pool.submit(function, *arguments) for function, arguments in tasks]:
         future.result()
 
 
-def _as_finished(pool: ProcessPoolExecutor, tasks: list[tuple[Callable[..., str], tuple[Any, ...]]]) -> Any:
+def _as_finished(pool: Executor, tasks: list[tuple[Callable[..., str], tuple[Any, ...]]]) -> Iterator[str]:
     waiting: set[Future[str]] = {pool.submit(function, *arguments) for function, arguments in tasks}
     while waiting:
         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)

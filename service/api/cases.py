@@ -93,8 +93,10 @@ class Case:
                 self.maps[f"{layer.name}.pre"],
                 (channels, height, width),
             )
-        kind = layer.op.removesuffix("pool")
-        return PoolStage(layer.name, kind, layer.kernel, layer.stride, layer.pads, self.reads(before))
+        # Every activation here rises with its sum, so the largest sum wins a maximum too; and where tanh has flattened
+        # two sums to one value, the sums still tell them apart.
+        read = self.maps[f"{before.name}.pre"] if before is not None and before.op == "conv" else self.reads(before)
+        return PoolStage(layer.name, layer.op.removesuffix("pool"), layer.kernel, layer.stride, layer.pads, read)
 
 
 def run(network: Network, images: np.ndarray, overrides: Overrides) -> Verdicts:

@@ -13,7 +13,7 @@ from service.core.convolution import correlate, pad
 from service.core.kernels import preset
 from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
 from service.core.masking import SIDE
-from service.core.relevance import PoolStage, walk_back, winners
+from service.core.relevance import PoolStage, Stage, walk_back, winners
 from service.network.passport import Layer, receptive_fields
 from service.network.sessions import Verdicts
 
@@ -132,7 +132,10 @@ def explain_cell(case: Case) -> dict[str, Any]:
         "logits": case.logits,
     }
     window = _Window(case.reads(before), layer, corner)
-    members |= _sum_of_products(case, layer, window) if layer.op == "conv" else _pooled(window, k)
+    if layer.op == "conv":
+        members |= _sum_of_products(case, layer, window)
+    else:
+        members |= _pooled(case, case.stage(layer, before), window)
     if after.op in {"maxpool", "avgpool"}:
         members["pooling"] = _pooling_of(case, after, layer, (k, row, column))
     return members | {"value": value, "shares": credit.gains[:, k, row, column] * float(value) + 0.0}
@@ -329,13 +332,18 @@ def _flat(channels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(channels[0] if len(channels) == 1 else channels)
 
 
-def _pooled(window: _Window, k: int) -> dict[str, Any]:
+def _pooled(case: Case, stage: Stage, window: _Window) -> dict[str, Any]:
+    k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
     members = {"patch": np.ascontiguousarray(window.values[k]), "inside": window.inside}
-    if window.layer.op != "maxpool":
+    if not isinstance(stage, PoolStage) or stage.kind != "max":
         return members
-    cells = np.where(window.inside, window.values[k], -np.inf)
-    winner = np.unravel_index(int(cells.argmax()), cells.shape)
-    return members | {"winner": [start + int(step) for start, step in zip(window.corner, winner, strict=True)]}
+    return members | {"winner": _place_of(winners(stage)[k, row, column], window.corner, window.layer)}
+
+
+def _place_of(winner: np.integer[Any], corner: tuple[int, int], pool: Layer) -> list[int]:
+    """(row, column), in the map that is pooled, of the cell of that number within its window."""
+    down, across = divmod(int(winner), pool.kernel[1])
+    return [corner[0] + down, corner[1] + across]
 
 
 def _pooling_of(case: Case, pool: Layer, layer: Layer, cell: tuple[int, int, int]) -> list[dict[str, Any]]:
@@ -356,7 +364,7 @@ def _pooling_of(case: Case, pool: Layer, layer: Layer, cell: tuple[int, int, int
                 "value": case.maps[pool.name][k, r, c],
             }
             if won is not None:
-                down, across = divmod(int(won[r, c]), pool.kernel[1])
-                members |= {"winner": [top + down, left + across], "wins": (top + down, left + across) == (row, column)}
+                winner = _place_of(won[r, c], (top, left), pool)
+                members |= {"winner": winner, "wins": winner == [row, column]}
             found.append(members)
     return found

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from service.api import writing
 from service.api.applying import Plan
 from service.api.caching import revalidated
+from service.api.cards import card, check_cards
 from service.api.chains import (
     Chain,
     PlannedStep,
@@ -22,9 +23,9 @@ from service.api.chains import (
 from service.api.options import ApplyFiltersOptions, PresetListOptions, PresetOptions
 from service.api.pictures_of_maps import draw_batch, draw_kernels, used_range
 from service.api.reading import read_options, read_posted
-from service.core.cards import filter_card
 from service.core.convolution import check_pair
 from service.core.kernels import PRESETS, preset
+from service.core.kernels import Kernel as NamedKernel
 from service.core.snippets import SnippetFilter, SnippetStep, snippet
 from service.network.sessions import Library
 from service.settings import Settings
@@ -42,6 +43,8 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
         steps = read_steps(options, library, settings)
+        if options.card:
+            check_cards(kernel.weights for kernel in steps[-1].kernels)
         chains = posted.each(lambda picture: plan_chain(picture, steps, options, settings), any_value=True)
         check_size(chains, form, settings)
         answers = [run_chain(chain) for chain in chains]
@@ -62,7 +65,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         made = [preset(kind.name) for kind in PRESETS]
         if form == "png":
             return _draw_presets([kernel.weights for kernel in made], options)
-        return writing.json({"filters": [kernel.describe() for kernel in made]})
+        return writing.json({"filters": [_write_preset(kernel, with_card=options.card) for kernel in made]})
 
     @routes.get("/v1/filters/<name>")
     def one_preset(name: str) -> Response:
@@ -74,10 +77,14 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
             return writing.png(*draw_kernels([kernel.weights[None]], options, with_spectra=options.card))
         if form == "npz":
             return writing.npz({kernel.name: kernel.weights})
-        members = kernel.describe()
-        return writing.json(members | {"card": filter_card(kernel.weights)} if options.card else members)
+        return writing.json(_write_preset(kernel, with_card=options.card))
 
     return routes
+
+
+def _write_preset(kernel: NamedKernel, *, with_card: bool) -> dict[str, Any]:
+    members = kernel.describe()
+    return members | {"card": card(kernel.weights)} if with_card else members
 
 
 def _write(chain: Chain, answers: Sequence[np.ndarray], options: ApplyFiltersOptions) -> dict[str, Any]:
@@ -128,7 +135,7 @@ def _write_filter(step: PlannedStep, index: int, *, with_card: bool) -> dict[str
     kernel, plan = step.step.kernels[index], step.plans[index]
     members: dict[str, Any] = {"weights": kernel.weights, "bias": kernel.bias}
     if with_card:
-        members["card"] = filter_card(kernel.weights, kernel.bias)
+        members["card"] = card(kernel.weights, kernel.bias)
     return members | ({"geometry": _write_geometry(plan)} if plan.places != step.plans[0].places else {})
 
 

@@ -29,6 +29,7 @@ from service.api.statistics import Marks
 from service.api.tensors import (
     FP32_BYTES,
     HEADER_LENGTH,
+    HEADER_LENGTH_KEY,
     InferRequest,
     RequestInput,
     RequestOutput,
@@ -178,7 +179,7 @@ def _add_repository(routes: Blueprint, library: Library, limits: Limits) -> None
 
 def _read_query(kind: type[msgspec.Struct], limits: Limits) -> Any:
     body = read_body(request, limits.max_body_bytes)
-    return decode(msgspec.json.Decoder(kind), body, "the request") if body.strip() else kind()
+    return decode(msgspec.json.Decoder(kind), body, "the body") if body.strip() else kind()
 
 
 # --- one inference ----------------------------------------------------------------------------------------------------
@@ -188,10 +189,11 @@ def _infer(served: Served, limits: Limits) -> Response:
     started = time.perf_counter_ns()
     try:
         asked, tail = _read(limits)
-        images = _read_images(asked.inputs, tail, limits)
-        wanted = _choose_outputs(asked, served, len(images), limits)
+        tensor, shape = _check_input(asked.inputs, limits)
+        wanted = _choose_outputs(asked, served, shape[0], limits)
+        images = _read_images(tensor, shape, tail, limits)
         read = time.perf_counter_ns()
-        arrays = _run(served.network, images, wanted)
+        arrays = _run(served, images, wanted)
         ran = time.perf_counter_ns()
         response = _answer(served, asked.id, wanted, arrays)
     except ServiceError:
@@ -203,7 +205,7 @@ def _infer(served: Served, limits: Limits) -> Response:
 
 def _read(limits: Limits) -> tuple[InferRequest, memoryview]:
     body = read_body(request, limits.max_body_bytes)
-    header_length = request.headers.get(HEADER_LENGTH)
+    header_length = request.environ.get(HEADER_LENGTH_KEY)
     if header_length != "0":
         return read_request(body, header_length, limits.max_json_numbers_in)
     # A body without JSON is the one input, and every output goes back as bytes.
@@ -213,8 +215,8 @@ def _read(limits: Limits) -> tuple[InferRequest, memoryview]:
     return InferRequest(inputs=[image], parameters={"binary_data_output": True}), memoryview(body)
 
 
-def _read_images(inputs: Sequence[RequestInput], tail: memoryview, limits: Limits) -> np.ndarray:
-    """Read the one input. returns: (n, 1, 28, 28) float32, 0 = paper, 1 = ink."""
+def _check_input(inputs: Sequence[RequestInput], limits: Limits) -> tuple[RequestInput, list[int]]:
+    """Find the one input and its shape, and read none of its numbers yet."""
     if [tensor.name for tensor in inputs] != [INPUT]:
         came = ", ".join(tensor.name[:80] for tensor in inputs[:8]) or "none"
         raise InvalidInput(f"a model has one input, image, got {came}")
@@ -228,7 +230,12 @@ def _read_images(inputs: Sequence[RequestInput], tail: memoryview, limits: Limit
         raise InvalidInput("a request has at least 1 picture, got 0")
     if shape[0] > limits.max_batch:
         raise TooLarge(f"a request may have {limits.max_batch} pictures, got {shape[0]}")
-    if is_image:
+    return tensor, shape
+
+
+def _read_images(tensor: RequestInput, shape: list[int], tail: memoryview, limits: Limits) -> np.ndarray:
+    """Read the one input. returns: (n, 1, 28, 28) float32, 0 = paper, 1 = ink."""
+    if tensor.datatype == "FP32":
         return _within_range(read_numbers(tensor, shape, tail))
     sources: list[Source] = [_as_source(element) for element in read_elements(tensor, shape, tail)]
     return read_digits(Posted(sources, ClassifyOptions(), limits)).images
@@ -289,12 +296,12 @@ def _flag(parameters: Mapping[str, Any] | None, name: str, *, otherwise: bool) -
     return value
 
 
-def _run(network: Network, images: np.ndarray, wanted: Sequence[Wanted]) -> Mapping[str, np.ndarray]:
+def _run(served: Served, images: np.ndarray, wanted: Sequence[Wanted]) -> Mapping[str, np.ndarray]:
     """Every output by name, (n, ...) float32; the network with all its maps runs only where one of them is wanted."""
-    maps = [output.name for output in wanted if output.name in network.passport.map_shapes()]
+    maps = [output.name for output in wanted if output.name in served.maps]
     if not maps:
-        return _by_name(network.classify(images))
-    verdicts, arrays = network.analyse(images, maps)
+        return _by_name(served.network.classify(images))
+    verdicts, arrays = served.network.analyse(images, maps)
     return _by_name(verdicts) | arrays
 
 

@@ -8,10 +8,10 @@ from flask import Blueprint, Response, request
 
 from service.api import writing
 from service.api.caching import revalidated
+from service.api.cards import card
 from service.api.options import LayerFilterOptions, ModelOptions, NoOptions
 from service.api.pictures_of_maps import draw_kernels
 from service.api.reading import read_options
-from service.core.cards import filter_card
 from service.core.errors import NotFound
 from service.network.passport import Field, Layer, receptive_fields
 from service.network.sessions import Library, Network
@@ -82,7 +82,7 @@ def _write_filter(index: int, weights: np.ndarray, bias: np.floating[Any], *, wi
     flat = weights[0] if len(weights) == 1 else weights
     members: dict[str, Any] = {"index": index, "weights": np.ascontiguousarray(flat), "bias": bias}
     if with_card:
-        members["card"] = filter_card(flat, float(bias))
+        members["card"] = card(flat, float(bias))
     return members
 
 

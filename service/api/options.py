@@ -22,6 +22,8 @@ Positive = Annotated[int, Meta(ge=1)]
 Step = Annotated[int, Meta(le=2**31 - 1)]
 Pair = Step | list[Step]
 Finite = Annotated[float, Meta(ge=-3.4e38, le=3.4e38)]
+# The largest whole number that every JSON reader keeps exact.
+Seed = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 # A filter's name becomes the name of a file in an npz, and part of a header.
 Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f/\\]+\Z")]
 # How values become levels in a picture of maps: `range`, `lo` and `hi`, `polarity`.
@@ -114,7 +116,7 @@ class ExplainOptions(NetworkOptions, frozen=True, kw_only=True):
     masks: Positive = 1000
     cells: Positive = 7
     keep: Annotated[float, Meta(gt=0, lt=1)] = 0.5
-    seed: Whole = 0
+    seed: Seed = 0
     changes: tuple[Change, ...] = ()
 
 
@@ -196,6 +198,7 @@ class PatchesOptions(PictureOptions, frozen=True, kw_only=True):
     padding: str | int | list[int] = "valid"
     pad_mode: str = "zero"
     pad_value: Finite = 0.0
+    snippet: Literal["numpy", "torch"] | None = None
     range: Literal["layer", "symmetric", "fixed"] = "fixed"
     lo: Finite | None = None
     hi: Finite | None = None
@@ -205,6 +208,7 @@ class PatchesOptions(PictureOptions, frozen=True, kw_only=True):
 class PresetListOptions(Options, frozen=True, kw_only=True):
     """GET /v1/filters."""
 
+    card: bool = False
     range: Range = "layer"
     lo: Finite | None = None
     hi: Finite | None = None
@@ -217,7 +221,6 @@ class PresetOptions(PresetListOptions, frozen=True, kw_only=True):
     size: Positive | None = None
     angle: Finite | None = None
     sigma: Finite | None = None
-    card: bool = False
 
 
 class LayerFilterOptions(Options, frozen=True, kw_only=True):

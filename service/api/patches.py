@@ -16,6 +16,7 @@ from service.core.digit import PreparedDigit, prepare
 from service.core.errors import InvalidOption
 from service.core.ranges import to_levels, value_range
 from service.core.sheets import GAP, Levels, spaced, stack
+from service.core.snippets import patches_snippet
 from service.settings import Limits, Settings
 
 # The side in pixels that a small patch is enlarged to.
@@ -108,7 +109,7 @@ def _in_a_row(cut: Cut, options: PatchesOptions) -> np.ndarray:
 
 def _write(cut: Cut, options: PatchesOptions) -> dict[str, Any]:
     places = cut.places
-    return {
+    members: dict[str, Any] = {
         "grid": list(places.patches),
         "count": places.count,
         "unread": list(places.unread),
@@ -120,6 +121,10 @@ def _write(cut: Cut, options: PatchesOptions) -> dict[str, Any]:
         "patches": _in_a_row(cut, options),
         "prepared": writing.prepared(cut.prepared, with_image=options.prepared_image),
     }
+    if options.snippet:
+        how = (places.kernel, places.stride, places.pads, options.pad_mode, options.pad_value)
+        members["snippet"] = patches_snippet(options.snippet, cut.image, *how)
+    return members
 
 
 def _draw(cuts: list[Cut], options: PatchesOptions) -> Response:

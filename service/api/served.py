@@ -21,13 +21,14 @@ class Served:
     """
     One version of one model.
 
-    versions: every version there is of the model; outputs: the shape of every output for one picture, by name, the
-    maps after the verdict; statistics: what this process was asked
+    versions: every version there is of the model; outputs: the shape of every output for one picture, by name;
+    maps: which of them are inner maps; statistics: what this process was asked
     """
 
     network: Network
     versions: Sequence[str]
     outputs: dict[str, tuple[int, ...]]
+    maps: frozenset[str]
     statistics: Statistics = field(default_factory=Statistics)
 
     @classmethod
@@ -38,7 +39,8 @@ class Served:
         outputs = {"probabilities": classes, "logits": classes}
         if verdicts.novelty is not None:
             outputs["novelty"] = ()
-        return cls(network, versions, outputs | network.passport.map_shapes())
+        maps = network.passport.map_shapes()
+        return cls(network, versions, outputs | maps, frozenset(maps))
 
     def metadata(self) -> dict[str, Any]:
         """The tensors, with -1 for the number of pictures."""

@@ -21,6 +21,7 @@ from service.api.reading import BODY
 from service.core.errors import InvalidInput, TooLarge, Unreadable, UnsupportedType
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
+HEADER_LENGTH_KEY = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"  # its name in a WSGI environ
 FP32_BYTES = 4
 # Each element of a BYTES tensor: its length, then its bytes.
 ELEMENT_LENGTH = struct.Struct("<I")
@@ -74,7 +75,7 @@ def read_body(request: Request, max_bytes: int) -> bytes:
     raises: TooLarge above max_bytes, before more than that is unpacked; Unreadable, UnsupportedType
     """
     body: bytes = request.environ[BODY] if BODY in request.environ else request.get_data(cache=False)
-    coding = request.headers.get("Content-Encoding", "").strip().lower()
+    coding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if coding in {"", "identity"}:
         return body
     if coding not in CODINGS:

@@ -49,7 +49,11 @@ class ConvStage:
 
 @dataclass(frozen=True, slots=True)
 class PoolStage:
-    """A pooling as it was computed once; kind: max or avg   before: (K, H, W), what it read."""
+    """
+    A pooling as it was computed once.
+
+    kind: max or avg   before: (K, H, W), what it read; for a maximum, anything that this rises with tells the winner
+    """
 
     name: str
     kind: str

@@ -71,6 +71,32 @@ def snippet(library: str, steps: Sequence[SnippetStep], image: NDArray[np.float3
     return "\n".join(parts) + "\n"
 
 
+def patches_snippet(
+    library: str, image: NDArray[np.float32], size: Pair, stride: Pair, pads: Pads, pad_mode: str, pad_value: float
+) -> str:
+    """
+    Write the code that cuts a picture into patches: cut(image) gives (count, rows, columns).
+
+    image: (height, width)
+
+    >>> names = {}
+    >>> exec(patches_snippet("numpy", np.eye(3, dtype=np.float32), (2, 2), (1, 1), (0, 0, 0, 0), "zero", 0.0), names)
+    >>> names["patches"].shape
+    (4, 2, 2)
+    """
+    write = {"numpy": _NumPy, "torch": _PyTorch}[library](1)
+    mode = write.modes[pad_mode]
+    border = f", constant_values={pad_value if pad_mode == 'constant' else 0.0}" if mode == "constant" else ""
+    top, left, bottom, right = pads
+    lines = [write.imports, "", "", "def cut(image):"]
+    lines += [f'    """image: ({image.shape[0]}, {image.shape[1]}), 0 black, 1 white."""']
+    lines += [f"    padded = np.pad(image, (({top}, {bottom}), ({left}, {right})), mode={mode!r}{border})"]
+    lines += [line.format(size=tuple(size), stride=tuple(stride)) for line in write.cut]
+    if image.size <= SMALL_PICTURE:
+        lines += ["", "", f"image = np.array({_literal(image)})", "patches = cut(image)"]
+    return "\n".join(lines) + "\n"
+
+
 def _helpers(step: SnippetStep) -> list[str]:
     return (["correlate"] if step.filters else []) + (["pool"] if step.pool else [])
 
@@ -143,6 +169,10 @@ def pool(maps, reduce, size, stride):
         "avg": "lambda x: x.mean(axis=(-2, -1))",
         "l2": "lambda x: np.sqrt(np.square(x).sum(axis=(-2, -1)))",
     }
+    cut: ClassVar[list[str]] = [
+        "    windows = np.lib.stride_tricks.sliding_window_view(padded, {size})",
+        "    return windows[:: {stride}[0], :: {stride}[1]].reshape(-1, *{size})",
+    ]
     join = "np.concatenate([answer.reshape(-1, *answer.shape[-2:]) for answer in answers])"
     grey = "np.tensordot({}, {}, 1)[None]"
     stack = "np.stack([{} for plane in {}])"
@@ -226,6 +256,10 @@ def pool(maps, reduce, size, stride):
         "avg": "functional.avg_pool2d",
         "l2": "lambda x, *window: torch.sqrt(functional.avg_pool2d(x.square(), *window, divisor_override=1))",
     }
+    cut: ClassVar[list[str]] = [
+        "    columns = functional.unfold(torch.from_numpy(padded)[None, None], {size}, stride={stride})",
+        "    return columns[0].T.reshape(-1, *{size})",
+    ]
     join = "torch.cat([answer.reshape(-1, *answer.shape[-2:]) for answer in answers])"
     grey = "torch.tensordot(torch.tensor({}, dtype=torch.float64), {}, 1)[None]"
     stack = "torch.stack([{} for plane in {}])"

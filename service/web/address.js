@@ -29,7 +29,12 @@ export async function write(state) {
   add("hide", state.hide.join(","));
   add("big", state.big && "1");
   add("theme", state.theme);
-  return pairs.map(([key, value]) => `${key}=${encodeURIComponent(value).replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%2F/g, "/").replace(/%40/g, "@")}`).join("&");
+  return pairs
+    .map(
+      ([key, value]) =>
+        `${key}=${encodeURIComponent(value).replace(/%2C/g, ",").replace(/%3A/g, ":").replace(/%2F/g, "/").replace(/%40/g, "@")}`,
+    )
+    .join("&");
 }
 
 function differs(state, key) {
@@ -80,18 +85,36 @@ const READERS = {
     const [, layer, filter, row, column] = matched(text, /^(\w+)\/(\d+)@(\d+),(\d+)$/);
     return { at: { layer, filter: Number(filter), row: Number(row), column: Number(column) }, pinned: true };
   },
-  scale: (text) => ({ scale: oneOf(text, SCALES.map(([name]) => name)) }),
-  range: (text) => ({ range: oneOf(text, RANGES.map(([name]) => name)) }),
+  scale: (text) => ({
+    scale: oneOf(
+      text,
+      SCALES.map(([name]) => name),
+    ),
+  }),
+  range: (text) => ({
+    range: oneOf(
+      text,
+      RANGES.map(([name]) => name),
+    ),
+  }),
   before: (text) => ({ before: oneOf(text, ["1"]) === "1" }),
-  shift: (text) => ({ shift: matched(text, /^(-?\d),(-?\d)$/).slice(1).map(Number) }),
+  shift: (text) => ({
+    shift: matched(text, /^(-?\d),(-?\d)$/)
+      .slice(1)
+      .map(Number),
+  }),
   win: (text) => {
     const [, preset, size, stride, padding, place] = matched(text, /^(\w+),(\d+),(\d+),(\w+),(\d+)$/);
-    return { sliding: { preset, size: within(size, 1, 28), stride: within(stride, 1, 28), padding, place: Number(place) } };
+    return {
+      sliding: { preset, size: within(size, 1, 28), stride: within(stride, 1, 28), padding, place: Number(place) },
+    };
   },
   k: (text) => ({ kernel: readKernel(text) }),
   kopt: (text) => {
     const [, stride, padding, activation, pool, flip] = matched(text, /^(\d+),(\w+),(\w+),(\d+),([01])$/);
-    return { response: { stride: within(stride, 1, 28), padding, activation, pool: within(pool, 0, 14), flip: flip === "1" } };
+    return {
+      response: { stride: within(stride, 1, 28), padding, activation, pool: within(pool, 0, 14), flip: flip === "1" },
+    };
   },
   change: (text) => ({ changes: text.split(";").map(readChange) }),
   target: (text) => ({ target: within(text, 0, 9) }),
@@ -121,7 +144,9 @@ function within(text, least, most) {
 function readKernel(text) {
   const [, rows, columns, cells, bias] = matched(text, /^(\d+)x(\d+):([^:]*):([^:]*)$/);
   const kernel = { rows: within(rows, 1, 15), columns: within(columns, 1, 15), cells: cells.split(","), bias };
-  const isWhole = kernel.cells.length === kernel.rows * kernel.columns && [...kernel.cells, bias].every((cell) => Number.isFinite(Number(cell)));
+  const isWhole =
+    kernel.cells.length === kernel.rows * kernel.columns &&
+    [...kernel.cells, bias].every((cell) => Number.isFinite(Number(cell)));
   if (!isWhole) throw new RangeError(text);
   return kernel;
 }
@@ -150,7 +175,11 @@ async function readPicture(text) {
 
 /** Strokes as text: per stroke its number of points in two bytes, then x and y of each as a byte. */
 export function packStrokes(strokes) {
-  const bytes = strokes.flatMap((points) => [points.length >> 8, points.length & 255, ...points.flat().map((v) => Math.round(v * 255))]);
+  const bytes = strokes.flatMap((points) => [
+    points.length >> 8,
+    points.length & 255,
+    ...points.flat().map((v) => Math.round(v * 255)),
+  ]);
   return urlSafe(base64(Uint8Array.from(bytes)));
 }
 
@@ -164,6 +193,36 @@ export function unpackStrokes(text) {
     at += 2 + 2 * count;
   }
   return strokes;
+}
+
+const REST_MS = 500;
+
+/** Keeps the address up with the store; a step (a view, a pin) can be gone back from, other changes cannot. */
+export function createKeeper(store) {
+  let written = location.hash;
+  let timer = 0;
+  const keep = async (isStep) => {
+    const text = `#${await write(store.get())}`;
+    if (text === written) return;
+    history[isStep ? "pushState" : "replaceState"](null, "", text);
+    written = text;
+  };
+  return {
+    later(isStep) {
+      clearTimeout(timer);
+      timer = setTimeout(() => keep(isStep), isStep ? 0 : REST_MS);
+    },
+    now() {
+      clearTimeout(timer);
+      return keep(false);
+    },
+    /** What the address says, if someone else changed it. */
+    async changed() {
+      if (location.hash === written) return null;
+      written = location.hash;
+      return read(location.hash);
+    },
+  };
 }
 
 async function deflate(bytes, direction) {

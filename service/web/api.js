@@ -35,7 +35,8 @@ export async function send(record, signal) {
     if (error.name === "AbortError") throw error;
     throw new Refusal(0, { detail: "" });
   }
-  if (!response.ok) throw new Refusal(response.status, await problemOf(response), Number(response.headers.get("Retry-After")) || 0);
+  if (!response.ok)
+    throw new Refusal(response.status, await problemOf(response), Number(response.headers.get("Retry-After")) || 0);
   if (record.raw) return response.blob();
   const kind = response.headers.get("Content-Type") || "";
   if (kind.includes("npz")) return readNpz(await response.arrayBuffer());

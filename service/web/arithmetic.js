@@ -6,6 +6,15 @@ export function mapOf({ shape }, filter) {
   return { rows, columns, start: filter * rows * columns };
 }
 
+/** [filter, row, column] of the greatest value of a layer's maps, or of one of them. */
+export function greatest({ shape: [, rows, columns], data }, filter = null) {
+  const size = rows * columns;
+  const [start, end] = filter === null ? [0, data.length] : [filter * size, (filter + 1) * size];
+  let best = start;
+  for (let i = start; i < end; i += 1) if (data[i] > data[best]) best = i;
+  return [Math.floor(best / size), Math.floor((best % size) / columns), best % columns];
+}
+
 /** What an activation makes of a sum. */
 export function activate(name, value) {
   if (name === "relu") return Math.max(value, 0);
@@ -19,8 +28,10 @@ export function activate(name, value) {
 export function windowOf(layer, row, column) {
   const [top, left] = layer.pads;
   return {
-    top: row * layer.stride[0] - top, left: column * layer.stride[1] - left,
-    height: layer.kernel[0], width: layer.kernel[1],
+    top: row * layer.stride[0] - top,
+    left: column * layer.stride[1] - left,
+    height: layer.kernel[0],
+    width: layer.kernel[1],
   };
 }
 

@@ -7,7 +7,7 @@ import { frame, heatmap, numbers, paint, resize } from "./heatmap.js";
 import { colourTable, extent, fixed, shownRange, short, signed } from "./scales.js";
 import { changeOf, withChange } from "./state.js";
 
-const SIDE = 140;
+const SIDE = document.documentElement.clientWidth < 1120 ? 112 : 140;
 const STRONGEST = 2;
 
 export function createDock(root, context) {
@@ -32,7 +32,13 @@ export function createDock(root, context) {
   root.append(
     make("figure", {}, dock.grid.root, dock.mapName),
     make("figure", {}, make("div", { class: "framed" }, dock.picture, dock.field), dock.fieldName),
-    make("div", { class: "result" }, make("div", { class: "dock-head" }, dock.title, dock.pin, dock.edit, dock.off), dock.work, dock.formula),
+    make(
+      "div",
+      { class: "result" },
+      make("div", { class: "dock-head" }, dock.title, dock.pin, dock.edit, dock.off),
+      dock.work,
+      dock.formula,
+    ),
   );
   return { draw: (model) => draw(dock, model), focus: () => dock.grid.root.focus() };
 }
@@ -98,9 +104,12 @@ function drawPicture(dock, layer, at, data, theme) {
 function drawWork(dock, layer, at, model) {
   const input = inputOf(layer, model);
   const known = model.weights[layer.name];
-  if (!input || (layer.op === "conv" && !known)) return;
-  if (layer.op === "conv") drawConvolution(dock, layer, at, input, known, model);
-  else drawPool(dock, layer, at, input, model);
+  if (layer.op !== "conv") drawPool(dock, layer, at, input, model);
+  else if (known) drawConvolution(dock, layer, at, input, known, model);
+  else {
+    dock.work.replaceChildren();
+    write(dock.formula, "…");
+  }
 }
 
 /** What a layer reads: the map before it, or the picture. */
@@ -113,18 +122,31 @@ function inputOf(layer, { network, data }) {
 function drawConvolution(dock, layer, at, input, known, { state, data, theme }) {
   const change = changeOf(state.changes, at.layer, at.filter);
   const cell = convolutionCell(layer, at.filter, at.row, at.column, input, known.weights, known.biases);
-  const parts = cell.parts.length === 1 ? cell.parts : [...cell.parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, STRONGEST);
+  const parts =
+    cell.parts.length === 1
+      ? cell.parts
+      : [...cell.parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, STRONGEST);
   const rest = cell.sum - parts.reduce((sum, part) => sum + part.sum, 0);
   dock.work.replaceChildren(...parts.map((part) => multiplication(part, layer, cell.parts.length, theme)));
   const others = cell.parts.length - parts.length;
   if (others > 0) dock.work.append(make("p", {}, `${others} other channels: ${signed(rest)}`));
   const served = valueAt(data.maps.arrays[`${layer.name}.pre`], at);
   const words = [
-    "sum ", strong(cell.sum), " + bias ", strong(cell.bias), " = ", strong(cell.before),
+    "sum ",
+    strong(cell.sum),
+    " + bias ",
+    strong(cell.bias),
+    " = ",
+    strong(cell.before),
     layer.activation === "linear" ? "" : `, ${layer.activation} → ${short(cell.after)}`,
   ];
   if (change) words.push(". This filter is changed: the sum is of the learnt one.");
-  else if (served !== null) words.push(Math.abs(served - cell.before) < 1e-3 ? ", as the service computed." : ` but the service answered ${short(served)}!`);
+  else if (served !== null)
+    words.push(
+      Math.abs(served - cell.before) < 1e-3
+        ? ", as the service computed."
+        : ` but the service answered ${short(served)}!`,
+    );
   dock.formula.replaceChildren(...words);
 }
 
@@ -134,17 +156,42 @@ function strong(value) {
 
 function multiplication({ channel, patch, padding, products, sum, weights }, layer, channels, theme) {
   const [rows, columns] = layer.kernel;
-  const cell = Math.max(10, Math.min(24, Math.floor((channels === 1 ? 120 : 72) / Math.max(rows, columns))));
+  const cell = Math.max(10, Math.min(24, Math.floor((channels === 1 ? SIDE - 20 : 72) / Math.max(rows, columns))));
   const most = Math.max(...patch.map(Math.abs)) || 1;
-  const show = (values, range, scale, label, marked) => numbers({ values, rows, columns, cell, scale, theme, range, label, muted: marked });
+  const show = (values, range, scale, label, marked) =>
+    numbers({ values, rows, columns, cell, scale, theme, range, label, muted: marked });
   const patchWords = channels === 1 ? "patch" : `channel ${channel}`;
   const group = [
-    make("figure", {}, show(patch, [channels === 1 ? 0 : -most, most], channels === 1 ? "pencil" : "diverging", `patch, ${rows} by ${columns}`, padding), make("figcaption", {}, patchWords)),
+    make(
+      "figure",
+      {},
+      show(
+        patch,
+        [channels === 1 ? 0 : -most, most],
+        channels === 1 ? "pencil" : "diverging",
+        `patch, ${rows} by ${columns}`,
+        padding,
+      ),
+      make("figcaption", {}, patchWords),
+    ),
     make("span", { class: "sign" }, "×"),
-    make("figure", {}, show(weights, shownRange("diverging", extent(weights)), "diverging", `filter, ${rows} by ${columns}`), make("figcaption", {}, "filter")),
+    make(
+      "figure",
+      {},
+      show(weights, shownRange("diverging", extent(weights)), "diverging", `filter, ${rows} by ${columns}`),
+      make("figcaption", {}, "filter"),
+    ),
     make("span", { class: "sign" }, "="),
   ];
-  if (channels === 1) group.push(make("figure", {}, show(products, shownRange("diverging", extent(products)), "diverging", "products"), make("figcaption", {}, "products")));
+  if (channels === 1)
+    group.push(
+      make(
+        "figure",
+        {},
+        show(products, shownRange("diverging", extent(products)), "diverging", "products"),
+        make("figcaption", {}, "products"),
+      ),
+    );
   else group.push(make("span", { class: "formula" }, strong(sum)));
   return make("div", { class: "sum" }, group);
 }
@@ -155,12 +202,22 @@ function drawPool(dock, layer, at, input, { theme }) {
   const isMax = layer.op === "maxpool";
   const shown = patch.map((each) => (Number.isFinite(each) ? each : 0));
   const picture = numbers({
-    values: shown, rows, columns, cell: 44, scale: "diverging", theme, range: shownRange("diverging", extent(shown)),
-    label: `window, ${rows} by ${columns}`, marks: isMax ? new Set([winner]) : null, muted: padding,
+    values: shown,
+    rows,
+    columns,
+    cell: 44,
+    scale: "diverging",
+    theme,
+    range: shownRange("diverging", extent(shown)),
+    label: `window, ${rows} by ${columns}`,
+    marks: isMax ? new Set([winner]) : null,
+    muted: padding,
   });
   dock.work.replaceChildren(make("figure", {}, picture, make("figcaption", {}, "window")));
   const place = `row ${Math.floor(winner / columns)}, column ${winner % columns} of the window`;
-  dock.formula.replaceChildren(...(isMax ? ["the largest wins: ", strong(value), `, at ${place}`] : ["their mean: ", strong(value)]));
+  dock.formula.replaceChildren(
+    ...(isMax ? ["the largest wins: ", strong(value), `, at ${place}`] : ["their mean: ", strong(value)]),
+  );
 }
 
 function valueAt(maps, at) {

@@ -72,7 +72,15 @@ export function radios(legend, name, options, onchange) {
     const input = make("input", { type: "radio", name, value, onchange: () => onchange(value) });
     return { value, input, label: make("label", {}, input, make("span", {}, text)) };
   });
-  const field = make("fieldset", { class: "radios" }, make("legend", {}, legend), inputs.map(({ label }) => label));
-  const choose = (value) => inputs.forEach((each) => { each.input.checked = each.value === value; });
+  const field = make(
+    "fieldset",
+    { class: "radios" },
+    make("legend", {}, legend),
+    inputs.map(({ label }) => label),
+  );
+  const choose = (value) =>
+    inputs.forEach((each) => {
+      each.input.checked = each.value === value;
+    });
   return { field, choose };
 }

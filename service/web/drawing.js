@@ -5,11 +5,32 @@ const PEN = 2.2 / 28; // width of the pen, as a share of the pad
 const KEY_STEP = 1 / 28;
 
 // A 3, as a hand writes it; its rival is the 8.
-export const EXAMPLE = [[
-  [0.3, 0.24], [0.36, 0.19], [0.44, 0.165], [0.53, 0.165], [0.61, 0.19], [0.655, 0.24], [0.66, 0.3], [0.63, 0.36],
-  [0.57, 0.41], [0.5, 0.445], [0.45, 0.46], [0.52, 0.465], [0.6, 0.49], [0.665, 0.54], [0.695, 0.61], [0.685, 0.69],
-  [0.64, 0.76], [0.57, 0.81], [0.48, 0.835], [0.39, 0.825], [0.32, 0.79], [0.275, 0.74],
-]];
+export const EXAMPLE = [
+  [
+    [0.3, 0.24],
+    [0.36, 0.19],
+    [0.44, 0.165],
+    [0.53, 0.165],
+    [0.61, 0.19],
+    [0.655, 0.24],
+    [0.66, 0.3],
+    [0.63, 0.36],
+    [0.57, 0.41],
+    [0.5, 0.445],
+    [0.45, 0.46],
+    [0.52, 0.465],
+    [0.6, 0.49],
+    [0.665, 0.54],
+    [0.695, 0.61],
+    [0.685, 0.69],
+    [0.64, 0.76],
+    [0.57, 0.81],
+    [0.48, 0.835],
+    [0.39, 0.825],
+    [0.32, 0.79],
+    [0.275, 0.74],
+  ],
+];
 
 /**
  * Make a canvas into a pad.
@@ -19,17 +40,34 @@ export function createPad(canvas, on) {
   const small = Object.assign(document.createElement("canvas"), { width: INK_SIDE, height: INK_SIDE });
   const ink = small.getContext("2d", { willReadFrequently: true, alpha: false });
   const pad = {
-    strokes: [], undone: [], image: null, pen: [0.5, 0.5], drawing: null, focused: false,
+    strokes: [],
+    undone: [],
+    image: null,
+    pen: [0.5, 0.5],
+    drawing: null,
+    focused: false,
     levels: () => greyOf(ink.getImageData(0, 0, INK_SIDE, INK_SIDE).data),
-    show: (strokes) => { pad.strokes = strokes.map((points) => [...points]); pad.image = null; redraw(pad, canvas, ink); },
-    showImage: (image) => { pad.strokes = []; pad.image = image; redraw(pad, canvas, ink); },
+    show: (strokes) => {
+      pad.strokes = strokes.map((points) => [...points]);
+      pad.image = null;
+      redraw(pad, canvas, ink);
+    },
+    showImage: (image) => {
+      pad.strokes = [];
+      pad.image = image;
+      redraw(pad, canvas, ink);
+    },
     redraw: () => redraw(pad, canvas, ink),
     begin: (point) => begin(pad, canvas, ink, point, on),
     extend: (point) => extend(pad, canvas, ink, point, on),
     end: () => end(pad, on),
     undo: () => undo(pad, canvas, ink, on),
     redo: () => redo(pad, canvas, ink, on),
-    clear: () => { pad.undone = []; pad.show([]); on.ink(true); },
+    clear: () => {
+      pad.undone = [];
+      pad.show([]);
+      on.ink(true);
+    },
   };
   listenToPointers(canvas, pad);
   listenToKeys(canvas, pad);
@@ -163,7 +201,9 @@ function listenToPointers(canvas, pad) {
   let owner = null; // the one pointer that draws
   const pointOf = (event) => {
     const box = canvas.getBoundingClientRect();
-    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((v) => Math.min(Math.max(v, 0), 1));
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((v) =>
+      Math.min(Math.max(v, 0), 1),
+    );
   };
   canvas.addEventListener("pointerdown", (event) => {
     if (owner !== null || event.button !== 0) return;
@@ -191,9 +231,18 @@ function listenToPointers(canvas, pad) {
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function listenToKeys(canvas, pad) {
-  canvas.addEventListener("focus", () => { pad.focused = canvas.matches(":focus-visible"); pad.redraw(); });
-  canvas.addEventListener("blur", () => { pad.focused = false; pad.end(); pad.redraw(); });
-  canvas.addEventListener("keyup", (event) => { if (event.key === "Shift" && pad.drawing) pad.end(); });
+  canvas.addEventListener("focus", () => {
+    pad.focused = canvas.matches(":focus-visible");
+    pad.redraw();
+  });
+  canvas.addEventListener("blur", () => {
+    pad.focused = false;
+    pad.end();
+    pad.redraw();
+  });
+  canvas.addEventListener("keyup", (event) => {
+    if (event.key === "Shift" && pad.drawing) pad.end();
+  });
   canvas.addEventListener("keydown", (event) => {
     if (!pressed(event, pad)) return;
     event.preventDefault();
@@ -245,5 +294,7 @@ export function play(pad, strokes, milliseconds, done) {
     }
   };
   requestAnimationFrame(step);
-  return () => { stopped = true; };
+  return () => {
+    stopped = true;
+  };
 }

@@ -31,15 +31,37 @@ export function createEditor(edit) {
   editor.root = make("div", { class: "kernel", role: "grid", "aria-label": "Kernel" });
   editor.brush = buildBrush(editor);
   listenToPointer(editor);
-  editor.root.addEventListener("keydown", (event) => { if (pressed(editor, event)) event.preventDefault(); });
+  editor.root.addEventListener("keydown", (event) => {
+    if (pressed(editor, event)) event.preventDefault();
+  });
   editor.root.addEventListener("paste", (event) => pasted(editor, event));
-  editor.root.addEventListener("focusout", () => { editor.typed = ""; });
-  return { root: editor.root, brush: editor.brush, draw: (kernel, theme, errors) => draw(editor, kernel, theme, errors) };
+  editor.root.addEventListener("focusout", () => {
+    editor.typed = "";
+  });
+  return {
+    root: editor.root,
+    brush: editor.brush,
+    draw: (kernel, theme, errors) => draw(editor, kernel, theme, errors),
+  };
 }
 
 function buildBrush(editor) {
-  const value = number("Brush", { min: -1000, max: 1000, step: "any", value: 1 }, (brush) => choose(brush), { id: "brush" });
-  const buttons = BRUSHES.map((brush) => make("button", { "aria-pressed": "false", onclick: () => { value.box.value = brush; choose(brush); } }, brush < 0 ? `\u2212${-brush}` : String(brush)));
+  const value = number("Brush", { min: -1000, max: 1000, step: "any", value: 1 }, (brush) => choose(brush), {
+    id: "brush",
+  });
+  const buttons = BRUSHES.map((brush) =>
+    make(
+      "button",
+      {
+        "aria-pressed": "false",
+        onclick: () => {
+          value.box.value = brush;
+          choose(brush);
+        },
+      },
+      brush < 0 ? `\u2212${-brush}` : String(brush),
+    ),
+  );
   const choose = (brush) => {
     editor.brushValue = brush;
     buttons.forEach((button, i) => set(button, "aria-pressed", String(BRUSHES[i] === brush)));
@@ -55,7 +77,12 @@ function draw(editor, kernel, theme, errors) {
   const values = cells.map(numberOf);
   const range = shownRange("diverging", extent(values));
   const table = colourTable("diverging", theme);
-  const wrong = new Set(errors.map(({ pointer }) => /\/weights\/(\d+)\/(\d+)/.exec(pointer)).filter(Boolean).map(([, y, x]) => y * columns + Number(x)));
+  const wrong = new Set(
+    errors
+      .map(({ pointer }) => /\/weights\/(\d+)\/(\d+)/.exec(pointer))
+      .filter(Boolean)
+      .map(([, y, x]) => y * columns + Number(x)),
+  );
   editor.cells.forEach((cell, i) => {
     const { fill, text } = colourOf(values[i], range, table);
     cell.style.background = fill;
@@ -74,12 +101,17 @@ function abbreviated(text) {
 }
 
 function build(editor, rows, columns) {
-  editor.side = Math.max(20, Math.min(44, Math.floor(310 / Math.max(rows, columns))));
+  const room = Math.min(310, document.documentElement.clientWidth - 60);
+  editor.side = Math.max(20, Math.min(44, Math.floor(room / Math.max(rows, columns))));
   editor.root.style.gridTemplateColumns = `repeat(${columns}, ${editor.side}px)`;
   editor.root.style.gridAutoRows = `${editor.side}px`;
-  editor.cells = Array.from({ length: rows * columns }, (_, i) => make("div", { role: "gridcell", tabindex: i ? "-1" : "0", "data-index": i }));
+  editor.cells = Array.from({ length: rows * columns }, (_, i) =>
+    make("div", { role: "gridcell", tabindex: i ? "-1" : "0", "data-index": i }),
+  );
   editor.here = 0;
-  const lines = Array.from({ length: rows }, (_, y) => make("div", { role: "row" }, editor.cells.slice(y * columns, (y + 1) * columns)));
+  const lines = Array.from({ length: rows }, (_, y) =>
+    make("div", { role: "row" }, editor.cells.slice(y * columns, (y + 1) * columns)),
+  );
   editor.root.replaceChildren(...lines);
 }
 
@@ -103,7 +135,10 @@ function listenToPointer(editor) {
     const index = editor.painting === null ? null : indexAt(event);
     if (index !== null && editor.kernel.cells[index] !== editor.painting) put(editor, index, editor.painting);
   });
-  for (const kind of ["pointerup", "pointercancel"]) root.addEventListener(kind, () => { editor.painting = null; });
+  for (const kind of ["pointerup", "pointercancel"])
+    root.addEventListener(kind, () => {
+      editor.painting = null;
+    });
 }
 
 function put(editor, index, text) {
@@ -134,7 +169,8 @@ function pressed(editor, event) {
   else if (event.key === "End") go(editor, y * columns + columns - 1);
   else if (event.key === "Delete") put(editor, editor.here, "0");
   else if (event.key === "Backspace") type(editor, editor.typed.slice(0, -1));
-  else if (event.key === "+" || (event.key === "-" && event.shiftKey) || event.key === "_") step(editor, cells, event.key === "+" ? 1 : -1, event.shiftKey);
+  else if (event.key === "+" || (event.key === "-" && event.shiftKey) || event.key === "_")
+    step(editor, cells, event.key === "+" ? 1 : -1, event.shiftKey);
   else if (/^[0-9.,-]$/.test(event.key)) type(editor, editor.typed + event.key.replace(",", "."));
   else return false;
   return true;
@@ -152,9 +188,18 @@ function type(editor, text) {
 
 /** A table from a spreadsheet, or any rows of numbers, becomes the kernel. */
 function pasted(editor, event) {
-  const table = event.clipboardData.getData("text").trim().split(/\r?\n|;/).map((line) => line.trim().split(/[\s,]+/));
+  const table = event.clipboardData
+    .getData("text")
+    .trim()
+    .split(/\r?\n|;/)
+    .map((line) => line.trim().split(/[\s,]+/));
   const [rows, columns] = [table.length, table[0].length];
-  const isTable = rows <= 15 && columns <= 15 && table.every((line) => line.length === columns && line.every((cell) => cell !== "" && Number.isFinite(Number(cell))));
+  const isTable =
+    rows <= 15 &&
+    columns <= 15 &&
+    table.every(
+      (line) => line.length === columns && line.every((cell) => cell !== "" && Number.isFinite(Number(cell))),
+    );
   event.stopPropagation();
   if (!isTable) return;
   event.preventDefault();

@@ -12,18 +12,31 @@ const TILE = 64;
 
 export function create(root, context) {
   const view = { root, context, layer: null, chosen: 0, tiles: [], isNew: changes(), cardIsNew: changes() };
-  view.picker = select("Layer", [], (layer) => { Object.assign(view, { layer, chosen: 0 }); context.redraw(); });
+  view.picker = select("Layer", [], (layer) => {
+    Object.assign(view, { layer, chosen: 0 });
+    context.redraw();
+  });
   view.words = make("p", { class: "muted" }, "");
   view.tilesBox = make("div", { class: "switches", role: "group", "aria-label": "Filters" });
   view.legend = legend();
   view.card = make("div", { class: "card" });
   view.presets = make("div", { class: "switches" });
-  const share = context.share("filters", () => ({ path: path(context.network(), view.layer), query: { version: context.network().version, card: true } }), ["png", "npz", "json"]);
-  const caption = "What the network has learnt: every filter of a layer, and a card of what can be said of it before it sees a picture. Choose one to read its card, to edit it, or to switch it off.";
+  const share = context.share(
+    "filters",
+    () => ({ path: path(context.network(), view.layer), query: { version: context.network().version, card: true } }),
+    ["png", "npz", "json"],
+  );
+  const caption =
+    "What the network has learnt: every filter of a layer, and a card of what can be said of it before it sees a picture. Choose one to read its card, to edit it, or to switch it off.";
   root.append(
     make("div", { class: "view-head" }, make("p", { class: "caption" }, caption), share),
     make("div", { class: "controls" }, view.picker.field),
-    make("div", { class: "columns split" }, make("div", { class: "result" }, view.words, view.tilesBox, make("div", { class: "fit" }, view.legend.root)), view.card),
+    make(
+      "div",
+      { class: "columns split" },
+      make("div", { class: "result" }, view.words, view.tilesBox, make("div", { class: "fit" }, view.legend.root)),
+      view.card,
+    ),
   );
   roving(view.tilesBox, () => Math.max(1, Math.floor(view.tilesBox.clientWidth / (TILE + 6))));
   return { draw: (model) => draw(view, model), wants: (model) => wants(view, model) };
@@ -45,7 +58,9 @@ function draw(view, { state, data, network, theme }) {
   const layers = network.layers.filter(({ op }) => op === "conv");
   if (view.network !== network) {
     Object.assign(view, { network, layer: layers[0].name, chosen: 0 });
-    view.picker.box.replaceChildren(...layers.map(({ name, shape, kernel }) => choice([name, `${name}: ${shape[0]} of ${kernel.join(" × ")}`])));
+    view.picker.box.replaceChildren(
+      ...layers.map(({ name, shape, kernel }) => choice([name, `${name}: ${shape[0]} of ${kernel.join(" × ")}`])),
+    );
   }
   view.picker.box.value = view.layer;
   const answer = data.cards?.answer;
@@ -65,28 +80,54 @@ function mosaic({ weights }) {
   const down = Math.ceil(planes.length / across);
   const [tall, wide] = [down * (rows + 1) - 1, across * (columns + 1) - 1];
   const values = new Float32Array(tall * wide);
-  planes.forEach((plane, i) => plane.forEach((row, y) => row.forEach((value, x) => {
-    values[(Math.floor(i / across) * (rows + 1) + y) * wide + (i % across) * (columns + 1) + x] = value;
-  })));
+  planes.forEach((plane, i) =>
+    plane.forEach((row, y) =>
+      row.forEach((value, x) => {
+        values[(Math.floor(i / across) * (rows + 1) + y) * wide + (i % across) * (columns + 1) + x] = value;
+      }),
+    ),
+  );
   return { values, rows: tall, columns: wide, channels: planes.length };
 }
 
 function drawTiles(view, { filters, layer }, theme) {
   const mosaics = filters.map(mosaic);
-  const range = shownRange("diverging", mosaics.map(({ values }) => extent(values)).reduce(([a, b], [c, d]) => [Math.min(a, c), Math.max(b, d)]));
+  const range = shownRange(
+    "diverging",
+    mosaics.map(({ values }) => extent(values)).reduce(([a, b], [c, d]) => [Math.min(a, c), Math.max(b, d)]),
+  );
   view.tiles = mosaics.map(({ values, rows, columns }, index) => {
     const canvas = heatmap();
     paint(canvas, values, rows, columns, colourTable("diverging", theme), range);
     const scale = Math.max(1, Math.floor(TILE / Math.max(rows, columns)));
     resize(canvas, columns * scale, rows * scale);
-    const button = make("button", { class: "map", "aria-label": `${layer}, filter ${index}`, onclick: () => { view.chosen = index; view.context.redraw(); } }, canvas);
+    const button = make(
+      "button",
+      {
+        class: "map",
+        "aria-label": `${layer}, filter ${index}`,
+        onclick: () => {
+          view.chosen = index;
+          view.context.redraw();
+        },
+      },
+      canvas,
+    );
     return { button, root: make("span", { class: "switch" }, button, String(index)) };
   });
   view.tilesBox.replaceChildren(...view.tiles.map(({ root }) => root));
-  enter(view.tiles.map(({ button }) => button), view.tiles[Math.min(view.chosen, view.tiles.length - 1)].button);
+  enter(
+    view.tiles.map(({ button }) => button),
+    view.tiles[Math.min(view.chosen, view.tiles.length - 1)].button,
+  );
   view.legend.draw("diverging", theme, range, "weights of this layer");
   const { channels } = mosaics[0];
-  write(view.words, channels > 1 ? `Each filter has ${channels} channels, one for each map before it; they lie side by side.` : "Each filter reads the picture itself.");
+  write(
+    view.words,
+    channels > 1
+      ? `Each filter has ${channels} channels, one for each map before it; they lie side by side.`
+      : "Each filter reads the picture itself.",
+  );
 }
 
 function drawCard(view, filter, state, data, theme) {
@@ -94,13 +135,31 @@ function drawCard(view, filter, state, data, theme) {
   const isFlat = !Array.isArray(weights[0][0]);
   const { values, rows, columns } = mosaic(filter);
   const cell = isFlat ? Math.floor(200 / Math.max(rows, columns)) : Math.max(4, Math.floor(240 / columns));
-  const picture = numbers({ values, rows, columns, cell, scale: "diverging", theme, range: shownRange("diverging", extent(values)), label: `weights of ${view.layer}, filter ${index}`, digits: isFlat });
+  const picture = numbers({
+    values,
+    rows,
+    columns,
+    cell,
+    scale: "diverging",
+    theme,
+    range: shownRange("diverging", extent(values)),
+    label: `weights of ${view.layer}, filter ${index}`,
+    digits: isFlat,
+  });
   const { context, layer } = view;
   const isOff = changeOf(state.changes, layer, index)?.action === "off";
-  const change = () => context.set({ changes: withChange(state.changes, layer, index, isOff ? null : { action: "off" }) });
+  const change = () =>
+    context.set({ changes: withChange(state.changes, layer, index, isOff ? null : { action: "off" }) });
   view.card.replaceChildren(
-    make("h2", {}, `${layer}, filter ${index}`), picture, list(facts(card, bias)),
-    make("div", { class: "share-row" }, isFlat ? make("button", { onclick: () => context.editFilter({ layer, filter: index }) }, "Edit this filter") : "", make("button", { "aria-pressed": String(isOff), onclick: change }, isOff ? "Switch on" : "Switch off")),
+    make("h2", {}, `${layer}, filter ${index}`),
+    picture,
+    list(facts(card, bias)),
+    make(
+      "div",
+      { class: "share-row" },
+      isFlat ? make("button", { onclick: () => context.editFilter({ layer, filter: index }) }, "Edit this filter") : "",
+      make("button", { "aria-pressed": String(isOff), onclick: change }, isOff ? "Switch on" : "Switch off"),
+    ),
     ...report(data.report, layer, index),
   );
 }
@@ -108,12 +167,28 @@ function drawCard(view, filter, state, data, theme) {
 function facts(card, bias) {
   const [lo, hi] = card.output_range || [];
   return [
-    ["kind", card.label], ["bias", short(bias)], ["sum of weights", `${short(card.sum)} (${short(card.positive_sum)} and ${short(card.negative_sum)})`],
+    ["kind", card.label],
+    ["bias", short(bias)],
+    ["sum of weights", `${short(card.sum)} (${short(card.positive_sum)} and ${short(card.negative_sum)})`],
     ["can answer", lo === undefined ? null : `${short(lo)} to ${short(hi)}`],
-    ["runs along", card.orientation ? `${fixed(card.orientation.angle, 0)}°, coherence ${fixed(card.orientation.coherence, 2)}` : null],
-    ["separable", card.separability === null || card.separability === undefined ? null : `${plainPercent(card.separability)} by one row and one column`],
-    ["mirror left and right", card.symmetry ? short(card.symmetry.horizontal) : null], ["mirror top and bottom", card.symmetry ? short(card.symmetry.vertical) : null],
-    ["like a Gabor wave", card.gabor ? `${plainPercent(card.gabor.r_squared)}, wavelength ${short(card.gabor.wavelength)}` : null],
+    [
+      "runs along",
+      card.orientation
+        ? `${fixed(card.orientation.angle, 0)}°, coherence ${fixed(card.orientation.coherence, 2)}`
+        : null,
+    ],
+    [
+      "separable",
+      card.separability === null || card.separability === undefined
+        ? null
+        : `${plainPercent(card.separability)} by one row and one column`,
+    ],
+    ["mirror left and right", card.symmetry ? short(card.symmetry.horizontal) : null],
+    ["mirror top and bottom", card.symmetry ? short(card.symmetry.vertical) : null],
+    [
+      "like a Gabor wave",
+      card.gabor ? `${plainPercent(card.gabor.r_squared)}, wavelength ${short(card.gabor.wavelength)}` : null,
+    ],
   ].filter(([, text]) => text !== null && text !== undefined);
 }
 
@@ -125,33 +200,60 @@ function report(entry, layer, index) {
   const filter = layers.find(({ name }) => name === layer)?.filters[index];
   if (!filter) return [];
   const rows = [
-    ["answers, mean and most", `${short(filter.mean)} and ${short(filter.max)}`], ["silent in", `${plainPercent(filter.zeros)} of its places`],
-    ["answers most to", `${filter.favourite}, d′ ${short(filter.d_prime)}`], ["selectivity", short(filter.selectivity)],
+    ["answers, mean and most", `${short(filter.mean)} and ${short(filter.max)}`],
+    ["silent in", `${plainPercent(filter.zeros)} of its places`],
+    ["answers most to", `${filter.favourite}, d′ ${short(filter.d_prime)}`],
+    ["selectivity", short(filter.selectivity)],
     ["without it", `accuracy ${filter.off.accuracy > 0 ? "+" : ""}${plainPercent(filter.off.accuracy)}`],
   ];
   return [
-    make("h3", {}, `On ${data.images} pictures of ${data.name}`), list(rows),
-    make("p", { class: "muted" }, "Its mean answer to each digit:"), classBars(filter.class_means, filter.favourite), ...topPictures(filter.top, thumbnails),
+    make("h3", {}, `On ${data.images} pictures of ${data.name}`),
+    list(rows),
+    make("p", { class: "muted" }, "Its mean answer to each digit:"),
+    classBars(filter.class_means, filter.favourite),
+    ...topPictures(filter.top, thumbnails),
   ];
 }
 
 function list(rows) {
-  return make("dl", { class: "facts" }, rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]));
+  return make(
+    "dl",
+    { class: "facts" },
+    rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]),
+  );
 }
 
 function classBars(means, favourite) {
   const most = Math.max(...means) || 1;
-  return make("ol", { class: "small-bars" }, means.map((mean, digit) => {
-    const bar = make("span", { "aria-hidden": "true" });
-    bar.style.height = `${Math.max(0, mean / most) * 46}px`;
-    return make("li", { class: digit === favourite ? "best" : null, "aria-label": `${digit}: ${short(mean)}`, title: short(mean) }, bar, String(digit));
-  }));
+  return make(
+    "ol",
+    { class: "small-bars" },
+    means.map((mean, digit) => {
+      const bar = make("span", { "aria-hidden": "true" });
+      bar.style.height = `${Math.max(0, mean / most) * 46}px`;
+      return make(
+        "li",
+        { class: digit === favourite ? "best" : null, "aria-label": `${digit}: ${short(mean)}`, title: short(mean) },
+        bar,
+        String(digit),
+      );
+    }),
+  );
 }
 
 /** The pictures that it answered most, where the service has the data set at hand. */
 function topPictures(top, thumbnails = {}) {
   const found = top.filter(({ image }) => thumbnails[image]);
   if (!found.length) return [];
-  const pictures = found.map(({ image, label, value }) => make("img", { src: thumbnails[image], alt: `a ${label}, ${short(value)}`, title: `a ${label}: ${short(value)}`, width: 42, height: 42, class: "heat" }));
+  const pictures = found.map(({ image, label, value }) =>
+    make("img", {
+      src: thumbnails[image],
+      alt: `a ${label}, ${short(value)}`,
+      title: `a ${label}: ${short(value)}`,
+      width: 42,
+      height: 42,
+      class: "heat",
+    }),
+  );
   return [make("p", { class: "muted" }, "The pictures it answered most:"), make("div", { class: "thumbs" }, pictures)];
 }

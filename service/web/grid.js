@@ -14,7 +14,12 @@ export function createGrid(label, on) {
   const canvas = heatmap();
   const cell = make("div", { role: "gridcell", id: `cell-${count}` });
   const row = make("div", { role: "row" }, cell);
-  const root = make("div", { class: "grid-map", role: "grid", tabindex: "0", "aria-label": label, "aria-activedescendant": cell.id }, canvas, row);
+  const root = make(
+    "div",
+    { class: "grid-map", role: "grid", tabindex: "0", "aria-label": label, "aria-activedescendant": cell.id },
+    canvas,
+    row,
+  );
   const grid = { root, canvas, rows: 1, columns: 1, at: [0, 0] };
 
   canvas.addEventListener("pointermove", (event) => on.move(...cellAt(canvas, event, grid.rows, grid.columns)));
@@ -33,7 +38,9 @@ export function createGrid(label, on) {
     set(cell, "aria-label", `row ${at[0]}, column ${at[1]}, ${words}`);
     frame(cell, { top: at[0], left: at[1], width: 1, height: 1 }, rows, columns);
   };
-  grid.name = (text) => { if (root.getAttribute("aria-label") !== text) set(root, "aria-label", text); };
+  grid.name = (text) => {
+    if (root.getAttribute("aria-label") !== text) set(root, "aria-label", text);
+  };
   return grid;
 }
 
@@ -57,7 +64,14 @@ export function roving(group, columns, selector = "button") {
   group.addEventListener("keydown", (event) => {
     const buttons = [...group.querySelectorAll(selector)];
     const here = buttons.indexOf(document.activeElement);
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns(), ArrowDown: columns(), Home: -here, End: buttons.length - 1 - here }[event.key];
+    const step = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -columns(),
+      ArrowDown: columns(),
+      Home: -here,
+      End: buttons.length - 1 - here,
+    }[event.key];
     const next = step === undefined || here < 0 ? null : buttons[here + step];
     if (!next) return;
     event.preventDefault();
@@ -70,4 +84,3 @@ export function roving(group, columns, selector = "button") {
 export function enter(buttons, chosen) {
   for (const button of buttons) set(button, "tabindex", button === chosen ? "0" : "-1");
 }
-

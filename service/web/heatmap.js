@@ -29,10 +29,10 @@ function bufferOf(canvas, rows, columns) {
   return buffer;
 }
 
-/** Make the canvas width x height CSS pixels large. */
+/** Make the canvas width x height CSS pixels large, or as much of that as there is room for. */
 export function resize(canvas, width, height) {
   canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
+  canvas.style.aspectRatio = `${width} / ${height}`;
 }
 
 /** A legend: the strip of colours, its ends and zero in numbers, and which range that is. */
@@ -62,7 +62,14 @@ export function numbers({ values, rows, columns, cell, scale, theme, range, labe
   const table = colourTable(scale, theme);
   const width = columns * cell;
   const height = rows * cell;
-  const root = shape("svg", { class: "numbers", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  const root = shape("svg", {
+    class: "numbers",
+    width,
+    height,
+    viewBox: `0 0 ${width} ${height}`,
+    role: "img",
+    "aria-label": label,
+  });
   for (let i = 0; i < rows * columns; i += 1) {
     const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * cell];
     const { fill, text } = colourOf(values[i], range, table);
@@ -71,7 +78,8 @@ export function numbers({ values, rows, columns, cell, scale, theme, range, labe
       const size = Math.max(8, Math.min(11, cell / 2.7));
       root.append(shape("text", { x: x + cell / 2, y: y + cell / 2, fill: text, "font-size": size }, tiny(values[i])));
     }
-    if (marks?.has(i)) root.append(shape("rect", { x: x + 1, y: y + 1, width: cell - 2, height: cell - 2, class: "mark" }));
+    if (marks?.has(i))
+      root.append(shape("rect", { x: x + 1, y: y + 1, width: cell - 2, height: cell - 2, class: "mark" }));
   }
   return root;
 }

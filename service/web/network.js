@@ -22,7 +22,15 @@ export function create(root, context) {
   view.shiftWords = make("p", { class: "muted" });
   view.scale = radios("Colours", "scale", SCALES, (scale) => context.set({ scale }));
   view.range = radios("Range", "range", RANGES, (range) => context.set({ range }));
-  view.stage = radios("Maps", "before", [["", "after activation"], ["1", "before"]], (value) => context.set({ before: value === "1" }));
+  view.stage = radios(
+    "Maps",
+    "before",
+    [
+      ["", "after activation"],
+      ["1", "before"],
+    ],
+    (value) => context.set({ before: value === "1" }),
+  );
   view.share = context.share("feature maps", () => context.data.maps?.want.request, ["png", "npz", "json"]);
   root.append(
     make("div", { class: "view-head" }, view.caption, view.share),
@@ -44,9 +52,12 @@ function describe(view) {
   const strongest = () => context.set({ at: context.strongest(), pinned: true });
   view.caption.append(
     "Each small picture is one filter’s answer to your digit; blue is a positive answer, orange a negative one. Point at a map to see the sum behind a cell, click to pin it. Start with the ",
-    link("strongest answer", strongest), ", look at the sums ",
-    link("before activation", () => context.set({ before: true, scale: "diverging" })), ", or ",
-    link("shift the digit by a pixel", () => context.set({ shift: [1, 0] })), " and see what pooling forgives.",
+    link("strongest answer", strongest),
+    ", look at the sums ",
+    link("before activation", () => context.set({ before: true, scale: "diverging" })),
+    ", or ",
+    link("shift the digit by a pixel", () => context.set({ shift: [1, 0] })),
+    " and see what pooling forgives.",
   );
 }
 
@@ -58,12 +69,21 @@ function compass({ set: change, store }) {
   const button = (name, sign, act) => make("button", { "aria-label": name, onclick: act }, sign);
   const blank = () => make("span");
   return make(
-    "fieldset", { class: "field" }, make("legend", { class: "muted" }, "Shift the digit"),
+    "fieldset",
+    { class: "field" },
+    make("legend", { class: "muted" }, "Shift the digit"),
     make(
-      "div", { class: "compass" },
-      blank(), button("Shift up", "▴", by(0, -1)), blank(),
-      button("Shift left", "◂", by(-1, 0)), button("Back to the middle", "·", () => change({ shift: [0, 0] })), button("Shift right", "▸", by(1, 0)),
-      blank(), button("Shift down", "▾", by(0, 1)), blank(),
+      "div",
+      { class: "compass" },
+      blank(),
+      button("Shift up", "▴", by(0, -1)),
+      blank(),
+      button("Shift left", "◂", by(-1, 0)),
+      button("Back to the middle", "·", () => change({ shift: [0, 0] })),
+      button("Shift right", "▸", by(1, 0)),
+      blank(),
+      button("Shift down", "▾", by(0, 1)),
+      blank(),
     ),
   );
 }
@@ -82,15 +102,30 @@ function buildLayer(view, info) {
   const { context } = view;
   const [count, rows, columns] = info.shape;
   const layer = { info, rows, columns, isNew: changes(), legend: legend(), tiles: [] };
-  layer.maps = make("div", { class: "maps", role: "group", "aria-label": `${info.name}: ${count} maps of ${rows} by ${columns}` });
+  layer.maps = make("div", {
+    class: "maps",
+    role: "group",
+    "aria-label": `${info.name}: ${count} maps of ${rows} by ${columns}`,
+  });
   for (let filter = 0; filter < count; filter += 1) layer.tiles.push(buildTile(view, layer, filter));
   layer.maps.append(...layer.tiles.map(({ button }) => button));
-  enter(layer.tiles.map(({ button }) => button), layer.tiles[0].button);
+  enter(
+    layer.tiles.map(({ button }) => button),
+    layer.tiles[0].button,
+  );
   roving(layer.maps, () => layer.across || 1);
-  const what = info.op === "conv" ? `${count} filters ${info.kernel.join("×")}` : `${info.op === "maxpool" ? "max" : "mean"} of ${info.kernel.join("×")}`;
-  const title = make("h2", { title: `${info.parameters} parameters` }, info.name, make("small", {}, what), make("small", {}, `each ${rows} × ${columns}`));
+  const what =
+    info.op === "conv"
+      ? `${count} filters ${info.kernel.join("×")}`
+      : `${info.op === "maxpool" ? "max" : "mean"} of ${info.kernel.join("×")}`;
+  const title = make(
+    "h2",
+    { title: `${info.parameters} parameters` },
+    info.name,
+    make("small", {}, what),
+    make("small", {}, `each ${rows} × ${columns}`),
+  );
   layer.root = make("div", { class: "layer" }, title, layer.maps, layer.legend.root);
-  layer.maps.addEventListener("pointerleave", () => context.rest());
   return layer;
 }
 
@@ -101,7 +136,9 @@ function buildTile(view, { info, rows, columns }, filter) {
   const at = ([row, column]) => ({ layer: info.name, filter, row, column });
   const best = () => context.peak(info.name, filter);
   button.addEventListener("pointermove", (event) => context.hover(at(cellAt(canvas, event, rows, columns))));
-  button.addEventListener("focus", () => { if (button.matches(":focus-visible")) context.hover(at(best())); });
+  button.addEventListener("focus", () => {
+    if (button.matches(":focus-visible")) context.hover(at(best()));
+  });
   button.addEventListener("click", (event) => {
     const isKey = event.detail === 0;
     context.pin(at(isKey ? best() : cellAt(canvas, event, rows, columns)), isKey);
@@ -132,7 +169,9 @@ function layOut(view) {
   const sides = view.layers.map(({ rows, columns }) => Math.max(rows, columns));
   const across = view.layers.map(({ tiles }) => Math.ceil(tiles.length / DEEP));
   const pitch = (side, wished) => tileSide(side, wished) + 2 + GAP;
-  const needed = (wished) => (view.layers.length - 1) * BETWEEN + sides.reduce((sum, side, i) => sum + Math.max(88, across[i] * pitch(side, wished)), 0);
+  const needed = (wished) =>
+    (view.layers.length - 1) * BETWEEN +
+    sides.reduce((sum, side, i) => sum + Math.max(88, across[i] * pitch(side, wished)), 0);
   const fitting = TILES.filter((tile) => needed(tile) <= width);
   const tile = fitting.find((wished) => DEEP * (wished + 2 + GAP) <= innerHeight - 430) || fitting.at(-1);
   view.isWide = Boolean(tile);
@@ -141,7 +180,8 @@ function layOut(view) {
     const side = tileSide(sides[i], tile || (width > 500 ? 48 : 72));
     layer.across = tile ? across[i] : columnsOf(layer, side, width);
     layer.maps.style.gridTemplateColumns = `repeat(${layer.across}, max-content)`;
-    for (const { canvas } of layer.tiles) resize(canvas, side * (layer.columns / sides[i]), side * (layer.rows / sides[i]));
+    for (const { canvas } of layer.tiles)
+      resize(canvas, side * (layer.columns / sides[i]), side * (layer.rows / sides[i]));
   });
 }
 
@@ -167,15 +207,29 @@ function drawLayer(layer, { state, data, theme }) {
   layer.tiles.forEach(({ button, canvas }, filter) => {
     const isCurrent = state.at?.layer === info.name && state.at.filter === filter;
     const isChanged = changeOf(state.changes, info.name, filter);
-    set(button, "class", `map${isCurrent ? " current" : ""}${isCurrent && state.pinned ? " pinned" : ""}${isChanged ? " changed" : ""}`);
+    set(
+      button,
+      "class",
+      `map${isCurrent ? " current" : ""}${isCurrent && state.pinned ? " pinned" : ""}${isChanged ? " changed" : ""}`,
+    );
     canvas.classList.toggle("hatched", !maps);
-    if (maps) paint(canvas, maps.data, layer.rows, layer.columns, table, rangeOf(layer, maps, filter, state, data), mapOf(maps, filter).start);
+    if (maps)
+      paint(
+        canvas,
+        maps.data,
+        layer.rows,
+        layer.columns,
+        table,
+        rangeOf(layer, maps, filter, state, data),
+        mapOf(maps, filter).start,
+      );
   });
   if (maps) drawLegend(layer, maps, state, data, theme);
 }
 
 function rangeOf(layer, maps, filter, state, data) {
-  if (state.range === "fixed" && data.fixed?.[layer.info.name]) return shownRange(state.scale, data.fixed[layer.info.name]);
+  if (state.range === "fixed" && data.fixed?.[layer.info.name])
+    return shownRange(state.scale, data.fixed[layer.info.name]);
   const { rows, columns, start } = mapOf(maps, filter);
   const span = state.range === "map" ? extent(maps.data, start, start + rows * columns) : extent(maps.data);
   return shownRange(state.scale, span);
@@ -184,7 +238,11 @@ function rangeOf(layer, maps, filter, state, data) {
 function drawLegend(layer, maps, state, data, theme) {
   const isFixed = state.range === "fixed" && data.fixed?.[layer.info.name];
   const filter = state.at?.layer === layer.info.name ? state.at.filter : 0;
-  const words = isFixed ? "fixed: all it can reach" : state.range === "map" ? `each its own (map ${filter})` : "this layer";
+  const words = isFixed
+    ? "the most seen so far"
+    : state.range === "map"
+      ? `each its own (map ${filter})`
+      : "this layer";
   layer.legend.draw(state.scale, theme, rangeOf(layer, maps, filter, state, data), words);
 }
 
@@ -200,12 +258,20 @@ function drawLines(view, { state, data, weights }) {
   const end = view.layers[index].tiles[state.at.filter].button.getBoundingClientRect();
   for (const { channel, share } of inputsOf(view, index, state.at, data, weights)) {
     const start = view.layers[index - 1].tiles[channel].button.getBoundingClientRect();
-    const [x1, y1, x2, y2] = [start.right - box.left, start.top + start.height / 2 - box.top, end.left - box.left, end.top + end.height / 2 - box.top];
+    const [x1, y1, x2, y2] = [
+      start.right - box.left,
+      start.top + start.height / 2 - box.top,
+      end.left - box.left,
+      end.top + end.height / 2 - box.top,
+    ];
     const bend = (x2 - x1) / 2;
-    lines.append(shape("path", {
-      d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
-      class: share < 0 ? "against" : "for", "stroke-width": 1 + 4 * Math.abs(share),
-    }));
+    lines.append(
+      shape("path", {
+        d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
+        class: share < 0 ? "against" : "for",
+        "stroke-width": 1 + 4 * Math.abs(share),
+      }),
+    );
   }
 }
 
@@ -218,7 +284,10 @@ function inputsOf(view, index, at, data, weights) {
   if (!input || !known) return [];
   const { parts } = convolutionCell(info, at.filter, at.row, at.column, input, known.weights, known.biases);
   const most = Math.max(...parts.map(({ sum }) => Math.abs(sum))) || 1;
-  const strongest = parts.filter(({ sum }) => sum !== 0).sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, EDGES);
+  const strongest = parts
+    .filter(({ sum }) => sum !== 0)
+    .sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum))
+    .slice(0, EDGES);
   return strongest.map(({ channel, sum }) => ({ channel, share: sum / most }));
 }
 
@@ -226,7 +295,9 @@ function shiftWords({ state, data }) {
   const [before, after] = [data.base_maps?.arrays, data.maps?.arrays];
   if (!before || !after) return "";
   const names = Object.keys(before).filter((name) => after[name] && name !== "logits" && !name.endsWith(".pre"));
-  const parts = names.map((name) => `${name.replace(".act", "")} ${plainPercent(difference(before[name].data, after[name].data))}`);
+  const parts = names.map(
+    (name) => `${name.replace(".act", "")} ${plainPercent(difference(before[name].data, after[name].data))}`,
+  );
   const logits = difference(before.logits.data, after.logits.data);
   const way = `${short(state.shift[0])} right, ${short(state.shift[1])} down`;
   return `Shifted by ${way}. Change of each layer, as a share of what it was: ${parts.join(", ")}, logits ${plainPercent(logits)}.`;

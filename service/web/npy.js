@@ -2,7 +2,11 @@
 
 const NPY_MAGIC = "\x93NUMPY\x01\x00";
 const READERS = {
-  "<f4": Float32Array, "<f8": Float64Array, "|u1": Uint8Array, "<i4": Int32Array, "<i8": BigInt64Array,
+  "<f4": Float32Array,
+  "<f8": Float64Array,
+  "|u1": Uint8Array,
+  "<i4": Int32Array,
+  "<i8": BigInt64Array,
 };
 
 /** Write a uint8 array of any shape as npy, version 1.0. */
@@ -67,7 +71,12 @@ function png(levels, width, height, data) {
   new DataView(head.buffer).setUint32(0, width);
   new DataView(head.buffer).setUint32(4, height);
   head[8] = 8;
-  const parts = [latin("\x89PNG\r\n\x1a\n"), chunk("IHDR", head), chunk("IDAT", data), chunk("IEND", new Uint8Array(0))];
+  const parts = [
+    latin("\x89PNG\r\n\x1a\n"),
+    chunk("IHDR", head),
+    chunk("IDAT", data),
+    chunk("IEND", new Uint8Array(0)),
+  ];
   return joined(parts);
 }
 
@@ -133,7 +142,8 @@ function latin(text) {
 /** Bytes as base64, and back. */
 export function base64(bytes) {
   let text = "";
-  for (let start = 0; start < bytes.length; start += 8192) text += String.fromCharCode(...bytes.subarray(start, start + 8192));
+  for (let start = 0; start < bytes.length; start += 8192)
+    text += String.fromCharCode(...bytes.subarray(start, start + 8192));
   return btoa(text);
 }
 

@@ -9,7 +9,7 @@ export const PATTERNS = {
   checkerboard: ["checkerboard", (x, y) => ((x + y) % 2) * 255],
   falling: ["edge along \\", (x, y) => (x > y ? 255 : 0)],
   rising: ["edge along /", (x, y) => (x + y < SIDE - 1 ? 255 : 0)],
-  rug: ["the rug", (x, y) => ((((y >> 2) % 2 ? x + y : x - y) % 4) + 4) % 4 < 2 ? 255 : 0],
+  rug: ["the rug", (x, y) => (((((y >> 2) % 2 ? x + y : x - y) % 4) + 4) % 4 < 2 ? 255 : 0)],
 };
 
 /** The 28 x 28 levels of a test pattern, 255 = ink. */
@@ -39,7 +39,10 @@ export function pictureIn(transfer) {
 /** The grey levels (28 x 28, 255 = ink) of the lossless PNG that the service returns. */
 export async function decodeSeen(dataUrl) {
   const bytes = Uint8Array.from(atob(dataUrl.slice(dataUrl.indexOf(",") + 1)), (letter) => letter.charCodeAt(0));
-  const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }), { colorSpaceConversion: "none", premultiplyAlpha: "none" });
+  const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }), {
+    colorSpaceConversion: "none",
+    premultiplyAlpha: "none",
+  });
   const canvas = seenCanvas();
   canvas.drawImage(image, 0, 0);
   const { data } = canvas.getImageData(0, 0, SIDE, SIDE);
@@ -69,7 +72,9 @@ export async function openCamera(video) {
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
     canvas.getContext("2d").drawImage(video, 0, 0);
-    const blob = await new Promise((resolve) => { canvas.toBlob(resolve, "image/jpeg", 0.92); });
+    const blob = await new Promise((resolve) => {
+      canvas.toBlob(resolve, "image/jpeg", 0.92);
+    });
     return new File([blob], "camera.jpg", { type: "image/jpeg" });
   };
   return { stop, take };

@@ -1,19 +1,20 @@
 // Joins the parts: what is chosen leads to questions, answers lead to one frame that draws them.
 
-import { read, write as writeAddress } from "./address.js";
+import { createKeeper, read } from "./address.js";
 import { Lanes, send, Refusal, want } from "./api.js";
-import { mapOf } from "./arithmetic.js";
+import { greatest } from "./arithmetic.js";
 import { createDock } from "./dock.js";
-import { choice, make, set as setOn, write } from "./dom.js";
+import { choice, set as setOn, write } from "./dom.js";
 import { createPad, EXAMPLE, play } from "./drawing.js";
 import { create as createNetwork } from "./network.js";
 import { fromFile } from "./picture.js";
 import { createRail } from "./rail.js";
-import { openDialog, shareLink, shareRow } from "./sharing.js";
-import { createStore, DEFAULTS, VIEWS } from "./state.js";
-import { editedWant, moved, posted, seenBy, verdictWant } from "./subject.js";
+import { shareLink, shareRow, showHelp } from "./sharing.js";
+import { createStore, DEFAULTS } from "./state.js";
+import { editedWant, keepMaps, moved, posted, seenBy, verdictWant } from "./subject.js";
+import { focusTab, listenToTabs, showTab } from "./tabs.js";
 import { createVerdict } from "./verdict.js";
-import { EMPTY, EXAMPLE as EXAMPLE_WORDS, KEYS, refusal, spoken } from "./words.js";
+import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -23,6 +24,7 @@ const store = createStore({});
 const data = { verdict: null, base: null, input: null, maps: null, fixed: {} };
 const weights = {};
 const lanes = new Lanes(report);
+const addressKeeper = createKeeper(store);
 let network = null;
 let subject = null; // what is posted: {picture, isPrepared}
 let inkIsNew = false;
@@ -31,12 +33,29 @@ let frameAsked = false;
 let lastSeen = 0;
 
 const context = {
-  store, data, lanes, share: shareRow, set: store.set, redraw: schedule,
-  weights, network: () => network, layer: (name) => network.layers.find((layer) => layer.name === name),
-  hover: (at, always) => { if (always || !store.get().pinned) store.set({ at }); },
-  rest: () => {},
-  leave: () => { store.set({ pinned: false }); byId("view-network").querySelector(".map.current")?.focus(); },
-  pin, peak, strongest, clear, openFile, restart, retry: () => lanes.retry(),
+  store,
+  data,
+  lanes,
+  share: shareRow,
+  set: store.set,
+  redraw: schedule,
+  weights,
+  network: () => network,
+  layer: (name) => network.layers.find((layer) => layer.name === name),
+  hover: (at, always) => {
+    if (always || !store.get().pinned) store.set({ at });
+  },
+  leave: () => {
+    store.set({ pinned: false });
+    byId("view-network").querySelector(".map.current")?.focus();
+  },
+  pin,
+  peak,
+  strongest,
+  clear,
+  openFile,
+  restart,
+  retry: () => lanes.retry(),
   example: () => playExample(true),
   editFilter: async ({ layer, filter }) => {
     (await view("filter"))?.take(layer, filter);
@@ -59,7 +78,13 @@ context.pad = pad;
 
 // The first view is here at once; the others come when they are opened, or when nothing else is to do.
 const views = { network: createNetwork(byId("view-network"), context) };
-const LATER = { window: "./sliding.js", filter: "./kernel.js", why: "./why.js", "what-if": "./whatif.js", filters: "./gallery.js" };
+const LATER = {
+  window: "./sliding.js",
+  filter: "./kernel.js",
+  why: "./why.js",
+  "what-if": "./whatif.js",
+  filters: "./gallery.js",
+};
 const verdict = createVerdict();
 const rail = createRail(context);
 const dock = createDock(byId("dock"), context);
@@ -104,10 +129,12 @@ async function openModels() {
   try {
     const { models } = await send({ path: "/v1/models" });
     const box = byId("model");
-    box.replaceChildren(...models.map(({ name, version, accuracy }) => {
-      const test = accuracy?.test ? `, ${(accuracy.test * 100).toFixed(2)} % on its test set` : "";
-      return choice([`${name}@${version}`, `${name} v${version}${test}`]);
-    }));
+    box.replaceChildren(
+      ...models.map(({ name, version, accuracy }) => {
+        const test = accuracy?.test ? `, ${(accuracy.test * 100).toFixed(2)} % on its test set` : "";
+        return choice([`${name}@${version}`, `${name} v${version}${test}`]);
+      }),
+    );
     const wished = store.get().model;
     const found = models.find(({ name, version }) => `${name}@${version}` === wished);
     if (wished && !found) notice(`The link's model ${wished} is not here; the default answers.`);
@@ -136,19 +163,26 @@ async function openModel(name, version) {
 function checkState() {
   const { at, changes } = store.get();
   const has = ({ layer, filter }) => filter < (context.layer(layer)?.shape[0] ?? 0);
-  const fits = at && has(at) && at.row < context.layer(at.layer).shape[1] && at.column < context.layer(at.layer).shape[2];
+  const fits =
+    at && has(at) && at.row < context.layer(at.layer).shape[1] && at.column < context.layer(at.layer).shape[2];
   const kept = changes.filter(has);
-  if (kept.length < changes.length) notice("Some changes of the link belong to filters that this network does not have.");
+  if (kept.length < changes.length)
+    notice("Some changes of the link belong to filters that this network does not have.");
   store.set({ at: fits ? at : null, pinned: Boolean(fits && store.get().pinned), changes: kept });
 }
 
 function changed(state, before) {
-  if (state.picture !== before.picture && state.picture.kind !== "strokes" && state.picture !== pad.shown) showPicture(state.picture);
+  if (state.picture !== before.picture && state.picture.kind !== "strokes" && state.picture !== pad.shown)
+    showPicture(state.picture);
   if (state.theme !== before.theme) setOn(document.documentElement, "data-theme", state.theme || null);
   setOn(document.documentElement, "data-big", state.big);
   setOn(document.documentElement, "data-hide", state.hide.join(" ") || null);
-  if (state.view !== before.view) showView(state.view);
-  keepAddress(state, before);
+  if (state.view !== before.view) {
+    showTab(state.view);
+    view(state.view);
+  }
+  const isStep = state.view !== before.view || (state.pinned && !before.pinned);
+  addressKeeper.later(isStep);
   schedule();
 }
 
@@ -165,7 +199,11 @@ function frame() {
   if (!network) return;
   const state = store.get();
   if (inkIsNew) takePicture(state.picture);
-  data.input = data.base ? (data.movedFrom === data.base && String(data.movedBy) === String(state.shift) ? data.input : moved(data.base, state.shift)) : null;
+  data.input = data.base
+    ? data.movedFrom === data.base && String(data.movedBy) === String(state.shift)
+      ? data.input
+      : moved(data.base, state.shift)
+    : null;
   Object.assign(data, { movedFrom: data.base, movedBy: state.shift });
   if (!state.at && data.maps) return store.set({ at: strongest() });
   const theme = state.theme || (dark.matches ? "dark" : "light");
@@ -206,9 +244,13 @@ function ask(model) {
 }
 
 function weightWants({ at, slot }) {
-  const layers = network.layers.filter(({ op, name }) => op === "conv" && !weights[name] && (name === at?.layer || name === slot.layer));
+  const layers = network.layers.filter(
+    ({ op, name }) => op === "conv" && !weights[name] && (name === at?.layer || name === slot.layer),
+  );
   const path = (layer) => `/v1/models/${network.name}/layers/${layer}/filters`;
-  return layers.map(({ name }) => want(`weights/${name}`, { path: path(name), query: { version: network.version, format: "npz" } }));
+  return layers.map(({ name }) =>
+    want(`weights/${name}`, { path: path(name), query: { version: network.version, format: "npz" } }),
+  );
 }
 
 function report({ lane, want: asked, answer, error }) {
@@ -217,9 +259,10 @@ function report({ lane, want: asked, answer, error }) {
     const layer = lane.slice(8);
     if (answer) weights[layer] = { weights: answer[`${layer}.weight`], biases: answer[`${layer}.bias`] };
   } else if (error) data[lane] = { ...data[lane], error, failed: asked };
-  else if (lane === "maps" || lane === "base_maps") keepMaps(lane, entry);
+  else if (lane === "maps" || lane === "base_maps") keepMaps(data, lane, entry);
   else if (lane === "verdict") keepVerdict(entry);
-  else if (lane === "edited") data.edited = { ...entry, result: withConfidence(answer.results[0].after || answer.results[0]) };
+  else if (lane === "edited")
+    data.edited = { ...entry, result: withConfidence(answer.results[0].after || answer.results[0]) };
   else data[lane] = entry;
   schedule();
 }
@@ -248,41 +291,20 @@ function showBox(prepared) {
   if (prepared && pad.image && !pad.image.box) pad.showImage({ ...pad.image, box: prepared.box });
 }
 
-/** Take the batch of one off every array, and remember the greatest values seen for the fixed range. */
-function keepMaps(lane, entry) {
-  const arrays = Object.fromEntries(Object.entries(entry.answer).map(([name, { shape, data: values }]) => [name, { shape: shape.slice(1), data: values }]));
-  data[lane] = { ...entry, arrays };
-  for (const [name, { data: values }] of Object.entries(arrays)) {
-    const layer = name.split(".")[0];
-    const [lo, hi] = data.fixed[layer] || [0, 0];
-    let [least, most] = [lo, hi];
-    for (const value of values) {
-      if (value < least) least = value;
-      if (value > most) most = value;
-    }
-    if (least < lo || most > hi) data.fixed = { ...data.fixed, [layer]: [least, most] };
-  }
+function mapsOf({ op, name }) {
+  return data.maps?.arrays[op === "conv" ? `${name}.act` : name];
 }
 
 /** Where a map answers most. */
 function peak(layer, filter) {
-  const { op, name } = context.layer(layer);
-  const map = data.maps?.arrays[op === "conv" ? `${name}.act` : name];
-  if (!map) return [0, 0];
-  const { rows, columns, start } = mapOf(map, filter);
-  let best = 0;
-  for (let i = 1; i < rows * columns; i += 1) if (map.data[start + i] > map.data[start + best]) best = i;
-  return [Math.floor(best / columns), best % columns];
+  const maps = mapsOf(context.layer(layer));
+  return maps ? greatest(maps, filter).slice(1) : [0, 0];
 }
 
 /** The cell of the first layer that answers most. */
 function strongest() {
-  const { name } = network.layers[0];
-  const { shape: [, rows, columns], data: values } = data.maps.arrays[`${name}.act`] || data.maps.arrays[name];
-  let best = 0;
-  for (let i = 1; i < values.length; i += 1) if (values[i] > values[best]) best = i;
-  const inMap = best % (rows * columns);
-  return { layer: name, filter: Math.floor(best / (rows * columns)), row: Math.floor(inMap / columns), column: inMap % columns };
+  const [filter, row, column] = greatest(mapsOf(network.layers[0]));
+  return { layer: network.layers[0].name, filter, row, column };
 }
 
 function pin(at, moveFocus) {
@@ -355,40 +377,13 @@ function announce() {
 
 function go(name) {
   store.set({ view: name });
-  byId(`tab-${name}`).focus();
-}
-
-function showView(name) {
-  for (const each of VIEWS) {
-    const tab = byId(`tab-${each}`);
-    setOn(tab, "aria-selected", String(each === name));
-    setOn(tab, "tabindex", each === name ? null : "-1");
-    setOn(byId(`view-${each}`), "hidden", each !== name);
-  }
-  byId(`tab-${name}`).scrollIntoView?.({ block: "nearest", inline: "nearest" });
-  view(name);
-}
-
-let keeping = 0;
-let written = location.hash;
-
-function keepAddress(state, before) {
-  const isStep = state.view !== before.view || (state.pinned && !before.pinned);
-  clearTimeout(keeping);
-  keeping = setTimeout(() => keepNow(isStep), isStep ? 0 : 500);
-}
-
-async function keepNow(isStep) {
-  const text = `#${await writeAddress(store.get())}`;
-  if (text === written) return;
-  history[isStep ? "pushState" : "replaceState"](null, "", text);
-  written = text;
+  focusTab(name);
 }
 
 async function followAddress() {
-  if (location.hash === written) return;
-  written = location.hash;
-  const { state, problems } = await read(location.hash);
+  const found = await addressKeeper.changed();
+  if (!found) return;
+  const { state, problems } = found;
   const { picture, ...others } = state;
   store.set({ ...DEFAULTS, picture: store.get().picture, ...others });
   if (picture) showPicture(picture);
@@ -397,16 +392,7 @@ async function followAddress() {
 }
 
 function listen() {
-  const tabs = VIEWS.map((name) => byId(`tab-${name}`));
-  tabs.forEach((tab, i) => {
-    tab.addEventListener("click", () => store.set({ view: VIEWS[i] }));
-    tab.addEventListener("keydown", (event) => {
-      const next = { ArrowLeft: i - 1, ArrowRight: i + 1, Home: 0, End: tabs.length - 1 }[event.key];
-      if (next === undefined) return;
-      event.preventDefault();
-      go(VIEWS[(next + tabs.length) % tabs.length]);
-    });
-  });
+  listenToTabs((name) => store.set({ view: name }));
   byId("model").addEventListener("change", ({ target }) => {
     store.set({ model: target.value });
     openModel(...target.value.split("@"));
@@ -416,17 +402,11 @@ function listen() {
     store.set({ theme: isDark ? "light" : "dark" });
   });
   byId("share").addEventListener("click", async () => {
-    await keepNow(false);
+    await addressKeeper.now();
     shareLink(store.get().picture.kind === "file");
   });
   byId("help").addEventListener("click", showHelp);
   dark.addEventListener("change", schedule);
   addEventListener("popstate", followAddress);
   addEventListener("hashchange", followAddress);
-}
-
-function showHelp() {
-  const list = make("dl", { class: "facts" }, KEYS.flatMap(([where, keys]) => [make("dt", {}, where), make("dd", {}, keys)]));
-  const about = make("p", { class: "caption" }, "Pictures can also be dropped anywhere on the page, or pasted. The address holds everything you see: a link reopens it. Every number comes from the service's API.");
-  openDialog("Keys", list, about);
 }

@@ -6,7 +6,13 @@ import { openDialog } from "./sharing.js";
 import { refusal } from "./words.js";
 
 export function createRail(context) {
-  const file = make("input", { type: "file", accept: "image/*", class: "unseen", tabindex: "-1", "aria-hidden": "true" });
+  const file = make("input", {
+    type: "file",
+    accept: "image/*",
+    class: "unseen",
+    tabindex: "-1",
+    "aria-hidden": "true",
+  });
   file.addEventListener("change", () => {
     if (file.files[0]) context.openFile(file.files[0]);
     file.value = "";
@@ -22,7 +28,13 @@ export function createRail(context) {
   const camera = tool("Camera", () => takePicture(context));
   set(camera, "hidden", !navigator.mediaDevices?.getUserMedia);
   document.getElementById("pad-tools").append(
-    undo, clear, tool("Picture…", () => file.click()), camera, tool("Example", () => context.example()), patterns, file,
+    undo,
+    clear,
+    tool("Picture…", () => file.click()),
+    camera,
+    tool("Example", () => context.example()),
+    patterns,
+    file,
   );
   listenForPictures(context);
   return { draw: createNotes(context, patterns) };
@@ -32,11 +44,18 @@ async function takePicture(context) {
   const video = make("video", { playsinline: true, muted: true, "aria-label": "Camera" });
   const said = make("p", { class: "muted", role: "status" }, "Hold a digit in front of the camera.");
   let camera = null;
-  const take = make("button", { class: "main", onclick: async () => {
-    if (!camera) return;
-    context.openFile(await camera.take());
-    document.getElementById("dialog").close();
-  } }, "Take it");
+  const take = make(
+    "button",
+    {
+      class: "main",
+      onclick: async () => {
+        if (!camera) return;
+        context.openFile(await camera.take());
+        document.getElementById("dialog").close();
+      },
+    },
+    "Take it",
+  );
   const dialog = openDialog("Camera", said, video, make("div", { class: "row" }, take));
   dialog.addEventListener("close", () => camera?.stop(), { once: true });
   try {
@@ -82,15 +101,21 @@ function createNotes(context, patterns) {
 }
 
 function notes(context, state, data, error) {
-  const chip = (words, action, act) => make("p", { class: "chip" }, make("span", {}, words), make("button", { class: "link", onclick: act }, action));
+  const chip = (words, action, act) =>
+    make("p", { class: "chip" }, make("span", {}, words), make("button", { class: "link", onclick: act }, action));
   const list = [];
-  if (error) list.push(make("p", { class: "problem" }, refusal(error), error.status === 401 ? keyField(context) : null));
+  if (error)
+    list.push(make("p", { class: "problem" }, refusal(error), error.status === 401 ? keyField(context) : null));
   if (state.changes.length) {
     const count = state.changes.length === 1 ? "1 filter changed" : `${state.changes.length} filters changed`;
-    const before = data.edited && data.verdict ? `: ${data.verdict.result.digit} before, ${data.edited.result.digit} now. The orange tick is before` : "";
+    const before =
+      data.edited && data.verdict
+        ? `: ${data.verdict.result.digit} before, ${data.edited.result.digit} now. The orange tick is before`
+        : "";
     list.push(chip(`${count}${before}.`, "undo all", () => context.set({ changes: [] })));
   }
-  if (String(state.shift) !== "0,0") list.push(chip(`Shifted by ${state.shift.join(", ")} pixels.`, "back", () => context.set({ shift: [0, 0] })));
+  if (String(state.shift) !== "0,0")
+    list.push(chip(`Shifted by ${state.shift.join(", ")} pixels.`, "back", () => context.set({ shift: [0, 0] })));
   return list;
 }
 

@@ -10,8 +10,16 @@ const STOPS = {
   "viridis-dark": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
 };
 
-export const SCALES = [["diverging", "blue / orange"], ["pencil", "pencil"], ["viridis", "viridis"]];
-export const RANGES = [["layer", "this layer"], ["map", "each map"], ["fixed", "fixed"]];
+export const SCALES = [
+  ["diverging", "blue / orange"],
+  ["pencil", "pencil"],
+  ["viridis", "viridis"],
+];
+export const RANGES = [
+  ["layer", "this layer"],
+  ["map", "each map"],
+  ["fixed", "fixed"],
+];
 
 const tables = new Map();
 

@@ -3,7 +3,7 @@
 import { Refusal, send } from "./api.js";
 import { make, set, write } from "./dom.js";
 import { LANGUAGES, plain } from "./snippets.js";
-import { refusal } from "./words.js";
+import { KEYS, refusal } from "./words.js";
 
 /** "Copy as" and "download" for one panel; getRecord gives the request record that made it, or nothing yet. */
 export function shareRow(name, getRecord, formats) {
@@ -14,12 +14,31 @@ export function shareRow(name, getRecord, formats) {
     else write(said, "nothing was asked yet");
   };
   const copies = Object.keys(LANGUAGES).map((language) => {
-    return make("button", { "aria-label": `${language} of ${name}`, onclick: withRecord((record) => showCode(name, record, language)) }, language);
+    return make(
+      "button",
+      { "aria-label": `${language} of ${name}`, onclick: withRecord((record) => showCode(name, record, language)) },
+      language,
+    );
   });
   const files = formats.map((format) => {
-    return make("button", { "aria-label": `Download ${name} as ${format}`, onclick: withRecord((record) => download(name, record, format, said)) }, format);
+    return make(
+      "button",
+      {
+        "aria-label": `Download ${name} as ${format}`,
+        onclick: withRecord((record) => download(name, record, format, said)),
+      },
+      format,
+    );
   });
-  return make("div", { class: "share-row", "data-code": true, role: "group", "aria-label": `Take ${name} away` }, make("span", { class: "muted" }, "as"), copies, make("span", { class: "muted" }, "file"), files, said);
+  return make(
+    "div",
+    { class: "share-row", "data-code": true, role: "group", "aria-label": `Take ${name} away` },
+    make("span", { class: "muted" }, "as"),
+    copies,
+    make("span", { class: "muted" }, "file"),
+    files,
+    said,
+  );
 }
 
 /** The record with another format of answer; JSON for code, so that it can be read. */
@@ -29,10 +48,20 @@ function asFormat(record, format) {
 }
 
 async function showCode(name, record, language) {
-  const text = LANGUAGES[language](await plain(asFormat(record, "json"), location.origin), Boolean(sessionStorage.getItem("filterscope-key")));
+  const text = LANGUAGES[language](
+    await plain(asFormat(record, "json"), location.origin),
+    Boolean(sessionStorage.getItem("filterscope-key")),
+  );
   const said = make("span", { class: "muted", role: "status" }, "");
   const code = make("pre", { tabindex: "0", "aria-label": `${language} code` }, make("code", {}, text));
-  const copy = make("button", { class: "main", onclick: async () => write(said, (await copyText(text, code)) ? "copied" : "selected: copy it with Ctrl C") }, "Copy");
+  const copy = make(
+    "button",
+    {
+      class: "main",
+      onclick: async () => write(said, (await copyText(text, code)) ? "copied" : "selected: copy it with Ctrl C"),
+    },
+    "Copy",
+  );
   openDialog(`${name}, as ${language}`, code, make("div", { class: "row" }, copy, said));
 }
 
@@ -83,14 +112,38 @@ export function shareLink(isPhoto) {
   const box = make("input", { type: "text", readonly: true, value: location.href, "aria-label": "Link to this view" });
   box.style.width = "min(100%, 60ch)";
   const said = make("span", { class: "muted", role: "status" }, "");
-  const copy = make("button", { class: "main", onclick: async () => {
-    box.select();
-    write(said, (await copyText(location.href, box)) ? "copied" : "selected: copy it with Ctrl C");
-  } }, "Copy");
+  const copy = make(
+    "button",
+    {
+      class: "main",
+      onclick: async () => {
+        box.select();
+        write(said, (await copyText(location.href, box)) ? "copied" : "selected: copy it with Ctrl C");
+      },
+    },
+    "Copy",
+  );
   const words = isPhoto
     ? "The link keeps the 28 × 28 pixels that the network saw, not your photo."
     : "The link reopens this picture, this view, this filter and these changes. Nothing of it is sent to a server before it is opened.";
-  openDialog("Link to this view", make("p", { class: "caption" }, words), box, make("div", { class: "row" }, copy, said));
+  openDialog(
+    "Link to this view",
+    make("p", { class: "caption" }, words),
+    box,
+    make("div", { class: "row" }, copy, said),
+  );
   set(box, "value", location.href);
   box.select();
+}
+
+/** The dialog of keys. */
+export function showHelp() {
+  const list = make(
+    "dl",
+    { class: "facts" },
+    KEYS.flatMap(([where, keys]) => [make("dt", {}, where), make("dd", {}, keys)]),
+  );
+  const about =
+    "Pictures can also be dropped anywhere on the page, or pasted. The address holds everything you see: a link reopens it. Every number comes from the service's API.";
+  openDialog("Keys", list, make("p", { class: "caption" }, about));
 }

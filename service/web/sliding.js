@@ -10,8 +10,18 @@ import { refusal, unread } from "./words.js";
 
 const STEP_MS = 250;
 const CELL = 12; // pixels of a pixel
-const KERNELS = [["diagonal_falling", "edge along \\"], ["diagonal_rising", "edge along /"], ["edge_horizontal", "edge across"], ["edge_vertical", "edge down"], ["box", "mean (box)"]];
-const PADDINGS = [["valid", "crop (valid)"], ["same", "pad (same)"], ["full", "pad (full)"]];
+const KERNELS = [
+  ["diagonal_falling", "edge along \\"],
+  ["diagonal_rising", "edge along /"],
+  ["edge_horizontal", "edge across"],
+  ["edge_vertical", "edge down"],
+  ["box", "mean (box)"],
+];
+const PADDINGS = [
+  ["valid", "crop (valid)"],
+  ["same", "pad (same)"],
+  ["full", "pad (full)"],
+];
 
 export function create(root, context) {
   const view = { root, context, playing: 0, isNew: changes(), sheetIsNew: changes() };
@@ -21,17 +31,40 @@ export function create(root, context) {
   view.stride = number("Stride", { min: 1, max: 14, value: 2 }, (stride) => view.change({ stride, place: 0 }));
   view.padding = select("Edge", PADDINGS, (padding) => view.change({ padding, place: 0 }));
   view.scrub = make("input", { type: "range", min: "0", max: "120", value: "0", "aria-label": "Patch" });
-  view.scrub.addEventListener("input", () => { stop(view); view.change({ place: view.scrub.valueAsNumber }); });
+  view.scrub.addEventListener("input", () => {
+    stop(view);
+    view.change({ place: view.scrub.valueAsNumber });
+  });
   view.scrub.addEventListener("keydown", (event) => scrubbed(view, event));
   view.play = make("button", { class: "main", onclick: () => (view.playing ? stop(view) : play(view)) }, "Play");
-  view.step = make("button", { onclick: () => { stop(view); move(view, 1); } }, "Step");
+  view.step = make(
+    "button",
+    {
+      onclick: () => {
+        stop(view);
+        move(view, 1);
+      },
+    },
+    "Step",
+  );
   view.count = make("h2", {}, "");
   view.rest = make("p", { class: "muted" }, "");
   view.problem = make("p", { class: "problem", hidden: true });
   const share = context.share("patches", () => context.data.patches?.want.request, ["png", "npz", "json"]);
   root.append(
-    make("div", { class: "view-head" }, caption(view), share), view.problem,
-    make("div", { class: "controls" }, view.kernel.field, view.size.field, view.stride.field, view.padding.field, view.play, view.step, make("label", { class: "field grow" }, make("span", {}, "Patch"), view.scrub)),
+    make("div", { class: "view-head" }, caption(view), share),
+    view.problem,
+    make(
+      "div",
+      { class: "controls" },
+      view.kernel.field,
+      view.size.field,
+      view.stride.field,
+      view.padding.field,
+      view.play,
+      view.step,
+      make("label", { class: "field grow" }, make("span", {}, "Patch"), view.scrub),
+    ),
     make("div", {}, view.count, view.rest),
     buildStage(view),
   );
@@ -39,12 +72,20 @@ export function create(root, context) {
 }
 
 function caption(view) {
-  const link = (words, patch) => make("button", { class: "link", onclick: () => view.change({ place: 0, ...patch }) }, words);
+  const link = (words, patch) =>
+    make("button", { class: "link", onclick: () => view.change({ place: 0, ...patch }) }, words);
   return make(
-    "p", { class: "caption" },
+    "p",
+    { class: "caption" },
     "A window slides over the picture; under it, the patch is multiplied with the filter cell by cell and summed, and each sum is one cell of the answer. ",
-    link("Patches of 7, stride 2", { size: 7, stride: 2, padding: "valid" }), " leave an ", link("unread edge", { size: 7, stride: 2, padding: "valid", place: 10 }), "; ",
-    link("padding", { size: 7, stride: 2, padding: "same" }), " reads all of it, and ", link("stride 7", { size: 7, stride: 7, padding: "valid" }), " makes the patches touch.",
+    link("Patches of 7, stride 2", { size: 7, stride: 2, padding: "valid" }),
+    " leave an ",
+    link("unread edge", { size: 7, stride: 2, padding: "valid", place: 10 }),
+    "; ",
+    link("padding", { size: 7, stride: 2, padding: "same" }),
+    " reads all of it, and ",
+    link("stride 7", { size: 7, stride: 7, padding: "valid" }),
+    " makes the patches touch.",
   );
 }
 
@@ -53,7 +94,12 @@ function wants({ state, data, network }) {
   const { preset, size, stride, padding } = state.sliding;
   const { query, ...call } = networkCall("/v1/apply-filters", network, data.input, {});
   return [
-    want("patches", { method: "POST", path: "/v1/patches", picture: data.input, query: { prepare: "none", patch_size: size, stride, padding } }),
+    want("patches", {
+      method: "POST",
+      path: "/v1/patches",
+      picture: data.input,
+      query: { prepare: "none", patch_size: size, stride, padding },
+    }),
     want("sums", { ...call, json: { prepare: query.prepare, filters: [{ preset, size }], stride, padding } }),
   ];
 }
@@ -63,17 +109,35 @@ function buildStage(view) {
   view.window = make("span", { class: "frame" });
   view.edges = make("span", { class: "unread", hidden: true });
   view.edgesBelow = make("span", { class: "unread", hidden: true });
-  view.grid = createGrid("sums", { move: (row, column) => { stop(view); view.change({ place: row * view.grid.columns + column }); } });
+  view.grid = createGrid("sums", {
+    move: (row, column) => {
+      stop(view);
+      view.change({ place: row * view.grid.columns + column });
+    },
+  });
   view.legend = legend();
   view.sum = make("div", { class: "sum" });
   view.sheet = make("canvas", { class: "heat", "aria-hidden": "true" });
   view.picked = make("figcaption", { class: "muted" }, "");
   return make(
-    "div", { class: "result" },
+    "div",
+    { class: "result" },
     make(
-      "div", { class: "columns" },
-      make("figure", { class: "result" }, make("div", { class: "framed" }, view.picture, view.edges, view.edgesBelow, view.window), view.picked),
-      make("figure", { class: "result" }, view.grid.root, make("div", { class: "fit" }, view.legend.root), make("figcaption", { class: "muted" }, "the sums so far: the feature map")),
+      "div",
+      { class: "columns" },
+      make(
+        "figure",
+        { class: "result" },
+        make("div", { class: "framed" }, view.picture, view.edges, view.edgesBelow, view.window),
+        view.picked,
+      ),
+      make(
+        "figure",
+        { class: "result" },
+        view.grid.root,
+        make("div", { class: "fit" }, view.legend.root),
+        make("figcaption", { class: "muted" }, "the sums so far: the feature map"),
+      ),
       make("figure", { class: "result" }, view.sheet, make("figcaption", { class: "muted" }, "all patches, apart")),
     ),
     view.sum,
@@ -91,11 +155,14 @@ function play(view) {
   if (!view.total) return;
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
   write(view.play, "Pause");
-  view.playing = setInterval(() => {
-    const { place } = view.context.store.get().sliding;
-    if (place >= view.total - 1) stop(view);
-    else move(view, 1);
-  }, isStill ? 2 * STEP_MS : STEP_MS);
+  view.playing = setInterval(
+    () => {
+      const { place } = view.context.store.get().sliding;
+      if (place >= view.total - 1) stop(view);
+      else move(view, 1);
+    },
+    isStill ? 2 * STEP_MS : STEP_MS,
+  );
 }
 
 function stop(view) {
@@ -107,7 +174,8 @@ function stop(view) {
 function scrubbed(view, event) {
   const by = { PageUp: -view.grid.columns, PageDown: view.grid.columns }[event.key];
   if (event.key === " ") (view.playing ? stop : play)(view);
-  else if (by) view.change({ place: Math.min(Math.max(view.context.store.get().sliding.place + by, 0), view.total - 1) });
+  else if (by)
+    view.change({ place: Math.min(Math.max(view.context.store.get().sliding.place + by, 0), view.total - 1) });
   else return;
   event.preventDefault();
 }
@@ -116,15 +184,28 @@ function scrubbed(view, event) {
 
 function draw(view, { state, data, theme, network }) {
   const { sliding } = state;
-  for (const [box, value] of [[view.size, sliding.size], [view.stride, sliding.stride]]) if (document.activeElement !== box.box) box.box.value = value;
+  for (const [box, value] of [
+    [view.size, sliding.size],
+    [view.stride, sliding.stride],
+  ])
+    if (document.activeElement !== box.box) box.box.value = value;
   view.kernel.box.value = sliding.preset;
   view.padding.box.value = sliding.padding;
-  const failed = [data.patches, data.sums].find((entry) => entry?.error && view.context.lanes.asked(entry.failed.lane) === entry.failed.key);
+  const failed = [data.patches, data.sums].find(
+    (entry) => entry?.error && view.context.lanes.asked(entry.failed.lane) === entry.failed.key,
+  );
   set(view.problem, "hidden", !failed);
   if (failed) write(view.problem, refusal(failed.error));
   const sums = data.sums?.answer?.results[0];
   const patches = data.patches?.answer?.results[0];
-  if (!data.input || !sums || !patches || !isSame(data.sums, data.patches) || !view.isNew(sums, patches, sliding.place, theme, network)) return;
+  if (
+    !data.input ||
+    !sums ||
+    !patches ||
+    !isSame(data.sums, data.patches) ||
+    !view.isNew(sums, patches, sliding.place, theme, network)
+  )
+    return;
   drawCounts(view, patches);
   const place = Math.min(sliding.place, view.total - 1);
   drawPicture(view, patches, place, data.patches.want.request.picture, theme);
@@ -137,34 +218,69 @@ function draw(view, { state, data, theme, network }) {
 function isSame({ want: { request: sums } }, { want: { request: patches } }) {
   const { size } = sums.json.filters[0];
   const { patch_size: patchSize, stride, padding } = patches.query;
-  return sums.picture === patches.picture && size === patchSize && sums.json.stride === stride && sums.json.padding === padding;
+  return (
+    sums.picture === patches.picture &&
+    size === patchSize &&
+    sums.json.stride === stride &&
+    sums.json.padding === padding
+  );
 }
 
 function drawCounts(view, { grid, count, unread: edge, patch_size: [size], stride: [stride], pads }) {
   view.total = count;
   set(view.scrub, "max", count - 1);
-  const padded = pads.some(Boolean) ? `, ${pads.slice(0, 2).join(" and ")} cells of padding above and left, ${pads.slice(2).join(" and ")} below and right` : "";
+  const padded = pads.some(Boolean)
+    ? `, ${pads.slice(0, 2).join(" and ")} cells of padding above and left, ${pads.slice(2).join(" and ")} below and right`
+    : "";
   write(view.count, `${grid[0]} × ${grid[1]} = ${count} patches of ${size} × ${size}`);
   write(view.rest, `Stride ${stride}: ${unread(edge)}${padded}.`);
 }
 
 /** The picture with its padding around it, the edge that is not read, and the window. */
-function drawPicture(view, { pads: [top, left, bottom, right], patch_size: [height, width], corners, unread: edge }, place, input, theme) {
+function drawPicture(
+  view,
+  { pads: [top, left, bottom, right], patch_size: [height, width], corners, unread: edge },
+  place,
+  input,
+  theme,
+) {
   const [rows, columns] = [28 + top + bottom, 28 + left + right];
-  const { patch } = cut(input.unit, { rows: 28, columns: 28 }, { top: -top, left: -left, height: rows, width: columns });
+  const { patch } = cut(
+    input.unit,
+    { rows: 28, columns: 28 },
+    { top: -top, left: -left, height: rows, width: columns },
+  );
   paint(view.picture, patch, rows, columns, colourTable("pencil", theme), [0, 1]);
   resize(view.picture, columns * CELL, rows * CELL);
   const [y, x] = [corners[place][0] + top, corners[place][1] + left]; // corners count from the picture, not its padding
   frame(view.window, { top: y, left: x, height, width }, rows, columns);
   frame(view.edges, edge[1] ? { top: 0, left: columns - edge[1], height: rows, width: edge[1] } : null, rows, columns);
-  frame(view.edgesBelow, edge[0] ? { top: rows - edge[0], left: 0, height: edge[0], width: columns } : null, rows, columns);
+  frame(
+    view.edgesBelow,
+    edge[0] ? { top: rows - edge[0], left: 0, height: edge[0], width: columns } : null,
+    rows,
+    columns,
+  );
   write(view.picked, `patch ${place + 1}, its corner at row ${y - top}, column ${x - left}`);
   set(view.scrub, "value", place);
   view.scrub.value = String(place);
   set(view.scrub, "aria-valuetext", `patch ${place + 1} of ${view.total}`);
 }
 
-function drawSums(view, { filters: [{ response, shape: [rows, columns] }] }, _, place, theme) {
+function drawSums(
+  view,
+  {
+    filters: [
+      {
+        response,
+        shape: [rows, columns],
+      },
+    ],
+  },
+  _,
+  place,
+  theme,
+) {
   const values = response.flat();
   const range = shownRange("diverging", extent(values));
   const shown = Float32Array.from(values, (value, i) => (i <= place ? value : 0));
@@ -176,18 +292,38 @@ function drawSums(view, { filters: [{ response, shape: [rows, columns] }] }, _, 
   view.legend.draw("diverging", theme, range, "all of its sums");
 }
 
-function drawProducts(view, { filters: [{ weights, response }] }, { patches, patch_size: [rows, columns] }, place, theme) {
+function drawProducts(
+  view,
+  { filters: [{ weights, response }] },
+  { patches, patch_size: [rows, columns] },
+  place,
+  theme,
+) {
   const patch = Float32Array.from(patches[place].flat());
   const flat = Float32Array.from(weights.flat());
   const { products, sum } = multiply(patch, flat);
   const cell = Math.max(9, Math.min(24, Math.floor(180 / Math.max(rows, columns))));
-  const show = (values, range, scale, label) => make("figure", {}, numbers({ values, rows, columns, cell, scale, theme, range, label }), make("figcaption", {}, label));
+  const show = (values, range, scale, label) =>
+    make(
+      "figure",
+      {},
+      numbers({ values, rows, columns, cell, scale, theme, range, label }),
+      make("figcaption", {}, label),
+    );
   const served = response.flat()[place];
   view.sum.replaceChildren(
-    show(patch, [0, 1], "pencil", "patch"), make("span", { class: "sign" }, "×"),
-    show(flat, shownRange("diverging", extent(flat)), "diverging", "filter"), make("span", { class: "sign" }, "="),
+    show(patch, [0, 1], "pencil", "patch"),
+    make("span", { class: "sign" }, "×"),
+    show(flat, shownRange("diverging", extent(flat)), "diverging", "filter"),
+    make("span", { class: "sign" }, "="),
     show(products, shownRange("diverging", extent(products)), "diverging", "products"),
-    make("p", { class: "formula", id: "window-sum" }, "sum ", make("b", { class: sum < 0 ? "minus" : null }, fixed(sum, 3)), Math.abs(sum - served) < 1e-3 ? ", as the service computed" : `, but the service says ${short(served)}`),
+    make(
+      "p",
+      { class: "formula", id: "window-sum" },
+      "sum ",
+      make("b", { class: sum < 0 ? "minus" : null }, fixed(sum, 3)),
+      Math.abs(sum - served) < 1e-3 ? ", as the service computed" : `, but the service says ${short(served)}`,
+    ),
   );
 }
 
@@ -198,7 +334,11 @@ function drawSheet(view, { patches, grid: [rows, columns], patch_size: [height, 
   const values = new Float32Array(tall * wide).fill(-1);
   patches.forEach((patch, i) => {
     const [top, left] = [Math.floor(i / columns) * (height + 1), (i % columns) * (width + 1)];
-    patch.forEach((row, y) => row.forEach((value, x) => { values[(top + y) * wide + left + x] = value; }));
+    patch.forEach((row, y) =>
+      row.forEach((value, x) => {
+        values[(top + y) * wide + left + x] = value;
+      }),
+    );
   });
   const table = colourTable("pencil", theme).slice();
   const gap = colourTable("diverging", theme)[160];

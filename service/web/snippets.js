@@ -13,13 +13,19 @@ export async function plain(record, origin) {
   if (picture.bytes && picture.bytes.byteLength > INLINE_BYTES) {
     return { method, url: origin + address(record), body: null, file: picture.name || "digit.jpg" };
   }
-  const image = picture.bytes ? base64(new Uint8Array(picture.bytes)) : await shortPngUrl(picture.levels, picture.width, picture.height);
+  const image = picture.bytes
+    ? base64(new Uint8Array(picture.bytes))
+    : await shortPngUrl(picture.levels, picture.width, picture.height);
   return { method, url: origin + path, body: { image, ...typed(query), ...json }, file: null };
 }
 
 // In JSON, a query's texts become what they mean.
 function typed(query = {}) {
-  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== undefined).map(([name, value]) => [name, name === "layers" ? String(value).split(",") : value]));
+  return Object.fromEntries(
+    Object.entries(query)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, name === "layers" ? String(value).split(",") : value]),
+  );
 }
 
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -30,23 +36,34 @@ export function curl({ method, url, body, file }, hasKey) {
   if (hasKey) lines.push(`-H "Authorization: Bearer $${KEY}"`);
   if (body) lines.push("-H 'Content-Type: application/json'", `-d ${quote(JSON.stringify(body))}`);
   if (file) lines.push(`--data-binary @${quote(file)}`);
-  if (/npz|png/.test(body?.format || url.split("format=")[1] || "")) lines.push(`-o answer.${/png/.test(body?.format || url) ? "png" : "npz"}`);
+  if (/npz|png/.test(body?.format || url.split("format=")[1] || ""))
+    lines.push(`-o answer.${/png/.test(body?.format || url) ? "png" : "npz"}`);
   return lines.join(" \\\n  ");
 }
 
 export function python({ url, body, file }, hasKey) {
-  const lines = ["import json", hasKey ? "import os" : null, "import urllib.request", ""].filter((line) => line !== null);
+  const lines = ["import json", hasKey ? "import os" : null, "import urllib.request", ""].filter(
+    (line) => line !== null,
+  );
   if (body) lines.push(`body = json.dumps(${literal(body)}).encode()`);
   if (file) lines.push(`body = open(${JSON.stringify(file)}, "rb").read()`);
   const headers = [
     body ? '"Content-Type": "application/json"' : null,
     file ? '"Content-Type": "application/octet-stream"' : null,
     hasKey ? `"Authorization": "Bearer " + os.environ["${KEY}"]` : null,
-  ].filter(Boolean).join(", ");
-  lines.push(`request = urllib.request.Request(${JSON.stringify(url)}${body || file ? ", body" : ""}${headers ? `, {${headers}}` : ""})`);
+  ]
+    .filter(Boolean)
+    .join(", ");
+  lines.push(
+    `request = urllib.request.Request(${JSON.stringify(url)}${body || file ? ", body" : ""}${headers ? `, {${headers}}` : ""})`,
+  );
   lines.push("with urllib.request.urlopen(request) as response:");
   lines.push(/npz|png/.test(body?.format || "") ? "    answer = response.read()" : "    answer = json.load(response)");
-  lines.push(/npz|png/.test(body?.format || "") ? `open("answer.${body.format}", "wb").write(answer)` : "print(json.dumps(answer))");
+  lines.push(
+    /npz|png/.test(body?.format || "")
+      ? `open("answer.${body.format}", "wb").write(answer)`
+      : "print(json.dumps(answer))",
+  );
   return lines.join("\n");
 }
 
@@ -55,7 +72,10 @@ function literal(value) {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
-  if (typeof value === "object") return `{${Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`).join(", ")}}`;
+  if (typeof value === "object")
+    return `{${Object.entries(value)
+      .map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`)
+      .join(", ")}}`;
   return JSON.stringify(value);
 }
 
@@ -72,7 +92,12 @@ export function javascript({ method, url, body, file }, hasKey) {
   if (body) lines.push(`  body: JSON.stringify(${JSON.stringify(body)}),`);
   if (file) lines.push("  body: file,");
   lines.push("});");
-  lines.push(/npz|png/.test(body?.format || "") ? "const answer = await response.arrayBuffer();" : "const answer = await response.json();", "console.log(answer);");
+  lines.push(
+    /npz|png/.test(body?.format || "")
+      ? "const answer = await response.arrayBuffer();"
+      : "const answer = await response.json();",
+    "console.log(answer);",
+  );
   return lines.join("\n");
 }
 

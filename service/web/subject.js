@@ -4,13 +4,20 @@ import { networkCall, want } from "./api.js";
 import { shifted } from "./arithmetic.js";
 import { INK_SIDE } from "./drawing.js";
 import { decodeSeen, pattern, SIDE } from "./picture.js";
+import { extent } from "./scales.js";
 
 let count = 0;
 
 /** 28 x 28 levels as every call on a network takes them with prepare=none. */
 function inputOf(levels) {
   count += 1;
-  return { levels, width: SIDE, height: SIDE, id: count, unit: Float32Array.from(levels, (level) => Math.fround(level / 255)) };
+  return {
+    levels,
+    width: SIDE,
+    height: SIDE,
+    id: count,
+    unit: Float32Array.from(levels, (level) => Math.fround(level / 255)),
+  };
 }
 
 /** The picture that a call would be sent, and whether the service has to find the digit in it; null when empty. */
@@ -18,7 +25,8 @@ export function posted(picture, pad) {
   count += 1;
   if (picture.kind === "pattern") return { picture: inputOf(pattern(picture.name)), isPrepared: false };
   if (picture.kind === "levels") return { picture: inputOf(picture.levels), isPrepared: false };
-  if (picture.kind === "file") return { picture: { bytes: picture.bytes, name: picture.name, id: count }, isPrepared: true };
+  if (picture.kind === "file")
+    return { picture: { bytes: picture.bytes, name: picture.name, id: count }, isPrepared: true };
   if (!picture.strokes.length) return null;
   return { picture: { levels: pad.levels(), width: INK_SIDE, height: INK_SIDE, id: count }, isPrepared: true };
 }
@@ -53,9 +61,15 @@ export function moved(base, shift) {
 export function mapWants({ state, data, network }) {
   if (!data.input) return [];
   const convolutions = network.layers.filter(({ op }) => op === "conv").map(({ name }) => name);
-  const before = state.before ? convolutions : convolutions.filter((name) => name === (state.at?.layer || convolutions[0]));
-  const names = network.layers.flatMap(({ name, op }) => (op === "conv" ? [`${name}.act`] : op === "linear" ? [] : [name]));
-  const list = [want("maps", mapsRequest(network, data.input, [...names, ...before.map((name) => `${name}.pre`)], state.changes))];
+  const before = state.before
+    ? convolutions
+    : convolutions.filter((name) => name === (state.at?.layer || convolutions[0]));
+  const names = network.layers.flatMap(({ name, op }) =>
+    op === "conv" ? [`${name}.act`] : op === "linear" ? [] : [name],
+  );
+  const list = [
+    want("maps", mapsRequest(network, data.input, [...names, ...before.map((name) => `${name}.pre`)], state.changes)),
+  ];
   if (data.input !== data.base) list.push(want("base_maps", mapsRequest(network, data.base, names, state.changes)));
   return list;
 }
@@ -63,4 +77,17 @@ export function mapWants({ state, data, network }) {
 function mapsRequest(network, picture, layers, changes) {
   const call = networkCall("/v1/feature-maps", network, picture, { format: "npz", layers: layers.join(",") });
   return changes.length ? { ...call, query: {}, json: { ...call.query, layers, changes } } : call;
+}
+
+/** Take the batch of one off every array, and remember the least and greatest values seen, for the fixed range. */
+export function keepMaps(data, lane, entry) {
+  const arrays = {};
+  for (const [name, { shape, data: values }] of Object.entries(entry.answer)) {
+    arrays[name] = { shape: shape.slice(1), data: values };
+    const layer = name.split(".")[0];
+    const [lo, hi] = data.fixed[layer] || [0, 0];
+    const [least, most] = extent(values);
+    if (least < lo || most > hi) data.fixed = { ...data.fixed, [layer]: [Math.min(lo, least), Math.max(hi, most)] };
+  }
+  data[lane] = { ...entry, arrays };
 }

@@ -6,7 +6,9 @@ import { colourTable, percent } from "./scales.js";
 import { EMPTY, reading } from "./words.js";
 
 export function createVerdict() {
-  const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) => document.getElementById(id));
+  const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) =>
+    document.getElementById(id),
+  );
   const rows = Array.from({ length: 10 }, (_, label) => makeRow(label));
   document.getElementById("bars").append(...rows.map((row) => row.root));
   const seen = document.getElementById("seen");
@@ -40,7 +42,13 @@ function makeRow(label) {
   const fill = make("span", { class: "fill" });
   const tick = make("span", { class: "tick", hidden: true });
   const share = make("span", { class: "share" }, "");
-  const root = make("li", {}, make("span", {}, String(label)), make("span", { class: "track", "aria-hidden": "true" }, fill, tick), share);
+  const root = make(
+    "li",
+    {},
+    make("span", {}, String(label)),
+    make("span", { class: "track", "aria-hidden": "true" }, fill, tick),
+    share,
+  );
   return { root, fill, tick, share };
 }
 

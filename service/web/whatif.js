@@ -17,12 +17,19 @@ export function create(root, context) {
   view.switches = make("div", { class: "result" });
   view.list = make("div", { class: "result" });
   view.table = make("table", {});
-  view.headline = make("h2", {}, "");
+  view.headline = make("h2", { id: "after" }, "");
   root.append(
-    make("div", { class: "view-head" }, caption(context), context.share("what-if", () => context.data.edited?.want.request, ["json"])),
+    make(
+      "div",
+      { class: "view-head" },
+      caption(context),
+      context.share("what-if", () => context.data.edited?.want.request, ["json"]),
+    ),
     view.problem,
     make(
-      "div", { class: "columns split" }, make("div", { class: "result wide" }, view.switches),
+      "div",
+      { class: "columns split" },
+      make("div", { class: "result wide" }, view.switches),
       make("div", { class: "result" }, view.headline, make("div", { class: "scroll" }, view.table), view.list),
     ),
   );
@@ -33,12 +40,18 @@ function caption(context) {
   const link = (words, act) => make("button", { class: "link", onclick: act }, words);
   const half = () => {
     const { name, shape } = context.network().layers[0];
-    context.set({ changes: Array.from({ length: shape[0] >> 1 }, (_, i) => ({ layer: name, filter: 2 * i, action: "off" })) });
+    context.set({
+      changes: Array.from({ length: shape[0] >> 1 }, (_, i) => ({ layer: name, filter: 2 * i, action: "off" })),
+    });
   };
   return make(
-    "p", { class: "caption" },
+    "p",
+    { class: "caption" },
     "Press a map to switch its filter off; the maps after it, the bars and the verdict follow. How many filters can it lose? Try ",
-    link("every other filter of the first layer", half), ", or ", link("put them all back", () => context.set({ changes: [] })), ".",
+    link("every other filter of the first layer", half),
+    ", or ",
+    link("put them all back", () => context.set({ changes: [] })),
+    ".",
   );
 }
 
@@ -55,14 +68,36 @@ function buildLayer(view, info) {
   const tiles = Array.from({ length: count }, (_, filter) => {
     const canvas = heatmap();
     resize(canvas, side, side);
-    const button = make("button", { class: "map", role: "switch", "aria-checked": "true", "aria-label": `${info.name}, filter ${filter}`, onclick: () => toggle(context, info.name, filter) }, canvas);
+    const button = make(
+      "button",
+      {
+        class: "map",
+        role: "switch",
+        "aria-checked": "true",
+        "aria-label": `${info.name}, filter ${filter}`,
+        onclick: () => toggle(context, info.name, filter),
+      },
+      canvas,
+    );
     return { button, canvas, root: make("span", { class: "switch" }, button) };
   });
-  const group = make("div", { class: "switches", role: "group", "aria-label": info.name }, tiles.map(({ root }) => root));
-  enter(tiles.map(({ button }) => button), tiles[0].button);
+  const group = make(
+    "div",
+    { class: "switches", role: "group", "aria-label": info.name },
+    tiles.map(({ root }) => root),
+  );
+  enter(
+    tiles.map(({ button }) => button),
+    tiles[0].button,
+  );
   roving(group, () => Math.max(1, Math.floor(group.clientWidth / (side + 6))));
   const all = make("button", { onclick: () => switchAll(context, info) }, "All off");
-  const root = make("div", { class: "result" }, make("div", { class: "dock-head" }, make("h2", {}, `${info.name}, ${count} filters`), all), group);
+  const root = make(
+    "div",
+    { class: "result" },
+    make("div", { class: "dock-head" }, make("h2", {}, `${info.name}, ${count} filters`), all),
+    group,
+  );
   return { info, tiles, root, all };
 }
 
@@ -80,7 +115,8 @@ function switchAll(context, { name, shape }) {
 
 function draw(view, { state, data, network, theme }) {
   if (view.network !== network) build(view, network);
-  const error = data.edited?.error && data.edited.failed?.key === view.context.lanes.asked("edited") ? data.edited.error : null;
+  const error =
+    data.edited?.error && data.edited.failed?.key === view.context.lanes.asked("edited") ? data.edited.error : null;
   set(view.problem, "hidden", !error);
   if (error) write(view.problem, refusal(error));
   if (view.isNew(data.maps, state.changes, theme)) {
@@ -112,7 +148,10 @@ function drawLayer({ info, tiles, all }, { changes: made }, data, theme) {
 function drawList(view, made) {
   const { context } = view;
   if (made.length > 12) {
-    view.list.replaceChildren(make("p", {}, `${made.length} filters are changed.`), make("button", { onclick: () => context.set({ changes: [] }) }, "Put all back"));
+    view.list.replaceChildren(
+      make("p", {}, `${made.length} filters are changed.`),
+      make("button", { onclick: () => context.set({ changes: [] }) }, "Put all back"),
+    );
     return;
   }
   view.list.replaceChildren(...made.map((change) => changeRow(context, change)));
@@ -121,10 +160,25 @@ function drawList(view, made) {
 function changeRow(context, change) {
   const { layer, filter, action, factor } = change;
   const replace = (next) => context.set({ changes: withChange(context.store.get().changes, layer, filter, next) });
-  const box = make("input", { type: "range", min: "-1", max: "3", step: "0.1", value: action === "off" ? 0 : factor ?? 1, "aria-label": `Strength of ${layer}, filter ${filter}` });
-  box.addEventListener("change", () => replace(box.valueAsNumber === 0 ? { action: "off" } : { action: "scale", factor: box.valueAsNumber }));
+  const box = make("input", {
+    type: "range",
+    min: "-1",
+    max: "3",
+    step: "0.1",
+    value: action === "off" ? 0 : (factor ?? 1),
+    "aria-label": `Strength of ${layer}, filter ${filter}`,
+  });
+  box.addEventListener("change", () =>
+    replace(box.valueAsNumber === 0 ? { action: "off" } : { action: "scale", factor: box.valueAsNumber }),
+  );
   const words = { off: "off", scale: `× ${short(factor)}`, replace: "your filter" }[action];
-  return make("p", { class: "chip" }, make("span", {}, `${layer}/${filter}: ${words}`), action === "replace" ? "" : box, make("button", { class: "link", onclick: () => replace(null) }, "put back"));
+  return make(
+    "p",
+    { class: "chip" },
+    make("span", {}, `${layer}/${filter}: ${words}`),
+    action === "replace" ? "" : box,
+    make("button", { class: "link", onclick: () => replace(null) }, "put back"),
+  );
 }
 
 function drawTable(view, { verdict, edited }) {
@@ -132,13 +186,44 @@ function drawTable(view, { verdict, edited }) {
   const after = edited?.result || before;
   if (!before) return;
   const isSame = before.digit === after.digit;
-  write(view.headline, edited?.result ? `${isSame ? `Still ${after.digit}` : `${before.digit} becomes ${after.digit}`}, ${percent(after.confidence)}` : `${before.digit}, ${percent(before.confidence)}`);
-  const cells = (tag, texts) => make("tr", {}, texts.map((text, i) => make(i === 0 && tag === "td" ? "th" : tag, i === 0 ? { scope: "row" } : tag === "th" ? { scope: "col" } : {}, text)));
-  const rows = before.logits.map((logit, digit) => cells("td", [
-    String(digit), percent(before.probabilities[digit]), percent(after.probabilities[digit]), fixed(after.logits[digit], 2), signed(after.logits[digit] - logit),
-  ]));
+  write(
+    view.headline,
+    edited?.result
+      ? `${isSame ? `Still ${after.digit}` : `${before.digit} becomes ${after.digit}`}, ${percent(after.confidence)}`
+      : `${before.digit}, ${percent(before.confidence)}`,
+  );
+  const cells = (tag, texts) =>
+    make(
+      "tr",
+      {},
+      texts.map((text, i) =>
+        make(
+          i === 0 && tag === "td" ? "th" : tag,
+          i === 0 ? { scope: "row" } : tag === "th" ? { scope: "col" } : {},
+          text,
+        ),
+      ),
+    );
+  const rows = before.logits.map((logit, digit) =>
+    cells("td", [
+      String(digit),
+      percent(before.probabilities[digit]),
+      percent(after.probabilities[digit]),
+      fixed(after.logits[digit], 2),
+      signed(after.logits[digit] - logit),
+    ]),
+  );
   view.table.replaceChildren(
     make("caption", { class: "unseen" }, "Before and after the changes"),
-    make("thead", {}, make("tr", {}, ["digit", "before", "after", "logit", "change"].map((text) => make("th", { scope: "col" }, text)))), make("tbody", {}, rows),
+    make(
+      "thead",
+      {},
+      make(
+        "tr",
+        {},
+        ["digit", "before", "after", "logit", "change"].map((text) => make("th", { scope: "col" }, text)),
+      ),
+    ),
+    make("tbody", {}, rows),
   );
 }

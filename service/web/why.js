@@ -12,7 +12,15 @@ const SHOWN = 12; // pegs that are drawn one by one
 const SIDE = 196;
 
 export function create(root, context) {
-  const view = { root, context, isNew: changes(), areShareNew: changes(), decidingAsked: null, all: false, gridAt: [0, 0] };
+  const view = {
+    root,
+    context,
+    isNew: changes(),
+    areShareNew: changes(),
+    decidingAsked: null,
+    all: false,
+    gridAt: [0, 0],
+  };
   const digits = Array.from({ length: 10 }, (_, digit) => String(digit));
   view.target = select("Why", digits, (digit) => context.set({ target: Number(digit) }));
   view.rival = select("and not", digits, (digit) => context.set({ rival: Number(digit) }));
@@ -22,17 +30,38 @@ export function create(root, context) {
   view.total = make("p", { class: "formula", id: "ledger-sum" });
   view.headline = make("h2", {}, "");
   view.drop = make("button", { class: "main", onclick: () => drop(view) }, "Drop the ball");
-  view.more = make("button", { onclick: () => { view.all = !view.all; context.redraw(); } }, "");
+  view.more = make(
+    "button",
+    {
+      onclick: () => {
+        view.all = !view.all;
+        context.redraw();
+      },
+    },
+    "",
+  );
   view.deciding = make("button", { onclick: () => askDeciding(view) }, "Smallest set that flips it");
   view.flip = make("p", { role: "status", id: "deciding" });
   root.append(
-    make("div", { class: "view-head" }, caption(view), context.share("ledger", () => context.data.ledger?.want.request, ["json"])),
+    make(
+      "div",
+      { class: "view-head" },
+      caption(view),
+      context.share("ledger", () => context.data.ledger?.want.request, ["json"]),
+    ),
     view.problem,
     make("div", { class: "controls" }, view.target.field, view.rival.field, view.drop, view.deciding, view.more),
     view.flip,
     make(
-      "div", { class: "columns split" },
-      make("div", { class: "result wide" }, view.headline, make("div", { class: "pachinko" }, view.list, view.ball), view.total),
+      "div",
+      { class: "columns split" },
+      make(
+        "div",
+        { class: "result wide" },
+        view.headline,
+        make("div", { class: "pachinko" }, view.list, view.ball),
+        view.total,
+      ),
       buildPictures(view),
     ),
     buildShares(view),
@@ -43,9 +72,13 @@ export function create(root, context) {
 function caption(view) {
   const link = (words, act) => make("button", { class: "link", onclick: act }, words);
   return make(
-    "p", { class: "caption" },
+    "p",
+    { class: "caption" },
     "A ball starts at the bias. Each filter of the last layer is a peg that pushes it towards one digit (blue, right) or its rival (orange, left), and where it lands is the margin: exactly, not nearly. ",
-    link("Drop it", () => drop(view)), ", switch a filter off by its name, or ask for ", link("the smallest set that flips it", () => askDeciding(view)), ".",
+    link("Drop it", () => drop(view)),
+    ", switch a filter off by its name, or ask for ",
+    link("the smallest set that flips it", () => askDeciding(view)),
+    ".",
   );
 }
 
@@ -55,7 +88,8 @@ function caption(view) {
 function wants(view, { state, data, network }) {
   if (!data.input) return [];
   const [target, rival] = pairOf(state, data.verdict.result.logits);
-  const call = (method, more = {}) => explainCall(network, data.input, otherChanges(state, network), { method, target, rival, ...more });
+  const call = (method, more = {}) =>
+    explainCall(network, data.input, otherChanges(state, network), { method, target, rival, ...more });
   const list = [want("ledger", call("ledger")), want("pixels", call("pixels"))];
   if (view.decidingAsked) list.push(want("deciding", call("deciding-set")));
   return list;
@@ -91,9 +125,16 @@ function buildPictures(view) {
   view.placesWords = make("figcaption", { class: "muted" }, "");
   for (const canvas of [view.under, view.ink]) resize(canvas, SIDE, SIDE);
   return make(
-    "div", { class: "result" },
+    "div",
+    { class: "result" },
     make("h3", {}, "Where the push comes from"),
-    make("figure", { class: "result fit" }, make("div", { class: "framed" }, view.under, view.places), view.placesLegend.root, view.placesWords),
+    make(
+      "figure",
+      { class: "result fit" },
+      make("div", { class: "framed" }, view.under, view.places),
+      view.placesLegend.root,
+      view.placesWords,
+    ),
     make("h3", {}, "The ink, by its credit"),
     make("figure", { class: "result fit" }, view.ink, view.inkLegend.root, view.inkWords),
   );
@@ -101,14 +142,28 @@ function buildPictures(view) {
 
 function buildShares(view) {
   view.grid = createGrid("shares of every filter in every logit", {
-    move: (row, column) => { view.gridAt = [row, column]; view.context.redraw(); },
+    move: (row, column) => {
+      view.gridAt = [row, column];
+      view.context.redraw();
+    },
     pin: (row, column) => toggle(view, column),
   });
   view.gridWords = make("p", { class: "muted", "aria-live": "off" });
   view.gridLegend = legend();
   const heading = make("h3", {}, "Every filter (across) and every digit (down)");
-  view.digits = make("ol", { "aria-hidden": "true" }, Array.from({ length: 10 }, (_, digit) => make("li", {}, String(digit))));
-  return make("div", { class: "result" }, heading, make("div", { class: "scroll" }, make("div", { class: "digit-grid" }, view.digits, view.grid.root)), view.gridWords, make("div", { class: "fit" }, view.gridLegend.root));
+  view.digits = make(
+    "ol",
+    { "aria-hidden": "true" },
+    Array.from({ length: 10 }, (_, digit) => make("li", {}, String(digit))),
+  );
+  return make(
+    "div",
+    { class: "result" },
+    heading,
+    make("div", { class: "scroll" }, make("div", { class: "digit-grid" }, view.digits, view.grid.root)),
+    view.gridWords,
+    make("div", { class: "fit" }, view.gridLegend.root),
+  );
 }
 
 function toggle({ context }, filter) {
@@ -122,7 +177,8 @@ function toggle({ context }, filter) {
 
 function draw(view, model) {
   const { data, state } = model;
-  const error = data.ledger?.error && data.ledger.failed?.key === view.context.lanes.asked("ledger") ? data.ledger.error : null;
+  const error =
+    data.ledger?.error && data.ledger.failed?.key === view.context.lanes.asked("ledger") ? data.ledger.error : null;
   set(view.problem, "hidden", !error);
   if (error) write(view.problem, refusal(error));
   const ledger = data.ledger?.answer?.results[0];
@@ -158,40 +214,82 @@ function drawPegs(view, ledger, { state, data, network }) {
   view.rows = rows;
   view.list.replaceChildren(...rows.map((row, i) => pegRow(view, row, rows[i + 1])));
   const winner = running > 0 ? target : rival;
-  write(view.headline, `${target} leads ${rival} by ${fixed(running, 2)}${running > 0 ? "" : `: it reads ${winner} rather than ${target}`}`);
+  write(
+    view.headline,
+    `${target} leads ${rival} by ${fixed(running, 2)}${running > 0 ? "" : `: it reads ${winner} rather than ${target}`}`,
+  );
   write(view.more, view.all ? `Only the ${SHOWN} largest` : `All ${margin.shares.filters.length} pegs`);
-  write(view.total, totalWords(rows, running, margin, data, network, pegs.some((peg) => peg.isOff)));
+  write(
+    view.total,
+    totalWords(
+      rows,
+      running,
+      margin,
+      data,
+      network,
+      pegs.some((peg) => peg.isOff),
+    ),
+  );
 }
 
 /** The pegs in order of size; beyond `most`, the rest in one. */
 function pegsOf(shares, isOff, most) {
-  const order = shares.map((share, filter) => ({ share, filter, isOff: isOff(filter) })).sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
+  const order = shares
+    .map((share, filter) => ({ share, filter, isOff: isOff(filter) }))
+    .sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
   const shown = order.filter((peg, i) => i < most || peg.isOff);
   const rest = order.filter((peg) => !shown.includes(peg));
-  if (rest.length) shown.push({ name: `${rest.length} smaller`, share: rest.reduce((sum, { share }) => sum + share, 0) });
+  if (rest.length)
+    shown.push({ name: `${rest.length} smaller`, share: rest.reduce((sum, { share }) => sum + share, 0) });
   return shown;
 }
 
 function pegRow(view, { name, share, from, to, filter, isOff }, next) {
   const bar = make("span", { class: `push ${share < 0 ? "against" : "for"}${isOff ? " off" : ""}` });
-  const [left, right] = [Math.min(from, isOff ? from + share : to), Math.max(from, isOff ? from + share : to)].map(view.scale);
+  const [left, right] = [Math.min(from, isOff ? from + share : to), Math.max(from, isOff ? from + share : to)].map(
+    view.scale,
+  );
   bar.style.left = `${left}%`;
   bar.style.width = `${Math.max(right - left, 0.3)}%`;
   const zero = make("span", { class: "zero" });
   zero.style.left = `${view.scale(0)}%`;
   const fall = make("span", { class: "fall", hidden: !next });
   fall.style.left = `${view.scale(to)}%`;
-  const label = filter === undefined
-    ? make("span", { class: "peg-name" }, name)
-    : make("button", { class: "peg-name", role: "switch", "aria-checked": String(!isOff), "aria-label": `${name}, ${signed(share)}`, title: isOff ? "switch on" : "switch off", onclick: () => toggle(view, filter) }, name);
-  return make("li", { class: isOff ? "off" : null }, label, make("span", { class: "track", "aria-hidden": "true" }, zero, bar, fall), make("span", { class: "number" }, isOff ? "off" : signed(share)));
+  const label =
+    filter === undefined
+      ? make("span", { class: "peg-name" }, name)
+      : make(
+          "button",
+          {
+            class: "peg-name",
+            role: "switch",
+            "aria-checked": String(!isOff),
+            "aria-label": `${name}, ${signed(share)}`,
+            title: isOff ? "switch on" : "switch off",
+            onclick: () => toggle(view, filter),
+          },
+          name,
+        );
+  return make(
+    "li",
+    { class: isOff ? "off" : null },
+    label,
+    make("span", { class: "track", "aria-hidden": "true" }, zero, bar, fall),
+    make("span", { class: "number" }, isOff ? "off" : signed(share)),
+  );
 }
 
 function totalWords(rows, running, margin, { edited }, network, hasOff) {
-  const terms = rows.slice(1).filter(({ isOff }) => !isOff).map(({ share }) => (share < 0 ? `− ${fixed(-share)}` : `+ ${fixed(share)}`));
+  const terms = rows
+    .slice(1)
+    .filter(({ isOff }) => !isOff)
+    .map(({ share }) => (share < 0 ? `− ${fixed(-share)}` : `+ ${fixed(share)}`));
   const sum = `bias ${fixed(rows[0].share)} ${terms.join(" ")} = ${fixed(running, 4)}`;
-  if (!hasOff) return `${sum}. The network says ${fixed(margin.value, 4)}; off by ${Math.abs(margin.residual).toExponential(0)}.`;
-  return edited?.result ? `${sum}, with what is off left out; the what-if says so too: it reads ${edited.result.digit}.` : `${sum}, with what is off left out.`;
+  if (!hasOff)
+    return `${sum}. The network says ${fixed(margin.value, 4)}; off by ${Math.abs(margin.residual).toExponential(0)}.`;
+  return edited?.result
+    ? `${sum}, with what is off left out; the what-if says so too: it reads ${edited.result.digit}.`
+    : `${sum}, with what is off left out.`;
 }
 
 function drop(view) {
@@ -200,13 +298,22 @@ function drop(view) {
   set(ball, "hidden", false);
   const track = list.querySelector(".track");
   const [width, left] = [track.offsetWidth, track.offsetLeft];
-  const frames = view.rows.flatMap(({ from, to }, i) => {
-    const row = list.children[i];
-    const y = row.offsetTop + row.offsetHeight / 2;
-    return [[from, y], [to, y]];
-  }).map(([value, y]) => ({ transform: `translate(${left + (view.scale(value) / 100) * width}px, ${y}px)` }));
+  const frames = view.rows
+    .flatMap(({ from, to }, i) => {
+      const row = list.children[i];
+      const y = row.offsetTop + row.offsetHeight / 2;
+      return [
+        [from, y],
+        [to, y],
+      ];
+    })
+    .map(([value, y]) => ({ transform: `translate(${left + (view.scale(value) / 100) * width}px, ${y}px)` }));
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  ball.animate(frames, { duration: isStill ? 1 : Math.min(6000, frames.length * 140), easing: "linear", fill: "forwards" });
+  ball.animate(frames, {
+    duration: isStill ? 1 : Math.min(6000, frames.length * 140),
+    easing: "linear",
+    fill: "forwards",
+  });
 }
 
 function drawDeciding(view, answer, { state, network }) {
@@ -224,7 +331,9 @@ function drawDeciding(view, answer, { state, network }) {
     view.context.set({ changes: [...others, ...members.map((filter) => ({ layer, filter, action: "off" }))] });
   };
   const all = network.layers.find(({ name }) => name === layer).shape[0];
-  const places = answer.places.found ? ` Or without ${answer.places.size} of its ${answer.places.members.length ? "places" : ""}.` : "";
+  const places = answer.places.found
+    ? ` Or without ${answer.places.size} of its ${answer.places.members.length ? "places" : ""}.`
+    : "";
   view.flip.replaceChildren(
     `Without ${size} of ${all} filters (${members.join(", ")}) it reads ${digit}; no smaller set does that.${places} `,
     make("button", { class: "link", onclick: off }, "Switch them off"),
@@ -240,11 +349,18 @@ function drawPlaces(view, { margin, receptive_field: field, target, rival }, { d
   const pixel = SIDE / 28;
   const centre = (axis) => field.start[axis] + (field.size[axis] - 1) / 2 + 0.5 - field.jump[axis] / 2;
   Object.assign(view.places.style, {
-    position: "absolute", opacity: "0.8", left: `${centre(1) * pixel}px`, top: `${centre(0) * pixel}px`,
-    width: `${columns * field.jump[1] * pixel}px`, height: `${rows * field.jump[0] * pixel}px`,
+    position: "absolute",
+    opacity: "0.8",
+    left: `${centre(1) * pixel}px`,
+    top: `${centre(0) * pixel}px`,
+    width: `${columns * field.jump[1] * pixel}px`,
+    height: `${rows * field.jump[0] * pixel}px`,
   });
   view.placesLegend.draw("diverging", theme, range, `orange for ${rival}, blue for ${target}`);
-  write(view.placesWords, `${rows} × ${columns} places; each reads ${field.size[0]} × ${field.size[1]} pixels around it`);
+  write(
+    view.placesWords,
+    `${rows} × ${columns} places; each reads ${field.size[0]} × ${field.size[1]} pixels around it`,
+  );
 }
 
 function drawInk(view, answer, { theme }) {
@@ -257,7 +373,10 @@ function drawInk(view, answer, { theme }) {
   view.inkLegend.draw("diverging", theme, range, "share of the margin");
   const ink = values.reduce((sum, share) => sum + share, 0);
   const biases = Object.values(shares.biases).reduce((sum, share) => sum + share, 0) + bias;
-  write(view.inkWords, `ink ${signed(ink)}, biases ${signed(biases)} = ${fixed(value, 2)}; off by ${Math.abs(residual).toExponential(0)}`);
+  write(
+    view.inkWords,
+    `ink ${signed(ink)}, biases ${signed(biases)} = ${fixed(value, 2)}; off by ${Math.abs(residual).toExponential(0)}`,
+  );
 }
 
 function drawShares(view, { shares: { filters }, layer, logits }, { theme }) {
@@ -272,5 +391,8 @@ function drawShares(view, { shares: { filters }, layer, logits }, { theme }) {
   const [digit, filter] = view.gridAt;
   view.grid.mark(rows, columns, view.gridAt, signed(filters[digit][filter]));
   view.gridLegend.draw("diverging", theme, range, "share of the logit");
-  write(view.gridWords, `${layer}/${filter} pushes ${digit} by ${signed(filters[digit][filter])}, of the logit ${fixed(logits[digit], 2)}. A click switches it off or on.`);
+  write(
+    view.gridWords,
+    `${layer}/${filter} pushes ${digit} by ${signed(filters[digit][filter])}, of the logit ${fixed(logits[digit], 2)}. A click switches it off or on.`,
+  );
 }

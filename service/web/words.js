@@ -10,7 +10,10 @@ export function reading(verdict) {
   const order = verdict.probabilities.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
   const [[, first], [share, second]] = order;
   if (verdict.is_digit === false) {
-    return [percent(verdict.confidence), `This may not be a digit. Closest: ${first}. Novelty ${short(verdict.novelty)}.`];
+    return [
+      percent(verdict.confidence),
+      `This may not be a digit. Closest: ${first}. Novelty ${short(verdict.novelty)}.`,
+    ];
   }
   return [percent(verdict.confidence), `Next: ${second}, ${percent(share)}.`];
 }
@@ -35,7 +38,10 @@ export function refusal(error) {
 }
 
 export function unread([rows, columns]) {
-  const parts = [[rows, "row"], [columns, "column"]].filter(([count]) => count > 0);
+  const parts = [
+    [rows, "row"],
+    [columns, "column"],
+  ].filter(([count]) => count > 0);
   if (!parts.length) return "every pixel is read";
   const words = parts.map(([count, name]) => `${count} ${name}${count > 1 ? "s" : ""}`).join(" and ");
   return `${words} at the edge ${rows + columns > 1 ? "are" : "is"} never read`;
@@ -45,7 +51,10 @@ export const KEYS = [
   ["Pad", "arrows move the pen, Shift + arrows draws, Space makes a dot, Delete clears, Ctrl Z undoes"],
   ["Views", "arrows, Home and End change the view"],
   ["Maps of a layer", "arrows move from map to map, Enter pins one and goes to its cells"],
-  ["Cells of a map", "arrows move by a cell, Home and End to the ends of a row, Page Up and Page Down to another filter, Enter pins, Esc lets go"],
+  [
+    "Cells of a map",
+    "arrows move by a cell, Home and End to the ends of a row, Page Up and Page Down to another filter, Enter pins, Esc lets go",
+  ],
   ["Kernel", "arrows move, typing writes a number, + and - change it by 0.1, Delete writes 0, Ctrl V pastes a table"],
   ["Window", "the slider's arrows move by a patch, Page Up and Page Down by a row"],
 ];

@@ -162,6 +162,27 @@ def test_a_callers_filter_has_its_card_where_asked_for(client, digit):
     assert "card" not in plain
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [[{"weights": np.ones((60, 60)).tolist()}] * 8, [{"weights": np.ones((3, 1, 1)).tolist()}] * 50],
+)
+def test_cards_that_would_cost_too_much_are_refused_before_they_are_made(client, filters):
+    colour = np.zeros((64, 64, 3)) if np.ndim(filters[0]["weights"]) == 3 else np.zeros((64, 64))
+    answer = post(client, colour, filters=filters, card=True)
+    assert answer.status_code == 422
+    assert "cards may be made of 16384 weights in 128 channels" in answer.json["detail"]
+
+
+def test_every_named_filter_has_its_card_where_asked_for(client):
+    from service.core.cards import filter_card
+
+    listed = client.get("/v1/filters?card=true").json["filters"]
+    assert all(each["card"]["shape"] == each["shape"] for each in listed)
+    expected = filter_card(np.array(listed[3]["weights"], np.float32))
+    assert listed[3]["card"]["l2"] == pytest.approx(expected.l2)
+    assert "card" not in client.get("/v1/filters").json["filters"][0]
+
+
 # --- snippets ------------------------------------------------------------------------------------------------------
 
 

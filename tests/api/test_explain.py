@@ -1,6 +1,8 @@
 """POST /v1/explain, against Captum, PyTorch's gradients, brute force and the service's own other answers."""
 
 import json
+from itertools import combinations
+from math import factorial
 
 import numpy as np
 import pytest
@@ -102,6 +104,29 @@ def test_a_filters_share_is_what_the_logits_lose_when_it_is_off(networks, labora
             np.testing.assert_allclose(np.array(after["shares"]["filters"])[:, k], 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["lecture", "pooled"])
+def test_the_shares_are_the_shapley_values_of_switching_filters_off(networks, laboratory, images, name):
+    network, image = networks.get(name), images[:1]
+    layer = network.passport.convolutions[-1]
+    filters = layer.shape[0]
+
+    def logits(present):
+        off = [k for k in range(filters) if k not in present]
+        edits = {f"{layer.name}.{part}": network.weights[f"{layer.name}.{part}"].copy() for part in ("weight", "bias")}
+        for array in edits.values():
+            array[off] = 0
+        return network.analyse(image[:, None], [], edits)[0].logits[0].astype(np.float64)
+
+    values = {each: logits(each) for size in range(filters + 1) for each in combinations(range(filters), size)}
+    shapley = np.zeros((10, filters))
+    for k in range(filters):
+        for subset in (each for each in values if k not in each):
+            weight = factorial(len(subset)) * factorial(filters - len(subset) - 1) / factorial(filters)
+            shapley[:, k] += weight * (values[tuple(sorted((*subset, k)))] - values[subset])
+    (result,) = explain(laboratory, image, model=name)
+    np.testing.assert_allclose(result["shares"]["filters"], shapley, atol=1e-4)
+
+
 def test_the_margin_is_the_difference_of_two_classes_and_defaults_to_the_strongest_other(laboratory, images):
     for options in ({"rival": 3, "target": 5}, {"score": "margin"}):
         for result in explain(laboratory, images, **options):
@@ -161,6 +186,33 @@ def test_pixel_credit_is_captums_layer_wise_relevance_propagation(networks, labo
             module.rule = EpsilonRule(epsilon=1e-12)
         expected = captum.LRP(whole).attribute(as_tensor(image[None]), target=6)[0, 0].detach().numpy()
         np.testing.assert_allclose(result["shares"]["pixels"], expected, atol=1e-4)
+
+
+def test_where_tanh_flattens_two_sums_to_one_value_the_larger_sum_is_credited(tmp_path):
+    from service.network.sessions import Library, Network
+    from tests.networks import random_weights, write_model
+
+    weights = random_weights(STRUCTURES["lecture"], 1)
+    weights["conv1.weight"] *= 40
+    network = Network(write_model(tmp_path, "lecture", STRUCTURES["lecture"], weights))
+    image = (np.random.default_rng(1).random((1, 28, 28)) < 0.5).astype(np.float32)
+    maps = network.analyse(image[:, None], ["conv1.act"])[1]["conv1.act"]
+    assert (np.abs(maps) == 1).mean() > 0.3
+    (result,) = explain(create_app(Settings(), Library([network], "lecture")).test_client(), image, method="pixels")
+    # In float64 nothing is flattened: there the largest sum wins.
+    windows = np.lib.stride_tricks.sliding_window_view(image[0].astype(np.float64), (7, 7))[::2, ::2]
+    sums = np.einsum("yxij,kij->kyx", windows, weights["conv1.weight"][:, 0].astype(np.float64))
+    sums += weights["conv1.bias"][:, None, None]
+    head = weights["head.weight"][result["target"]].reshape(5, 5, 5).astype(np.float64)
+    expected = np.zeros((28, 28))
+    for k, row, column in np.ndindex(5, 5, 5):
+        square = sums[k, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        y, x = np.unravel_index(square.argmax(), (2, 2))
+        top, left = 2 * (2 * row + y), 2 * (2 * column + x)
+        gain = np.tanh(square[y, x]) / square[y, x] * head[k, row, column]
+        patch = image[0, top : top + 7, left : left + 7]
+        expected[top : top + 7, left : left + 7] += gain * patch * weights["conv1.weight"][k, 0]
+    np.testing.assert_allclose(result["shares"]["pixels"], expected, atol=1e-4)
 
 
 # --- occlusion and rise --------------------------------------------------------------------------------------------
@@ -365,6 +417,37 @@ def test_over_the_test_digits_ledger_and_pixel_credit_leave_no_residual(client, 
                 assert abs(result["residual"]) <= 1e-4
 
 
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_over_the_test_digits_pixel_credit_and_occlusion_are_captums(client, folder, proof):
+    from captum.attr._utils.lrp_rules import EpsilonRule
+
+    from service.network.sessions import Network
+    from training.data import find_mnist, load_mnist
+
+    if find_mnist() is None:
+        pytest.skip("the test digits of MNIST are not here")
+    images = load_mnist(find_mnist()).test.as_network_input()[:: 100 if proof else 2500]
+    network = Network(folder)
+    whole = as_torch(network)
+
+    def logits(batch):
+        """The network as it is served: in float32, as its answers are."""
+        return torch.from_numpy(network.classify(np.ascontiguousarray(batch.numpy())).logits).double()
+
+    query = {"model": folder.parent.name, "version": folder.name, "target": 3}
+    credited = explain(client, images[:, 0], method="pixels", **query)
+    covered = explain(client, images[:, 0], method="occlusion", **query)
+    for image, pixels, occlusion in zip(images, credited, covered, strict=True):
+        tensor = torch.from_numpy(image[None]).double()
+        for module in whole:
+            module.rule = EpsilonRule(epsilon=1e-12)
+        expected = captum.LRP(whole).attribute(tensor, target=3)[0, 0].detach().numpy()
+        np.testing.assert_allclose(pixels["shares"]["pixels"], expected, atol=1e-4)
+        window = {"sliding_window_shapes": (1, 4, 4), "strides": (1, 2, 2), "perturbations_per_eval": 64}
+        expected = captum.Occlusion(logits).attribute(torch.from_numpy(image[None]), target=3, baselines=0, **window)
+        np.testing.assert_allclose(occlusion["map"], expected[0, 0].numpy(), atol=1e-5)
+
+
 # --- refusals ------------------------------------------------------------------------------------------------------
 
 
@@ -382,6 +465,8 @@ def test_over_the_test_digits_ledger_and_pixel_credit_leave_no_residual(client, 
         ({"method": "rise", "masks": 1}, 422, "at least 2"),
         ({"method": "rise", "masks": 10**6}, 422, "20000"),
         ({"method": "rise", "keep": 1}, 422, "keep"),
+        ({"method": "rise", "keep": "nan"}, 422, "keep"),
+        ({"method": "rise", "seed": 10**25}, 422, "seed"),
         ({"method": "rise", "cells": 29}, 422, "2 to 28"),
         ({"method": "cell", "layer": "conv1", "filter": 0, "row": 0}, 422, "col is missing"),
         ({"method": "cell", "layer": "head", "filter": 0, "row": 0, "col": 0}, 404, "conv1, pool1"),

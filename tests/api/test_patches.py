@@ -142,3 +142,21 @@ def test_a_wrong_option_is_answered_with_what_it_may_be(client, digit, query, sa
 def test_a_sheet_of_too_many_patches_is_refused_before_it_is_drawn(client):
     answer = post(client, np.zeros((1000, 1000), np.uint8), patch_size=60, stride=1, format="png")
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+@pytest.mark.parametrize("pad_mode", ["zero", "constant", "replicate", "mirror", "symmetric", "circular"])
+def test_the_code_cuts_the_same_patches(client, library, pad_mode):
+    pytest.importorskip(library)
+    image = np.random.default_rng(4).random((9, 11), np.float32)
+    query = {"patch_size": "4,3", "stride": "2,3", "padding": "1,2,3,0", "pad_mode": pad_mode, "pad_value": -2}
+    result = post(client, image, snippet=library, **query).json["results"][0]
+    names = {}
+    exec(result["snippet"], names)
+    np.testing.assert_allclose(np.asarray(names["patches"]), result["patches"], atol=1e-7)
+    np.testing.assert_allclose(np.asarray(names["cut"](image)), result["patches"], atol=1e-7)
+
+
+def test_code_for_a_large_picture_leaves_the_picture_to_the_caller(client):
+    result = post(client, np.zeros((100, 100), np.uint8), snippet="numpy", stride=20).json["results"][0]
+    assert "patches = cut(image)" not in result["snippet"]

@@ -352,7 +352,8 @@ def test_small_pictures_of_anything_do_not_break_it():
 # ---------------------------------------------------------------------------------------------------- other people's
 
 
-HARD = {"stretched 16": 0.9, "broken pen": 0.92, "underlined": 0.93}  # the least share read; 0.96 for all others
+# The least share of a scene's pictures that is read; 0.96 for all others.
+HARD = {"stretched 16": 0.9, "broken pen": 0.92, "underlined": 0.93, "dark squares": 0.9, "note on a table": 0.75}
 COUNT = 300 if PROOF else 10
 
 
@@ -366,7 +367,7 @@ def missed(scene):
 @pytest.mark.parametrize("scene", gauntlet.SCENES)
 def test_the_gauntlet_is_read(scene):
     """Digits drawn, scanned and photographed in every way we know to go wrong."""
-    most = COUNT * (1 - HARD.get(scene, 0.96)) if PROOF else 2  # of ten, chance alone misses one now and then
+    most = COUNT * (1 - HARD.get(scene, 0.96)) if PROOF else 3  # of ten, chance alone misses one now and then
     assert len(missed(scene)) <= most, f"{scene}: misread pictures {missed(scene)}"
 
 

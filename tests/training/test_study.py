@@ -1,6 +1,7 @@
 """A whole study in miniature: teachers, their answers, students, the shipped folder; and going on after a break."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ def done(tmp_path_factory, write_drawn_digits):
     write_drawn_digits(folder / "digits", train_count=160, test_count=60)
     bench = Bench(folder / "digits", folder / "kept", folder / "scratch", KNOBS, validation_count=60)
     said = []
-    run_study(bench, folder / "models", folder / "pictures", workers=1, say=said.append)
+    with ThreadPoolExecutor(1) as pool:
+        run_study(bench, folder / "models", folder / "pictures", pool, say=said.append)
     return bench, folder, said
 
 
@@ -80,7 +82,8 @@ def test_a_study_goes_on_from_what_is_there(done):
     bench, folder, _ = done
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.np*")}
     bench.student_file("lecture", 2).unlink()
-    run_study(bench, folder / "models", folder / "pictures", workers=1, say=lambda _: None)
+    with ThreadPoolExecutor(1) as pool:
+        run_study(bench, folder / "models", folder / "pictures", pool, say=lambda _: None)
     after = {path: path.stat().st_mtime_ns for path in folder.rglob("*.np*")}
     changed = {path for path in before if before[path] != after[path]}
     assert changed == {bench.student_file("lecture", 2)}

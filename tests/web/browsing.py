@@ -70,6 +70,7 @@ class Visit:
     def __init__(self, browser, origin, *, width=1440, height=900, theme="light", **options):
         self.origin = origin
         self.complaints, self.urls, self.allowed = [], [], []
+        self.ended = 0
         options = {"reduced_motion": "reduce"} | options
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, accept_downloads=True, **options
@@ -78,6 +79,11 @@ class Visit:
         self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
         self.page.on("pageerror", lambda error: self.complaints.append(f"{error} {error.stack}"))
         self.page.on("request", lambda request: self.urls.append(request.url))
+        self.page.on("requestfinished", self._count)
+        self.page.on("requestfailed", self._count)
+
+    def _count(self, _request):
+        self.ended += 1
 
     def open(self, fragment="", wait_for="3"):
         """Open the page, and wait until it shows a verdict."""
@@ -107,6 +113,14 @@ class Visit:
             for x, y in scaled[1:]:
                 mouse.move(x, y, steps=6)
             mouse.up()
+
+    def rest(self):
+        """Wait until every answer is there and nothing more is asked."""
+        quiet = 0
+        while quiet < 4:
+            before = len(self.urls)
+            self.page.wait_for_timeout(80)
+            quiet = quiet + 1 if len(self.urls) == before == self.ended else 0
 
     def seen(self):
         """The 28 x 28 that the network saw, 0..1, read off the page's canvas."""

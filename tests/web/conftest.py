@@ -1,6 +1,7 @@
 """The server and the browser of the tests of the page; per file, so that no event loop outlives it."""
 
 import pytest
+
 from tests.web.browsing import Visit, chromium, serving
 
 

@@ -1,5 +1,8 @@
 """The page for everyone: keys alone, a finger on a phone, a screen reader, both themes; checked by axe-core."""
 
+# The page writes a true minus, a dash and a times sign, and so do these tests.
+# ruff: noqa: RUF001
+
 import os
 import re
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import axe_playwright_python
 import pytest
 from playwright.sync_api import expect
+
 from tests.web.browsing import ask, needs_chromium, percent
 
 pytestmark = needs_chromium
@@ -15,24 +19,29 @@ pytestmark = needs_chromium
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 VIEWS = ["network", "window", "filter", "why", "what-if", "filters"]
-EVERY_LOOK = [(view, width, theme) for view in VIEWS for width in (1440, 1024, 390) for theme in ("light", "dark")]
-A_FEW_LOOKS = [(view, *look) for view, look in zip(VIEWS, [(1440, "light"), (390, "dark"), (1024, "dark")] * 2, strict=True)]
+LOOKS = [(1440, "light"), (390, "dark"), (1024, "dark"), (1440, "dark"), (390, "light"), (1024, "light")]
 
 
-@pytest.mark.parametrize(("view", "width", "theme"), EVERY_LOOK if os.environ.get("FILTERSCOPE_PROOF") else A_FEW_LOOKS)
-def test_axe_finds_nothing_serious(visit, view, width, theme):
+@pytest.mark.parametrize(("width", "theme"), LOOKS if os.environ.get("FILTERSCOPE_PROOF") else LOOKS[:2])
+def test_axe_finds_nothing_serious_in_any_view(visit, width, theme):
     opened = visit(width=width, theme=theme)
-    page = opened.open(f"#view={view}&change=conv1/2:off&at=conv2/5@3,4")
-    expect(page.get_by_role("tabpanel").locator("canvas").first).to_be_visible()
-    page.wait_for_timeout(500)
+    opened.allowed = ["404"]  # a model without a report on a data set
+    page = opened.open("#change=conv1/2:off&at=conv2/5@3,4")
+    for view in VIEWS if width == 1440 or os.environ.get("FILTERSCOPE_PROOF") else ("network", "why"):
+        page.locator(f"#tab-{view}").click()
+        expect(page.get_by_role("tabpanel").locator("canvas").first).to_be_visible()
+        page.wait_for_timeout(300)
+        assert serious_findings(page) == []
+
+
+def serious_findings(page):
     page.evaluate(f"{AXE}; null")
     found = page.evaluate("tags => axe.run(document, {runOnly: tags})", TAGS)
-    serious = [
+    return [
         (each["id"], [node["target"] for node in each["nodes"]][:3])
         for each in found["violations"]
         if each["impact"] in {"serious", "critical"}
     ]
-    assert serious == []
 
 
 def test_a_digit_can_be_drawn_and_read_with_the_keys_alone(visit, origin):
@@ -47,8 +56,11 @@ def test_a_digit_can_be_drawn_and_read_with_the_keys_alone(visit, origin):
     expect(page.locator("#digit")).to_have_text("–")
     for _ in range(9):
         page.keyboard.press("ArrowUp")
+    page.keyboard.down("Shift")
     for _ in range(18):
-        page.keyboard.press("Shift+ArrowDown")
+        page.keyboard.press("ArrowDown")
+    page.keyboard.up("Shift")
+    opened.rest()
     expect(page.locator("#digit")).to_have_text("1")
     [result] = ask(origin, "/v1/classify", {"image": opened.seen().tolist(), "prepare": "none"})["results"]
     assert page.locator("#bars .share").nth(1).inner_text() == percent(result["probabilities"][1])
@@ -90,11 +102,14 @@ def test_a_kernel_is_typed_with_the_keys_alone(visit):
     expect(cells.nth(4)).to_have_accessible_name("row 1, column 1, -2")
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_phone_never_scrolls_sideways(visit, view):
-    page = visit(width=320, height=640).open(f"#view={view}")
-    page.wait_for_timeout(300)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+def test_no_view_scrolls_sideways_on_the_narrowest_phone(visit):
+    opened = visit(width=320, height=640)
+    opened.allowed = ["404"]  # a model without a report on a data set
+    page = opened.open()
+    for view in VIEWS:
+        page.locator(f"#tab-{view}").click()
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320, view
 
 
 def test_a_finger_draws_on_a_phone(visit):

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from service.api.web import MEDIA_TYPES
 
 WEB = Path(__file__).resolve().parents[2] / "service" / "web"
@@ -57,7 +58,9 @@ def test_a_file_that_the_browser_has_is_not_sent_again(client):
     assert client.get("/", headers={"If-None-Match": '"another"'}).status_code == 200
 
 
-@pytest.mark.parametrize("name", ["missing.js", "../settings.py", "..%2fsettings.py", "%2e%2e/app.py", "/etc/passwd", ""])
+@pytest.mark.parametrize(
+    "name", ["missing.js", "../settings.py", "..%2fsettings.py", "%2e%2e/app.py", "/etc/passwd", ""]
+)
 def test_nothing_else_is_served(client, name):
     assert client.get(f"/web/{name}").status_code in {404, 308}
 
@@ -83,7 +86,11 @@ def test_every_script_is_used_and_only_one_of_them_fetches():
     scripts = [name for name in FILES if name.endswith(".js")]
     used = set().union({"playground.js"}, *(imports_of(name, later=True) for name in scripts))
     assert used == set(scripts)
-    fetching = [name for name in scripts if re.search(r"\bfetch\(", re.sub(r"`[^`]*`", "", (WEB / name).read_text(encoding="utf-8")))]
+    fetching = [
+        name
+        for name in scripts
+        if re.search(r"\bfetch\(", re.sub(r"`[^`]*`", "", (WEB / name).read_text(encoding="utf-8")))
+    ]
     assert fetching == ["api.js"]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from service.core.digit.few import outline_filled, without_hairs, without_impulses
-from service.core.digit.form import KEPT, SIDE, PreparedDigit, already_mnist, placed, unstretched
+from service.core.digit.form import KEPT, SIDE, Part, PreparedDigit, already_mnist, placed, unstretched
 from service.core.digit.ink import checked, clean_ink, grey, ink_of, reduced
 from service.core.digit.pieces import FEW, SMALL, extent_of, grown
 from service.core.digit.strokes import cut_out, digit_strokes, is_sheet
@@ -65,9 +65,9 @@ def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> Prep
     size = max(y1 - y0, x1 - x0)
     if looks and is_sheet(mask[y0:y1, x0:x1], mask.shape):
         # A sheet of paper on a table: the digit is what differs from the sheet.
-        part = cut_out(picture[y0 * factor : y1 * factor, x0 * factor : x1 * factor], mask[y0:y1, x0:x1], factor)
+        sheet = cut_out(picture[y0 * factor : y1 * factor, x0 * factor : x1 * factor], mask[y0:y1, x0:x1], factor)
         try:
-            found = _prepared(part, left + x0 * factor, top + y0 * factor, looks=looks - 1)
+            found = _prepared(sheet, left + x0 * factor, top + y0 * factor, looks=looks - 1)
             if found.inverted != inverted:
                 return found
         except InvalidImage:
@@ -84,4 +84,5 @@ def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> Prep
     fits = picture.shape[:2] == (SIDE, SIDE) and KEPT[0] <= max(y1 - y0, x1 - x0) <= KEPT[1]
     if not fits:
         ink = ink * mask
-    return placed(ink, (y0, y1, x0, x1), factor, left, top, inverted, fits, narrowed)
+    part = Part(left, top, picture.shape[1], picture.shape[0], factor)
+    return placed(ink, (y0, y1, x0, x1), part, inverted, fits=fits, narrowed=narrowed)

@@ -45,6 +45,17 @@ class PreparedDigit:
     matrix: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of the posted picture a plane of ink shows, in posted pixels, and how many of them are one of its."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    factor: int
+
+
 def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
     """
     Return a picture that has MNIST's form already as it is, or moved by whole pixels.
@@ -79,15 +90,14 @@ def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
 def placed(
     ink: Plane,
     extent: tuple[int, int, int, int],
-    factor: int,
-    left: int,
-    top: int,
+    part: Part,
     inverted: bool,
     fits: bool,
     narrowed: float,
 ) -> PreparedDigit:
     """Scale the ink within `extent` to the box of 20 pixels and move its centre of mass to the middle."""
     y0, y1, x0, x1 = extent
+    factor, left, top = part.factor, part.left, part.top
     from_y, from_x = max(0, y0 - 1), max(0, x0 - 1)  # the soft edges of strokes lie outside the extent
     crop = ink[from_y : y1 + 1, from_x : x1 + 1]
     longer = max(y1 - y0, x1 - x0)
@@ -122,7 +132,8 @@ def placed(
             [0, 0, 1],
         ]
     )
-    box = (left + factor * x0, top + factor * y0, factor * (x1 - x0), factor * (y1 - y0))
+    width, height = min(factor * x1, part.width) - factor * x0, min(factor * y1, part.height) - factor * y0
+    box = (left + factor * x0, top + factor * y0, width, height)
     return PreparedDigit(image, inverted, box, (float(dx), float(dy)), 0.0, matrix)
 
 

@@ -211,8 +211,10 @@ def _panels(plane: Plane, contrast: float) -> Plane | None:
     rim says how light each is.
     """
     for first, last in ((plane[:1], plane[-1:]), (plane[:, :1], plane[:, -1:])):
-        steps = float(np.ptp(first))
-        if steps > 0.5 * contrast and float(np.abs(first - last).max()) < 0.1 * contrast:
+        lowest, highest = first.min(), first.max()
+        between = np.minimum(first - lowest, highest - first)  # nothing is between the two levels of panels
+        alike = float(np.abs(first - last).max()) < 0.1 * contrast and float(between.max()) < 0.1 * contrast
+        if alike and highest - lowest > 0.5 * contrast:
             return (first + last) * np.float32(0.5)
     return None
 
@@ -237,9 +239,9 @@ def _strokes_are_dark(small: Plane) -> bool:
     if side < SMALL // 2:
         return _skewed_dark(small)
     dark, light = _thin(small, side // 12 | 1)
-    if dark + light < 0.15 * sum(_thin(small, side // 5 | 1)):
-        return _skewed_dark(small)
-    return dark > light
+    little = dark + light < 0.15 * sum(_thin(small, side // 5 | 1))
+    undecided = abs(dark - light) < 0.05 * (dark + light)
+    return _skewed_dark(small) if little or undecided else dark > light
 
 
 def _thin(small: Plane, size: int) -> tuple[float, float]:
@@ -250,16 +252,22 @@ def _thin(small: Plane, size: int) -> tuple[float, float]:
 
 def _skewed_dark(small: Plane) -> bool:
     """Tell whether ink is darker than its ground: what a smooth surface leaves over is mostly on the ink's side."""
+    return float(((small - _smooth_surface(small)) ** 3).sum()) < 0
+
+
+def _smooth_surface(small: Plane) -> Plane:
+    """Return the quadratic surface through most of the picture, fitted with what lies off it counting less and less."""
     basis = _surface(*small.shape)
     values = small.ravel()
     weight = np.ones_like(values)
-    rest = values
+    surface = values
     for _ in range(4):
         weighted = basis * weight
-        rest = values - np.linalg.lstsq(weighted @ basis.T, weighted @ values, rcond=None)[0].astype(np.float32) @ basis
+        surface = np.linalg.lstsq(weighted @ basis.T, weighted @ values, rcond=None)[0].astype(np.float32) @ basis
+        rest = values - surface
         scale = np.float32(1.5) * np.median(np.abs(rest)) + np.float32(1e-6)
         weight = 1 / (1 + (rest / scale) ** 2)
-    return float((rest**3).sum()) < 0
+    return surface.reshape(small.shape)
 
 
 @lru_cache(maxsize=64)
@@ -272,7 +280,15 @@ def _surface(height: int, width: int) -> Plane:
 def _paper(small: Plane, inverted: bool) -> Plane:
     """Return the ground with its strokes filled in: a closing for dark ink, an opening for light."""
     size = max(3, round(max(small.shape) * 0.2)) | 1
-    return _filled(small, size) if inverted else -_filled(-small, size)
+    # Filling overestimates: a slope at the picture's rim as it is, a shadow's edge beside a smooth surface. Not both.
+    surface = _smooth_surface(small)
+    rest = small - surface
+    paper: Plane
+    if inverted:
+        paper = np.minimum(_filled(small, size), surface + _filled(rest, size))
+    else:
+        paper = np.maximum(-_filled(-small, size), surface - _filled(-rest, size))
+    return paper
 
 
 def _filled(plane: Plane, size: int) -> Plane:

@@ -1,0 +1,178 @@
+// The answer of a filter to the picture: the map, the sum behind one of its cells, and both kinds of pooling beside it.
+
+import { clip, cut, multiply } from "./arithmetic.js";
+import { changes, make, number, radios, select, set, write } from "./dom.js";
+import { createGrid } from "./grid.js";
+import { frame, heatmap, legend, numbers, paint, resize } from "./heatmap.js";
+import { colourTable, extent, fixed, shownRange, short } from "./scales.js";
+import { refusal, unread } from "./words.js";
+
+const SIDE = 252;
+const ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "abs"];
+const PADDINGS = [
+  ["valid", "valid (crop)"],
+  ["same", "same (pad)"],
+  ["full", "full"],
+];
+const POOLS = [
+  ["0", "none"],
+  ["2", "2 × 2"],
+  ["3", "3 × 3"],
+  ["4", "4 × 4"],
+];
+const FLIPS = [
+  ["", "as written"],
+  ["1", "flipped"],
+];
+
+export function createResponse(context) {
+  const view = { context, at: null, isNew: changes() };
+  view.change = (patch) => context.set({ response: { ...context.store.get().response, ...patch } });
+  view.root = make("div", { class: "result" }, buildControls(view), ...buildPictures(view));
+  return { root: view.root, draw: (model) => draw(view, model) };
+}
+
+function buildControls(view) {
+  view.stride = number("Stride", { min: 1, max: 14, value: 1 }, (stride) => view.change({ stride }));
+  view.padding = select("Padding", PADDINGS, (padding) => view.change({ padding }));
+  view.activation = select("Activation", ACTIVATIONS, (activation) => view.change({ activation }));
+  view.pool = select("Pooling", POOLS, (pool) => view.change({ pool: Number(pool) }));
+  view.flip = radios("Laid on", "flip", FLIPS, (flip) => view.change({ flip: flip === "1" }));
+  const fields = [view.stride.field, view.padding.field, view.activation.field, view.pool.field, view.flip.field];
+  return make("div", { class: "controls" }, fields);
+}
+
+function buildPictures(view) {
+  view.picture = heatmap();
+  view.frame = make("span", { class: "frame" });
+  view.grid = createGrid("response", {
+    move: (row, column) => {
+      view.at = [row, column];
+      view.context.redraw();
+    },
+  });
+  view.legend = legend();
+  view.problem = make("p", { class: "problem", hidden: true });
+  view.words = make("p", { class: "muted" });
+  view.sum = make("div", { class: "sum" });
+  view.pools = make("div", { class: "columns" });
+  resize(view.picture, SIDE, SIDE);
+  const under = make("figcaption", { class: "muted" }, "your digit, as the network sees it");
+  const picture = make(
+    "figure",
+    { class: "result" },
+    make("div", { class: "framed" }, view.picture, view.frame),
+    under,
+  );
+  const map = make("figure", { class: "result" }, view.grid.root, view.legend.root, view.words);
+  return [view.problem, make("div", { class: "columns" }, picture, map, view.pools), view.sum];
+}
+
+function drawControls(view, { response }) {
+  if (document.activeElement !== view.stride.box) view.stride.box.value = response.stride;
+  view.padding.box.value = response.padding;
+  view.activation.box.value = response.activation;
+  view.pool.box.value = String(response.pool);
+  view.flip.choose(response.flip ? "1" : "");
+}
+
+function draw(view, { state, data, theme }) {
+  drawControls(view, state);
+  const entry = data.response;
+  set(view.problem, "hidden", !entry?.error || entry.failed?.key !== view.context.lanes.asked("response"));
+  if (entry?.error) write(view.problem, refusal(entry.error));
+  if (data.input) paint(view.picture, data.input.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
+  const result = entry?.answer?.results[0];
+  if (
+    !result ||
+    !view.isNew(entry, data["pool-max"], data["pool-avg"], theme, view.at, state.response.pool, data.input)
+  )
+    return;
+  const {
+    response,
+    shape: [rows, columns],
+  } = result.filters[0];
+  const values = response.flat();
+  const range = shownRange("diverging", extent(values));
+  paint(view.grid.canvas, values, rows, columns, colourTable("diverging", theme), range);
+  const cell = Math.max(1, Math.floor(SIDE / Math.max(rows, columns)));
+  resize(view.grid.canvas, columns * cell, rows * cell);
+  view.legend.draw("diverging", theme, range, "this answer");
+  const [row, column] = view.at || strongest(values, columns);
+  view.at = [Math.min(row, rows - 1), Math.min(column, columns - 1)];
+  view.grid.mark(rows, columns, view.at, short(response[view.at[0]][view.at[1]]));
+  const { patches, unread: edge } = result.geometry;
+  write(view.words, `${patches[0]} × ${patches[1]} = ${patches[0] * patches[1]} places; ${unread(edge)}`);
+  drawSum(view, result, entry, theme);
+  drawPools(view, state, data, theme, range);
+}
+
+/** The cell to begin with: the one that answers most, either way. */
+function strongest(values, columns) {
+  const best = values.reduce((most, value, i) => (Math.abs(value) > Math.abs(values[most]) ? i : most), 0);
+  return [Math.floor(best / columns), best % columns];
+}
+
+/** The sum behind the cell pointed at. */
+function drawSum(view, { filters: [{ response, weights }], geometry }, { want: { request } }, theme) {
+  const [row, column] = view.at;
+  const [rows, columns] = geometry.kernel;
+  const box = {
+    top: row * geometry.stride[0] - geometry.pads[0],
+    left: column * geometry.stride[1] - geometry.pads[1],
+    height: rows,
+    width: columns,
+  };
+  frame(view.frame, clip(box), 28, 28);
+  const { patch, padding } = cut(request.picture.unit, { rows: 28, columns: 28 }, box);
+  const flat = Float32Array.from(weights.flat());
+  const { products, sum } = multiply(patch, flat);
+  const bias = request.json.filters[0].bias;
+  const cell = Math.max(8, Math.min(22, Math.floor(150 / Math.max(rows, columns))));
+  const show = (values, range, scale, label, muted) =>
+    make(
+      "figure",
+      {},
+      numbers({ values, rows, columns, cell, scale, theme, range, label, muted }),
+      make("figcaption", {}, label),
+    );
+  const after = response[row][column];
+  const { activation } = request.json;
+  view.sum.replaceChildren(
+    show(patch, [0, 1], "pencil", "patch", padding),
+    make("span", { class: "sign" }, "×"),
+    show(flat, shownRange("diverging", extent(flat)), "diverging", "filter"),
+    make("span", { class: "sign" }, "="),
+    show(products, shownRange("diverging", extent(products)), "diverging", "products"),
+    make(
+      "p",
+      { class: "formula", id: "response-sum" },
+      `sum ${fixed(sum, 3)}${bias ? ` + bias ${fixed(bias, 3)}` : ""}${activation === "linear" ? "" : `, ${activation}`} = ${fixed(after, 3)}`,
+    ),
+  );
+}
+
+function drawPools(view, { response }, data, theme, range) {
+  view.pools.replaceChildren();
+  if (!response.pool) return;
+  for (const [kind, name] of [
+    ["max", "largest"],
+    ["avg", "mean"],
+  ]) {
+    const result = data[`pool-${kind}`]?.answer?.results[0].filters[0];
+    if (!result) continue;
+    const [rows, columns] = result.shape;
+    const canvas = heatmap();
+    paint(canvas, result.response.flat(), rows, columns, colourTable("diverging", theme), range);
+    const cell = Math.max(1, Math.floor(150 / Math.max(rows, columns)));
+    resize(canvas, columns * cell, rows * cell);
+    view.pools.append(
+      make(
+        "figure",
+        { class: "result" },
+        canvas,
+        make("figcaption", { class: "muted" }, `${name} of ${response.pool} × ${response.pool}: ${rows} × ${columns}`),
+      ),
+    );
+  }
+}

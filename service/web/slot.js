@@ -1,0 +1,103 @@
+// A place in the network for the kernel of the editor, and what the network says with it.
+
+import { choice, make, select, set, write } from "./dom.js";
+import { percent } from "./scales.js";
+import { changeOf, numberOf, weightsOf, withChange } from "./state.js";
+import { reshaped } from "./editor.js";
+
+/** The changes with the kernel in its slot; where a layer has channels, each sees it divided by their number. */
+export function put(kernel, { changes: made, slot }, layer) {
+  const channels = layer.in_shape[0];
+  const weights = weightsOf(kernel);
+  const plane = weights.map((row) => row.map((value) => value / channels));
+  const change = {
+    action: "replace",
+    weights: channels === 1 ? weights : Array(channels).fill(plane),
+    bias: numberOf(kernel.bias),
+  };
+  return withChange(made, slot.layer, slot.filter, change);
+}
+
+/** take(layer, filter) brings the learnt filter of the slot into the editor. */
+export function createSlot(context, take) {
+  const view = { context, take };
+  const root = buildSlot(view);
+  return { root, draw: (model) => drawSlot(view, model) };
+}
+
+function buildSlot(view) {
+  const { context } = view;
+  view.slot = select("In place of", [], (text) => {
+    const [layer, filter] = text.split("/");
+    context.set({ slot: { layer, filter: Number(filter) } });
+  });
+  view.put = make("button", { class: "main", id: "put", onclick: () => putIn(view) }, "Put it into the network");
+  view.out = make("button", { onclick: () => takeOut(view) }, "Take it out");
+  view.takeLearnt = make(
+    "button",
+    {
+      onclick: () => {
+        const { slot } = context.store.get();
+        view.take(slot.layer, slot.filter);
+      },
+    },
+    "Edit that one",
+  );
+  view.outcome = make("p", { id: "outcome", role: "status" });
+  return make(
+    "div",
+    { class: "result" },
+    make("h2", {}, "In the network"),
+    make("div", { class: "controls" }, view.slot.field, view.put, view.out, view.takeLearnt),
+    view.outcome,
+  );
+}
+
+function putIn({ context }) {
+  const state = context.store.get();
+  const layer = context.layer(state.slot.layer);
+  const [rows, columns] = layer.kernel;
+  const kernel = { ...state.kernel, ...reshaped(state.kernel, { rows, columns }) };
+  context.set({ kernel, changes: put(kernel, state, layer) });
+}
+
+function takeOut({ context }) {
+  const { changes: made, slot } = context.store.get();
+  context.set({ changes: withChange(made, slot.layer, slot.filter, null) });
+}
+
+function drawSlot(view, { state, data, network }) {
+  if (view.slotsOf !== network) {
+    view.slotsOf = network;
+    const slots = network.layers
+      .filter(({ op }) => op === "conv")
+      .flatMap(({ name, shape, kernel }) => {
+        return Array.from({ length: shape[0] }, (_, filter) => [
+          `${name}/${filter}`,
+          `${name}, filter ${filter} (${kernel.join(" × ")})`,
+        ]);
+      });
+    view.slot.box.replaceChildren(...slots.map(choice));
+    const { slot } = state;
+    const isThere = slots.some(([value]) => value === `${slot.layer}/${slot.filter}`);
+    if (!isThere) queueMicrotask(() => view.context.set({ slot: { layer: network.layers[0].name, filter: 0 } }));
+  }
+  const { layer, filter } = state.slot;
+  view.slot.box.value = `${layer}/${filter}`;
+  const isIn = changeOf(state.changes, layer, filter)?.action === "replace";
+  set(view.out, "hidden", !isIn);
+  const info = network.layers.find(({ name }) => name === layer);
+  if (!info) return;
+  const fits = info.kernel[0] === state.kernel.rows && info.kernel[1] === state.kernel.columns;
+  write(view.put, fits ? "Put it into the network" : `Make it ${info.kernel.join(" × ")} and put it into the network`);
+  set(view.put, "hidden", isIn && fits);
+  write(view.outcome, outcome(isIn, data, layer, filter, info));
+}
+
+function outcome(isIn, { verdict, edited }, layer, filter, info) {
+  const channels = info.in_shape[0];
+  if (!isIn) return channels === 1 ? "" : `Each of its ${channels} channels gets your kernel, divided by ${channels}.`;
+  if (!edited?.result || !verdict?.result) return "asking…";
+  const [before, after] = [verdict.result, edited.result];
+  return `With your filter as ${layer}/${filter} it reads ${after.digit} (${percent(after.confidence)}); before it read ${before.digit} (${percent(before.confidence)}). Every view now shows the changed network.`;
+}
