@@ -155,10 +155,11 @@ def _activation(maps: Maps, activation: str) -> dict[str, Any]:
 
 def _classes(means: Floats, labels: Labels, activation: str) -> dict[str, Any]:
     """means: (n,), the filter's mean response to each image."""
-    class_means = np.array([means[labels == c].mean() if (labels == c).any() else 0.0 for c in range(10)])
-    favourite = int(class_means.argmax())
+    present = [c for c in range(10) if (labels == c).any()]
+    class_means = np.array([means[labels == c].mean() if c in present else 0.0 for c in range(10)])
+    favourite = max(present, key=lambda c: class_means[c])
     own, others = means[labels == favourite], means[labels != favourite]
-    highest, rest = class_means[favourite], np.delete(class_means, favourite).mean()
+    highest, rest = class_means[favourite], class_means[[c for c in present if c != favourite]].mean()
     spread = np.sqrt((own.var() + others.var()) / 2)
     found: dict[str, Any] = {
         "class_means": class_means,

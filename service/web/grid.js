@@ -46,9 +46,14 @@ export function createGrid(label, on) {
 
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-function pressed(event, { at, rows, columns }, on) {
-  const [row, column] = at;
-  const go = (y, x) => on.move(Math.min(Math.max(y, 0), rows - 1), Math.min(Math.max(x, 0), columns - 1));
+function pressed(event, grid, on) {
+  const { rows, columns } = grid;
+  const [row, column] = grid.at;
+  // Noted at once, so that keys that come faster than frames all count.
+  const go = (y, x) => {
+    grid.at = [Math.min(Math.max(y, 0), rows - 1), Math.min(Math.max(x, 0), columns - 1)];
+    on.move(...grid.at);
+  };
   if (event.key in ARROWS) go(row + ARROWS[event.key][0], column + ARROWS[event.key][1]);
   else if (event.key === "Home") go(event.ctrlKey ? 0 : row, 0);
   else if (event.key === "End") go(event.ctrlKey ? rows - 1 : row, columns - 1);

@@ -10,8 +10,9 @@ import { mapWants } from "./subject.js";
 
 const TILES = [72, 60, 48, 40, 32, 26]; // wished side of a tile in a column, in pixels
 const GAP = 4;
+const LARGEST = 50; // where a layer may grow into what is left
 const DEEP = 8; // maps in a column
-const BETWEEN = 32; // from one layer to the next, with its arrow
+const BETWEEN = 28; // from one layer to the next, with its arrow
 const EDGES = 10; // strongest inputs that are joined to the map at hand
 
 export function create(root, context) {
@@ -99,7 +100,6 @@ function build(view, network) {
 }
 
 function buildLayer(view, info) {
-  const { context } = view;
   const [count, rows, columns] = info.shape;
   const layer = { info, rows, columns, isNew: changes(), legend: legend(), tiles: [] };
   layer.maps = make("div", {
@@ -168,16 +168,15 @@ function layOut(view) {
   view.size = size;
   const sides = view.layers.map(({ rows, columns }) => Math.max(rows, columns));
   const across = view.layers.map(({ tiles }) => Math.ceil(tiles.length / DEEP));
-  const pitch = (side, wished) => tileSide(side, wished) + 2 + GAP;
-  const needed = (wished) =>
-    (view.layers.length - 1) * BETWEEN +
-    sides.reduce((sum, side, i) => sum + Math.max(88, across[i] * pitch(side, wished)), 0);
+  const columns = (wished) => sides.map((side, i) => columnWidth(across[i], tileSide(side, wished)));
+  const needed = (wished) => columns(wished).reduce((sum, column) => sum + column, (view.layers.length - 1) * BETWEEN);
   const fitting = TILES.filter((tile) => needed(tile) <= width);
   const tile = fitting.find((wished) => DEEP * (wished + 2 + GAP) <= innerHeight - 430) || fitting.at(-1);
+  const chosen = tile ? enlarged(sides, across, tile, width - needed(tile)) : [];
   view.isWide = Boolean(tile);
   view.strip.classList.toggle("rows", !tile);
   view.layers.forEach((layer, i) => {
-    const side = tileSide(sides[i], tile || (width > 500 ? 48 : 72));
+    const side = tile ? chosen[i] : tileSide(sides[i], width > 500 ? 48 : 72);
     layer.across = tile ? across[i] : columnsOf(layer, side, width);
     layer.maps.style.gridTemplateColumns = `repeat(${layer.across}, max-content)`;
     for (const { canvas } of layer.tiles)
@@ -189,6 +188,22 @@ function layOut(view) {
 function columnsOf(layer, side, width) {
   if (width > 500) return Math.max(1, Math.floor(width / (side + 2 + GAP)));
   return Math.ceil(layer.tiles.length / 2);
+}
+
+// As wide as its maps, and its legend.
+function columnWidth(across, side) {
+  return Math.max(88, across * (side + 2 + GAP));
+}
+
+// What is left of the width goes to the layers whose cells came out small, the first ones first.
+function enlarged(sides, across, tile, left) {
+  return sides.map((side, i) => {
+    const size = tileSide(side, tile);
+    const more = columnWidth(across[i], size + side) - columnWidth(across[i], size);
+    if (size + side > LARGEST || more > left) return size;
+    left -= more;
+    return size + side;
+  });
 }
 
 // Whole device pixels to a cell, so that all cells of a map look alike.

@@ -331,11 +331,11 @@ function drawDeciding(view, answer, { state, network }) {
     view.context.set({ changes: [...others, ...members.map((filter) => ({ layer, filter, action: "off" }))] });
   };
   const all = network.layers.find(({ name }) => name === layer).shape[0];
-  const places = answer.places.found
-    ? ` Or without ${answer.places.size} of its ${answer.places.members.length ? "places" : ""}.`
-    : "";
+  const { places } = answer;
+  const [down, across] = network.layers.find(({ op }) => op === "linear").in_shape.slice(1);
+  const orPlaces = places.found ? ` Or without ${places.size} of its ${down * across} places.` : "";
   view.flip.replaceChildren(
-    `Without ${size} of ${all} filters (${members.join(", ")}) it reads ${digit}; no smaller set does that.${places} `,
+    `Without ${size} of ${all} filters (${members.join(", ")}) it reads ${digit}; no smaller set does that.${orPlaces} `,
     make("button", { class: "link", onclick: off }, "Switch them off"),
   );
 }

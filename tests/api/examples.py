@@ -102,14 +102,14 @@ def rewrite(client):
     """Write what the service answers now into openapi.yaml, and leave every other character as it is."""
     text, document = CONTRACT.read_text(encoding="utf-8"), load()
     nodes = dict(_nodes(yaml.compose(text, yaml.SafeLoader)))
-    spans = []
+    spans = {}  # by where they begin: one that is referred to from several calls stands in one place
     for example in of_answers(document):
         answer = ask(client, document, example)
         if answer is not None:
             assert str(answer.status_code) == example.status or example.path[0] == "components", answer.text
             node = nodes[(*example.path, "value")]
-            spans.append((node.start_mark, node.end_mark.index, shorten(answer.json)))
-    for start, end, value in sorted(spans, key=lambda span: -span[0].index):
+            spans[node.start_mark.index] = (node.start_mark, node.end_mark.index, shorten(answer.json))
+    for _, (start, end, value) in sorted(spans.items(), reverse=True):
         text = text[: start.index] + _as_flow(value, start.column) + text[end:]
     CONTRACT.write_text(text, encoding="utf-8")
 

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import gzip
 import io
 import re
 
@@ -66,6 +67,8 @@ WANTED = {
     "/v1/apply-filters": '&filters=[{"preset":"box"}]',
     "/v1/what-if": '&changes=[{"layer":"conv1","filter":0,"action":"off"}]',
 }
+# The calls of the Open Inference Protocol, which have neither our options nor our problems.
+PROTOCOL = {path for path, _ in OPERATIONS if path.startswith("/v2")}
 # Only a server on a network can give these two.
 STATUSES_OF_THE_DOOR = {"408", "503"}
 
@@ -201,7 +204,9 @@ def test_every_parameter_has_the_default_and_choices_of_the_option(path, method)
             assert (parameter["style"], parameter["explode"]) == ("form", False)
 
 
-@pytest.mark.parametrize(("path", "method"), [each for each in OPERATIONS if each[1] == "post"])
+@pytest.mark.parametrize(
+    ("path", "method"), [each for each in OPERATIONS if each[1] == "post" and each[0] in OPTIONS_OF]
+)
 def test_every_option_is_also_a_form_field_and_a_json_member(path, method):
     kind = OPTIONS_OF[path]
     content = operation(path, method)["requestBody"]["content"]
@@ -348,6 +353,23 @@ STAGES = '[{"filters":[{"preset":"sobel_x"},{"preset":"sobel_y"}],"activation":"
 NO_CSV = {"Accept": "text/csv"}
 JSON = "application/json"
 
+ONE_IMAGE = draw(7, 28, dark_on_light=False).astype("<f4") / 255
+AS_TENSOR = {"name": "image", "shape": [1, 1, 28, 28], "datatype": "FP32", "data": ONE_IMAGE.ravel().tolist()}
+AS_PICTURE = {"name": "image", "shape": [1], "datatype": "BYTES", "data": [base64.b64encode(PHOTO).decode()]}
+TOP = [{"name": "probabilities", "parameters": {"classification": 2}}, {"name": "pool1"}]
+GZIP = {"Content-Encoding": "gzip"}
+BOMB = gzip.compress(bytes(Limits().max_body_bytes + 1))
+# body, its type, further headers, status
+INFER_CALLS = [
+    (msgspec.json.encode({"inputs": [AS_TENSOR]}), JSON, {}, 200),
+    (msgspec.json.encode({"id": "a", "inputs": [AS_PICTURE], "outputs": TOP}), JSON, {}, 200),
+    (gzip.compress(msgspec.json.encode({"inputs": [AS_TENSOR]})), None, GZIP, 200),
+    (ONE_IMAGE.tobytes(), "application/octet-stream", {"Inference-Header-Content-Length": "0"}, 200),
+    (msgspec.json.encode({"inputs": [AS_TENSOR, AS_TENSOR]}), JSON, {}, 400),
+    (msgspec.json.encode({"inputs": [AS_TENSOR | {"shape": [257, 1, 28, 28]}]}), JSON, {}, 413),
+    (BOMB, None, GZIP, 413),
+]
+
 # path of the contract, query, body, its type, further headers, status
 CALLS = [
     ("/v1/classify", "", SEVEN, None, {}, 200),
@@ -459,6 +481,16 @@ CALLS = [
     ("/v1/limits", "", None, None, {}, 200),
     ("/v1/limits", "?format=npz", None, None, {}, 406),
     ("/v1/limits", "?all=true", None, None, {}, 422),
+    *((path, "", None, None, {}, 200) for path, method in OPERATIONS if path in PROTOCOL and method == "get"),
+    *((path, "", *call) for path in PROTOCOL if path.endswith("/infer") for call in INFER_CALLS),
+    ("/v2/repository/index", "", b"", None, {}, 200),
+    ("/v2/repository/index", "", b'{"ready":true}', JSON, {}, 200),
+    ("/v2/repository/index", "", b"{", JSON, {}, 400),
+    ("/v2/repository/index", "", BOMB, None, GZIP, 413),
+    ("/v2/repository/models/{name}/load", "", b"{}", JSON, {}, 200),
+    ("/v2/repository/models/{name}/load", "", b'{"parameters":{"config":"{}"}}', JSON, {}, 400),
+    ("/v2/repository/models/{name}/load", "", BOMB, None, GZIP, 413),
+    ("/v2/repository/models/{name}/unload", "", b"", None, {}, 400),
     ("/healthz", "", None, None, {}, 200),
     ("/readyz", "", None, None, {}, 200),
     ("/", "", None, None, {}, 200),
@@ -485,6 +517,7 @@ def test_every_status_that_a_call_declares_is_one_it_gives():
         {(path, "304") for path in UNCHANGING}
         | {(path, str(status)) for path, *_, status in CALLS}
         | {("/v1/filters/{name}", "404")}
+        | {(path, "404") for path, _ in OPERATIONS if path in PROTOCOL and "{name}" in path}
     )
     declared = {(path, status) for path, method in OPERATIONS for status in operation(path, method)["responses"]}
     assert given == {(path, status) for path, status in declared if status not in STATUSES_OF_THE_DOOR}
@@ -494,6 +527,15 @@ def test_a_named_filter_that_there_is_not_keeps_the_contract(client):
     response = client.get("/v1/filters/sobble")
     assert response.status_code == 404
     check_answer(response, "/v1/filters/{name}", "get")
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [each for each in OPERATIONS if "{name}" in each[0] and each[0] in PROTOCOL]
+)
+def test_a_model_that_there_is_not_keeps_the_contract(client, path, method):
+    response = client.open(path.format(name="letters", version=1), method=method)
+    assert response.status_code == 404
+    check_answer(response, path, method)
 
 
 UNCHANGING = [path for path, method in OPERATIONS if "304" in operation(path, method)["responses"]]
@@ -549,9 +591,9 @@ def test_another_method_is_a_problem_that_says_which_there_are(client, path, met
     wrong = "GET" if method == "post" else "POST"
     response = client.open(call_of(path, method), method=wrong)
     assert response.status_code == 405
-    assert response.mimetype == "application/problem+json"
     assert method.upper() in response.headers["Allow"]
-    check(response.json, SCHEMAS["Problem"])
+    assert response.mimetype == ("application/json" if path in PROTOCOL else "application/problem+json")
+    check(response.json, SCHEMAS["Refusal" if path in PROTOCOL else "Problem"])
 
 
 @pytest.mark.parametrize(

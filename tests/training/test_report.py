@@ -210,3 +210,19 @@ def test_a_report_of_another_model_is_not_served(tmp_path, part):
     path = write_report(folder, part[:20], "test", say=lambda _: None)
     path.write_text(path.read_text().replace(json.loads(path.read_text())["sha256"], "0" * 64))
     assert Network(folder).report is None
+
+
+def test_the_command_writes_the_report_and_says_where(tmp_path, monkeypatch, part):
+    from click.testing import CliRunner
+
+    from training import cli
+    from training.data import Mnist
+
+    random_network(tmp_path, "lecture", 0)
+    folder = tmp_path / "0" / "lecture" / "1"
+    monkeypatch.setattr(cli, "find_or_fetch_mnist", lambda _: tmp_path)
+    monkeypatch.setattr(cli, "load_mnist", lambda _: Mnist(part[:5], part[5:15], part[15:40]))
+    said = CliRunner().invoke(cli.main, ["report", str(folder), "--part", "validation"]).output
+    assert "conv1: 5 filters over 10 digits" in said
+    assert str(folder / "report.json") in said
+    assert json.loads((folder / "report.json").read_text())["data"]["part"] == "validation"
