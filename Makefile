@@ -7,7 +7,7 @@ ENGINE ?= docker
 BASE_IMAGE ?= python:3.13-slim
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test proof lint format train bench image browser settings lock clean
+.PHONY: help serve test proof lint format train bench image browser interop settings lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,10 @@ bench: .venv-test/ready  ## measure speed beside other libraries, on this machin
 image:  ## build the container (BASE_IMAGE=python:3.13-slim, ENGINE=docker)
 	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) -f deploy/Dockerfile -t filterscope .
 
+interop: .venv-triton/ready .venv-kserve/ready .venv-test/ready  ## run clients of Triton, KServe and MLServer against the service
+	.venv-triton/bin/python -m pytest --confcutdir=tests/interop tests/interop
+	.venv-kserve/bin/python -m pytest --confcutdir=tests/interop tests/interop
+
 browser:  ## install Debian's Chromium, for the tests of the page
 	apt-get update -q && apt-get install -y -q --no-install-recommends chromium
 
@@ -50,11 +54,16 @@ lock: .venv-test/ready  ## pin the run-time requirements again, with hashes
 		--no-header --no-emit-index-url --no-emit-find-links --output-file deploy/requirements.txt
 
 clean:  ## remove what the verbs made
-	rm -rf .venv .venv-test .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-test .venv-triton .venv-kserve .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .venv/ready: deploy/requirements.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r deploy/requirements.txt
+	touch $@
+
+.venv-triton/ready .venv-kserve/ready: .venv-%/ready: tests/interop/requirements-%.txt
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 .venv-test/ready: deploy/requirements.txt training/requirements.txt tests/requirements.txt

@@ -8,6 +8,7 @@ a plain WSGI application, which its test client can drive.
 """
 
 import asyncio
+import contextlib
 import io
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -32,6 +33,9 @@ Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 HEAVY_PATHS = frozenset({"/v1/apply-filters", "/v1/explain", "/v1/patches"})
 # An option that makes a quick call a heavy one: the cards of a whole layer take a second.
 HEAVY_OPTIONS = (b"card=",)
+
+# How long a refused body is read on, and thrown away, so that its sender gets to see the answer.
+LINGER_SECONDS = 1.0
 
 
 class Gone(Exception):
@@ -66,6 +70,7 @@ class Door:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_unread = False
         try:
             body = await self._read_body(scope, receive)
             status, headers, content = await self._answer(scope, body)
@@ -76,9 +81,12 @@ class Door:
             detail = f"the body must be complete within {seconds:g} seconds, it was not"
             status, headers, content = _write(problem(408, "Request Timeout", detail, path=scope["path"]), close=True)
         except ServiceError as error:
-            status, headers, content = _write(answer(error, scope["path"]), close=isinstance(error, TooLarge))
+            is_unread = isinstance(error, TooLarge)
+            status, headers, content = _write(answer(error, scope["path"]), close=is_unread)
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
+        if is_unread:
+            await _discard(receive)
 
     async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
         limit = self._settings.max_body_bytes
@@ -111,8 +119,12 @@ class Door:
             self._heavy_in_flight -= 1
 
     def _is_heavy(self, scope: Scope, body: bytes) -> bool:
-        is_asked_more = any(option in scope["query_string"] for option in HEAVY_OPTIONS)
-        return scope["path"] in HEAVY_PATHS or is_asked_more or len(body) > self._settings.quick_body_bytes
+        if scope["path"] in HEAVY_PATHS or len(body) > self._settings.quick_body_bytes:
+            return True
+        if any(option in scope["query_string"] for option in HEAVY_OPTIONS):
+            return True
+        # A small packed body may hold a large one.
+        return any(name == b"content-encoding" for name, _ in scope["headers"])
 
 
 def _write(response: Response, *, close: bool) -> Answer:
@@ -121,6 +133,14 @@ def _write(response: Response, *, close: bool) -> Answer:
     if close:
         headers.append((b"Connection", b"close"))
     return response.status_code, headers, response.get_data()
+
+
+async def _discard(receive: Receive) -> None:
+    """Read on for a while: a connection closed on bytes that are still coming takes the answer with it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+                pass
 
 
 async def _collect(receive: Receive, limit: int) -> bytes:

@@ -8,52 +8,22 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.drawing import draw, encode
+from tests.serving import COMMAND, ROOT, free_port, serving
 
-ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs a POSIX system")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
 def server():
     """A server of its own for this file: (port, process)."""
-    port = free_port()
-    environ = os.environ | {
-        "PORT": str(port),
-        "WORKERS": "1",
-        "FILTERSCOPE_BODY_TIMEOUT_SECONDS": "1.5",
-        "FILTERSCOPE_MAX_BODY_BYTES": "2000000",
-    }
-    command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environ)
-    wait_until_ready(port, process)
-    yield port, process
-    process.terminate()
-    process.wait(30)
-
-
-def wait_until_ready(port, process, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server stopped"
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("the server was not ready in time")
+    limits = {"FILTERSCOPE_BODY_TIMEOUT_SECONDS": "1.5", "FILTERSCOPE_MAX_BODY_BYTES": "2000000"}
+    with serving(environ=limits) as started:
+        yield started
 
 
 def post(port, body, path="/v1/classify", headers=None):
@@ -155,7 +125,7 @@ def test_sighup_reloads_and_keeps_answering(server):
 )
 def test_a_bad_setting_stops_the_start_and_is_named(variable, value, says):
     environ = os.environ | {"PORT": str(free_port()), "WORKERS": "1", variable: value}
-    command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
+    command = [sys.executable, "-m", "gunicorn", *COMMAND]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     assert says in done.stderr

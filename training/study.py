@@ -93,7 +93,7 @@ def ship_best(bench: Bench, name: str, models: Path) -> dict[str, Any]:
     tests = [row["test"] for row in seeds]
     notes = {
         "seeds": [{key: row[key] for key in ("seed", "validation", "test")} for row in seeds],
-        "test_mean_of_seeds": float(np.mean(tests)),
+        "test_mean_of_seeds": round(float(np.mean(tests)), 6),
         "test_worst_seed": min(tests),
     }
     folder = models / name / "1"

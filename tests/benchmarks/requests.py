@@ -12,7 +12,6 @@ import http.client
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -22,9 +21,8 @@ import numpy as np
 
 from service.core.digit import prepare
 from tests.drawing import draw, encode, npy
-from tests.test_server import free_port, wait_until_ready
+from tests.serving import ROOT, serving
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 ROUNDS = 5
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -73,19 +71,11 @@ def rows():
 
 
 @contextlib.contextmanager
-def serving(*command, **environ):
+def one_worker(*command, **environ):
     """Start a server; yields (port, pid of its worker)."""
-    port = free_port()
-    filled = [part.format(port=port) for part in command]
-    environment = os.environ | {"PORT": str(port), "WORKERS": "1", "LOG_LEVEL": "error"} | environ
-    process = subprocess.Popen([sys.executable, "-m", "gunicorn", *filled], cwd=ROOT, env=environment)
-    try:
-        wait_until_ready(port, process)
+    with serving(*command, environ={"LOG_LEVEL": "error"} | environ) as (port, process):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield port, int(children[0])
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def cpu_seconds(pid):
@@ -122,8 +112,8 @@ def main(count=1000):
     print(f"CPU microseconds per request, median of {ROUNDS} rounds of up to {count} requests, one worker")
     print(f"{'':26}{'Filterscope':>12}{'naive Flask':>12}{'ratio':>8}{'p50 ms':>8}")
     with (
-        serving("--config", "deploy/gunicorn.conf.py") as (port, pid),
-        serving(*naive, NAIVE_MODEL=model) as (naive_port, naive_pid),
+        one_worker() as (port, pid),
+        one_worker(*naive, NAIVE_MODEL=model) as (naive_port, naive_pid),
     ):
         for row in rows():
             per_round = max(5, int(count * row.share))

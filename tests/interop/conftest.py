@@ -7,19 +7,13 @@ The server is run by the project's own environment; SERVER_PYTHON names another 
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.drawing import draw
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.serving import ROOT, serving
 
 
 def server_python():
@@ -30,34 +24,10 @@ def server_python():
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory):
+def address():
     """host:port of a server with one worker, so that its statistics are those of all requests."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    command = [server_python(), "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
-    with log.open("wb") as out:
-        environ = os.environ | {"PORT": str(port), "WORKERS": "1"}
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=out, stderr=out)
-    try:
-        wait_until_ready(port, process, log)
+    with serving(python=server_python()) as (port, _):
         yield f"127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_until_ready(port, process, log, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/health/ready", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("the server was not ready in time")
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,7 @@
 """What the tests of the page share: a server of their own, a real Chromium, and a page that must not complain."""
 
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,35 +19,6 @@ expect.set_options(timeout=SLOW_MACHINE_MS)
 # Strokes in hundredths of the pad, as a hand would draw them.
 SEVEN = [[(24, 20), (45, 19), (74, 20), (64, 42), (54, 62), (46, 84)]]
 ONE = [[(50, 16), (50, 50), (50, 84)]]
-
-
-@contextmanager
-def serving():
-    """Start the service on a free port, and stop it; gives its address."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
-    environ = os.environ | {"PORT": str(port), "WORKERS": "1", "LOG_LEVEL": "warning"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environ)
-    try:
-        wait_until_ready(f"http://127.0.0.1:{port}", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_until_ready(origin, process, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server stopped"
-        try:
-            with urllib.request.urlopen(f"{origin}/readyz", timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    pytest.fail("the server was not ready in time")
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 import pytest
 
-from tests.web.browsing import Visit, chromium, serving
+from tests.serving import serving
+from tests.web.browsing import Visit, chromium
 
 
 @pytest.fixture(scope="module")
 def origin():
-    with serving() as address:
-        yield address
+    with serving() as (port, _):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
