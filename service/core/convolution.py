@@ -194,7 +194,7 @@ def check_pair(name: str, value: object, *, least: int) -> Pair:
 # --- the border ------------------------------------------------------------------------------------------------------
 
 
-_NUMPY_PAD_MODES = {
+NUMPY_PAD_MODES = {
     "zero": "constant",
     "constant": "constant",
     "replicate": "edge",
@@ -202,7 +202,7 @@ _NUMPY_PAD_MODES = {
     "symmetric": "symmetric",
     "circular": "wrap",
 }
-PAD_MODES = tuple(_NUMPY_PAD_MODES)
+PAD_MODES = tuple(NUMPY_PAD_MODES)
 
 
 def pad(image: ArrayLike, pads: Pads, mode: str = "zero", value: float = 0.0) -> NDArray[Any]:
@@ -225,7 +225,7 @@ def pad(image: ArrayLike, pads: Pads, mode: str = "zero", value: float = 0.0) ->
     widths = [(0, 0)] * (image.ndim - 2) + [(top, bottom), (left, right)]
     if mode == "constant":
         return np.pad(_as_floats(image), widths, constant_values=value)
-    return np.pad(image, widths, mode=_NUMPY_PAD_MODES[mode])  # type: ignore[call-overload, no-any-return]
+    return np.pad(image, widths, mode=NUMPY_PAD_MODES[mode])  # type: ignore[call-overload, no-any-return]
 
 
 # --- patches and correlation -----------------------------------------------------------------------------------------

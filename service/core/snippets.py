@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.colour import LUMA
-from service.core.convolution import Pads, Pair, activation
+from service.core.convolution import NUMPY_PAD_MODES, Pads, Pair, activation
 
 LIBRARIES = ("numpy", "torch")
 # A picture of at most this many numbers is written into the snippet.
@@ -143,14 +143,7 @@ def pool(maps, reduce, size, stride):
     return reduce(windows[..., :: stride[0], :: stride[1], :, :])
 ''',
     }
-    modes: ClassVar[dict[str, str]] = {
-        "zero": "constant",
-        "constant": "constant",
-        "replicate": "edge",
-        "mirror": "reflect",
-        "symmetric": "symmetric",
-        "circular": "wrap",
-    }
+    modes: ClassVar[dict[str, str]] = NUMPY_PAD_MODES
     activations: ClassVar[dict[str, str]] = {
         "relu": "np.maximum(x, 0)",
         "leaky_relu": "np.where(x >= 0, x, {0} * x)",
