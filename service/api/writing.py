@@ -15,6 +15,7 @@ import orjson
 from flask import Request, Response
 from numpy.lib import format as npy
 
+from service.api.application import Json
 from service.core.digit import PreparedDigit
 from service.core.errors import InvalidOption, NotAcceptable, TooLarge
 from service.network.sessions import Network, Verdicts
@@ -51,11 +52,11 @@ def choose_format(request: Request, asked: str | None, available: Sequence[str])
     return offered[best]
 
 
-def json(members: Any) -> Response:
+def json(members: Any) -> Json:
     """Write JSON; NumPy arrays become nested numbers, float32 with the fewest digits that read back the same."""
     with Stage("encode"):
         text = orjson.dumps(members, _in_row_order, orjson.OPT_SERIALIZE_NUMPY)
-    return Response(text, headers=HEADERS, content_type="application/json")
+    return Json(text)
 
 
 def _in_row_order(value: Any) -> Any:
