@@ -85,7 +85,7 @@ def decode(data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, keep_alpha
 
 
 # Signature, header chunk and the head of the chunk after it, of the plainest PNG there is.
-_PNG_HEAD = struct.Struct(">8s I4s II BBBBB I I4s")
+_PNG_HEAD = struct.Struct(">8s 8s II BBBBB I I4s")
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _PLAIN_MODES = {0: ("L", 1), 2: ("RGB", 3)}  # by colour type
@@ -100,8 +100,8 @@ def _plain_png(data: bytes, max_pixels: int) -> np.ndarray | None:
     """
     if not data.startswith(_PNG_SIGNATURE) or len(data) < _PNG_HEAD.size or not data.endswith(_PNG_END):
         return None
-    _, _, header, width, height, depth, colour, *ways, check, length, kind = _PNG_HEAD.unpack_from(data)
-    is_plain = header == b"IHDR" and kind == b"IDAT" and depth == 8 and colour in _PLAIN_MODES and not any(ways)
+    _, header, width, height, depth, colour, *ways, check, length, kind = _PNG_HEAD.unpack_from(data)
+    is_plain = header == b"\0\0\0\rIHDR" and kind == b"IDAT" and depth == 8 and colour in _PLAIN_MODES and not any(ways)
     if not is_plain or length != len(data) - 57 or zlib.crc32(data[12:29]) != check:
         return None
     if not 0 < width * height <= max_pixels:

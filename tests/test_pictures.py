@@ -52,7 +52,7 @@ def test_a_plain_png_is_decoded_as_pillow_decodes_it(seed, monkeypatch):
 @pytest.mark.parametrize("seed", range(300))
 def test_a_damaged_png_has_the_same_outcome_either_way(seed, monkeypatch):
     random = np.random.default_rng(seed)
-    data = bytearray(png(draw(int(random.integers(10)))))
+    data = bytearray(png(draw(int(random.choice([1, 2, 3, 4, 7])))))
     for _ in range(random.integers(1, 4)):
         data[random.integers(8, len(data))] = random.integers(256)
     if seed % 4 == 0:
@@ -61,7 +61,7 @@ def test_a_damaged_png_has_the_same_outcome_either_way(seed, monkeypatch):
 
 
 def test_what_is_more_than_plain_goes_the_long_way():
-    grey = draw(5)
+    grey = draw(4, 28)
     palette, bits = Image.fromarray(grey).convert("P"), Image.fromarray(grey > 99)
     transparent = np.dstack([grey, grey, grey, grey])
     out = io.BytesIO()
