@@ -36,8 +36,12 @@ train: .venv-test/ready  ## train the digits network again (MNIST is looked for,
 bench: .venv-test/ready  ## measure speed beside other libraries, on this machine
 	.venv-test/bin/python -m tests.benchmarks
 
+# Only Docker's format of images has health checks; buildah and podman must be asked for it.
+image: export BUILDAH_FORMAT = docker
 image:  ## build the container (BASE_IMAGE=python:3.13-slim, ENGINE=docker)
-	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) -f deploy/Dockerfile -t filterscope .
+	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) -f deploy/Dockerfile -t filterscope \
+		--build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' service/__init__.py) \
+		--build-arg REVISION=$$(git rev-parse --verify --quiet HEAD) .
 
 interop: .venv-triton/ready .venv-kserve/ready .venv-test/ready  ## run clients of Triton, KServe and MLServer against the service
 	.venv-triton/bin/python -m pytest --confcutdir=tests/interop tests/interop
