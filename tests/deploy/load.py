@@ -4,12 +4,13 @@ Clients that post digits and count what comes back; a program of its own, so tha
     python -m tests.deploy.load http://127.0.0.1:8080 --clients 6 --seconds 5
 
 Prints one JSON object: answered (requests answered right), failed (how, and how often), slowest (seconds). It stops by
-itself.
+itself, or earlier at SIGTERM, when every request that has been sent is answered.
 """
 
 import argparse
 import http.client
 import json
+import signal
 import threading
 import time
 from collections import Counter
@@ -34,8 +35,8 @@ class Client:
         self._count = number
         self.answered, self.failed, self.slowest = 0, Counter(), 0.0
 
-    def run(self, until):
-        while time.monotonic() < until:
+    def run(self, until, stop):
+        while time.monotonic() < until and not stop.is_set():
             began = time.monotonic()
             trouble = self._ask()
             self.slowest = max(self.slowest, time.monotonic() - began)
@@ -68,9 +69,10 @@ class Client:
 
 def load(url, clients, seconds):
     """Let so many clients ask for so long; what the module prints, as a dictionary."""
-    until = time.monotonic() + seconds
+    until, stop = time.monotonic() + seconds, threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     people = [Client(url, number) for number in range(clients)]
-    threads = [threading.Thread(target=person.run, args=(until,)) for person in people]
+    threads = [threading.Thread(target=person.run, args=(until, stop)) for person in people]
     for thread in threads:
         thread.start()
     for thread in threads:
