@@ -58,6 +58,9 @@ class Host:
     def start_service(self):
         """Start the service, with one worker, and wait until it is ready."""
         environ = {"HOST": self.address, "PORT": str(SERVICE_PORT), "WORKERS": "1", "LOG_LEVEL": "warning"}
+        # All hosts, their clients and instances that start share the CPUs of this machine, so a wait tells nothing of
+        # a host: none is to answer that it is full.
+        environ["FILTERSCOPE_MAX_WAIT_SECONDS"] = "60"
         # A session of its own, so that the master and its worker can be killed at one blow.
         self.process = self.popen(
             sys.executable, "-m", "gunicorn", *COMMAND, env=os.environ | environ, start_new_session=True

@@ -313,8 +313,10 @@ def test_it_is_nginx_that_closes_an_idle_connection():
     assert seconds(towards_service) < gunicorn()["keepalive"]
 
 
-def test_nginx_gives_a_body_as_long_as_the_service_does():
+def test_nginx_gives_a_head_and_a_body_as_long_as_the_service_does():
+    ((head,),) = directives("nginx.conf", "client_header_timeout")
     ((body,),) = directives("nginx.conf", "client_body_timeout")
+    assert seconds(head) == Settings().head_timeout_seconds
     assert seconds(body) == Settings().body_timeout_seconds
 
 
@@ -356,12 +358,11 @@ def test_nginx_says_the_limits_that_it_has():
 def memory_needed(environment, workers):
     """
     Bytes that the largest requests which can come together may need: every heavy thread makes the largest answer, as
-    an array and as a file, and every place in the queue holds the largest body.
+    an array and as a file, and as many bytes of bodies are held as may be.
     """
     settings = Settings.from_environ(environment)
     heavy = settings.heavy_threads * (HEAVY_BYTES + 2 * settings.max_answer_bytes)
-    bodies = (settings.heavy_threads + settings.heavy_waiting) * settings.max_body_bytes
-    return workers * (WORKER_BYTES + heavy + bodies)
+    return workers * (WORKER_BYTES + heavy + settings.max_held_bytes)
 
 
 def test_the_largest_requests_fit_into_the_memory():
