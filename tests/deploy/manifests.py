@@ -5,6 +5,7 @@ import re
 
 import yaml
 
+from service.settings import Settings
 from tests.serving import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -16,6 +17,8 @@ BASE, MONITORING, KSERVE = (
 KUSTOMIZATIONS = (BASE, MONITORING, KSERVE)
 # Kinds that Kubernetes itself does not know.
 CUSTOM = {"ServiceMonitor", "PrometheusRule", "ServingRuntime", "InferenceService", "Kustomization"}
+# What a worker needs before any request, and what a heavy call needs besides its answers; measured, rounded up.
+WORKER_BYTES, HEAVY_BYTES = 120 * 2**20, 64 * 2**20
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "K": 10**3, "M": 10**6, "G": 10**9}
 
 
@@ -105,3 +108,13 @@ def strings(value):
     elif isinstance(value, list):
         for inner in value:
             yield from strings(inner)
+
+
+def memory_needed(environment, workers):
+    """
+    Bytes that the largest requests which can come together may need: every heavy thread makes the largest answer, as
+    an array and as a file, and as many bytes of bodies are held as may be.
+    """
+    settings = Settings.from_environ(environment)
+    heavy = settings.heavy_threads * (HEAVY_BYTES + 2 * settings.max_answer_bytes)
+    return workers * (WORKER_BYTES + heavy + settings.max_held_bytes)

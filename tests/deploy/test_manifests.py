@@ -26,6 +26,7 @@ from tests.deploy.manifests import (
     gunicorn,
     gunicorn_variables,
     image_environment,
+    memory_needed,
     plain_environment,
     read,
     resources,
@@ -37,8 +38,6 @@ from tests.serving import ROOT
 # From the oldest with preStop.sleep on by default to the newest whose schema is here.
 VERSIONS = ("1.30", "1.34", "1.37")
 NATIVE = [(folder, kind) for folder in KUSTOMIZATIONS for kind in resources(folder) if kind not in CUSTOM]
-# What a worker needs before any request, and what a heavy call needs besides its answers; measured, rounded up.
-WORKER_BYTES, HEAVY_BYTES = 120 * 2**20, 64 * 2**20
 
 
 def tool(name):
@@ -353,16 +352,6 @@ def test_nginx_says_the_limits_that_it_has():
     ((answer,),) = directives("service.conf", "proxy_read_timeout")
     assert f"an address may have {connections} requests in flight" in text
     assert f"did not answer within {seconds(answer)} seconds" in text
-
-
-def memory_needed(environment, workers):
-    """
-    Bytes that the largest requests which can come together may need: every heavy thread makes the largest answer, as
-    an array and as a file, and as many bytes of bodies are held as may be.
-    """
-    settings = Settings.from_environ(environment)
-    heavy = settings.heavy_threads * (HEAVY_BYTES + 2 * settings.max_answer_bytes)
-    return workers * (WORKER_BYTES + heavy + settings.max_held_bytes)
 
 
 def test_the_largest_requests_fit_into_the_memory():
