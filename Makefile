@@ -45,7 +45,7 @@ image:  ## build the container (BASE_IMAGE=python:3.13-slim, ENGINE=docker)
 		--build-arg REVISION=$$(git rev-parse --verify --quiet HEAD) .
 
 manifests: .venv-test/ready $(RULES)  ## write the operator's rules from the alerts again, and check every deployment file
-	.venv-test/bin/python -m pytest tests/deploy/test_manifests.py
+	.venv-test/bin/python -m pytest tests/deploy/test_manifests.py tests/deploy/test_guide.py
 
 # A PrometheusRule is the alerts with a head; kustomize cannot wrap a file.
 $(RULES): deploy/prometheus/alerts.yaml
