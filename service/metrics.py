@@ -22,6 +22,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from prometheus_client import Histogram
     from prometheus_client.metrics_core import Metric
@@ -172,8 +174,9 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer; route: the rule that matched, "" for none."""
-        distribution = self._requests.get((method, route, status))
-        if distribution is None:
+        try:
+            distribution = self._requests[method, route, status]
+        except KeyError:
             distribution = self._new_request(method, route, status)
         distribution.counts[bisect_left(REQUEST_SECONDS, seconds)] += 1
         distribution.total += seconds
@@ -188,16 +191,18 @@ class Metrics:
 
     def stage(self, name: str, seconds: float) -> None:
         """Count the time of one stage of a request."""
-        distribution = self._stages.get(name)
-        if distribution is None:
+        try:
+            distribution = self._stages[name]
+        except KeyError:
             distribution = self._stages.setdefault(_bounded(name, self._stages), _Distribution(STAGE_SECONDS))
         distribution.counts[bisect_left(STAGE_SECONDS, seconds)] += 1
         distribution.total += seconds
 
-    def verdicts(self, model: str, digits: Sequence[int], novelty: Iterable[float] | None) -> None:
+    def verdicts(self, model: str, digits: Sequence[int], novelty: Iterable[float] | np.ndarray | None) -> None:
         """Count what a network said of the pictures of one request; novelty: of each, where the network tells it."""
-        counts = self._digits.get(model)
-        if counts is None:
+        try:
+            counts = self._digits[model]
+        except KeyError:
             model = _bounded(model, self._digits)
             counts = self._digits.setdefault(model, [0] * 10)
             self._batches.setdefault(model, _Distribution(BATCH_SIZES))
@@ -206,9 +211,11 @@ class Metrics:
             counts[digit] += 1
         self._batches[model].add(len(digits))
         if novelty is not None:
-            add = self._novelties[model].add
-            for number in novelty:
-                add(float(number))  # a sum of float32 would lose what is added to it
+            novelties = self._novelties[model]
+            # A sum of float32 would lose what is added to it; Python's own numbers are also the faster ones here.
+            for number in novelty.tolist() if isinstance(novelty, np.ndarray) else novelty:
+                novelties.counts[bisect_left(NOVELTIES, number)] += 1
+                novelties.total += number
 
     def shed(self, reason: str) -> None:
         """Count a request that was refused for want of room."""
