@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from service import snapshot
+from service import logs, metrics, snapshot
 from service.settings import BadSetting, Settings
 
 
@@ -41,8 +41,9 @@ graceful_timeout = 30
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # not a predictable file, a folder
 # Nothing listens but the service.
 control_socket_disable = True
-loglevel = os.environ.get("LOG_LEVEL") or "info"
-errorlog = "-"
+logconfig_dict = logs.logconfig(
+    os.environ.get("LOG_LEVEL") or "info", os.environ.get("FILTERSCOPE_LOG_FORMAT") or "text"
+)
 
 
 def start() -> None:
@@ -53,7 +54,18 @@ def start() -> None:
 
 
 def on_starting(server: Any) -> None:
-    """Read what the workers will start from, and let SIGHUP reload only what they can."""
+    """Read what the workers will start from, let SIGHUP reload only what they can, and make room for their counts."""
+    metrics.prepare_folder()
     with suppress(BadSetting):  # the first worker names it
         snapshot.keep(Settings.from_environ(os.environ))
     server.reload = snapshot.guarded(server.reload, start, server.log)
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Keep what a worker has counted, not what it had in flight."""
+    metrics.forget(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the counts."""
+    metrics.remove_folder()

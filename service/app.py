@@ -27,17 +27,23 @@ from service.api import (
     what_if,
 )
 from service.api.application import Service
+from service.cors import BadOrigin, Cors
 from service.door import Door
+from service.keys import BadKeys, Keys
+from service.metrics import Metrics
 from service.network.files import read_folders
 from service.network.sessions import Library, Network
-from service.settings import Settings
+from service.settings import BadSetting, Settings
 
 
-def create_app(settings: Settings | None = None, library: Library | None = None) -> Service:
+def create_app(
+    settings: Settings | None = None, library: Library | None = None, metrics: Metrics | None = None
+) -> Service:
     """
     Make the WSGI application.
 
     settings: read from the environment unless given; library: loaded from `settings.models` unless given
+    metrics: what /metrics shows; of this process alone unless given
     raises: BadSetting or BadModel, with one line that names the culprit
     """
     settings = settings or Settings.from_environ(os.environ)
@@ -58,7 +64,7 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
     app.register_blueprint(models.blueprint(library))
     app.register_blueprint(report.blueprint(library, settings))
     app.register_blueprint(inference.blueprint(library, settings))
-    app.register_blueprint(operations.blueprint(library, settings))
+    app.register_blueprint(operations.blueprint(library, settings, metrics or Metrics([], 0)))
     app.register_blueprint(web.blueprint())
     return app
 
@@ -74,11 +80,27 @@ def open_library(settings: Settings) -> Library:
 def create_door(settings: Settings | None = None) -> Door:
     """Make the door that gunicorn's worker opens (service/server.py)."""
     settings = settings or Settings.from_environ(os.environ)
-    app = create_app(settings)
+    library = open_library(settings)
+    metrics = Metrics([(network.name, network.version, network.sha256) for network in library.networks], 0)
+    app = create_app(settings, library, metrics)
     # What start-up made stays until the end: the collector need not walk through it again and again.
     gc.collect()
     gc.freeze()
-    return Door(app, settings)
+    return Door(app, settings, metrics, _read_keys(settings), _read_origins(settings))
+
+
+def _read_keys(settings: Settings) -> Keys | None:
+    try:
+        return Keys.open(settings.keys_file) if settings.keys_file else None
+    except BadKeys as error:
+        raise BadSetting(f"FILTERSCOPE_KEYS_FILE: {error}") from None
+
+
+def _read_origins(settings: Settings) -> Cors:
+    try:
+        return Cors.parse(settings.cors_origins)
+    except BadOrigin as error:
+        raise BadSetting(f"FILTERSCOPE_CORS_ORIGINS: {error}") from None
 
 
 def warm_up(library: Library) -> None:

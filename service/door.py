@@ -1,10 +1,10 @@
 """
 The door: between the server (server.py) and Flask.
 
-It refuses by the head what need not be read, picks the lane, and turns Flask's answer into bytes. A quick call runs at
-once on the event loop, a heavy one in a small bounded pool of threads, so that it holds up no probe and no quick call.
-What there is no room for is answered 503 at once. Flask itself stays a plain WSGI application, which its test client
-can drive.
+It refuses by the head what need not be read, picks the lane, turns Flask's answer into bytes, and counts it. A quick
+call runs at once on the event loop, a heavy one in a small bounded pool of threads, so that it holds up no probe and no
+quick call. What there is no room for is answered 503 at once. Flask itself stays a plain WSGI application, which its
+test client can drive.
 """
 
 import io
@@ -12,18 +12,24 @@ import logging
 import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from time import thread_time
+from time import perf_counter, thread_time
 from typing import Any
 
 from service.api.application import JSON_HEADERS, Json, Reply, Service
 from service.api.errors import answer as refusal_of
 from service.api.errors import problem
 from service.api.reading import BODY
-from service.core.errors import Busy, ServiceError, TooLarge
+from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
+from service.cors import Cors
+from service.keys import Keys
+from service.logs import ACCESS, access_line, request_id, trace_of
+from service.metrics import Metrics
 from service.record import Record, current
 from service.server import Answer, Connection, Request, Server
 from service.settings import Settings
+from service.tracing import Tracing, is_configured
 
+access = logging.getLogger(ACCESS)
 log = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
@@ -39,12 +45,27 @@ TITLES = {400: "Bad Request", 408: "Request Timeout", 417: "Expectation Failed",
 
 
 class Door:
-    """What the server hands requests to: a Flask application behind limits."""
+    """
+    What the server hands requests to: a Flask application behind limits.
 
-    def __init__(self, app: Service, settings: Settings) -> None:
+    metrics: where requests are counted; keys: who may call, None for everyone; cors: which pages may
+    """
+
+    def __init__(
+        self,
+        app: Service,
+        settings: Settings,
+        metrics: Metrics | None = None,
+        keys: Keys | None = None,
+        cors: Cors | None = None,
+    ) -> None:
         self.settings = settings
         self.max_body_bytes = settings.max_body_bytes
         self._app = app
+        self._metrics = metrics or Metrics([], 0)
+        self._keys = keys
+        self._cors = cors or Cors([])
+        self._tracing: Tracing | None = None
         self._threads = ThreadPoolExecutor(
             settings.heavy_threads, thread_name_prefix="heavy", initializer=app.enter_thread
         )
@@ -62,32 +83,53 @@ class Door:
     def open(self, server: Server) -> None:
         """Begin: `server` will hand on requests from now on."""
         self._server = server
+        self._metrics.limit = server.max_connections
         self._app.enter_thread()
+        if is_configured():
+            self._tracing = Tracing()
 
     def tick(self) -> None:
         """Once a second."""
+        self._metrics.in_flight = self._server.busy
+        self._metrics.fold()
+        if self._keys is not None:
+            self._keys.refresh()
 
     def close(self) -> None:
         """End: no request will come any more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._metrics.in_flight = 0
+        self._metrics.fold()
+        if self._tracing is not None:
+            self._tracing.close()
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
     def admit(self, request: Request) -> Answer | None:
         """Refuse by the head alone, before a body is read."""
         if request.size is not None and request.size > self.max_body_bytes:
-            error = TooLarge(f"a request body may have {self.max_body_bytes} bytes, this has {request.size}")
-            return self._refusal(request, error)
+            detail = f"a request body may have {self.max_body_bytes} bytes, this has {request.size}"
+            return self._refusal(request, TooLarge(detail))
+        # A page asks with OPTIONS whether it may call, and browsers send no key with that.
+        if self._keys is not None and request.method != "OPTIONS":
+            path = request.split()[0].decode("latin-1")
+            if not self._keys.is_open(path) and not self._keys.allows(request.header(b"authorization")):
+                detail = "a key is wanted, as in the header Authorization: Bearer <key>"
+                return self._refusal(request, Unauthorized(detail))
         return None
 
     def refuse(self, request: Request | None, status: int, detail: str) -> Answer:
         """Answer what the protocol or its times do not allow, in the words of the path it was sent to."""
-        path = "/" if request is None else request.split()[0].decode("latin-1")
+        if request is None:
+            request = Request("", b"/", [], "1.1")
         if status == 413:
-            return _answer(refusal_of(TooLarge(detail), path))
+            return self._refusal(request, TooLarge(detail))
         if status == 503:
-            return _answer(refusal_of(Busy(detail), path))
-        return _answer(problem(status, TITLES[status], detail, path=path))
+            return self._refusal(request, Busy(detail), "bodies")
+        path = request.split()[0].decode("latin-1")
+        return self._finished(
+            request, self._record(request, path), _answer(problem(status, TITLES[status], detail, path=path))
+        )
 
     def hold(self, count: int) -> bool:
         """Make room for the bytes of a body, or give it back."""
@@ -102,26 +144,29 @@ class Door:
         if self._is_heavy(request, path, query):
             self._respond_later(request, path, query, connection)
         elif path not in PROBES and self._is_late():
-            connection.answer(self._refusal(request, Busy("more requests than can be answered in time are waiting")))
+            error = Busy("more requests than can be answered in time are waiting")
+            connection.answer(self._refusal(request, error, "late"))
         else:
-            connection.answer(self._run(request, path, query))
+            record = self._record(request, path.decode("latin-1"))
+            connection.answer(self._finished(request, record, self._run(request, record, query)))
 
     def _respond_later(self, request: Request, path: bytes, query: bytes, connection: Connection) -> None:
         if self._heavy_in_flight >= self.settings.heavy_threads + self.settings.heavy_waiting:
             error = Busy("as many heavy calls as there is room for are being worked on")
-            connection.answer(self._refusal(request, error))
+            connection.answer(self._refusal(request, error, "heavy"))
             return
         if self._server.unsent_bytes > self.settings.max_held_bytes:
             error = Busy("as many bytes of answers as there is room for wait for their readers")
-            connection.answer(self._refusal(request, error))
+            connection.answer(self._refusal(request, error, "answers"))
             return
         self._heavy_in_flight += 1
         loop = self._server.loop
-        future = self._threads.submit(self._run, request, path, query)
+        record = self._record(request, path.decode("latin-1"))
+        future = self._threads.submit(self._run, request, record, query)
 
         def done() -> None:
             self._heavy_in_flight -= 1
-            connection.answer(future.result())
+            connection.answer(self._finished(request, record, future.result()))
 
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(done))
 
@@ -151,19 +196,65 @@ class Door:
     def _end_turn(self) -> None:
         self._turn_began = None
 
-    def _run(self, request: Request, path: bytes, query: bytes) -> Answer:
-        record = Record("", None, request.method, path.decode("latin-1"), request.started)
+    def _record(self, request: Request, path: str) -> Record:
+        given = trace = None
+        for name, value in request.headers:
+            length = len(name)
+            if length == 12 and name.lower() == b"x-request-id":
+                given = value
+            elif length == 11 and name.lower() == b"traceparent":
+                trace = trace_of(value)
+        return Record(request_id(given), trace, request.method, path, request.started)
+
+    def _run(self, request: Request, record: Record, query: bytes) -> Answer:
+        """Have Flask answer; on whatever thread."""
         current.set(record)
         try:
-            response, record.route = self._app.respond(_environ(request, path, query))
-            return _answer(response)
+            if self._cors and request.method == "OPTIONS" and (allowed := self._preflight(request)):
+                return allowed
+            reply, record.route = self._app.respond(_environ(request, record.path, query))
+            return _answer(reply)
         except Exception:  # whatever it was, the connection must be answered
             log.exception("%s %s failed", request.method, record.path)
             detail = "the service failed on this request; the fault is ours and has been logged"
             return _answer(problem(500, "Internal error", detail, path=record.path))
 
-    def _refusal(self, request: Request, error: ServiceError) -> Answer:
-        return _answer(refusal_of(error, request.split()[0].decode("latin-1")))
+    def _preflight(self, request: Request) -> Answer | None:
+        origin, method = request.header(b"origin"), request.header(b"access-control-request-method")
+        if origin is None or method is None:
+            return None
+        lines = self._cors.preflight(origin, method, request.header(b"access-control-request-headers"))
+        if lines is None:
+            return None
+        return Answer(204, "".join(f"{name}: {value}\r\n" for name, value in lines).encode(), ())
+
+    def _refusal(self, request: Request, error: ServiceError, shed: str = "") -> Answer:
+        if shed:
+            self._metrics.shed(shed)
+        path = request.split()[0].decode("latin-1")
+        return self._finished(request, self._record(request, path), _answer(refusal_of(error, path)))
+
+    def _finished(self, request: Request, record: Record, answer: Answer) -> Answer:
+        """Add what every answer says of its request, and count it; on the event loop."""
+        seconds = perf_counter() - record.started
+        record.status = answer.status
+        metrics = self._metrics
+        metrics.answered(record.method, record.route, answer.status, seconds)
+        lines = f"X-Request-ID: {record.id}\r\n"
+        if record.stages:
+            lines += f"Server-Timing: {record.timing()}\r\n"
+            for name, _, took in record.stages:
+                metrics.stage(name, took)
+        for verdicts in record.verdicts:
+            metrics.verdicts(*verdicts)
+        head = answer.head + lines.encode("latin-1")
+        if self._cors and answer.status != 204:
+            head += self._cors.headers(request.header(b"origin"))
+        if self.settings.access_log:
+            access.info(access_line(record, seconds, sum(map(len, answer.body)), request.client))
+        if self._tracing is not None:
+            self._tracing.export(record, seconds)
+        return Answer(answer.status, head, answer.body)
 
 
 # The WSGI name of a header (PEP 3333), None for one that is not passed on. A name with an underscore could pass for
@@ -183,13 +274,13 @@ def _wsgi_name(name: bytes) -> str | None:
     return wsgi
 
 
-def _environ(request: Request, path: bytes, query: bytes) -> Environ:
+def _environ(request: Request, path: str, query: bytes) -> Environ:
     """The WSGI form (PEP 3333) of a request."""
     body = request.body
     environ: Environ = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": path.decode("latin-1"),
+        "PATH_INFO": path,
         "QUERY_STRING": query.decode("latin-1"),
         "SERVER_NAME": "",
         "SERVER_PORT": "0",

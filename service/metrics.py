@@ -91,7 +91,7 @@ class Metrics:
     """
     The numbers of one process.
 
-    in_flight: requests that are being answered now; whoever answers them adjusts it
+    in_flight, limit: requests that are being answered now, and that may be; whoever answers them says so
     """
 
     content_type: str
@@ -103,7 +103,7 @@ class Metrics:
         models: (name, version, SHA-256 of the file) of each network; limit: requests that may be in flight
         """
         self.in_flight = 0
-        self._limit = limit
+        self.limit = limit
         self._requests: dict[tuple[str, str, int], _Distribution] = {}
         self._routes: set[str] = set()
         self._stages: dict[str, _Distribution] = {}
@@ -245,7 +245,7 @@ class Metrics:
                 self._shed[reason] = 0
         self._fold_digits()
         self._in_flight.set(self.in_flight)
-        self._limit_in_flight.set(self._limit)
+        self._limit_in_flight.set(self.limit)
 
     def _fold_digits(self) -> None:
         for model, counts in self._digits.items():

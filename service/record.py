@@ -17,14 +17,17 @@ class Record:
     """
     One request.
 
-    id: echoed as X-Request-ID; trace: (trace id, span id of the caller) or None; route: the matched rule, "" for none
+    id: echoed as X-Request-ID; trace: (trace id, span id of the caller, flags) or None
+    route: the matched rule, "" for none
     started: of time.perf_counter(), in seconds; stages: (name, started, seconds) in the order of their ends
     verdicts: (model, digits, novelty or None) of each run of a network that was asked for verdicts
     """
 
     __slots__ = ("id", "method", "path", "route", "stages", "started", "status", "trace", "verdicts")
 
-    def __init__(self, request_id: str, trace: tuple[str, str] | None, method: str, path: str, started: float) -> None:
+    def __init__(
+        self, request_id: str, trace: tuple[str, str, int] | None, method: str, path: str, started: float
+    ) -> None:
         self.id = request_id
         self.trace = trace
         self.method = method

@@ -431,7 +431,7 @@ class Server:
         self.now = loop.time()
         self.date = b""
         self._times = times
-        self._max_connections = max_connections
+        self.max_connections = max_connections
         self._listeners: list[socket.socket] = []
         self._ssl: ssl.SSLContext | None = None
         self._arriving: set[asyncio.Task[Any]] = set()
@@ -447,7 +447,7 @@ class Server:
 
     def _accept(self, listener: socket.socket) -> None:
         # One connection a turn, not all there are: so that workers which wake together share them.
-        if len(self.connections) + len(self._arriving) >= self._max_connections:
+        if len(self.connections) + len(self._arriving) >= self.max_connections:
             self.loop.remove_reader(listener.fileno())
             self.loop.call_later(0.05, self._listen_again, listener)
             return
@@ -485,6 +485,11 @@ class Server:
         self.date = f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
         for connection in list(self.connections):
             connection.check(self.now, self._times)
+
+    @property
+    def busy(self) -> int:
+        """How many connections have a request on its way in, in work, or an answer on its way out."""
+        return sum(not connection.is_idle for connection in self.connections)
 
     @property
     def unsent_bytes(self) -> int:

@@ -96,7 +96,9 @@ def problem(
 def _send(body: dict[str, object], status: int, media_type: str) -> Response:
     # A message may quote what came, and that may hold characters that UTF-8 has no form for.
     text = orjson.dumps(_encodable(body))
-    return Response(text, status, mimetype=media_type, headers={"Cache-Control": "no-store"})
+    return Response(
+        text, status, mimetype=media_type, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    )
 
 
 def _encodable(value: object) -> object:

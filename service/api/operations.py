@@ -16,6 +16,7 @@ from service.api.caching import revalidated
 from service.api.errors import PROBLEMS, slug
 from service.api.options import NoOptions
 from service.api.reading import read_options
+from service.metrics import Metrics
 from service.network.sessions import Library
 from service.settings import Settings
 
@@ -27,7 +28,7 @@ DOCS_POLICY = (
 DOCS_HEADERS = {"Content-Security-Policy": DOCS_POLICY, "X-Content-Type-Options": "nosniff"}
 
 
-def blueprint(library: Library, settings: Settings) -> Blueprint:
+def blueprint(library: Library, settings: Settings, metrics: Metrics) -> Blueprint:
     """The routes of this noun, given what they work with."""
     routes = Blueprint("operations", __name__)
 
@@ -42,6 +43,11 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         ready = [{"name": network.name, "version": network.version} for network in library.networks]
         return writing.json({"status": "ready", "models": ready})
 
+    @routes.get("/metrics")
+    def numbers() -> Reply:
+        """Show what has been counted, of all processes, in Prometheus' text form."""
+        return Response(metrics.page(), content_type=metrics.content_type, headers=writing.HEADERS)
+
     @routes.get("/v1/limits")
     def limits() -> Reply:
         """List every limit on a request."""
@@ -52,6 +58,13 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     def openapi() -> Reply:
         """Give the contract as OpenAPI 3.1."""
         return revalidated(Response(contract_json(), mimetype="application/json", headers=writing.HEADERS))
+
+    _add_pages(routes)
+    return routes
+
+
+def _add_pages(routes: Blueprint) -> None:
+    """The pages that document the service."""
 
     @routes.get("/docs")
     def docs() -> Reply:
@@ -71,8 +84,6 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         if asset == "":
             return redirect("/docs")
         return send_from_directory(str(files("flask_swagger_ui") / "dist"), asset, max_age=86400)
-
-    return routes
 
 
 @cache
