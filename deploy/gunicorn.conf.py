@@ -1,5 +1,5 @@
 """
-gunicorn's settings: one asgi worker per CPU, each with its own onnxruntime sessions.
+gunicorn's settings: one worker per CPU, each with its own onnxruntime sessions.
 
     gunicorn --config deploy/gunicorn.conf.py
 
@@ -21,19 +21,15 @@ def available_cpus() -> int:
 
 
 wsgi_app = "service.app:create_door()"
-worker_class = "asgi"
+worker_class = "service.server.DoorWorker"
 workers = int(os.environ.get("WORKERS") or available_cpus())
 bind = [f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"]
 
 # Sessions must be made after the fork: onnxruntime does not survive one.
 preload_app = False
-asgi_lifespan = "on"
-# The parser in C (gunicorn_h1c) keeps at most 64 KiB of a request that arrives before the last one is put away, and
-# the connection is then closed on it: a client that posts large pictures one after another loses some.
-http_parser = "python"
 # Longer than a load balancer keeps its idle connections, so that it is the balancer that closes them.
 keepalive = 75
-# A worker that does not beat for this long is replaced; the same time bounds a stalled body within gunicorn.
+# A worker that does not beat for this long is replaced.
 timeout = 60
 graceful_timeout = 30
 # Heartbeats in memory where the system has it: a slow disk must not look like a stuck worker.

@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-from flask import Flask
 
 from service.api import (
     classify,
@@ -32,7 +31,7 @@ from service.network.sessions import Library
 from service.settings import Settings
 
 
-def create_app(settings: Settings | None = None, library: Library | None = None) -> Flask:
+def create_app(settings: Settings | None = None, library: Library | None = None) -> Service:
     """
     Make the WSGI application.
 
@@ -63,7 +62,7 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
 
 
 def create_door(settings: Settings | None = None) -> Door:
-    """Make the ASGI application that gunicorn runs."""
+    """Make the door that gunicorn's worker opens (service/server.py)."""
     settings = settings or Settings.from_environ(os.environ)
     app = create_app(settings)
     # What start-up made stays until the end: the collector need not walk through it again and again.

@@ -1,177 +1,200 @@
 """
-The door: gunicorn's asgi worker in front, Flask behind.
+The door: between the server (server.py) and Flask.
 
-It counts a body while it arrives and refuses it at the limit, drops a peer that leaves or stalls, and picks the lane:
-a quick call runs at once on the event loop, a heavy one in a small bounded pool of threads, so that it holds up no
-probe and no quick call. When the pool is full a heavy call is answered 503 before Flask is entered. Flask itself stays
-a plain WSGI application, which its test client can drive.
+It refuses by the head what need not be read, picks the lane, and turns Flask's answer into bytes. A quick call runs at
+once on the event loop, a heavy one in a small bounded pool of threads, so that it holds up no probe and no quick call.
+What there is no room for is answered 503 at once. Flask itself stays a plain WSGI application, which its test client
+can drive.
 """
 
-import asyncio
-import contextlib
 import io
+import logging
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import Any
 
-from flask import Flask, Response
+from flask import Response
 
-from service.api.errors import answer, problem
+from service.api.application import Service
+from service.api.errors import answer as refusal_of
+from service.api.errors import problem
 from service.api.reading import BODY
 from service.core.errors import Busy, ServiceError, TooLarge
+from service.record import Record, current
+from service.server import Answer, Connection, Request, Server
 from service.settings import Settings
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+log = logging.getLogger(__name__)
+
 Environ = dict[str, Any]
-Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 # Calls whose cost grows with what the caller asks for, not only with the bytes sent.
-HEAVY_PATHS = frozenset({"/v1/apply-filters", "/v1/explain", "/v1/patches"})
+HEAVY_PATHS = frozenset({b"/v1/apply-filters", b"/v1/explain", b"/v1/patches"})
 # An option that makes a quick call a heavy one: the cards of a whole layer take a second.
-HEAVY_OPTIONS = (b"card=",)
+HEAVY_OPTION = b"card="
+# Never refused for want of room: whoever runs the service must be able to see how it is.
+PROBES = frozenset({b"/healthz", b"/readyz", b"/metrics", b"/v2/health/live", b"/v2/health/ready"})
 
-# How long a refused body is read on, and thrown away, so that its sender gets to see the answer.
-LINGER_SECONDS = 1.0
-
-
-class Gone(Exception):
-    """The peer left before its request was complete."""
-
-
-class Stalled(Exception):
-    """The body did not arrive in time."""
+TITLES = {400: "Bad Request", 408: "Request Timeout", 417: "Expectation Failed", 431: "Request Header Fields Too Large"}
 
 
 class Door:
-    """An ASGI application around a Flask application."""
+    """What the server hands requests to: a Flask application behind limits."""
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Service, settings: Settings) -> None:
+        self.settings = settings
+        self.max_body_bytes = settings.max_body_bytes
         self._app = app
-        self._settings = settings
-        self._threads = ThreadPoolExecutor(settings.heavy_threads, thread_name_prefix="heavy")
+        self._threads = ThreadPoolExecutor(
+            settings.heavy_threads, thread_name_prefix="heavy", initializer=app.enter_thread
+        )
         self._heavy_in_flight = 0
+        self._held_bytes = 0
+        self._turn_began: float | None = None
+        self._server: Server
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection's next request, or the worker's start and stop."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Be a plain WSGI application, for any other server: Flask's own, without lanes."""
+        return self._app(environ, start_response)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
+    # --- the life of the worker ---------------------------------------------------------------------------------------
+
+    def open(self, server: Server) -> None:
+        """Begin: `server` will hand on requests from now on."""
+        self._server = server
+        self._app.enter_thread()
+
+    def tick(self) -> None:
+        """Once a second."""
+
+    def close(self) -> None:
+        """End: no request will come any more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        await send({"type": "lifespan.shutdown.complete"})
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_unread = False
-        try:
-            body = await self._read_body(scope, receive)
-            status, headers, content = await self._answer(scope, body)
-        except Gone:
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def admit(self, request: Request) -> Answer | None:
+        """Refuse by the head alone, before a body is read."""
+        if request.size is not None and request.size > self.max_body_bytes:
+            error = TooLarge(f"a request body may have {self.max_body_bytes} bytes, this has {request.size}")
+            return self._refusal(request, error)
+        return None
+
+    def refuse(self, request: Request | None, status: int, detail: str) -> Answer:
+        """Answer what the protocol or its times do not allow, in the words of the path it was sent to."""
+        path = "/" if request is None else request.split()[0].decode("latin-1")
+        if status == 413:
+            return _answer(refusal_of(TooLarge(detail), path))
+        if status == 503:
+            return _answer(refusal_of(Busy(detail), path))
+        return _answer(problem(status, TITLES[status], detail, path=path))
+
+    def hold(self, count: int) -> bool:
+        """Make room for the bytes of a body, or give it back."""
+        if count > 0 and self._held_bytes + count > self.settings.max_held_bytes:
+            return False
+        self._held_bytes += count
+        return True
+
+    def respond(self, request: Request, connection: Connection) -> None:
+        """Answer a whole request: now, or from a thread of the heavy lane."""
+        path, query = request.split()
+        if self._is_heavy(request, path, query):
+            self._respond_later(request, path, query, connection)
+        elif path not in PROBES and self._is_late():
+            connection.answer(self._refusal(request, Busy("more requests than can be answered in time are waiting")))
+        else:
+            connection.answer(self._run(request, path, query))
+
+    def _respond_later(self, request: Request, path: bytes, query: bytes, connection: Connection) -> None:
+        if self._heavy_in_flight >= self.settings.heavy_threads + self.settings.heavy_waiting:
+            error = Busy("as many heavy calls as there is room for are being worked on")
+            connection.answer(self._refusal(request, error))
             return
-        except Stalled:
-            seconds = self._settings.body_timeout_seconds
-            detail = f"the body must be complete within {seconds:g} seconds, it was not"
-            status, headers, content = _write(problem(408, "Request Timeout", detail, path=scope["path"]), close=True)
-        except ServiceError as error:
-            is_unread = isinstance(error, TooLarge)
-            status, headers, content = _write(answer(error, scope["path"]), close=is_unread)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
-        if is_unread:
-            await _discard(receive)
-
-    async def _read_body(self, scope: Scope, receive: Receive) -> bytes:
-        limit = self._settings.max_body_bytes
-        has_body = False
-        for name, value in scope["headers"]:
-            if name == b"content-length":
-                has_body = True
-                if int(value) > limit:
-                    raise TooLarge(f"a request body may have {limit} bytes, this has {int(value)}")
-            elif name == b"transfer-encoding":
-                has_body = True
-        if not has_body:
-            return b""
-        try:
-            async with asyncio.timeout(self._settings.body_timeout_seconds):
-                return await _collect(receive, limit)
-        except TimeoutError:
-            raise Stalled from None
-
-    async def _answer(self, scope: Scope, body: bytes) -> Answer:
-        environ = _environ(scope, body)
-        if not self._is_heavy(scope, body):
-            return call(self._app, environ)
-        if self._heavy_in_flight >= self._settings.heavy_threads + self._settings.heavy_waiting:
-            raise Busy("as many heavy calls as there is room for are being worked on")
         self._heavy_in_flight += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call, self._app, environ)
-        finally:
-            self._heavy_in_flight -= 1
+        loop = self._server.loop
+        future = self._threads.submit(self._run, request, path, query)
 
-    def _is_heavy(self, scope: Scope, body: bytes) -> bool:
-        if scope["path"] in HEAVY_PATHS or len(body) > self._settings.quick_body_bytes:
+        def done() -> None:
+            self._heavy_in_flight -= 1
+            connection.answer(future.result())
+
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(done))
+
+    def _is_heavy(self, request: Request, path: bytes, query: bytes) -> bool:
+        if path in HEAVY_PATHS or len(request.body) > self.settings.quick_body_bytes:
             return True
-        if any(option in scope["query_string"] for option in HEAVY_OPTIONS):
+        if query and HEAVY_OPTION in query:
             return True
         # A small packed body may hold a large one.
-        return any(name == b"content-encoding" for name, _ in scope["headers"])
+        return any(len(name) == 16 and name.lower() == b"content-encoding" for name, _ in request.headers)
+
+    def _is_late(self) -> bool:
+        """
+        Whether the requests of this turn of the event loop have waited too long already.
+
+        All that came in since the last turn are answered in this one; the more there are, the longer the last of them
+        has waited. Beyond the limit they are told at once to come again, which costs a twentieth of an answer.
+        """
+        now = perf_counter()
+        if self._turn_began is None:
+            self._turn_began = now
+            self._server.loop.call_soon(self._end_turn)
+            return False
+        return now - self._turn_began > self.settings.max_wait_seconds
+
+    def _end_turn(self) -> None:
+        self._turn_began = None
+
+    def _run(self, request: Request, path: bytes, query: bytes) -> Answer:
+        record = Record("", None, request.method, path.decode("latin-1"), request.started)
+        current.set(record)
+        try:
+            response, record.route = self._app.respond(_environ(request, path, query))
+            return _answer(response)
+        except Exception:  # whatever it was, the connection must be answered
+            log.exception("%s %s failed", request.method, record.path)
+            detail = "the service failed on this request; the fault is ours and has been logged"
+            return _answer(problem(500, "Internal error", detail, path=record.path))
+
+    def _refusal(self, request: Request, error: ServiceError) -> Answer:
+        return _answer(refusal_of(error, request.split()[0].decode("latin-1")))
 
 
-def _write(response: Response, *, close: bool) -> Answer:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
-    # What is still on its way would be read as the next request, so the connection ends here.
-    if close:
-        headers.append((b"Connection", b"close"))
-    return response.status_code, headers, response.get_data()
+# The WSGI name of a header (PEP 3333), None for one that is not passed on. A name with an underscore could pass for
+# another; Proxy would become HTTP_PROXY, which programs take for a setting.
+_NAMES: dict[bytes, str | None] = {}
+_MOST_NAMES = 500
 
 
-async def _discard(receive: Receive) -> None:
-    """Read on for a while: a connection closed on bytes that are still coming takes the answer with it."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
-                pass
+def _wsgi_name(name: bytes) -> str | None:
+    text = name.decode("latin-1").upper().replace("-", "_")
+    if b"_" in name or text in {"CONTENT_LENGTH", "TRANSFER_ENCODING", "PROXY"}:
+        wsgi = None
+    else:
+        wsgi = text if text == "CONTENT_TYPE" else f"HTTP_{text}"
+    if len(_NAMES) < _MOST_NAMES:
+        _NAMES[name] = wsgi
+    return wsgi
 
 
-async def _collect(receive: Receive, limit: int) -> bytes:
-    chunks, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        chunk, more = message.get("body", b""), message.get("more_body", False)
-        size += len(chunk)
-        if size > limit:
-            raise TooLarge(f"a request body may have {limit} bytes, this has more")
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _environ(scope: Scope, body: bytes) -> Environ:
-    """The WSGI form (PEP 3333) of an ASGI request whose body is here."""
-    server, client = scope.get("server") or ("", 0), scope.get("client") or ("", 0)
+def _environ(request: Request, path: bytes, query: bytes) -> Environ:
+    """The WSGI form (PEP 3333) of a request."""
+    body = request.body
     environ: Environ = {
-        "REQUEST_METHOD": scope["method"],
+        "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": scope["path"].encode("utf-8", "surrogateescape").decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": str(server[0]),
-        "SERVER_PORT": str(server[1]),
-        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": str(client[0]),
+        "PATH_INFO": path.decode("latin-1"),
+        "QUERY_STRING": query.decode("latin-1"),
+        "SERVER_NAME": "",
+        "SERVER_PORT": "0",
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
+        "REMOTE_ADDR": request.client,
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.get("scheme", "http"),
+        "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body),
         BODY: body,
         "wsgi.input_terminated": True,
@@ -180,38 +203,25 @@ def _environ(scope: Scope, body: bytes) -> Environ:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").upper().replace("-", "_"), raw_value.decode("latin-1")
-        if name == "CONTENT_TYPE":
-            environ[name] = value
-        elif name not in {"CONTENT_LENGTH", "TRANSFER_ENCODING"}:
-            key = f"HTTP_{name}"
-            environ[key] = f"{environ[key]},{value}" if key in environ else value
+    for name, value in request.headers:
+        key = _NAMES[name] if name in _NAMES else _wsgi_name(name)
+        if key is not None:
+            text = value.decode("latin-1")
+            environ[key] = f"{environ[key]},{text}" if key in environ else text
     return environ
 
 
-def call(app: Flask, environ: Environ) -> Answer:
-    """Run a WSGI application once and collect its answer."""
-    start: list[Any] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[[bytes], object]:
-        start[:] = status, headers
-        return _write_is_not_used
-
-    chunks: Iterable[bytes] = app.wsgi_app(environ, start_response)
-    try:
-        content = b"".join(chunks)
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            close()
-    status, headers = start
-    return (
-        int(status[:3]),
-        [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
-        content,
-    )
-
-
-def _write_is_not_used(_: bytes) -> None:
-    raise NotImplementedError("Flask answers by iterable")
+def _answer(response: Response) -> Answer:
+    """What Flask answered, as bytes."""
+    status = response.status_code
+    body = response.response
+    if not isinstance(body, list | tuple):  # a file that is passed through
+        body = list(response.iter_encoded())
+        response.close()
+    # The server gives every answer its Date; Flask gives it to some.
+    lines = [f"{name}: {value}\r\n" for name, value in response.headers if name != "Date"]
+    if status in {204, 304}:
+        body = ()
+    elif "Content-Length" not in response.headers:
+        lines.append(f"Content-Length: {sum(map(len, body))}\r\n")
+    return Answer(status, "".join(lines).encode("latin-1"), body)

@@ -64,7 +64,10 @@ class Settings(Limits, frozen=True, kw_only=True):
     heavy_threads: Annotated[Count, "threads of a process for heavy calls"] = 2
     heavy_waiting: Annotated[int, Meta(ge=0), "heavy calls that may wait in a process; more are answered 503"] = 16
     quick_body_bytes: Annotated[Count, "a larger body is worked on in the heavy lane, so it holds up no one"] = 65536
+    head_timeout_seconds: Annotated[Seconds, "a request head not complete after this time is dropped"] = 10.0
     body_timeout_seconds: Annotated[Seconds, "a body that is not complete after this time is dropped"] = 30.0
+    max_held_bytes: Annotated[Count, "bytes of bodies a process holds at one time; more are answered 503"] = 2**28
+    max_wait_seconds: Annotated[Seconds, "a quick call that has waited longer for its turn is answered 503"] = 0.04
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":

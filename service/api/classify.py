@@ -10,6 +10,7 @@ from service.api.digits import Digits, read_digits
 from service.api.options import ClassifyOptions
 from service.api.reading import read_posted
 from service.network.sessions import Library, Network, Verdicts
+from service.record import Stage, note_verdicts
 from service.settings import Settings
 
 
@@ -25,7 +26,9 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
         digits = read_digits(posted)
-        verdicts = network.classify(digits.images)
+        with Stage("infer"):
+            verdicts = network.classify(digits.images)
+        note_verdicts(network.name, verdicts.digits, verdicts.novelty)
         if form == "npz":
             return writing.npz(_arrays(verdicts), network)
         return writing.json(_write(verdicts, digits, network, with_image=options.prepared_image))

@@ -16,6 +16,7 @@ from service.api.options import ExplainOptions
 from service.api.reading import read_posted
 from service.core.errors import InvalidOption, NotPossible
 from service.network.sessions import Library, Network
+from service.record import Stage
 from service.settings import Limits, Settings
 
 
@@ -75,7 +76,8 @@ def _cases(
     mean_maps: np.ndarray | None,
 ) -> Sequence[Case]:
     """Run the network once over all pictures, and hand out each with the maps of its own."""
-    verdicts, maps = network.analyse(digits.images, list(network.passport.map_shapes()), overrides)
+    with Stage("infer"):
+        verdicts, maps = network.analyse(digits.images, list(network.passport.map_shapes()), overrides)
     if overrides:
         check_finite(verdicts, maps)
     weights = {**network.weights, **overrides}

@@ -15,6 +15,7 @@ from service.api.reading import read_posted
 from service.core.errors import InvalidOption, NotFound
 from service.network.passport import Passport
 from service.network.sessions import Library, Network, Verdicts
+from service.record import Stage, note_verdicts
 from service.settings import Settings
 
 Maps = dict[str, np.ndarray]
@@ -36,7 +37,9 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         _check_size(network.passport, names, filters, len(posted.sources), form, settings)
         overrides = read_changes(network, options.changes)
         digits = read_digits(posted)
-        verdicts, maps = network.analyse(digits.images, names, overrides)
+        with Stage("infer"):
+            verdicts, maps = network.analyse(digits.images, names, overrides)
+        note_verdicts(network.name, verdicts.digits, verdicts.novelty)
         if overrides:
             check_finite(verdicts, maps)
         if form == "npz":

@@ -28,6 +28,7 @@ from service.core.kernels import PRESETS, preset
 from service.core.kernels import Kernel as NamedKernel
 from service.core.snippets import SnippetFilter, SnippetStep, snippet
 from service.network.sessions import Library
+from service.record import Stage
 from service.settings import Settings
 
 
@@ -47,7 +48,8 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
             check_cards(kernel.weights for kernel in steps[-1].kernels)
         chains = posted.each(lambda picture: plan_chain(picture, steps, options, settings), any_value=True)
         check_size(chains, form, settings)
-        answers = [run_chain(chain) for chain in chains]
+        with Stage("infer"):
+            answers = [run_chain(chain) for chain in chains]
         if form == "json":
             results = [_write(chain, maps, options) for chain, maps in zip(chains, answers, strict=True)]
             return writing.json(writing.envelope(results))

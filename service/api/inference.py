@@ -43,6 +43,7 @@ from service.api.tensors import (
 )
 from service.core.errors import InvalidInput, NotFound, ServiceError, TooLarge
 from service.network.sessions import Library, Network, Verdicts
+from service.record import Stage, note_verdicts
 from service.settings import Limits, Settings
 
 EXTENSIONS = (
@@ -238,7 +239,7 @@ def _read_images(tensor: RequestInput, shape: list[int], tail: memoryview, limit
     if tensor.datatype == "FP32":
         return _within_range(read_numbers(tensor, shape, tail))
     sources: list[Source] = [_as_source(element) for element in read_elements(tensor, shape, tail)]
-    return read_digits(Posted(sources, ClassifyOptions(), limits)).images
+    return read_digits(Posted(sources, ClassifyOptions(), limits, (time.perf_counter(), 0.0))).images
 
 
 def _within_range(numbers: np.ndarray) -> np.ndarray:
@@ -299,9 +300,12 @@ def _flag(parameters: Mapping[str, Any] | None, name: str, *, otherwise: bool) -
 def _run(served: Served, images: np.ndarray, wanted: Sequence[Wanted]) -> Mapping[str, np.ndarray]:
     """Every output by name, (n, ...) float32; the network with all its maps runs only where one of them is wanted."""
     maps = [output.name for output in wanted if output.name in served.maps]
-    if not maps:
-        return _by_name(served.network.classify(images))
-    verdicts, arrays = served.network.analyse(images, maps)
+    with Stage("infer"):
+        if maps:
+            verdicts, arrays = served.network.analyse(images, maps)
+        else:
+            verdicts, arrays = served.network.classify(images), {}
+    note_verdicts(served.network.name, verdicts.digits, verdicts.novelty)
     return _by_name(verdicts) | arrays
 
 

@@ -11,6 +11,7 @@ import io
 import tokenize
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -32,6 +33,7 @@ from service.core.errors import (
     Unreadable,
     UnsupportedType,
 )
+from service.record import note
 from service.settings import Limits
 
 # Where the door leaves the body it has collected, so that it need not be read out of a stream again.
@@ -58,6 +60,7 @@ class Posted(Generic[Sourced_co]):
     sources: list[Source]
     options: Sourced_co
     limits: Limits
+    read: tuple[float, float]  # when reading began, of time.perf_counter(), and the seconds it took
 
     def each(self, work: Callable[[np.ndarray], Result], *, any_value: bool = False) -> list[Result]:
         """
@@ -67,7 +70,21 @@ class Posted(Generic[Sourced_co]):
         raises: one of the refusals of core.errors; with several pictures, one error that lists every bad one
         """
         reader = _PictureReader(self.limits, self.options, any_value=any_value)
-        return each_picture(self.sources, lambda source: work(reader.read(source)))
+        started, reading = self.read
+        began = perf_counter()
+        before = reading
+
+        def read_and_work(source: Source) -> Result:
+            nonlocal reading
+            since = perf_counter()
+            picture = reader.read(source)
+            reading += perf_counter() - since
+            return work(picture)
+
+        results = each_picture(self.sources, read_and_work)
+        note("decode", started, reading)
+        note("prepare", began, perf_counter() - began - (reading - before))
+        return results
 
 
 def read_options(request: Request, kind: type[Declared]) -> Declared:
@@ -81,13 +98,14 @@ def read_posted(request: Request, kind: type[Sourced_co], limits: Limits) -> Pos
 
     raises: one of the refusals of core.errors
     """
+    started = perf_counter()
     sources, fields, members = _read_body(request, limits)
     options = convert(kind, [*_query(request), *fields], members)
     if not sources:
         raise InvalidImage("a picture is wanted, none was posted", "/image")
     if len(sources) > limits.max_batch:
         raise TooLarge(f"a request may have {limits.max_batch} pictures, got {len(sources)}", "/images")
-    return Posted(sources, options, limits)
+    return Posted(sources, options, limits, (started, perf_counter() - started))
 
 
 def each_picture(items: Iterable[Item], work: Callable[[Item], Result]) -> list[Result]:

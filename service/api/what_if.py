@@ -10,6 +10,7 @@ from service.api.digits import Digits, read_digits
 from service.api.options import WhatIfOptions
 from service.api.reading import read_posted
 from service.network.sessions import Library, Network, Verdicts
+from service.record import Stage
 from service.settings import Settings
 
 
@@ -27,8 +28,9 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         overrides = read_changes(network, options.changes)
         digits = read_digits(posted)
         # Both from the analysis session, so that nothing but the changes makes a difference.
-        before, _ = network.analyse(digits.images, [])
-        after, _ = network.analyse(digits.images, [], overrides)
+        with Stage("infer"):
+            before, _ = network.analyse(digits.images, [])
+            after, _ = network.analyse(digits.images, [], overrides)
         check_finite(after, {})
         return writing.json(_write(network, digits, before, after, options))
 

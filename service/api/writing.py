@@ -17,6 +17,7 @@ from service.core.digit import PreparedDigit
 from service.core.errors import InvalidOption, NotAcceptable, TooLarge
 from service.network.sessions import Network, Verdicts
 from service.pictures import encode_png
+from service.record import Stage
 from service.settings import Limits
 
 MEDIA_TYPES = {"json": "application/json", "png": "image/png", "npz": "application/x-npz"}
@@ -50,7 +51,8 @@ def choose_format(request: Request, asked: str | None, available: Sequence[str])
 
 def json(members: Any) -> Response:
     """Write JSON; NumPy arrays become nested numbers, float32 with the fewest digits that read back the same."""
-    text = orjson.dumps(members, _in_row_order, orjson.OPT_SERIALIZE_NUMPY)
+    with Stage("encode"):
+        text = orjson.dumps(members, _in_row_order, orjson.OPT_SERIALIZE_NUMPY)
     return Response(text, headers=HEADERS, content_type="application/json")
 
 
@@ -75,7 +77,9 @@ def npz(arrays: Mapping[str, np.ndarray], network: Network | None = None) -> Res
 
 def png(levels: np.ndarray, text: Mapping[str, Any], network: Network | None = None) -> Response:
     """Write a picture; `text` goes into its text chunks, and as X-Filterscope-<Key> headers."""
-    return _binary([encode_png(levels, text)], "png", network, text)
+    with Stage("encode"):
+        content = encode_png(levels, text)
+    return _binary([content], "png", network, text)
 
 
 def _binary(body: list[Chunk], kind: str, network: Network | None, text: Mapping[str, Any]) -> Response:

@@ -1,6 +1,5 @@
 """/v2, the Open Inference Protocol: every shape of it, and what real clients trip over."""
 
-import asyncio
 import base64
 import gzip
 import io
@@ -17,13 +16,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from service.app import create_app
-from service.door import Door
 from service.network.sessions import one_thread
 from service.settings import SHIPPED_MODELS, Settings
 from tests.api.protocol import SCHEMAS, check, refused
+from tests.doors import opened, statuses
 from tests.drawing import draw, encode, npy
 from tests.networks import library_of
-from tests.test_door import Peer, chunk, scope
 
 INFER = "/v2/models/digits/infer"
 LENGTH = "Inference-Header-Content-Length"
@@ -657,15 +655,13 @@ def test_more_numbers_out_than_the_limit_are_refused_before_the_work_and_bytes_h
 
 @pytest.mark.parametrize("path", [INFER, "/v2/models/letters/infer"])
 def test_what_the_door_refuses_below_v2_it_refuses_in_the_protocols_words(app, path):
-    door = Door(app, Settings(max_body_bytes=10, body_timeout_seconds=0.02))
-    large = Peer([chunk(b"x" * 11)])
-    asyncio.run(door(scope(path), large.receive, large.send))
-    stalled = Peer([chunk(b"x", more=True), chunk(b"")], pause_seconds=0.5)
-    asyncio.run(door(scope(path), stalled.receive, stalled.send))
-    for peer, status in ((large, 413), (stalled, 408)):
-        assert peer.status == status
-        assert peer.headers["content-type"] == "application/json"
-        assert list(json.loads(peer.body)) == ["error"]
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: ".encode()
+    with opened(app, Settings(max_body_bytes=10), body=0.1) as server:
+        answers = server.send(head + b"11\r\n\r\n"), server.send(head + b"5\r\n\r\nhalf")
+    for answer, status in zip(answers, (413, 408), strict=True):
+        assert statuses(answer) == [status]
+        assert b"\r\nContent-Type: application/json\r\n" in answer
+        assert list(json.loads(answer.partition(b"\r\n\r\n")[2])) == ["error"]
 
 
 # --- statistics -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,566 @@
+"""
+The server: a gunicorn worker that speaks HTTP/1.1 by httptools on one event loop, and knows nothing of Flask.
+
+gunicorn keeps what it is good at: the sockets, the processes, their signals. Within a worker a request passes through
+as little code as possible, for on a call this small every piece of code touched costs more than what it computes: a
+parser in C calls back, the whole request goes to the handler (the door) in one call, and one write answers it.
+
+    bytes -> Connection (httptools) -> Request -> handler.admit, handler.respond -> Answer -> bytes
+
+A connection's requests are answered one after another, in order. What a peer can make a worker hold is bounded: the
+head of a request, its body, the requests sent ahead of their answers, and the time each of them may take.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+from types import FrameType
+from typing import Any, NamedTuple, Protocol, cast
+from urllib.parse import unquote_to_bytes
+
+import httptools
+import uvloop
+from gunicorn.sock import ssl_context
+from gunicorn.workers.base import Worker
+
+MAX_HEAD_BYTES = 65536  # of the request line and headers; also of anything else that brings no byte of a body nearer
+MAX_HEADERS = 100
+MAX_AHEAD = 100  # requests that a client may send on one connection before it has their answers
+LINGER_SECONDS = 1.0  # how long a refused body is read on, and thrown away, so that its sender gets to see the answer
+# At the stop an idle connection stays open for this long: a request may be on its way already.
+IDLE_AT_STOP_SECONDS = 2.0
+SMALL_BODY_BYTES = 65536  # up to here one buffer for head and body is cheaper than two
+
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+Buffer = bytes | memoryview
+
+
+class Answer(NamedTuple):
+    """An answer: `head` is its headers as lines, Content-Length among them; `body` is sent as it is, in parts."""
+
+    status: int
+    head: bytes
+    body: Sequence[Buffer]
+
+
+class Request:
+    """
+    One request.
+
+    target: as it was sent; headers: names as they were sent; client: the peer's address; size: of its body in bytes,
+    None when it is not known beforehand; held: bytes that room was made for; started: of time.perf_counter(), when its
+    head was complete
+    """
+
+    __slots__ = ("body", "client", "headers", "held", "keep_alive", "method", "size", "started", "target", "version")
+
+    def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], version: str) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.version = version
+        self.keep_alive = True
+        self.client = ""
+        self.body = b""
+        self.size: int | None = None
+        self.held = 0
+        self.started = time.perf_counter()
+
+    def split(self) -> tuple[bytes, bytes]:
+        """
+        The path, percent signs undone, and the query of the target.
+
+        >>> Request("GET", b"/a%20b?c=%20", [], "1.1").split()
+        (b'/a b', b'c=%20')
+        >>> Request("GET", b"http://host/a", [], "1.1").split()
+        (b'/a', b'')
+        """
+        path, _, query = self.target.partition(b"?")
+        if not path.startswith(b"/"):  # a proxy is sent the whole address, OPTIONS may ask about *
+            _, scheme, rest = path.partition(b"://")
+            path = b"/" + rest.partition(b"/")[2] if scheme else path
+        return (unquote_to_bytes(path) if b"%" in path else path), query.partition(b"#")[0]
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that name, given in small letters."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+class Handler(Protocol):
+    """What answers requests: the door."""
+
+    max_body_bytes: int
+
+    def admit(self, request: Request) -> Answer | None:
+        """Refuse a request by its head alone, before its body is read; None lets it in."""
+
+    def respond(self, request: Request, connection: "Connection") -> None:
+        """Answer a whole request by one call of `connection.answer`, now or later, on the event loop."""
+
+    def refuse(self, request: Request | None, status: int, detail: str) -> Answer:
+        """The answer to what the protocol does not allow; `request` as far as it was understood."""
+
+    def hold(self, count: int) -> bool:
+        """Make room for bytes of a body (or give it back, when negative); False when there is none."""
+
+
+class Times(NamedTuple):
+    """How long a peer may take, in seconds: between two requests, for a head, for a body, to take in an answer."""
+
+    keep_alive: float
+    head: float
+    body: float
+
+
+class Connection(asyncio.Protocol):
+    """
+    One connection, from its first byte to its last.
+
+    asyncio calls connection_made, connection_lost, data_received, eof_received, pause_writing and resume_writing;
+    httptools calls the methods that begin with on_.
+    """
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._handler = server.handler
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._client = ""
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._held = 0
+        self._unproductive = 0
+        self._reading: Request | None = None  # whose body is on its way
+        self._ahead: deque[Request] = deque()
+        self._current: Request | None = None  # whose answer is being made
+        self._since = server.now
+        self._in_head = False
+        self._is_last = False  # no further request is read
+        self._is_refused = False
+        self._unsent = 0  # bytes that the peer had not taken in when they were last looked at
+
+    # --- what asyncio calls -------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._client = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._server.connections.add(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._give_back()
+        self._is_last = True
+        self._ahead.clear()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_last:
+            return
+        self._unproductive += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Another protocol is offered and not taken: the request stands, and what follows it is HTTP/1.1 still.
+            self._parser = httptools.HttpRequestParser(self)
+            if rest := data[upgrade.args[0] :]:
+                self.data_received(rest)
+                return
+        except httptools.HttpParserError as error:
+            if not self._is_last:
+                self._refuse(400, f"the request is not HTTP/1.1: {error}")
+        if self._unproductive > MAX_HEAD_BYTES and not self._is_last and (self._in_head or self._reading):
+            if self._in_head:
+                self._refuse(431, f"the head of a request may have {MAX_HEAD_BYTES} bytes, this has more")
+            else:
+                self._refuse(400, "the body has more about itself than of itself")
+        if self._ahead:
+            self._next()
+
+    def eof_received(self) -> bool:
+        """A peer may close its side and still wait for its answers; half a request is dropped."""
+        self._is_last = True
+        if self._reading is not None:
+            self._reading = None
+            self._give_back()
+        return self._owes
+
+    def pause_writing(self) -> None:
+        self._unsent = self._transport.get_write_buffer_size()
+        self._since = self._server.now
+
+    def resume_writing(self) -> None:
+        self._unsent = 0
+        self._since = self._server.now
+        self._go_on()
+
+    # --- what httptools calls -----------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._headers = []
+        self._in_head = True
+        self._since = self._server.now
+
+    def on_url(self, part: bytes) -> None:
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # after it they are trailers, which no one here reads
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        self._in_head = False
+        request = Request(parser.get_method().decode(), self._target, self._headers, parser.get_http_version())
+        request.keep_alive = parser.should_keep_alive()
+        request.client = self._client
+        self._reading = request
+        if self._is_last:
+            return
+        self._unproductive = 0
+        expected = None
+        for name, value in self._headers:
+            length = len(name)
+            if length == 14 and name.lower() == b"content-length":
+                request.size = int(value)
+            elif length == 6 and name.lower() == b"expect":
+                expected = value
+        if len(self._headers) > MAX_HEADERS:
+            self._refuse(431, f"a request may have {MAX_HEADERS} headers, this has {len(self._headers)}")
+            return
+        refusal = self._handler.admit(request)
+        if refusal is not None:
+            self._send_refusal(refusal)
+        elif expected is not None:
+            if expected.lower() != b"100-continue":
+                self._refuse(417, f"the one expectation that can be met is 100-continue, got {expected[:40]!r}")
+            elif self._current is None and not self._ahead:
+                self._transport.write(CONTINUE)
+
+    def on_body(self, part: bytes) -> None:
+        if self._is_last:
+            return
+        self._unproductive = 0
+        size = len(part)
+        self._size += size
+        if self._size > self._handler.max_body_bytes:
+            self._refuse(413, f"a request body may have {self._handler.max_body_bytes} bytes, this has more")
+            return
+        if self._chunks or self._reading is None or size != self._reading.size:
+            # A body that is here in one piece is on its way already; only what waits needs room.
+            if not self._handler.hold(size):
+                self._refuse(503, "as many bytes of bodies as there is room for are being read")
+                return
+            self._held += size
+        self._chunks.append(part)
+
+    def on_message_complete(self) -> None:
+        request, chunks = self._reading, self._chunks
+        self._reading = None
+        if self._is_last or request is None:
+            return
+        self._unproductive = 0
+        if chunks:
+            request.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            request.held = self._held
+            self._chunks = []
+            self._held = self._size = 0
+        self._since = self._server.now
+        if len(self._ahead) >= MAX_AHEAD:
+            self._is_last = True  # what is here is answered, then the connection ends, as HTTP allows
+            return
+        self._ahead.append(request)
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def _next(self) -> None:
+        if self._current is not None or not self._ahead or self._unsent:
+            return
+        self._current = request = self._ahead.popleft()
+        self._handler.respond(request, self)
+        if self._owes and not self._is_last:
+            self._transport.pause_reading()  # what a peer sends ahead waits with the peer
+
+    def answer(self, answer: Answer) -> None:
+        """Send the answer to the request that was handed on; called once for each, on the event loop."""
+        request, self._current = self._current, None
+        transport = self._transport
+        if request is None:
+            return
+        if request.held:
+            self._handler.hold(-request.held)
+        if transport.is_closing():
+            return
+        self._since = self._server.now
+        is_last = self._is_last or self._server.is_stopping
+        ends = not request.keep_alive or (is_last and not self._ahead)
+        self._write(request, answer, ends=ends)
+        if ends:
+            self._is_last = True
+            self._ahead.clear()
+            transport.close()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._current is not None or self._unsent:
+            return
+        if self._ahead:
+            # One request a turn: a client with many in its queue holds up no other.
+            self._server.loop.call_soon(self._next)
+        elif not self._is_last and not self._transport.is_reading():
+            self._transport.resume_reading()
+
+    def _write(self, request: Request | None, answer: Answer, *, ends: bool) -> None:
+        if ends:
+            connection = b"Connection: close\r\n"
+        elif request is not None and request.version == "1.0":
+            connection = b"Connection: keep-alive\r\n"
+        else:
+            connection = b""
+        head = b"".join((STATUS_LINES[answer.status], answer.head, connection, self._server.date))
+        body: Sequence[Buffer] = () if request is not None and request.method == "HEAD" else answer.body
+        if len(body) == 1 and len(body[0]) <= SMALL_BODY_BYTES:
+            self._transport.write(head + body[0])
+        elif body:
+            self._transport.writelines([head, *body])
+        else:
+            self._transport.write(head)
+
+    def _refuse(self, status: int, detail: str) -> None:
+        self._send_refusal(self._handler.refuse(self._reading, status, detail))
+
+    def _send_refusal(self, refusal: Answer) -> None:
+        """Answer and end the connection: what is still on its way would be read as the next request."""
+        self._is_last = True
+        request, self._reading = self._reading, None
+        self._chunks = []
+        self._give_back()
+        if self._owes:
+            # Answers go out in order; a client that sends ahead finds the connection closed after those it is owed.
+            return
+        self._write(request, refusal, ends=True)
+        # A connection closed on bytes that are still coming takes the answer with it: read on for a while.
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._server.loop.call_later(LINGER_SECONDS, self._transport.close)
+
+    def _give_back(self) -> None:
+        if self._held:
+            self._handler.hold(-self._held)
+        self._held = self._size = 0
+
+    # --- once a second ------------------------------------------------------------------------------------------------
+
+    def check(self, now: float, times: Times) -> None:
+        """End what takes longer than it may."""
+        waited = now - self._since
+        if self._unsent:
+            unsent = self._transport.get_write_buffer_size()
+            if unsent < self._unsent:
+                self._unsent, self._since = unsent, now
+            elif waited > times.body:
+                self._transport.abort()
+        elif not self._owes:
+            self._check_reading(waited, times)
+
+    def _check_reading(self, waited: float, times: Times) -> None:
+        if self._is_last:
+            if waited > times.body:
+                self._transport.abort()
+        elif self._in_head:
+            if waited > times.head:
+                self._refuse(408, f"the head of a request must be complete within {times.head:g} seconds, it was not")
+        elif self._reading is not None:
+            if waited > times.body:
+                self._refuse(408, f"the body must be complete within {times.body:g} seconds, it was not")
+        elif waited > times.keep_alive:
+            self._transport.close()
+
+    @property
+    def _owes(self) -> bool:
+        """Whether an answer is being made, or a whole request waits for its own."""
+        return self._current is not None or bool(self._ahead)
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing of a request is here, and nothing of an answer."""
+        return not (self._current or self._ahead or self._reading or self._in_head or self._unsent)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """How much of its answers the peer has not taken in."""
+        return self._transport.get_write_buffer_size() if self._unsent else 0
+
+    def close(self) -> None:
+        """Close without more ado; what was written is still sent."""
+        self._transport.close()
+
+
+class Server:
+    """The connections of one worker, and the listening sockets it shares with its sisters."""
+
+    def __init__(self, handler: Handler, times: Times, max_connections: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.handler = handler
+        self.loop = loop
+        self.connections: set[Connection] = set()
+        self.is_stopping = False
+        self.now = loop.time()
+        self.date = b""
+        self._times = times
+        self._max_connections = max_connections
+        self._listeners: list[socket.socket] = []
+        self._ssl: ssl.SSLContext | None = None
+        self._arriving: set[asyncio.Task[Any]] = set()
+        self.tick()
+
+    def listen(self, listeners: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> None:
+        """Accept connections from now on."""
+        self._ssl = context
+        for listener in listeners:
+            listener.setblocking(False)
+            self._listeners.append(listener)
+            self.loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
+        # One connection a turn, not all there are: so that workers which wake together share them.
+        if len(self.connections) + len(self._arriving) >= self._max_connections:
+            self.loop.remove_reader(listener.fileno())
+            self.loop.call_later(0.05, self._listen_again, listener)
+            return
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # a sister was faster, or the peer has left
+        except OSError:  # no descriptors are left: those in use will be given back
+            self.loop.remove_reader(listener.fileno())
+            self.loop.call_later(0.5, self._listen_again, listener)
+            return
+        self._take(connection)
+
+    def _take(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        if connection.family != socket.AF_UNIX:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made = self.loop.connect_accepted_socket(lambda: Connection(self), connection, ssl=self._ssl)
+        task = self.loop.create_task(made)
+        self._arriving.add(task)
+        task.add_done_callback(self._arrived)
+
+    def _arrived(self, task: "asyncio.Task[Any]") -> None:
+        self._arriving.discard(task)
+        if not task.cancelled():
+            task.exception()  # a peer that fails at TLS, or has left, is no one's concern
+
+    def _listen_again(self, listener: socket.socket) -> None:
+        if not self.is_stopping:
+            self.loop.add_reader(listener.fileno(), self._accept, listener)
+
+    def tick(self) -> None:
+        """Once a second: what the time is, and who has taken too long."""
+        self.now = self.loop.time()
+        self.date = f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
+        for connection in list(self.connections):
+            connection.check(self.now, self._times)
+
+    async def stop(self, seconds: float) -> None:
+        """Answer every request on a connection that was accepted, then close them all."""
+        for listener in self._listeners:
+            self.loop.remove_reader(listener.fileno())
+            with contextlib.suppress(OSError):
+                while True:  # who has connected already is served
+                    self._take(listener.accept()[0])
+        for listener in self._listeners:
+            listener.close()
+        self.is_stopping = True
+        deadline = self.loop.time() + seconds
+        idle_until = min(deadline, self.loop.time() + IDLE_AT_STOP_SECONDS)
+        while (self.connections or self._arriving) and self.loop.time() < deadline:
+            self.tick()
+            if self.loop.time() >= idle_until:
+                for connection in list(self.connections):
+                    if connection.is_idle:
+                        connection.close()
+            await asyncio.sleep(0.05)
+        for connection in list(self.connections):
+            connection.close()
+
+
+class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's `worker_class`: its application is a door (see door.py), made after the fork."""
+
+    _loop: asyncio.AbstractEventLoop
+    _stop: asyncio.Event
+    _is_hasty = False
+
+    def init_process(self) -> None:
+        """Set up the event loop, then what every worker sets up."""
+        self._loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        self._stop = asyncio.Event()
+        super().init_process()
+
+    def init_signals(self) -> None:
+        """Take gunicorn's signals on the event loop, where they interrupt nothing."""
+        for number in self.SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        self._loop.add_signal_handler(signal.SIGTERM, self._stop_soon)
+        self._loop.add_signal_handler(signal.SIGINT, self._stop_now)
+        self._loop.add_signal_handler(signal.SIGQUIT, self._stop_now)
+        self._loop.add_signal_handler(signal.SIGUSR1, self.log.reopen_files)
+        signal.signal(signal.SIGWINCH, signal.SIG_IGN)
+        signal.signal(signal.SIGABRT, self._abort)
+
+    def _stop_soon(self) -> None:
+        self.alive = False
+        self._stop.set()
+
+    def _stop_now(self) -> None:
+        self._is_hasty = True
+        self._stop_soon()
+
+    def _abort(self, _number: int, _frame: FrameType | None) -> None:
+        self.cfg.worker_abort(self)
+        sys.exit(1)
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        door = self.wsgi
+        times = Times(self.cfg.keepalive, door.settings.head_timeout_seconds, door.settings.body_timeout_seconds)
+        server = Server(door, times, self.cfg.worker_connections, self._loop)
+        door.open(server)
+        server.listen([listener.sock for listener in self.sockets], ssl_context(self.cfg) if self.cfg.is_ssl else None)
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            server.tick()
+            door.tick()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), 1.0)
+        beat = self._loop.create_task(self._beat())
+        await server.stop(0.0 if self._is_hasty else self.cfg.graceful_timeout)
+        beat.cancel()
+        door.close()
+
+    async def _beat(self) -> None:
+        while True:
+            self.notify()
+            await asyncio.sleep(1.0)

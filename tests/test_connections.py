@@ -1,0 +1,223 @@
+"""The protocol: what comes in over a connection, in every order and at every pace, and what goes back."""
+
+import socket
+import time
+
+import pytest
+from flask import request
+
+from service.api.application import Service
+from service.server import MAX_AHEAD, MAX_HEAD_BYTES
+from service.settings import Settings
+from tests.doors import opened, post, read_all, statuses
+
+LARGE = 30_000_000
+
+
+@pytest.fixture(scope="module")
+def app():
+    """Echoes its body; can answer much."""
+    app = Service("echo", static_folder=None)
+
+    @app.route("/echo", methods=["GET", "POST"])
+    def echo():
+        return request.get_data() or b"nothing"
+
+    @app.post("/large")
+    def large():
+        return b"x" * LARGE
+
+    @app.post("/v1/patches")
+    def heavy():
+        time.sleep(0.2)
+        return b"heavy"
+
+    return app
+
+
+@pytest.fixture(scope="module")
+def server(app):
+    with opened(app) as server:
+        yield server
+
+
+def bodies(received):
+    return [part.partition(b"\r\n\r\n")[2] for part in received.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_requests_sent_ahead_are_answered_in_order_a_heavy_one_among_them(server):
+    ahead = [post(b"one", close=False), post(b"", b"/v1/patches", close=False), post(b"three", close=False)]
+    received = server.send(b"".join(ahead) + post(b"four"))
+    assert bodies(received) == [b"one", b"heavy", b"three", b"four"]
+
+
+def test_a_request_byte_by_byte_is_understood(server):
+    with server.connect() as raw:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in post(b"slowly"):
+            raw.sendall(bytes([byte]))
+        assert bodies(read_all(raw)) == [b"slowly"]
+
+
+def test_more_requests_ahead_than_allowed_end_the_connection_after_those_allowed(server):
+    received = server.send(post(b"x", close=False) * (MAX_AHEAD + 50))
+    assert set(statuses(received)) == {200}
+    assert MAX_AHEAD <= len(statuses(received)) <= MAX_AHEAD + 1
+    assert received.count(b"Connection: close") == 1
+
+
+def test_a_half_closed_connection_gets_all_its_answers(server):
+    received = server.send(post(b"one", close=False) + post(b"two", close=False), half_close=True)
+    assert bodies(received) == [b"one", b"two"]
+
+
+def test_100_continue_is_sent_before_the_body_and_a_refusal_instead_of_it(app):
+    expecting = b"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: "
+    with opened(app, Settings(max_body_bytes=10)) as server:
+        with server.connect() as raw:
+            raw.sendall(expecting + b"5\r\n\r\n")
+            assert raw.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            raw.sendall(b"hello")
+            assert bodies(read_all(raw)) == [b"hello"]
+        assert statuses(server.send(expecting + b"11\r\n\r\n")) == [413]
+        assert statuses(server.send(expecting.replace(b"100-continue", b"magic") + b"5\r\n\r\n")) == [417]
+
+
+def test_http_1_0_ends_the_connection_unless_asked_to_keep_it(server):
+    assert bodies(server.send(b"GET /echo HTTP/1.0\r\n\r\n")) == [b"nothing"]
+    with server.connect() as raw:
+        raw.sendall(b"GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        assert b"Connection: keep-alive\r\n" in raw.recv(65536)
+        raw.sendall(b"GET /echo HTTP/1.0\r\n\r\n")
+        assert bodies(read_all(raw)) == [b"nothing"]
+
+
+def test_head_has_the_length_and_no_body(server):
+    received = server.send(b"HEAD /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert b"Content-Length: 7\r\n" in received
+    assert received.endswith(b"\r\n\r\n")
+
+
+def test_an_upgrade_is_not_taken_and_the_request_is_answered(server):
+    upgrade = b"GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    received = server.send(upgrade + post(b"next"))
+    assert bodies(received) == [b"nothing", b"next"]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),  # TLS
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"GET /echo HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n", 400),
+        (b"GET /\x00 HTTP/1.1\r\n\r\n", 400),
+        (b"GET /echo HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431),
+        (b"GET /echo HTTP/1.1\r\nHost: x\r\nA: " + b"b" * (MAX_HEAD_BYTES + 1), 431),
+        (b"GET /" + b"a" * (MAX_HEAD_BYTES + 1), 431),
+        (b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"x" * 500_000, 400),
+    ],
+)
+def test_what_is_not_http_is_refused_and_the_connection_closed(server, data, status):
+    received = server.send(data)
+    assert statuses(received) == [status]
+    assert b"application/problem+json" in received
+    assert bodies(server.send(post(b"still here"))) == [b"still here"]
+
+
+def test_a_refusal_waits_for_the_answers_before_it(server):
+    received = server.send(post(b"", b"/v1/patches", close=False) + b"nonsense\r\n\r\n")
+    assert bodies(received) == [b"heavy"]
+
+
+def test_heads_and_bodies_that_stall_are_dropped_and_idle_connections_closed(app):
+    with opened(app, keep_alive=0.2, head=0.4, body=0.6) as server:
+        began = time.monotonic()
+        with server.connect() as idle, server.connect() as head, server.connect() as body:
+            head.sendall(b"POST /echo HTTP/1.1\r\nHos")
+            body.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+            assert read_all(idle) == b""
+            assert time.monotonic() - began > 0.15
+            assert statuses(read_all(head)) == [408]
+            assert time.monotonic() - began > 0.35
+            assert statuses(read_all(body)) == [408]
+            assert time.monotonic() - began > 0.55
+
+
+def test_a_head_fed_slowly_has_no_longer_than_one_that_stalls(app):
+    with opened(app, head=0.3) as server, server.connect() as raw:
+        raw.sendall(b"GET /echo HTTP/1.1\r\n")
+        began = time.monotonic()
+        received = b""
+        raw.settimeout(0.05)
+        while time.monotonic() - began < 3 and not received:
+            raw.sendall(b"A: b\r\n")
+            try:
+                received = raw.recv(65536)
+            except TimeoutError:
+                continue
+        assert statuses(received) == [408]
+
+
+def test_a_peer_that_takes_no_answer_is_dropped_after_the_time_for_bodies(app):
+    with opened(app, body=0.3) as server, server.connect() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.sendall(post(b"", b"/large"))
+        deadline = time.monotonic() + 5
+        while not server.server.connections and time.monotonic() < deadline:
+            time.sleep(0.01)
+        while server.server.connections and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not server.server.connections
+
+
+def test_a_slow_but_steady_reader_gets_a_large_answer_whole(app):
+    with opened(app, body=0.3) as server, server.connect() as raw:
+        raw.sendall(post(b"", b"/large"))
+        count = 0
+        while piece := raw.recv(1_000_000):
+            count += len(piece)
+            time.sleep(0.01)
+    assert count > LARGE
+
+
+def test_connections_beyond_the_limit_wait_for_room(app):
+    with opened(app, connections=2) as server:
+        first, second = server.connect(), server.connect()
+        for raw in (first, second):
+            raw.sendall(post(b"x", close=False))
+            assert raw.recv(65536)
+        with server.connect() as third:
+            third.sendall(post(b"third"))
+            time.sleep(0.2)
+            assert len(server.server.connections) == 2
+            first.close()
+            assert bodies(read_all(third)) == [b"third"]
+        second.close()
+
+
+def test_a_stopping_server_answers_what_was_sent_and_what_had_just_connected(app):
+    with opened(app) as server:
+        heavy, idle, ahead = server.connect(), server.connect(), server.connect()
+        heavy.sendall(post(b"", b"/v1/patches", close=False))
+        ahead.sendall(post(b"one", b"/v1/patches", close=False) + post(b"two", close=False))
+        time.sleep(0.05)
+        server.stop_soon()
+        late = server.connect()
+        time.sleep(0.05)
+        idle.sendall(post(b"on its way", close=False))
+        late.sendall(post(b"late", close=False))
+        assert bodies(read_all(heavy)) == [b"heavy"]
+        assert bodies(read_all(ahead)) == [b"heavy", b"two"]
+        answer = read_all(idle)
+        assert bodies(answer) == [b"on its way"]
+        assert b"Connection: close\r\n" in answer
+        assert bodies(read_all(late)) in ([b"late"], [])  # refused by the system once the listener is closed
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
