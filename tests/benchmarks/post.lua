@@ -18,8 +18,8 @@ end
 function done(summary, latency)
   local e = summary.errors
   local file = assert(io.open(os.getenv("OUT"), "w"))
-  file:write(string.format('{"requests": %d, "us": %d, "p50": %d, "p99": %d, "errors": %d}', summary.requests,
-    summary.duration, latency:percentile(50), latency:percentile(99),
-    e.connect + e.read + e.write + e.status + e.timeout))
+  file:write(string.format('{"requests": %d, "us": %d, "p50": %d, "p99": %d, "refused": %d, "errors": %d}',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), e.status,
+    e.connect + e.read + e.write + e.timeout))
   file:close()
 end

@@ -1,40 +1,47 @@
 """One digit per request: beside a bare FastAPI and a naive Flask server, at several numbers of connections."""
 
+import contextlib
+
 from tests.benchmarks import payloads
 from tests.benchmarks.servers import WORKERS, running
 from tests.benchmarks.table import Row, median, pick, spread
 
-ROUNDS = pick(5, 2)
-SECONDS = pick(4, 1)
+STARTS = pick(3, 1)
+ROUNDS = pick(8, 3)
+SECONDS = pick(3, 1)
 CLASSIFY = "/v1/classify"
 
-# (server, kind of request, path, connections)
-LOADS = [
-    *(("Filterscope", "PNG", CLASSIFY, connections) for connections in (1, 8, 32)),
-    *(("Filterscope", kind, CLASSIFY, 32) for kind in ("JSON", "multipart")),
-    *(("FastAPI", "PNG", "/png", connections) for connections in (1, 8, 32)),
-    ("FastAPI", "JSON", "/json", 32),
-    ("Flask", "PNG", "/png", 32),
-    ("Flask", "multipart", "/multipart", 32),
-]
+PNG_PATHS = {"Filterscope": CLASSIFY, "FastAPI": "/png", "Flask": "/png"}
+# Per kind of request and number of connections: the servers that are loaded with it, and where.
+LOADS = {
+    ("PNG", 1): {"Filterscope": CLASSIFY, "FastAPI": "/png"},
+    ("PNG", 8): {"Filterscope": CLASSIFY, "FastAPI": "/png"},
+    ("PNG", 32): PNG_PATHS,
+    ("JSON", 32): {"Filterscope": CLASSIFY, "FastAPI": "/json"},
+    ("multipart", 32): {"Filterscope": CLASSIFY, "Flask": "/multipart"},
+}
 
 
 def rows():
-    """Measure every load once a round, one server after the other, each started anew."""
+    """Measure starts and memory of every server alone, then every load, the servers taking turns."""
     kinds = {"PNG": payloads.pngs(), "JSON": payloads.numbers(), "multipart": payloads.forms()}
     seen, starts, memory = {}, {}, {}
-    for _ in range(ROUNDS):
-        for name in ("Filterscope", "FastAPI", "Flask"):
-            path = CLASSIFY if name == "Filterscope" else "/png"
+    for _ in range(STARTS):
+        for name, path in PNG_PATHS.items():
             with running(name, path, kinds["PNG"]) as server:
-                starts.setdefault(name, []).append(server.start_seconds)
                 server.load(path, kinds["PNG"], 8, 1)
-                for load in LOADS:
-                    if load[0] == name:
-                        _, kind, where, connections = load
-                        key = name, kind, connections
-                        seen.setdefault(key, []).append(server.load(where, kinds[kind], connections, SECONDS))
+                starts.setdefault(name, []).append(server.start_seconds)
                 memory.setdefault(name, []).append(server.pss_mb())
+    with contextlib.ExitStack() as stack:
+        servers = {name: stack.enter_context(running(name, path, kinds["PNG"])) for name, path in PNG_PATHS.items()}
+        for name, path in PNG_PATHS.items():
+            servers[name].load(path, kinds["PNG"], 8, 1)
+        for number in range(ROUNDS):
+            for (kind, connections), paths in LOADS.items():
+                # Who comes second finds a warmer machine, so they swap places from round to round.
+                for name, path in list(paths.items())[:: -1 if number % 2 else 1]:
+                    load = servers[name].load(path, kinds[kind], connections, SECONDS)
+                    seen.setdefault((name, kind, connections), []).append(load)
     return _compared(seen, starts, memory)
 
 
@@ -68,7 +75,14 @@ def _compared(seen, starts, memory):
 def _rates(what, ours, theirs, peer, bar):
     ratios = [a.rate / b.rate for a, b in zip(ours, theirs, strict=True)]
     rates = [median([load.rate for load in loads]) for loads in (ours, theirs)]
-    return Row(what, f"{rates[0]:.0f} a second", f"{peer} {rates[1]:.0f}", spread(ratios), bar)
+    texts = [f"{rate:.0f}{_refused(loads)}" for rate, loads in zip(rates, (ours, theirs), strict=True)]
+    return Row(what, f"{texts[0]} a second", f"{peer} {texts[1]}", spread(ratios), bar)
+
+
+def _refused(loads):
+    """How many were told to come again, where any were; the rate counts those that were answered."""
+    share = sum(load.refused for load in loads) / len(loads)
+    return f" ({share:.1%} refused)" if share else ""
 
 
 def _costs(what, ours, theirs, peer, bar):

@@ -34,12 +34,16 @@ COMMANDS = {
 
 @dataclass
 class Load:
-    """What wrk saw: requests a second, latencies in milliseconds, and the servers' CPU microseconds per request."""
+    """
+    What wrk saw: requests answered a second, latencies in milliseconds, the servers' CPU microseconds per request, and
+    the share of requests that were refused.
+    """
 
     rate: float
     p50: float
     p99: float
     cpu_us: float
+    refused: float
 
 
 class Server:
@@ -78,11 +82,12 @@ class Server:
             subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         seen = json.loads(out.read_text())
         out.unlink()
-        if seen["errors"]:
-            raise RuntimeError(f"{seen['errors']} of {seen['requests']} requests to {path} failed")
-        spent = self.cpu_seconds() - before
-        rate = seen["requests"] / seen["us"] * 1e6
-        return Load(rate, seen["p50"] / 1e3, seen["p99"] / 1e3, spent / max(seen["requests"], 1) * 1e6)
+        spent, answered = self.cpu_seconds() - before, seen["requests"] - seen["refused"]
+        if seen["errors"] or not answered:
+            raise RuntimeError(f"of {seen['requests']} requests to {path} {answered} were answered")
+        rate = answered / seen["us"] * 1e6
+        refused = seen["refused"] / seen["requests"]
+        return Load(rate, seen["p50"] / 1e3, seen["p99"] / 1e3, spent / answered * 1e6, refused)
 
 
 @dataclass
