@@ -138,7 +138,7 @@ def _write_layer(
 
 
 def _measure(maps: np.ndarray, *, with_stats: bool) -> dict[str, np.ndarray]:
-    """What is told of each map, by name: arrays with one row per map, since one map at a time takes ten times longer."""
+    """What is told of each map, by name: one row per map, since one map at a time takes ten times longer."""
     values = maps.reshape(len(maps), -1)
     measured = {
         "min": values.min(axis=1),

@@ -10,7 +10,10 @@ import numpy as np
 import onnxruntime
 import orjson
 from PIL import Image
+from werkzeug.test import create_environ
 
+from service.app import create_app
+from service.settings import Settings
 from tests.benchmarks import payloads
 from tests.benchmarks.servers import MODEL, WORKERS, running
 from tests.benchmarks.table import ROOT, Row, median, pick, spread
@@ -41,7 +44,57 @@ def rows():
             note("bare json", bare.least_us(bare.maps_as_json))
             note("photograph", server.load(CLASSIFY, photograph, 1, SECONDS))
             note("bare photograph", bare.least_us(bare.decode))
-    return _compared(seen)
+    return [*_compared(seen), *in_process(pngs, batch, photograph, bare)]
+
+
+def in_process(pngs, batch, photograph, bare):
+    """The same with no server: calls of the service and of what they are held against, in turn, on one thread."""
+    service = create_app(Settings())
+    classify, npz, json_maps, batches, decoded = (
+        respond(service, path, posted)
+        for path, posted in (
+            (CLASSIFY, pngs),
+            ("/v1/feature-maps?format=npz", pngs),
+            ("/v1/feature-maps", pngs),
+            (f"{CLASSIFY}?prepare=none", batch),
+            (CLASSIFY, photograph),
+        )
+    )
+    for what, ours, beside, theirs, bar in (
+        ("256 uint8 digits as npy, prepare=none", batches, "onnxruntime", bare.run_batch, "at most 1.25"),
+        ("feature maps of all layers as npz", npz, "a classify", classify, "at most 2"),
+        ("feature maps as JSON", json_maps, "analysis run and orjson", bare.maps_as_json, "at most 1.3"),
+        ("12-megapixel JPEG", decoded, "decoding at reduced size", bare.decode, "at most 1.5"),
+    ):
+        rounds = [in_turn_us(ours, theirs, SECONDS / 2) for _ in range(ROUNDS)]
+        own, other = (median(values) for values in zip(*rounds, strict=True))
+        ratios = [a / b for a, b in rounds]
+        yield Row(f"{what}, in process", f"{own:.0f} us", f"{beside} {other:.0f} us", spread(ratios), bar)
+
+
+def respond(service, path, posted):
+    """A call that answers what was posted, as the server's worker has it answered."""
+    kept = create_environ(path, method="POST", content_type=posted.content_type, data=posted.bodies[0])
+
+    def call():
+        response, _ = service.respond(kept | {"wsgi.input": io.BytesIO(posted.bodies[0])})
+        if response.status_code != 200:
+            raise RuntimeError(response.get_data()[:200])
+        return response
+
+    return call
+
+
+def in_turn_us(ours, theirs, seconds):
+    """Microseconds of the median call of either, called in turn so that a busy moment falls on both."""
+    taken, end = ([], []), time.perf_counter() + seconds
+    ours(), theirs()
+    while time.perf_counter() < end:
+        for calls, call in zip(taken, (ours, theirs), strict=True):
+            start = time.perf_counter()
+            call()
+            calls.append((time.perf_counter() - start) * 1e6)
+    return median(taken[0]), median(taken[1])
 
 
 def _compared(seen):
@@ -82,6 +135,8 @@ class Bare:
         self._photograph = photograph
         file = MODEL.with_name("analysis.onnx")
         self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        self._lean = onnxruntime.InferenceSession(MODEL, options, providers=["CPUExecutionProvider"])
+        self._images = payloads.inputs()
         names = [output.name for output in self._session.get_outputs()]
         self._maps = [name for name in names if name.endswith(".act") or name.startswith("pool")]
         self._image = payloads.digits()[0][None, None].astype(np.float32) / 255
@@ -89,6 +144,9 @@ class Bare:
     def maps_as_json(self):
         arrays = self._session.run([*self._maps, "logits"], {"image": self._image})
         return orjson.dumps(dict(zip(self._maps, arrays, strict=False)), option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def run_batch(self):
+        return self._lean.run(None, {"image": self._images})
 
     def decode(self):
         with Image.open(io.BytesIO(self._photograph)) as image:
@@ -118,7 +176,7 @@ def _run_for(seconds):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(MODEL, options, providers=["CPUExecutionProvider"])
-    images = np.resize(np.array(payloads.digits()), (256, 1, 28, 28)).astype(np.float32) / 255
+    images = payloads.inputs()
     session.run(None, {"image": images})
     count, start = 0, time.perf_counter()
     while time.perf_counter() < start + seconds:

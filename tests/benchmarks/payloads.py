@@ -36,6 +36,11 @@ def batch(count=256):
     return Posted([npy(np.resize(several, (count, 28, 28)))], "application/x-npy")
 
 
+def inputs(count=256):
+    """The batch as a network reads it."""
+    return np.resize(np.array(digits()), (count, 1, 28, 28)).astype(np.float32) / 255
+
+
 def photograph(width=4000, height=3000):
     """A digit on paper in uneven light, 12 megapixels, as a phone saves it."""
     rng = np.random.default_rng(0)
