@@ -1,5 +1,5 @@
 """
-Run the benchmarks: python -m tests.benchmarks [requests] [answers] [beside] [filters] [growth] (make bench)
+Run the benchmarks: python -m tests.benchmarks [requests] [answers] [calls] [beside] [filters] [growth] (make bench)
 
 All of them unless some are named. Prints the rows as they come, and writes build/bench/table.md and growth.png.
 """
@@ -15,8 +15,14 @@ from tests.benchmarks import answers, beside, filters, growth, requests  # read 
 from tests.benchmarks.servers import wrk_is_there
 from tests.benchmarks.table import HEAD, OUT, QUICK
 
-PARTS = {"requests": requests.rows, "answers": answers.rows, "beside": beside.rows, "filters": filters.rows}
-WITHOUT_WRK = {"filters", "growth"}
+PARTS = {
+    "requests": requests.rows,
+    "answers": answers.rows,
+    "calls": answers.rows_in_process,
+    "beside": beside.rows,
+    "filters": filters.rows,
+}
+WITHOUT_WRK = {"calls", "filters", "growth"}
 
 
 def main(named):

@@ -44,12 +44,13 @@ def rows():
             note("bare json", bare.least_us(bare.maps_as_json))
             note("photograph", server.load(CLASSIFY, photograph, 1, SECONDS))
             note("bare photograph", bare.least_us(bare.decode))
-    return [*_compared(seen), *in_process(pngs, batch, photograph, bare)]
+    return _compared(seen)
 
 
-def in_process(pngs, batch, photograph, bare):
+def rows_in_process():
     """The same with no server: calls of the service and of what they are held against, in turn, on one thread."""
-    service = create_app(Settings())
+    pngs, batch, photograph = payloads.pngs(), payloads.batch(), payloads.photograph()
+    bare, service = Bare(photograph.bodies[0]), create_app(Settings())
     classify, npz, json_maps, batches, decoded = (
         respond(service, path, posted)
         for path, posted in (
