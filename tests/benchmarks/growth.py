@@ -1,4 +1,9 @@
-"""How the cost grows with the batch, the picture, the number of filters and their size, drawn and put in numbers."""
+"""
+How the cost grows with the batch, the picture, the number of filters and their size, drawn and put in numbers.
+
+The step of the filters between 16 and 64 MiB of answer is that of the memory: glibc gives back what has 32 MiB or more,
+so the kernel clears every page of such an answer anew, 0.1 ms for a MiB where 0.02 are enough below.
+"""
 
 import time
 
