@@ -6,6 +6,7 @@ Only the formats below are ever opened: every other decoder of Pillow is out of 
 
 import io
 import struct
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -65,6 +66,9 @@ def decode(data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, keep_alpha
     >>> decode(encode_png(np.array([[0, 255]], np.uint8)), max_pixels=100)
     array([[  0, 255]], dtype=uint8)
     """
+    plain = _plain_png(data, max_pixels)
+    if plain is not None:
+        return plain
     try:
         with _open(data) as image:
             _check_size(image, max_pixels, max_jpeg_pixels)
@@ -78,6 +82,41 @@ def decode(data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, keep_alpha
     except (OSError, ValueError, SyntaxError, IndexError, struct.error, EOFError, OverflowError, MemoryError) as error:
         # Pillow's decoders raise any of these on damaged data.
         raise Unreadable(f"the picture is damaged or cut short: {str(error)[:120]}") from None
+
+
+# Signature, header chunk and the head of the chunk after it, of the plainest PNG there is.
+_PNG_HEAD = struct.Struct(">8s 8s II BBBBB I I4s")
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+_PLAIN_MODES = {0: ("L", 1), 2: ("RGB", 3)}  # by colour type
+
+
+def _plain_png(data: bytes, max_pixels: int) -> np.ndarray | None:
+    """
+    Decode a PNG of 8 bits, grey or RGB, that has a header, one chunk of pixels, an end and nothing else.
+
+    That is what most programs write of a small picture. Pillow's inflating and unfiltering without the Python around
+    them takes a third of the time. None for every other file, and for one that is damaged: Pillow then says how.
+    """
+    if not data.startswith(_PNG_SIGNATURE) or len(data) < _PNG_HEAD.size or not data.endswith(_PNG_END):
+        return None
+    _, header, width, height, depth, colour, *ways, check, length, kind = _PNG_HEAD.unpack_from(data)
+    is_plain = header == b"\0\0\0\rIHDR" and kind == b"IDAT" and depth == 8 and colour in _PLAIN_MODES and not any(ways)
+    if not is_plain or length != len(data) - 57 or zlib.crc32(data[12:29]) != check:
+        return None
+    if not 0 < width * height <= max_pixels:
+        return None
+    mode, channels = _PLAIN_MODES[colour]
+    # What Image.load and Image.tobytes call; the test of this function sees it when Pillow changes them.
+    pixels = Image.core.new(mode, (width, height))  # type: ignore[attr-defined]
+    decoder = Image._getdecoder(mode, "zip", mode)  # noqa: SLF001
+    decoder.setimage(pixels, (0, 0, width, height))
+    if decoder.decode(data[_PNG_HEAD.size : -16]) != (-1, 0):
+        return None
+    encoder = Image._getencoder(mode, "raw", mode)  # noqa: SLF001
+    encoder.setimage(pixels, (0, 0, width, height))
+    levels = np.frombuffer(encoder.encode(width * height * channels)[2], np.uint8)
+    return levels.reshape((height, width) if channels == 1 else (height, width, channels))
 
 
 def _open(data: bytes) -> Image.Image:

@@ -67,7 +67,7 @@ class Settings(Limits, frozen=True, kw_only=True):
     head_timeout_seconds: Annotated[Seconds, "a request head not complete after this time is dropped"] = 10.0
     body_timeout_seconds: Annotated[Seconds, "a body that is not complete after this time is dropped"] = 30.0
     max_held_bytes: Annotated[Count, "bytes of bodies a process holds at one time; more are answered 503"] = 2**28
-    max_wait_seconds: Annotated[Seconds, "a quick call that has waited longer for its turn is answered 503"] = 0.04
+    max_wait_seconds: Annotated[Seconds, "a quick call with more seconds of work before it is answered 503"] = 0.04
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":

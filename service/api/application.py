@@ -1,13 +1,30 @@
 """Flask without the parts that an API without sessions, which answers under any host name, has no use for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Request, Response
 from flask.ctx import RequestContext
+from flask.globals import _cv_request  # what RequestContext.push itself sets
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter, Rule
 
 NO_SESSION = NullSession()
+NO_ARGUMENTS: Mapping[str, Any] = {}
+
+
+class Json(bytes):
+    """The text of an answer in JSON, of status 200 and not to be kept: all that the door needs of it."""
+
+    __slots__ = ()
+
+    def response(self) -> Response:
+        """Make the same answer as Flask knows it."""
+        return Response(bytes(self), headers=JSON_HEADERS)
+
+
+JSON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Content-Type": "application/json"}
+Reply = Response | Json
 
 
 class NoSessions(SessionInterface):
@@ -16,19 +33,6 @@ class NoSessions(SessionInterface):
     def open_session(self, _app: Flask, _request: Request) -> NullSession:
         """Open nothing."""
         return NO_SESSION
-
-
-class Context(RequestContext):
-    """A request's context that finds a path without parameters by one look."""
-
-    def match_request(self) -> None:
-        """Match the request's path; what is not found at once is left to the rules."""
-        request = self.request
-        rule = self.app.plain_rules.get((request.method, request.path))  # type: ignore[attr-defined]
-        if rule is None:
-            super().match_request()
-        else:
-            request.url_rule, request.view_args = rule, {}
 
 
 class Service(Flask):
@@ -45,32 +49,15 @@ class Service(Flask):
 
     @property
     def plain_rules(self) -> dict[tuple[str, str], Rule]:
-        """Every rule whose path has no parameters, by method and path."""
+        """Every rule whose path has no parameters, by method and path: found by one look."""
         if self._plain_rules is None:
             self._plain_rules = {
                 (method, rule.rule): rule
                 for rule in self.url_map.iter_rules()
                 if not rule.arguments
-                for method in rule.methods or ()
+                for method in (rule.methods or set()) - {"OPTIONS"}
             }
         return self._plain_rules
-
-    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Bind the rules to a request by its path and method alone."""
-        if request is None:
-            return None
-        return MapAdapter(self.url_map, "", "/", "", "http", request.path, request.method)
-
-    def request_context(self, environ: dict[str, Any]) -> RequestContext:
-        """Make the context of one request."""
-        return Context(self, environ)
-
-    def enter_thread(self) -> None:
-        """Push the application's context once for a thread that will answer requests, instead of once for each."""
-        unused = (self.before_request_funcs, self.teardown_request_funcs)
-        assert not any(functions for kind in unused for functions in kind.values())
-        assert not self.after_request_funcs.get(None)
-        self.app_context().push()
 
     @property
     def hooked(self) -> frozenset[str]:
@@ -81,33 +68,62 @@ class Service(Flask):
             self._hooked = frozenset(endpoint for endpoint in endpoints if endpoint.rpartition(".")[0] in names)
         return self._hooked
 
-    def respond(self, environ: dict[str, Any]) -> tuple[Response, str]:
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Bind the rules to a request by its path and method alone; a plain path is matched here and now."""
+        if request is None:
+            return None
+        rule = self.plain_rules.get((request.method, request.path))
+        if rule is not None:
+            request.url_rule, request.view_args = rule, dict(NO_ARGUMENTS)
+            return None
+        return MapAdapter(self.url_map, "", "/", "", "http", request.path, request.method)
+
+    def make_response(self, rv: Any) -> Response:
+        """Make a response of what a route returned."""
+        if isinstance(rv, Json):
+            return rv.response()
+        return super().make_response(rv)
+
+    def enter_thread(self) -> None:
+        """Push the application's context once for a thread that will answer requests, instead of once for each."""
+        unused = (self.before_request_funcs, self.teardown_request_funcs)
+        assert not any(functions for kind in unused for functions in kind.values())
+        assert not self.after_request_funcs.get(None)
+        self.app_context().push()
+
+    def respond(self, environ: dict[str, Any]) -> tuple[Reply, str]:
         """
         Answer one request: what `wsgi_app` does, without the hooks that this application has none of.
 
-        returns: the response, and the rule that matched the path ("" where none did)
+        returns: the answer, and the rule that matched the path ("" where none did)
         """
-        context = self.request_context(environ)
-        error: BaseException | None = None
+        context = RequestContext(self, environ)
+        request = context.request
+        token = _cv_request.set(context)
         try:
             try:
-                context.push()
-                response = self.dispatch()
-                rule = context.request.url_rule
-                if rule is not None and rule.endpoint in self.hooked:
-                    response = self.process_response(response)
+                if context.url_adapter is not None:
+                    context.match_request()
+                answer = self._dispatch(request)
             except Exception as unhandled:  # noqa: BLE001  # Flask's own order: log it, answer 500
-                error = unhandled
-                response = self.handle_exception(unhandled)
-                rule = context.request.url_rule
-            return response, "" if rule is None else rule.rule
+                answer = self.handle_exception(unhandled)
+            rule = request.url_rule
+            return answer, "" if rule is None else rule.rule
         finally:
-            context.pop(error)
+            _cv_request.reset(token)
+            # Without this the two would wait for the collector of cycles.
+            environ["werkzeug.request"] = None
 
-    def dispatch(self) -> Response:
-        """Call the route of the current request, or the handler of what it raised."""
+    def _dispatch(self, request: Request) -> Reply:
+        """Call the route of a request, or the handler of what it raised."""
+        rule = request.url_rule
         try:
-            answer = self.dispatch_request()
+            if rule is None or request.method == "OPTIONS":
+                answer: Any = self.dispatch_request()
+            else:
+                answer = self.view_functions[rule.endpoint](**request.view_args or {})
         except Exception as error:  # noqa: BLE001  # the handlers registered for it decide
             answer = self.handle_user_exception(error)
-        return answer if isinstance(answer, Response) else self.make_response(answer)
+        if rule is not None and rule.endpoint in self.hooked:
+            return self.process_response(self.make_response(answer))
+        return answer if isinstance(answer, Response | Json) else self.make_response(answer)

@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from service.api import writing
+from service.api.application import Reply
 from service.api.digits import Digits, read_digits
 from service.api.options import ClassifyOptions
 from service.api.reading import read_posted
@@ -19,7 +20,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     routes = Blueprint("classify", __name__)
 
     @routes.post("/v1/classify")
-    def classify() -> Response:
+    def classify() -> Reply:
         """Read the digit on every posted picture."""
         posted = read_posted(request, ClassifyOptions, settings)
         options = posted.options

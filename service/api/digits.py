@@ -36,7 +36,7 @@ def read_digits(posted: Posted[PictureOptions]) -> Digits:
     """
     if posted.options.prepare == "auto":
         prepared = posted.each(prepare)
-        levels = np.array([digit.image for digit in prepared])
+        levels = prepared[0].image if len(prepared) == 1 else np.array([digit.image for digit in prepared])
         return Digits(_as_input(UNIT[levels]), list(prepared))
     pictures = posted.each(_as_posted)
     are_levels = all(picture.dtype == np.uint8 and picture.ndim == 2 for picture in pictures)

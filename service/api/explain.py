@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from service.api import writing
 from service.api.allowed import check_options, numbers_in_answer, runs_needed
+from service.api.application import Reply
 from service.api.cases import Case
 from service.api.changes import check_finite, describe, read_changes
 from service.api.digits import Digits, read_digits
@@ -25,7 +26,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     routes = Blueprint("explain", __name__)
 
     @routes.post("/v1/explain")
-    def explain() -> Response:
+    def explain() -> Reply:
         """Explain the verdict on every posted picture by the method asked for."""
         posted = read_posted(request, ExplainOptions, settings)
         options = posted.options

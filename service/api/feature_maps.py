@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from service.api import writing
+from service.api.application import Reply
 from service.api.changes import check_finite, read_changes
 from service.api.digits import Digits, read_digits
 from service.api.options import FeatureMapOptions
@@ -26,7 +27,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     routes = Blueprint("feature_maps", __name__)
 
     @routes.post("/v1/feature-maps")
-    def feature_maps() -> Response:
+    def feature_maps() -> Reply:
         """Answer the maps of the chosen layers, for every posted picture."""
         posted = read_posted(request, FeatureMapOptions, settings)
         options = posted.options

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from service.api import writing
+from service.api.application import Reply
 from service.api.applying import Plan
 from service.api.caching import revalidated
 from service.api.cards import card, check_cards
@@ -38,7 +39,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     routes.after_request(revalidated)
 
     @routes.post("/v1/apply-filters")
-    def apply_filters() -> Response:
+    def apply_filters() -> Reply:
         """Answer the response of every posted picture to every filter."""
         posted = read_posted(request, ApplyFiltersOptions, settings)
         options = posted.options
@@ -60,7 +61,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         return writing.png(*draw_batch(batch, options))
 
     @routes.get("/v1/filters")
-    def presets() -> Response:
+    def presets() -> Reply:
         """List the named filters, with the parameters each takes and its weights at their defaults."""
         options = read_options(request, PresetListOptions)
         form = writing.choose_format(request, options.format, ("json", "png"))
@@ -70,7 +71,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         return writing.json({"filters": [_write_preset(kernel, with_card=options.card) for kernel in made]})
 
     @routes.get("/v1/filters/<name>")
-    def one_preset(name: str) -> Response:
+    def one_preset(name: str) -> Reply:
         """Make a named filter of the size, angle and sigma asked for."""
         options = read_options(request, PresetOptions)
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
@@ -183,5 +184,5 @@ def _write_geometry(plan: Plan) -> dict[str, Any]:
     return members
 
 
-def _draw_presets(kernels: Sequence[np.ndarray], options: PresetListOptions) -> Response:
+def _draw_presets(kernels: Sequence[np.ndarray], options: PresetListOptions) -> Reply:
     return writing.png(*draw_batch([{str(i): weights[None] for i, weights in enumerate(kernels)}], options))

@@ -21,6 +21,7 @@ from flask import Blueprint, Response, request
 
 from service import __version__, pictures
 from service.api import writing
+from service.api.application import Reply
 from service.api.digits import read_digits
 from service.api.options import ClassifyOptions
 from service.api.reading import NPY_MAGIC, Posted, Source
@@ -84,7 +85,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 
     @routes.post("/v2/models/<name>/infer")
     @routes.post("/v2/models/<name>/versions/<version>/infer")
-    def infer(name: str, version: str | None = None) -> Response:
+    def infer(name: str, version: str | None = None) -> Reply:
         """Run a network on a tensor of images, or of encoded pictures."""
         return _infer(catalogue[library.get(name, version)], settings)
 
@@ -100,22 +101,22 @@ def _catalogue(library: Library) -> dict[Network, Served]:
 
 def _add_server(routes: Blueprint, library: Library) -> None:
     @routes.get("/v2")
-    def server_metadata() -> Response:
+    def server_metadata() -> Reply:
         """Say what the server is and which extensions it has."""
         return writing.json({"name": "filterscope", "version": __version__, "extensions": EXTENSIONS})
 
     @routes.get("/v2/health/live")
-    def server_live() -> Response:
+    def server_live() -> Reply:
         """Say that the process lives."""
         return writing.json({"live": True})
 
     @routes.get("/v2/health/ready")
-    def server_ready() -> Response:
+    def server_ready() -> Reply:
         """Say that every model is loaded and warmed; a worker listens only after that."""
         return writing.json({"ready": True, "live": True})
 
     @routes.get("/v2/models")
-    def model_names() -> Response:
+    def model_names() -> Reply:
         """List the models by name."""
         return writing.json({"models": sorted({network.name for network in library.networks})})
 
@@ -123,39 +124,39 @@ def _add_server(routes: Blueprint, library: Library) -> None:
 def _add_models(routes: Blueprint, library: Library, catalogue: Mapping[Network, Served], settings: Settings) -> None:
     @routes.get("/v2/models/<name>")
     @routes.get("/v2/models/<name>/versions/<version>")
-    def model_metadata(name: str, version: str | None = None) -> Response:
+    def model_metadata(name: str, version: str | None = None) -> Reply:
         """Describe the tensors of a model."""
         return writing.json(catalogue[library.get(name, version)].metadata())
 
     @routes.get("/v2/models/<name>/ready")
     @routes.get("/v2/models/<name>/versions/<version>/ready")
-    def model_ready(name: str, version: str | None = None) -> Response:
+    def model_ready(name: str, version: str | None = None) -> Reply:
         """Say that a model is loaded and warmed."""
         return writing.json({"name": library.get(name, version).name, "ready": True})
 
     @routes.get("/v2/models/<name>/config")
     @routes.get("/v2/models/<name>/versions/<version>/config")
-    def model_config(name: str, version: str | None = None) -> Response:
+    def model_config(name: str, version: str | None = None) -> Reply:
         """Describe a model as Triton's configuration does."""
         return writing.json(catalogue[library.get(name, version)].config(settings.max_batch))
 
 
 def _add_statistics(routes: Blueprint, library: Library, catalogue: Mapping[Network, Served]) -> None:
     @routes.get("/v2/models/stats")
-    def statistics() -> Response:
+    def statistics() -> Reply:
         """Give this process's counts of every model."""
         return writing.json({"model_stats": [served.counts() for served in catalogue.values()]})
 
     @routes.get("/v2/models/<name>/stats")
     @routes.get("/v2/models/<name>/versions/<version>/stats")
-    def model_statistics(name: str, version: str | None = None) -> Response:
+    def model_statistics(name: str, version: str | None = None) -> Reply:
         """Give this process's counts of one model."""
         return writing.json({"model_stats": [catalogue[library.get(name, version)].counts()]})
 
 
 def _add_repository(routes: Blueprint, library: Library, limits: Limits) -> None:
     @routes.post("/v2/repository/index")
-    def repository_index() -> Response:
+    def repository_index() -> Reply:
         """List every version of every model; all are ready, so `ready` leaves none out."""
         _read_query(IndexQuery, limits)
         models = [(network.name, network.version) for network in library.networks]
@@ -164,7 +165,7 @@ def _add_repository(routes: Blueprint, library: Library, limits: Limits) -> None
         )
 
     @routes.post("/v2/repository/models/<name>/load")
-    def load(name: str) -> Response:
+    def load(name: str) -> Reply:
         """Confirm that a model is loaded: all are, from the start on."""
         library.get(name)
         if _read_query(LoadQuery, limits).parameters:
@@ -172,7 +173,7 @@ def _add_repository(routes: Blueprint, library: Library, limits: Limits) -> None
         return writing.json({})
 
     @routes.post("/v2/repository/models/<name>/unload")
-    def unload(name: str) -> Response:
+    def unload(name: str) -> Reply:
         """Refuse to unload a model."""
         library.get(name)
         raise InvalidInput(f"{name} stays loaded: models are read when a worker starts, and served until it stops")
@@ -186,7 +187,7 @@ def _read_query(kind: type[msgspec.Struct], limits: Limits) -> Any:
 # --- one inference ----------------------------------------------------------------------------------------------------
 
 
-def _infer(served: Served, limits: Limits) -> Response:
+def _infer(served: Served, limits: Limits) -> Reply:
     started = time.perf_counter_ns()
     try:
         asked, tail = _read(limits)
@@ -319,7 +320,7 @@ def _by_name(verdicts: Verdicts) -> dict[str, np.ndarray]:
 
 def _answer(
     served: Served, identifier: str | None, wanted: Sequence[Wanted], arrays: Mapping[str, np.ndarray]
-) -> Response:
+) -> Reply:
     outputs, tail = [], []
     for output in wanted:
         members, data = _write_output(output, arrays[output.name], served)

@@ -4,9 +4,10 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from service.api import writing
+from service.api.application import Reply
 from service.api.caching import revalidated
 from service.api.cards import card
 from service.api.options import LayerFilterOptions, ModelOptions, NoOptions
@@ -23,27 +24,27 @@ def blueprint(library: Library) -> Blueprint:
     routes.after_request(revalidated)
 
     @routes.get("/v1/models")
-    def models() -> Response:
+    def models() -> Reply:
         """List every version of every model."""
         writing.choose_format(request, read_options(request, NoOptions).format, ("json",))
         return writing.json({"models": [_summary(network, library) for network in library.networks]})
 
     @routes.get("/v1/models/<name>")
-    def model(name: str) -> Response:
+    def model(name: str) -> Reply:
         """Describe one model: its layers and its passport."""
         options = read_options(request, ModelOptions)
         writing.choose_format(request, options.format, ("json",))
         return writing.json(_describe(library.get(name, options.version)))
 
     @routes.get("/v1/models/<name>/layers/<layer>/filters")
-    def layer_filters(name: str, layer: str) -> Response:
+    def layer_filters(name: str, layer: str) -> Reply:
         """Show every filter of one layer."""
         options = read_options(request, LayerFilterOptions)
         network = library.get(name, options.version)
         return _answer_filters(network, layer, None, options)
 
     @routes.get("/v1/models/<name>/layers/<layer>/filters/<int:index>")
-    def layer_filter(name: str, layer: str, index: int) -> Response:
+    def layer_filter(name: str, layer: str, index: int) -> Reply:
         """Show one filter of one layer."""
         options = read_options(request, LayerFilterOptions)
         network = library.get(name, options.version)
@@ -61,7 +62,7 @@ def filter_weights(network: Network, layer: str, pointer: str = "/layer") -> tup
     return network.weights[f"{layer}.weight"], network.weights[f"{layer}.bias"]
 
 
-def _answer_filters(network: Network, layer: str, index: int | None, options: LayerFilterOptions) -> Response:
+def _answer_filters(network: Network, layer: str, index: int | None, options: LayerFilterOptions) -> Reply:
     form = writing.choose_format(request, options.format, ("json", "png", "npz"))
     weights, biases = filter_weights(network, layer)
     if index is not None and index >= len(weights):

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from service import __version__
 from service.api import writing
+from service.api.application import Reply
 from service.api.caching import revalidated
 from service.api.errors import PROBLEMS, slug
 from service.api.options import NoOptions
@@ -31,34 +32,34 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     routes = Blueprint("operations", __name__)
 
     @routes.get("/healthz")
-    def healthz() -> Response:
+    def healthz() -> Reply:
         """Say that the process lives."""
         return writing.json({"status": "ok", "service": "filterscope", "release": __version__})
 
     @routes.get("/readyz")
-    def readyz() -> Response:
+    def readyz() -> Reply:
         """Say that the models are loaded and warmed; a worker listens only after that."""
         ready = [{"name": network.name, "version": network.version} for network in library.networks]
         return writing.json({"status": "ready", "models": ready})
 
     @routes.get("/v1/limits")
-    def limits() -> Response:
+    def limits() -> Reply:
         """List every limit on a request."""
         writing.choose_format(request, read_options(request, NoOptions).format, ("json",))
         return revalidated(writing.json(settings.limits()))
 
     @routes.get("/openapi.json")
-    def openapi() -> Response:
+    def openapi() -> Reply:
         """Give the contract as OpenAPI 3.1."""
         return revalidated(Response(contract_json(), mimetype="application/json", headers=writing.HEADERS))
 
     @routes.get("/docs")
-    def docs() -> Response:
+    def docs() -> Reply:
         """Show the contract as a page to read and try out."""
         return Response(DOCS_PAGE, mimetype="text/html", headers=DOCS_HEADERS)
 
     @routes.get("/docs/problems")
-    def problems() -> Response:
+    def problems() -> Reply:
         """Tell what each kind of problem means."""
         return Response(_problems_page(), mimetype="text/html", headers=DOCS_HEADERS)
 

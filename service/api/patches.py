@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from service.api import writing
+from service.api.application import Reply
 from service.api.options import PatchesOptions
 from service.api.pictures_of_maps import text_of_range
 from service.api.reading import read_posted
@@ -52,7 +53,7 @@ def blueprint(settings: Settings) -> Blueprint:
     routes = Blueprint("patches", __name__)
 
     @routes.post("/v1/patches")
-    def make_patches() -> Response:
+    def make_patches() -> Reply:
         """Cut every posted picture into patches."""
         posted = read_posted(request, PatchesOptions, settings)
         options = posted.options
@@ -127,7 +128,7 @@ def _write(cut: Cut, options: PatchesOptions) -> dict[str, Any]:
     return members
 
 
-def _draw(cuts: list[Cut], options: PatchesOptions) -> Response:
+def _draw(cuts: list[Cut], options: PatchesOptions) -> Reply:
     sheets, ranges = [], []
     for cut in cuts:
         padded = cut.padded(options)

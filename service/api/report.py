@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from service.api import writing
+from service.api.application import Reply
 from service.api.caching import revalidated
 from service.api.options import ReportOptions
 from service.api.reading import read_options
@@ -27,7 +28,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     pictures = read_pictures(settings)
 
     @routes.get("/v1/models/<name>/report")
-    def report(name: str) -> Response:
+    def report(name: str) -> Reply:
         """Give the dataset report, and thumbnails of the images it names where the dataset is at hand."""
         options = read_options(request, ReportOptions)
         writing.choose_format(request, options.format, ("json",))

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from service.api import writing
+from service.api.application import Reply
 from service.api.changes import check_finite, describe, read_changes
 from service.api.digits import Digits, read_digits
 from service.api.options import WhatIfOptions
@@ -19,7 +20,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     routes = Blueprint("what_if", __name__)
 
     @routes.post("/v1/what-if")
-    def what_if() -> Response:
+    def what_if() -> Reply:
         """Switch filters off, scale or replace them, and answer the verdict before and after."""
         posted = read_posted(request, WhatIfOptions, settings)
         options = posted.options

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 from flask import Request, Response
 
+from service.api.application import Json
 from service.api.archive import Chunk, npz_chunks
 from service.core.digit import PreparedDigit
 from service.core.errors import InvalidOption, NotAcceptable, TooLarge
@@ -49,11 +50,11 @@ def choose_format(request: Request, asked: str | None, available: Sequence[str])
     return offered[best]
 
 
-def json(members: Any) -> Response:
+def json(members: Any) -> Json:
     """Write JSON; NumPy arrays become nested numbers, float32 with the fewest digits that read back the same."""
     with Stage("encode"):
         text = orjson.dumps(members, _in_row_order, orjson.OPT_SERIALIZE_NUMPY)
-    return Response(text, headers=HEADERS, content_type="application/json")
+    return Json(text)
 
 
 def _in_row_order(value: Any) -> Any:

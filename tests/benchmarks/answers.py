@@ -9,6 +9,7 @@ import time
 import numpy as np
 import onnxruntime
 import orjson
+from flask import Response
 from PIL import Image
 from werkzeug.test import create_environ
 
@@ -78,10 +79,10 @@ def respond(service, path, posted):
     kept = create_environ(path, method="POST", content_type=posted.content_type, data=posted.bodies[0])
 
     def call():
-        response, _ = service.respond(kept | {"wsgi.input": io.BytesIO(posted.bodies[0])})
-        if response.status_code != 200:
-            raise RuntimeError(response.get_data()[:200])
-        return response
+        reply, _ = service.respond(kept | {"wsgi.input": io.BytesIO(posted.bodies[0])})
+        if isinstance(reply, Response) and reply.status_code != 200:
+            raise RuntimeError(reply.get_data()[:200])
+        return reply
 
     return call
 

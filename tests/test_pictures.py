@@ -1,0 +1,84 @@
+"""Pictures from bytes: the short way through Pillow against the long one, and what goes the long way."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service import pictures
+from service.core.errors import ServiceError
+from tests.drawing import draw
+
+
+def png(levels, **options):
+    out = io.BytesIO()
+    Image.fromarray(levels).save(out, "PNG", **options)
+    return out.getvalue()
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def without_a_shortcut(data, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "_plain_png", lambda _data, _pixels: None)
+        return outcome(data)
+
+
+def outcome(data):
+    try:
+        return pictures.decode(data, max_pixels=100_000).tolist()
+    except ServiceError as error:
+        return type(error), error.detail
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_plain_png_is_decoded_as_pillow_decodes_it(seed, monkeypatch):
+    random = np.random.default_rng(seed)
+    height, width = random.integers(1, 70, 2)
+    shape = (height, width) if seed % 2 else (height, width, 3)
+    smooth = np.cumsum(random.integers(0, 3, shape), axis=1)  # so that every filter of PNG is used
+    levels = (random.integers(0, 256, shape) if seed % 3 else smooth).astype(np.uint8)
+    data = png(levels, compress_level=int(random.integers(0, 10)))
+    assert pictures._plain_png(data, 100_000) is not None
+    assert pictures.decode(data, max_pixels=100_000).tolist() == levels.tolist()
+    assert without_a_shortcut(data, monkeypatch) == levels.tolist()
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_a_damaged_png_has_the_same_outcome_either_way(seed, monkeypatch):
+    random = np.random.default_rng(seed)
+    data = bytearray(png(draw(int(random.choice([1, 2, 3, 4, 7])))))
+    for _ in range(random.integers(1, 4)):
+        data[random.integers(8, len(data))] = random.integers(256)
+    if seed % 4 == 0:
+        del data[random.integers(len(data)) :]
+    assert outcome(bytes(data)) == without_a_shortcut(bytes(data), monkeypatch)
+
+
+def test_what_is_more_than_plain_goes_the_long_way():
+    grey = draw(4, 28)
+    palette, bits = Image.fromarray(grey).convert("P"), Image.fromarray(grey > 99)
+    transparent = np.dstack([grey, grey, grey, grey])
+    out = io.BytesIO()
+    palette.save(out, "PNG")
+    one = io.BytesIO()
+    bits.save(one, "PNG")
+    interlaced = bytearray(png(grey))
+    interlaced[28] = 1
+    interlaced[29:33] = struct.pack(">I", zlib.crc32(bytes(interlaced[12:29])))
+    with_text = png(grey)[:33] + chunk(b"tEXt", b"a\0b") + png(grey)[33:]
+    for data in (out.getvalue(), one.getvalue(), png(transparent), bytes(interlaced), with_text, png(grey) + b"x"):
+        assert pictures._plain_png(data, 100_000) is None
+    assert pictures.decode(with_text, max_pixels=784).tolist() == grey.tolist()
+
+
+def test_a_plain_png_over_the_limit_is_refused_by_its_header():
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 10**6))
+    with pytest.raises(pictures.TooLarge, match="60000 x 60000"):
+        pictures.decode(bomb + chunk(b"IEND", b""), max_pixels=4_000_000)
