@@ -5,9 +5,10 @@ HOST ?= 127.0.0.1
 WORKERS ?=
 ENGINE ?= docker
 BASE_IMAGE ?= python:3.13-slim
+RULES := deploy/kubernetes/overlays/monitoring/prometheusrule.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test proof lint format train bench image browser interop settings lock clean
+.PHONY: help serve test proof lint format train bench image manifests browser interop settings lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,8 +37,20 @@ train: .venv-test/ready  ## train the digits network again (MNIST is looked for,
 bench: .venv-bench/ready  ## measure speed beside other servers and libraries, in ten minutes (QUICK=1: in two)
 	.venv-bench/bin/python -m tests.benchmarks
 
+# Only Docker's format of images has health checks; buildah and podman must be asked for it.
+image: export BUILDAH_FORMAT = docker
 image:  ## build the container (BASE_IMAGE=python:3.13-slim, ENGINE=docker)
-	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) -f deploy/Dockerfile -t filterscope .
+	$(ENGINE) build --build-arg BASE_IMAGE=$(BASE_IMAGE) -f deploy/Dockerfile -t filterscope \
+		--build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' service/__init__.py) \
+		--build-arg REVISION=$$(git rev-parse --verify --quiet HEAD) .
+
+manifests: .venv-test/ready $(RULES)  ## write the operator's rules from the alerts again, and check every deployment file
+	.venv-test/bin/python -m pytest tests/deploy/test_manifests.py tests/deploy/test_guide.py
+
+# A PrometheusRule is the alerts with a head; kustomize cannot wrap a file.
+$(RULES): deploy/prometheus/alerts.yaml
+	printf '%s\n' 'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: filterscope' 'spec:' > $@
+	sed 's/^./  &/' $< >> $@
 
 interop: .venv-triton/ready .venv-kserve/ready .venv-test/ready  ## run clients of Triton, KServe and MLServer against the service
 	.venv-triton/bin/python -m pytest --confcutdir=tests/interop tests/interop

@@ -7,7 +7,12 @@ HOST, PORT, WORKERS and LOG_LEVEL are read from the environment; every other set
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from service import snapshot
+from service.settings import BadSetting, Settings
 
 
 def available_cpus() -> int:
@@ -38,3 +43,17 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 loglevel = os.environ.get("LOG_LEVEL") or "info"
 errorlog = "-"
+
+
+def start() -> None:
+    """Do what a worker does to start, in a child of the master that is to try it."""
+    from service.app import create_door  # noqa: PLC0415  # never in the master: onnxruntime does not survive a fork
+
+    create_door()
+
+
+def on_starting(server: Any) -> None:
+    """Read what the workers will start from, and let SIGHUP reload only what they can."""
+    with suppress(BadSetting):  # the first worker names it
+        snapshot.keep(Settings.from_environ(os.environ))
+    server.reload = snapshot.guarded(server.reload, start, server.log)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from service import snapshot
 from service.api import (
     classify,
     errors,
@@ -27,7 +28,8 @@ from service.api import (
 )
 from service.api.application import Service
 from service.door import Door
-from service.network.sessions import Library
+from service.network.files import read_folders
+from service.network.sessions import Library, Network
 from service.settings import Settings
 
 
@@ -39,7 +41,7 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
     raises: BadSetting or BadModel, with one line that names the culprit
     """
     settings = settings or Settings.from_environ(os.environ)
-    library = library or Library.open(Path(settings.models), settings.default_model)
+    library = library or open_library(settings)
     warm_up(library)
     # No folder of static files: every byte that is served has a route of its own.
     app = Service("service", static_folder=None)
@@ -59,6 +61,14 @@ def create_app(settings: Settings | None = None, library: Library | None = None)
     app.register_blueprint(operations.blueprint(library, settings))
     app.register_blueprint(web.blueprint())
     return app
+
+
+def open_library(settings: Settings) -> Library:
+    """Open the models that the master has read, or, without one, those that are in their folder now."""
+    files = snapshot.kept()
+    if files is None:
+        files = read_folders(Path(settings.models))
+    return Library([Network(each) for each in files], settings.default_model)
 
 
 def create_door(settings: Settings | None = None) -> Door:

@@ -111,6 +111,10 @@ class Door:
             error = Busy("as many heavy calls as there is room for are being worked on")
             connection.answer(self._refusal(request, error))
             return
+        if self._server.unsent_bytes > self.settings.max_held_bytes:
+            error = Busy("as many bytes of answers as there is room for wait for their readers")
+            connection.answer(self._refusal(request, error))
+            return
         self._heavy_in_flight += 1
         loop = self._server.loop
         future = self._threads.submit(self._run, request, path, query)

@@ -13,11 +13,13 @@ head of a request, its body, the requests sent ahead of their answers, and the t
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import signal
 import socket
 import ssl
 import sys
+import termios
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -198,7 +200,7 @@ class Connection(asyncio.Protocol):
         return self._owes
 
     def pause_writing(self) -> None:
-        self._unsent = self._transport.get_write_buffer_size()
+        self._unsent = self._pending()
         self._since = self._server.now
 
     def resume_writing(self) -> None:
@@ -369,13 +371,21 @@ class Connection(asyncio.Protocol):
         """End what takes longer than it may."""
         waited = now - self._since
         if self._unsent:
-            unsent = self._transport.get_write_buffer_size()
+            unsent = self._pending()
             if unsent < self._unsent:
                 self._unsent, self._since = unsent, now
             elif waited > times.body:
                 self._transport.abort()
         elif not self._owes:
             self._check_reading(waited, times)
+
+    def _pending(self) -> int:
+        """How many bytes of answers the peer has yet to take in, those that the system has in its keeping included."""
+        count = self._transport.get_write_buffer_size()
+        with contextlib.suppress(OSError, AttributeError):  # a connection through TLS has no such number
+            queue = fcntl.ioctl(self._transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+            count += int.from_bytes(queue, sys.byteorder)
+        return count
 
     def _check_reading(self, waited: float, times: Times) -> None:
         if self._is_last:
@@ -476,6 +486,11 @@ class Server:
         for connection in list(self.connections):
             connection.check(self.now, self._times)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """How much of all answers the peers have not taken in."""
+        return sum(connection.unsent_bytes for connection in self.connections)
+
     async def stop(self, seconds: float) -> None:
         """Answer every request on a connection that was accepted, then close them all."""
         for listener in self._listeners:
@@ -508,21 +523,27 @@ class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
 
     def init_process(self) -> None:
         """Set up the event loop, then what every worker sets up."""
+        self._stop = asyncio.Event()
+        # Until the loop takes them: a worker told to stop while it starts would otherwise not hear of it.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self._stop_soon())
         self._loop = uvloop.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        self._stop = asyncio.Event()
         super().init_process()
 
     def init_signals(self) -> None:
-        """Take gunicorn's signals on the event loop, where they interrupt nothing."""
+        """Leave behind the master's."""
         for number in self.SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+            if number != signal.SIGTERM:
+                signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGWINCH, signal.SIG_IGN)
+        signal.signal(signal.SIGABRT, self._abort)
+
+    def _take_signals(self) -> None:
+        """Take signals on the event loop, where they interrupt nothing."""
         self._loop.add_signal_handler(signal.SIGTERM, self._stop_soon)
         self._loop.add_signal_handler(signal.SIGINT, self._stop_now)
         self._loop.add_signal_handler(signal.SIGQUIT, self._stop_now)
         self._loop.add_signal_handler(signal.SIGUSR1, self.log.reopen_files)
-        signal.signal(signal.SIGWINCH, signal.SIG_IGN)
-        signal.signal(signal.SIGABRT, self._abort)
 
     def _stop_soon(self) -> None:
         self.alive = False
@@ -544,6 +565,7 @@ class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             self._loop.close()
 
     async def _serve(self) -> None:
+        self._take_signals()
         door = self.wsgi
         times = Times(self.cfg.keepalive, door.settings.head_timeout_seconds, door.settings.body_timeout_seconds)
         server = Server(door, times, self.cfg.worker_connections, self._loop)

@@ -66,7 +66,9 @@ class Settings(Limits, frozen=True, kw_only=True):
     quick_body_bytes: Annotated[Count, "a larger body is worked on in the heavy lane, so it holds up no one"] = 65536
     head_timeout_seconds: Annotated[Seconds, "a request head not complete after this time is dropped"] = 10.0
     body_timeout_seconds: Annotated[Seconds, "a body that is not complete after this time is dropped"] = 30.0
-    max_held_bytes: Annotated[Count, "bytes of bodies a process holds at one time; more are answered 503"] = 2**28
+    max_held_bytes: Annotated[Count, "bytes of bodies, or of unread answers, a process holds at one time; else 503"] = (
+        2**28
+    )
     max_wait_seconds: Annotated[Seconds, "a quick call with more seconds of work before it is answered 503"] = 0.04
 
     @classmethod

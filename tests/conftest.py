@@ -1,6 +1,7 @@
 """What every test may ask for, and what the last lines of a run say."""
 
 import os
+from collections import Counter
 
 import pytest
 
@@ -33,6 +34,6 @@ def pytest_report_header():
 def pytest_terminal_summary(terminalreporter):
     skipped = terminalreporter.stats.get("skipped", [])
     terminalreporter.write_line(f"MNIST: {find_mnist() or 'absent'}")
-    reasons = sorted({str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple)})
-    for reason in reasons:
-        terminalreporter.write_line(f"skipped: {reason}")
+    reasons = Counter(str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple))
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"skipped {count}: {reason.removeprefix('Skipped: ')}")

@@ -38,7 +38,15 @@ ARROWS = {
         "service.server",
         "service.settings",
     },
-    "service.app": {"service.api", "service.network", "service.door", "service.core", "service.settings"},
+    "service.snapshot": {"service.network.files", "service.settings"},
+    "service.app": {
+        "service.snapshot",
+        "service.api",
+        "service.network",
+        "service.door",
+        "service.core",
+        "service.settings",
+    },
     "training": {"training", "service.core", "service.network", "service.pictures"},
 }
 # Per part, the packages of others that it may import besides the standard library.
@@ -52,6 +60,7 @@ PACKAGES = {
     "service.record": set(),
     "service.server": {"httptools", "uvloop", "gunicorn"},
     "service.door": {"flask"},
+    "service.snapshot": set(),
     "service.app": {"numpy", "flask"},
     # Training draws with Pillow; what it decodes, it decodes as the service does.
     "training": {"numpy", "scipy", "PIL", "torch", "onnx", "matplotlib", "tqdm", "click"},

@@ -187,6 +187,30 @@ def test_a_slow_but_steady_reader_gets_a_large_answer_whole(app):
     assert count > LARGE
 
 
+def test_answers_that_no_one_reads_have_a_limit_together(app):
+    with opened(app, Settings(max_held_bytes=1_000_000)) as server, server.connect() as raw:
+        raw.sendall(post(b"", b"/large"))
+        deadline = time.monotonic() + 5
+        while server.server.unsent_bytes < 1_000_000 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        refused = server.send(post(b"", b"/v1/patches"))
+        assert statuses(refused) == [503]
+        assert b"wait for their readers" in refused
+        assert bodies(server.send(post(b"quick"))) == [b"quick"]
+        assert len(read_all(raw)) > LARGE
+        assert bodies(server.send(post(b"", b"/v1/patches"))) == [b"heavy"]
+
+
+def test_a_reader_so_slow_that_only_the_systems_buffers_empty_is_not_taken_for_one_that_has_stopped(app):
+    with opened(app, body=0.4) as server, server.connect() as raw:
+        raw.sendall(post(b"", b"/large"))
+        time.sleep(0.2)
+        for _ in range(30):  # 3 MB in 1.2 seconds, less than the system holds
+            raw.recv(100_000)
+            time.sleep(0.04)
+        assert server.server.connections
+
+
 def test_connections_beyond_the_limit_wait_for_room(app):
     with opened(app, connections=2) as server:
         first, second = server.connect(), server.connect()

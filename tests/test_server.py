@@ -3,11 +3,13 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,6 +116,72 @@ def test_sighup_reloads_and_keeps_answering(server):
     for _ in range(40):
         assert post(port, encode(draw(2)))[0] == 200
         time.sleep(0.05)
+
+
+def models_of(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/readyz")
+    return [f"{model['name']}/{model['version']}" for model in json.loads(connection.getresponse().read())["models"]]
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def workers_of(process):
+    return set(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for the workers' numbers")
+def test_a_bad_model_is_refused_at_reload_and_the_old_one_serves_on_whatever_happens_to_its_worker(tmp_path):
+    models = tmp_path / "models"
+    shutil.copytree(ROOT / "models" / "tiny", models / "tiny")
+    log = tmp_path / "log"
+    environ = {"FILTERSCOPE_MODELS": str(models), "FILTERSCOPE_DEFAULT_MODEL": "tiny", "LOG_LEVEL": "info"}
+    with serving(*COMMAND, "--log-file", str(log), environ=environ) as (port, process):
+        new = models / "tiny" / "2"
+        shutil.copytree(models / "tiny" / "1", new)
+        (new / "model.onnx").write_bytes(b"not a model")
+        (models / "tiny" / "1" / "analysis.onnx").write_bytes(b"nor this")
+        before = workers_of(process)
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "not reloaded" in log.read_text())
+        assert "SHA-256" in log.read_text()
+        assert workers_of(process) == before
+        os.kill(int(before.pop()), signal.SIGKILL)
+        wait_for(lambda: workers_of(process) and workers_of(process) != before)
+        wait_for(lambda: is_up(port))
+        assert models_of(port) == ["tiny/1"]
+        assert post(port, encode(draw(3)))[0] == 200
+
+        shutil.rmtree(models / "tiny")
+        shutil.copytree(ROOT / "models" / "tiny", models / "tiny")
+        (models / "tiny" / "1").rename(new)
+        passport = json.loads((new / "passport.json").read_text())
+        (new / "passport.json").write_text(json.dumps(passport | {"version": "2"}))
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: models_of(port) == ["tiny/2"])
+
+
+def is_up(port):
+    try:
+        return bool(models_of(port))
+    except OSError:
+        return False
+
+
+def test_a_worker_told_to_stop_while_it_starts_stops(tmp_path):
+    environ = os.environ | {"PORT": str(free_port()), "WORKERS": "1"}
+    for pause_seconds in (0.15, 0.3, 0.45):
+        process = subprocess.Popen([sys.executable, "-m", "gunicorn", *COMMAND], cwd=ROOT, env=environ)
+        time.sleep(pause_seconds)
+        began = time.monotonic()
+        process.terminate()
+        process.wait(20)
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,9 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from service.core.ledger import Floats, head_weights
+from service.network.files import REPORT_FILE
 from service.network.passport import Layer, receptive_fields
-from service.network.sessions import REPORT_FILE, Network
+from service.network.sessions import Network
 from training.data import Part
 
 TOP = 9  # images kept per filter, at either end

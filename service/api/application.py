@@ -34,6 +34,10 @@ class NoSessions(SessionInterface):
         """Open nothing."""
         return NO_SESSION
 
+    def is_null_session(self, _session: object) -> bool:
+        """Say that there is nothing to save, whatever the session is: `respond` opens none."""
+        return True
+
 
 class Service(Flask):
     """

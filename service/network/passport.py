@@ -97,7 +97,11 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def read(cls, path: Path) -> "Passport":
         """Read a passport.json; msgspec.ValidationError says what is wrong with one that is no passport."""
-        text = path.read_bytes()
+        return cls.parse(path.read_bytes())
+
+    @classmethod
+    def parse(cls, text: bytes) -> "Passport":
+        """Read the text of a passport.json."""
         return msgspec.structs.replace(msgspec.json.decode(text, type=cls), raw=msgspec.json.decode(text))
 
     @property

@@ -17,10 +17,17 @@ import numpy as np
 import onnxruntime
 
 from service.core.errors import NotFound
+from service.network.files import (
+    ANALYSIS_FILE,
+    MODEL_FILE,
+    PASSPORT_FILE,
+    REPORT_FILE,
+    BadModel,
+    ModelFiles,
+    read_folder,
+    read_folders,
+)
 from service.network.passport import Passport
-
-MODEL_FILE, ANALYSIS_FILE, PASSPORT_FILE = "model.onnx", "analysis.onnx", "passport.json"
-REPORT_FILE = "report.json"
 
 # Batches are cut into runs of this many pictures: enough to be as fast as one run of all of them, and the inner
 # tensors of a run stay within a few megabytes.
@@ -28,10 +35,6 @@ PICTURES_PER_RUN = 32
 
 # The two files hold the same weights but may be fused differently; float32 rounding is the only difference allowed.
 LARGEST_LOGIT_DIFFERENCE = 1e-4
-
-
-class BadModel(Exception):
-    """A model folder that cannot be served, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +56,19 @@ class Network:
     """
     One version of one model.
 
-    folder: holds model.onnx, analysis.onnx and passport.json
-    raises: BadModel when a file is missing, was changed, or the two files disagree
+    source: its files, or the folder that holds them: model.onnx, analysis.onnx, passport.json, and maybe report.json
+    raises: BadModel when a file is missing, was changed, or the two networks disagree
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.passport = _read_passport(folder)
+    def __init__(self, source: ModelFiles | Path) -> None:
+        files = read_folder(source) if isinstance(source, Path) else source
+        self.passport = _read_passport(files)
         self.sha256 = self.passport.files[MODEL_FILE].sha256
-        self._lean = _open_session(folder / MODEL_FILE)
-        self._analysis = _open_session(folder / ANALYSIS_FILE)
+        self._lean = _open_session(files, MODEL_FILE)
+        self._analysis = _open_session(files, ANALYSIS_FILE)
         self._verdict_names = [output.name for output in self._lean.get_outputs()]
-        self._check_twins(folder)
-        self.report = _read_report(folder, self.sha256)
+        self._check_twins(files.folder)
+        self.report = _read_report(files, self.sha256)
 
     @property
     def name(self) -> str:
@@ -134,8 +138,7 @@ class Library:
     @classmethod
     def open(cls, folder: Path, default: str) -> "Library":
         """Load models/<name>/<version>/ for every name and version; BadModel names the first that cannot be."""
-        passports = sorted(folder.glob(f"*/*/{PASSPORT_FILE}"))
-        return cls([Network(passport.parent) for passport in passports], default)
+        return cls([Network(files) for files in read_folders(folder)], default)
 
     @property
     def networks(self) -> list[Network]:
@@ -157,46 +160,44 @@ class Library:
         return self._networks[name][version]
 
 
-def _read_passport(folder: Path) -> Passport:
+def _read_passport(files: ModelFiles) -> Passport:
+    folder = files.folder
     try:
-        passport = Passport.read(folder / PASSPORT_FILE)
-    except (OSError, msgspec.DecodeError) as error:
+        passport = Passport.parse(files.content(PASSPORT_FILE))
+    except msgspec.DecodeError as error:
         raise BadModel(f"{folder / PASSPORT_FILE}: {error}") from error
     if (passport.name, passport.version) != (folder.parent.name, folder.name) or not passport.version.isdecimal():
         raise BadModel(f"{folder}: its passport says {passport.name} version {passport.version}")
-    for file in (MODEL_FILE, ANALYSIS_FILE):
-        _check_digest(folder / file, passport)
+    for name in (MODEL_FILE, ANALYSIS_FILE):
+        _check_digest(files, name, passport)
     return passport
 
 
-def _read_report(folder: Path, sha256: str) -> dict[str, Any] | None:
+def _read_report(files: ModelFiles, sha256: str) -> dict[str, Any] | None:
     """The dataset report, if there is one and it is of this very model."""
-    path = folder / REPORT_FILE
-    if not path.is_file():
+    if REPORT_FILE not in files.contents:
         return None
     try:
-        report: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict)
-    except (OSError, msgspec.DecodeError) as error:
-        raise BadModel(f"{path}: {error}") from error
+        report: dict[str, Any] = msgspec.json.decode(files.contents[REPORT_FILE], type=dict)
+    except msgspec.DecodeError as error:
+        raise BadModel(f"{files.folder / REPORT_FILE}: {error}") from error
     return report if report.get("sha256") == sha256 else None
 
 
-def _check_digest(path: Path, passport: Passport) -> None:
-    if path.name not in passport.files:
+def _check_digest(files: ModelFiles, name: str, passport: Passport) -> None:
+    path = files.folder / name
+    if name not in passport.files:
         raise BadModel(f"{path}: its passport gives no SHA-256 for it")
-    try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise BadModel(f"{path}: {error.strerror}") from error
-    if found != passport.files[path.name].sha256:
-        raise BadModel(f"{path}: SHA-256 is {found}, its passport says {passport.files[path.name].sha256}")
+    found = hashlib.sha256(files.content(name)).hexdigest()
+    if found != passport.files[name].sha256:
+        raise BadModel(f"{path}: SHA-256 is {found}, its passport says {passport.files[name].sha256}")
 
 
-def _open_session(path: Path) -> onnxruntime.InferenceSession:
+def _open_session(files: ModelFiles, name: str) -> onnxruntime.InferenceSession:
     try:
-        return onnxruntime.InferenceSession(path.read_bytes(), one_thread(), providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(files.content(name), one_thread(), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common base but this
-        raise BadModel(f"{path}: {error}") from error
+        raise BadModel(f"{files.folder / name}: {error}") from error
 
 
 def one_thread() -> onnxruntime.SessionOptions:

@@ -1,0 +1,86 @@
+"""
+What every worker starts from: the models' files, read by gunicorn's master, and read anew when it is told to reload.
+
+A worker that is replaced opens the files that its sisters opened, whatever has been put in their place since. At a
+reload a child of the master first opens the new ones as a worker would. Where it cannot, one line says why and nothing
+is reloaded. The master itself never runs onnxruntime, which does not survive a fork.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from service.network.files import BadModel, ModelFiles, read_folders
+from service.settings import Settings
+
+# A new model that has not been opened after this time is taken for one that cannot be.
+CHECK_SECONDS = 60
+
+_kept: list[ModelFiles] | None = None
+
+
+def keep(settings: Settings) -> None:
+    """Read the models for the workers to come. What is wrong with them the first worker will say."""
+    global _kept  # noqa: PLW0603  # the one thing that a master hands its workers through the fork
+    with suppress(BadModel):
+        _kept = read_folders(Path(settings.models))
+
+
+def kept() -> list[ModelFiles] | None:
+    """What the master has read; None in a process that has no such master, as in a test."""
+    return _kept
+
+
+def guarded(reload: Callable[[], None], start: Callable[[], object], log: Any) -> Callable[[], None]:
+    """
+    Make gunicorn's `reload` one that reloads only what a worker can start from.
+
+    start: what a worker does to start, called in a child of its own; log: gunicorn's
+    """
+
+    def reload_if_it_starts() -> None:
+        global _kept  # noqa: PLW0603
+        before = _kept
+        problem = _read_and_try(start)
+        if problem:
+            _kept = before
+            log.error("not reloaded, what was served before still is: %s", problem)
+        else:
+            reload()
+
+    return reload_if_it_starts
+
+
+def _read_and_try(start: Callable[[], object]) -> str:
+    """Read the models and start from them in a child; returns what was wrong, or nothing."""
+    global _kept  # noqa: PLW0603
+    try:
+        _kept = read_folders(Path(Settings.from_environ(os.environ).models))
+    except Exception as error:  # noqa: BLE001  # whatever it is, the old ones go on
+        return str(error)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        _try(start, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        said = told.read(10_000).decode(errors="replace")
+    with suppress(ChildProcessError):  # gunicorn may have seen it end
+        os.waitpid(child, 0)
+    return "" if said == "ok" else said or "the new models could not be opened"
+
+
+def _try(start: Callable[[], object], writing: int) -> None:
+    for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.alarm(CHECK_SECONDS)
+    try:
+        start()
+        said = "ok"
+    except BaseException as error:  # noqa: BLE001  # it is told through the pipe, then the child is gone
+        said = f"{error}" or type(error).__name__
+    os.write(writing, said.encode(errors="replace")[:9_000])
+    os._exit(0)
