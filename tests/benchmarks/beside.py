@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from tests.benchmarks import payloads
 from tests.benchmarks.servers import running
@@ -66,10 +67,10 @@ def _repeating(work, pause=0.0):
             returned.append(work())
             time.sleep(pause)
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield returned
-    finally:
-        stop.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as thread:
+        running_on = thread.submit(run)
+        try:
+            yield returned
+        finally:
+            stop.set()
+    running_on.result()  # raises what the work raised
