@@ -6,6 +6,7 @@ All of them unless some are named. Prints the rows as they come, and writes buil
 
 import os
 import platform
+import signal
 import sys
 
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -51,4 +52,5 @@ def main(named):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers under test are stopped too
     main(sys.argv[1:])
