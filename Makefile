@@ -34,8 +34,8 @@ format: .venv-test/ready  ## lay the code out
 train: .venv-test/ready  ## train the digits network again (MNIST is looked for, or downloaded)
 	.venv-test/bin/python -m training train
 
-bench: .venv-test/ready  ## measure speed beside other libraries, on this machine
-	.venv-test/bin/python -m tests.benchmarks
+bench: .venv-bench/ready  ## measure speed beside other servers and libraries, in ten minutes (QUICK=1: in two)
+	.venv-bench/bin/python -m tests.benchmarks
 
 # Only Docker's format of images has health checks; buildah and podman must be asked for it.
 image: export BUILDAH_FORMAT = docker
@@ -67,7 +67,7 @@ lock: .venv-test/ready  ## pin the run-time requirements again, with hashes
 		--no-header --no-emit-index-url --no-emit-find-links --output-file deploy/requirements.txt
 
 clean:  ## remove what the verbs made
-	rm -rf .venv .venv-test .venv-triton .venv-kserve .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf build .venv .venv-test .venv-bench .venv-triton .venv-kserve .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .venv/ready: deploy/requirements.txt
 	$(PYTHON) -m venv .venv
@@ -77,6 +77,12 @@ clean:  ## remove what the verbs made
 .venv-triton/ready .venv-kserve/ready: .venv-%/ready: tests/interop/requirements-%.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+.venv-bench/ready: deploy/requirements.txt tests/benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r deploy/requirements.txt
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r tests/benchmarks/requirements.txt
 	touch $@
 
 .venv-test/ready: deploy/requirements.txt training/requirements.txt tests/requirements.txt

@@ -126,30 +126,32 @@ def _write_layer(
     network: Network, name: str, maps: np.ndarray, filters: Sequence[int] | None, options: FeatureMapOptions
 ) -> dict[str, Any]:
     layer = network.passport.layer(name.partition(".")[0])
-    indices = range(len(maps)) if filters is None else filters
+    indices, shown = (range(len(maps)), maps) if filters is None else (filters, maps[filters])
+    members = {"index": indices, **_measure(shown, with_stats=options.stats), "map": shown}
     return {
         "name": name,
         "op": layer.op,
-        "shape": [len(indices), *maps.shape[1:]],
+        "shape": list(shown.shape),
         "total": layer.shape[0],
         "range": used_range(maps, options, filters),
-        "filters": [_write_map(index, maps[index], with_stats=options.stats) for index in indices],
+        "filters": [dict(zip(members, values, strict=True)) for values in zip(*members.values(), strict=True)],
     }
 
 
-def _write_map(index: int, values: np.ndarray, *, with_stats: bool) -> dict[str, Any]:
-    members: dict[str, Any] = {
-        "index": index,
-        "min": values.min(),
-        "max": values.max(),
-        "mean": np.float32(values.mean(dtype=np.float64)),
+def _measure(maps: np.ndarray, *, with_stats: bool) -> dict[str, np.ndarray]:
+    """What is told of each map, by name: one row per map, since one map at a time takes ten times longer."""
+    values = maps.reshape(len(maps), -1)
+    measured = {
+        "min": values.min(axis=1),
+        "max": values.max(axis=1),
+        "mean": values.mean(axis=1, dtype=np.float64).astype(np.float32),
     }
     if with_stats:
         exact = values.astype(np.float64)
-        members |= {
-            "std": float(exact.std()),
-            "l2": float(np.linalg.norm(exact)),
-            "zeros": float((values == 0).mean()),
-            "argmax": [int(place) for place in np.unravel_index(int(values.argmax()), values.shape)],
+        measured |= {
+            "std": exact.std(axis=1),
+            "l2": np.linalg.norm(exact, axis=1),
+            "zeros": (values == 0).mean(axis=1),
+            "argmax": np.stack(np.unravel_index(values.argmax(axis=1), maps.shape[1:]), axis=1),
         }
-    return members | {"map": values}
+    return measured

@@ -342,7 +342,7 @@ class _PictureReader:
         if array.shape[0] * array.shape[1] > self._limits.max_image_pixels:
             size = f"{array.shape[1]} x {array.shape[0]}"
             raise TooLarge(f"a picture may have {self._limits.max_image_pixels} pixels, got {size}")
-        if not np.isfinite(array).all():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
             place = [int(index) for index in np.argwhere(~np.isfinite(array))[0]]
             raise InvalidImage(f"a picture's numbers must be finite, got {array[tuple(place)]} at {place}")
         return self._to_unit(array, self._scale or _guess_scale(array, is_npy=is_npy))

@@ -208,12 +208,24 @@ def padded_bands(
             bands[..., part] = value
             continue
         cells = slice(beneath.start, beneath.stop) if is_inside else source_cells(beneath, width, mode)
-        lines = _padded_lines(picture, rows, cells, border)  # (C, rows, columns of the part)
-        channel, down, across = lines.strides
-        bands[..., part] = as_strided(
-            lines, (*shape[:3], lines.shape[2]), (channel, step * down, down, across), writeable=False
-        )
+        for some in _runs(rows, picture.shape[1], count, step) if is_inside else [range(count)]:
+            read = rows[some.start * step : (some.stop - 1) * step + shape[2]]
+            lines = _padded_lines(picture, read, cells, border)  # (C, rows, columns of the part)
+            channel, down, across = lines.strides
+            bands[:, some.start : some.stop, :, part] = as_strided(
+                lines, (len(picture), len(some), shape[2], lines.shape[2]), (channel, step * down, down, across)
+            )
     return bands
+
+
+def _runs(rows: range, height: int, count: int, step: int) -> list[range]:
+    """Part the bands into those that begin above the picture, those within it, and those that end below it."""
+    if count == 1:
+        return [range(1)]
+    depth = len(rows) - (count - 1) * step
+    above = min(max(-(rows.start // step), 0), count)
+    below = min(max((height - depth - rows.start) // step + 1, above), count)
+    return [run for run in (range(above), range(above, below), range(below, count)) if run]
 
 
 def _padded_lines(picture: Floats, rows: range, cells: slice | Indices, border: Border) -> Floats:

@@ -1,8 +1,56 @@
-"""Run every benchmark: python -m tests.benchmarks (make bench)."""
+"""
+Run the benchmarks: python -m tests.benchmarks [requests] [answers] [calls] [beside] [filters] [growth] (make bench)
 
-from tests.benchmarks import filters, requests
+All of them unless some are named. Prints the rows as they come, and writes build/bench/table.md and growth.png.
+"""
+
+import os
+import platform
+import signal
+import sys
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+from tests.benchmarks import answers, beside, filters, growth, requests  # read the lines above
+from tests.benchmarks.servers import wrk_is_there
+from tests.benchmarks.table import HEAD, OUT, QUICK
+
+PARTS = {
+    "requests": requests.rows,
+    "answers": answers.rows,
+    "calls": answers.rows_in_process,
+    "beside": beside.rows,
+    "filters": filters.rows,
+}
+WITHOUT_WRK = {"calls", "filters", "growth"}
+
+
+def main(named):
+    """Run the parts named, or all."""
+    unknown = set(named) - {*PARTS, "growth"}
+    if unknown:
+        sys.exit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)} and growth")
+    chosen = named or [*PARTS, "growth"]
+    if not wrk_is_there() and set(chosen) - WITHOUT_WRK:
+        print("wrk is not installed, so only the parts without a server are run; Debian has it: apt-get install wrk")
+        chosen = [name for name in chosen if name in WITHOUT_WRK]
+    OUT.mkdir(parents=True, exist_ok=True)
+    where = f"{os.cpu_count()} cores, shared with the client; Python {platform.python_version()}"
+    lines = [f"{where}{'; a quick run' if QUICK else ''}.", "", HEAD]
+    print("\n".join(lines), flush=True)
+    for name, measure in PARTS.items():
+        if name in chosen:
+            for row in measure():
+                lines.append(str(row))
+                print(row, flush=True)
+    if "growth" in chosen:
+        grown = ["", "How the cost grows:", "", *growth.plot()]
+        lines += grown
+        print("\n".join(grown), flush=True)
+    (OUT / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
 
 if __name__ == "__main__":
-    requests.main()
-    print()
-    filters.main()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers under test are stopped too
+    main(sys.argv[1:])

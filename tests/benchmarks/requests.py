@@ -1,137 +1,91 @@
-"""
-What one request costs: CPU microseconds of the server's processes, beside a Flask service as people write it.
-
-    python -m tests.benchmarks.requests [requests per row]
-
-CPU time is read from /proc, so the client's own speed does not matter; both servers are measured in turns within the
-same minute, with one worker each. The naive server neither prepares nor checks a picture, nor limits a request.
-"""
+"""One digit per request: beside a bare FastAPI and a naive Flask server, at several numbers of connections."""
 
 import contextlib
-import http.client
-import json
-import os
-import statistics
-import sys
-import time
-from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
+from tests.benchmarks import payloads
+from tests.benchmarks.servers import WORKERS, running
+from tests.benchmarks.table import Row, median, pick, spread
 
-from service.core.digit import prepare
-from tests.drawing import draw, encode, npy
-from tests.serving import ROOT, serving
+STARTS = pick(3, 1)
+ROUNDS = pick(8, 3)
+SECONDS = pick(3, 1)
+CLASSIFY = "/v1/classify"
 
-ROUNDS = 5
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass
-class Row:
-    """One kind of request: where each server takes it, and what is posted."""
-
-    name: str
-    path: str
-    body: bytes
-    content_type: str
-    naive_path: str | None = None
-    share: float = 1.0  # of the number of requests per row, for the slow ones
+PNG_PATHS = {"Filterscope": CLASSIFY, "FastAPI": "/png", "Flask": "/png"}
+# Per kind of request and number of connections: the servers that are loaded with it, and where.
+LOADS = {
+    ("PNG", 1): {"Filterscope": CLASSIFY, "FastAPI": "/png"},
+    ("PNG", 8): {"Filterscope": CLASSIFY, "FastAPI": "/png"},
+    ("PNG", 32): PNG_PATHS,
+    ("JSON", 32): {"Filterscope": CLASSIFY, "FastAPI": "/json"},
+    ("multipart", 32): {"Filterscope": CLASSIFY, "Flask": "/multipart"},
+}
 
 
 def rows():
-    digit = prepare(draw(3)).image  # in MNIST's form, as the pictures are that other servers are measured with
-    picture = encode(digit)
-    numbers = json.dumps({"image": digit.tolist()}).encode()
-    boundary = b"----digit"
-    multipart = b"\r\n".join(
-        [
-            b"--" + boundary,
-            b'Content-Disposition: form-data; name="image"; filename="3.png"',
-            b"Content-Type: image/png",
-            b"",
-            picture,
-            b"--" + boundary + b"--",
-            b"",
-        ]
-    )
-    form = f"multipart/form-data; boundary={boundary.decode()}"
-    photo = encode(np.asarray(draw(3, 2000)), "JPEG")
-    batch = npy(np.repeat(digit[None], 256, 0))
-    return [
-        Row("PNG", "/v1/classify", picture, "image/png", "/png"),
-        Row("JSON numbers", "/v1/classify", numbers, "application/json", "/json"),
-        Row("multipart", "/v1/classify", multipart, form, "/multipart"),
-        Row("drawing of 280 x 280", "/v1/classify", encode(draw(3, 280)), "image/png", "/png", 0.5),
-        Row("photograph, 4 megapixels", "/v1/classify", photo, "image/jpeg", "/png", 0.05),
-        Row("256 digits as npy", "/v1/classify?prepare=none", batch, "application/x-npy", None, 0.02),
-        Row("feature maps as npz", "/v1/feature-maps?format=npz", picture, "image/png", None, 0.5),
-        Row("feature maps as JSON", "/v1/feature-maps", picture, "image/png", None, 0.5),
-    ]
+    """Measure starts and memory of every server alone, then every load, the servers taking turns."""
+    kinds = {"PNG": payloads.pngs(), "JSON": payloads.numbers(), "multipart": payloads.forms()}
+    seen, starts, memory = {}, {}, {}
+    for _ in range(STARTS):
+        for name, path in PNG_PATHS.items():
+            with running(name, path, kinds["PNG"]) as server:
+                server.load(path, kinds["PNG"], 8, 1)
+                starts.setdefault(name, []).append(server.start_seconds)
+                memory.setdefault(name, []).append(server.pss_mb())
+    with contextlib.ExitStack() as stack:
+        servers = {name: stack.enter_context(running(name, path, kinds["PNG"])) for name, path in PNG_PATHS.items()}
+        for name, path in PNG_PATHS.items():
+            servers[name].load(path, kinds["PNG"], 8, 1)
+        for number in range(ROUNDS):
+            for (kind, connections), paths in LOADS.items():
+                # Who comes second finds a warmer machine, so they swap places from round to round.
+                for name, path in list(paths.items())[:: -1 if number % 2 else 1]:
+                    load = servers[name].load(path, kinds[kind], connections, SECONDS)
+                    seen.setdefault((name, kind, connections), []).append(load)
+    return _compared(seen, starts, memory)
 
 
-@contextlib.contextmanager
-def one_worker(*command, **environ):
-    """Start a server; yields (port, pid of its worker)."""
-    with serving(*command, environ={"LOG_LEVEL": "error"} | environ) as (port, process):
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        yield port, int(children[0])
+def _compared(seen, starts, memory):
+    found = []
+    for connections in (1, 8, 32):
+        ours, theirs = (seen[name, "PNG", connections] for name in ("Filterscope", "FastAPI"))
+        what = f"PNG classify, {connections} connection{'s' if connections > 1 else ''}"
+        found.append(_rates(what, ours, theirs, "FastAPI", "at least 1.25"))
+        if connections == 32:
+            found.append(_costs("CPU of it", ours, theirs, "FastAPI", "at most 0.75"))
+            found.append(_costs("CPU of it", ours, seen["Flask", "PNG", 32], "Flask", ""))
+            ratios = [a.p99 / b.p99 for a, b in zip(ours, theirs, strict=True)]
+            p99 = [f"{median([load.p99 for load in loads]):.1f} ms" for loads in (ours, theirs)]
+            found.append(Row("p99 of it", p99[0], f"FastAPI {p99[1]}", spread(ratios), "at most 1"))
+    for kind, peer, bar in (("JSON", "FastAPI", "at least 1.1"), ("multipart", "Flask", "at least 2")):
+        ours, theirs = seen["Filterscope", kind, 32], seen[peer, kind, 32]
+        found.append(_rates(f"{kind}, 32 connections", ours, theirs, peer, bar))
+        found.append(_costs("CPU of it", ours, theirs, peer, ""))
+    ours, theirs = starts["Filterscope"], starts["FastAPI"]
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    what = f"start to the first answer, {WORKERS} workers"
+    found.append(Row(what, f"{median(ours):.2f} s", f"FastAPI {median(theirs):.2f} s", spread(ratios), "at most 1.0 s"))
+    ours, theirs = memory["Filterscope"], memory["FastAPI"]
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    what = "memory (PSS) of all processes after load"
+    found.append(Row(what, f"{median(ours):.0f} MB", f"FastAPI {median(theirs):.0f} MB", spread(ratios), "at most 1"))
+    return found
 
 
-def cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+def _rates(what, ours, theirs, peer, bar):
+    ratios = [a.rate / b.rate for a, b in zip(ours, theirs, strict=True)]
+    rates = [median([load.rate for load in loads]) for loads in (ours, theirs)]
+    texts = [f"{rate:.0f}{_refused(loads)}" for rate, loads in zip(rates, (ours, theirs), strict=True)]
+    return Row(what, f"{texts[0]} a second", f"{peer} {texts[1]}", spread(ratios), bar)
 
 
-def measure(port, pid, path, row, count):
-    """CPU microseconds of the worker, and median wall milliseconds, per request."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    walls = []
-    before = cpu_seconds(pid)
-    for _ in range(count):
-        start = time.perf_counter()
-        connection.request("POST", path, row.body, {"Content-Type": row.content_type})
-        response = connection.getresponse()
-        response.read()
-        walls.append(time.perf_counter() - start)
-        assert response.status == 200, response.status
-    return (cpu_seconds(pid) - before) / count * 1e6, statistics.median(walls) * 1e3
+def _refused(loads):
+    """How many were told to come again, where any were; the rate counts those that were answered."""
+    share = sum(load.refused for load in loads) / len(loads)
+    return f" ({share:.1%} refused)" if share else ""
 
 
-def main(count=1000):
-    naive = [
-        "--log-level",
-        "error",
-        "--bind",
-        "127.0.0.1:{port}",
-        "--worker-class",
-        "sync",
-        "tests.benchmarks.naive:app",
-    ]
-    model = str(ROOT / "models/digits/1/model.onnx")
-    print(f"CPU microseconds per request, median of {ROUNDS} rounds of up to {count} requests, one worker")
-    print(f"{'':26}{'Filterscope':>12}{'naive Flask':>12}{'ratio':>8}{'p50 ms':>8}")
-    with (
-        one_worker() as (port, pid),
-        one_worker(*naive, NAIVE_MODEL=model) as (naive_port, naive_pid),
-    ):
-        for row in rows():
-            per_round = max(5, int(count * row.share))
-            ours, theirs, walls = [], [], []
-            for _ in range(ROUNDS):
-                cost, wall = measure(port, pid, row.path, row, per_round)
-                ours.append(cost)
-                walls.append(wall)
-                if row.naive_path:
-                    theirs.append(measure(naive_port, naive_pid, row.naive_path, row, per_round)[0])
-            line = f"{row.name:26}{statistics.median(ours):12.0f}"
-            if theirs:
-                ratios = [other / own for own, other in zip(ours, theirs, strict=True)]
-                line += f"{statistics.median(theirs):12.0f}{statistics.median(ratios):8.2f}"
-            else:
-                line += f"{'':20}"
-            print(line + f"{statistics.median(walls):8.2f}", flush=True)
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+def _costs(what, ours, theirs, peer, bar):
+    ratios = [a.cpu_us / b.cpu_us for a, b in zip(ours, theirs, strict=True)]
+    costs = [median([load.cpu_us for load in loads]) for loads in (ours, theirs)]
+    return Row(what, f"{costs[0]:.0f} us", f"{peer} {costs[1]:.0f} us", spread(ratios), bar)

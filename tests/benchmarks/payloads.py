@@ -1,0 +1,73 @@
+"""What is posted: drawn digits in MNIST's form, a photograph, a batch, a large picture with filters."""
+
+import json
+
+import numpy as np
+
+from service.core.digit import prepare
+from tests.benchmarks.servers import Posted
+from tests.drawing import STROKES, draw, encode, npy
+
+BOUNDARY = b"----digit"
+
+
+def digits():
+    """Drawn digits as (28, 28) uint8, as the pictures are that model servers are usually measured with."""
+    pens = (0.07, 0.085, 0.1, 0.115)
+    return [prepare(draw(digit, side, pen=pen)).image for digit in STROKES for pen in pens for side in (120, 140)]
+
+
+def pngs():
+    return Posted([encode(digit) for digit in digits()], "image/png")
+
+
+def numbers():
+    return Posted([json.dumps({"image": digit.tolist()}).encode() for digit in digits()], "application/json")
+
+
+def forms():
+    head = b'Content-Disposition: form-data; name="image"; filename="3.png"\r\nContent-Type: image/png\r\n\r\n'
+    bodies = [b"--%b\r\n%b%b\r\n--%b--\r\n" % (BOUNDARY, head, encode(digit), BOUNDARY) for digit in digits()]
+    return Posted(bodies, f"multipart/form-data; boundary={BOUNDARY.decode()}")
+
+
+def batch(count=256):
+    several = np.array(digits())
+    return Posted([npy(np.resize(several, (count, 28, 28)))], "application/x-npy")
+
+
+def inputs(count=256):
+    """The batch as a network reads it."""
+    return np.resize(np.array(digits()), (count, 1, 28, 28)).astype(np.float32) / 255
+
+
+def photograph(width=4000, height=3000):
+    """A digit on paper in uneven light, 12 megapixels, as a phone saves it."""
+    rng = np.random.default_rng(0)
+    paper = np.full((height, width), 205, np.float32)
+    side = height * 2 // 3
+    top, left = (height - side) // 2, (width - side) // 2
+    paper[top : top + side, left : left + side] *= np.asarray(draw(3, side, pen=0.06), np.float32) / 400 + 0.36
+    light = np.linspace(1.1, 0.75, width)[None] * np.linspace(1, 0.9, height)[:, None]
+    grain = rng.normal(0, 4, (height, width))
+    colours = [np.clip(paper * light * tint + grain, 0, 255) for tint in (1.0, 0.97, 0.9)]
+    return Posted([encode(np.stack(colours, axis=2).astype(np.uint8), "JPEG", quality=90)], "image/jpeg")
+
+
+def large_picture(side=2048):
+    rng = np.random.default_rng(1)
+    smooth = np.asarray(draw(2, side), np.float32) * 0.8 + rng.normal(20, 6, (side, side))
+    return Posted([encode(np.clip(smooth, 0, 255).astype(np.uint8))], "image/png")
+
+
+def filters_query(count=8, side=7):
+    """The query of apply-filters with kernels of one's own."""
+    kernels = np.random.default_rng(2).normal(size=(count, side, side)).round(2)
+    text = json.dumps([{"weights": kernel.tolist()} for kernel in kernels], separators=(",", ":"))
+    return (
+        f"filters={text}".replace('"', "%22")
+        .replace("[", "%5B")
+        .replace("]", "%5D")
+        .replace("{", "%7B")
+        .replace("}", "%7D")
+    )
