@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from service import logs, metrics, snapshot
+from service.server import Loads
 from service.settings import BadSetting, Settings
 
 
@@ -64,6 +65,7 @@ def on_starting(server: Any) -> None:
 def child_exit(_server: Any, worker: Any) -> None:
     """Keep what a worker has counted, not what it had in flight."""
     metrics.forget(worker.pid)
+    Loads.forget(worker.age)
 
 
 def on_exit(_server: Any) -> None:

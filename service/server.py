@@ -14,6 +14,7 @@ head of a request, its body, the requests sent ahead of their answers, and the t
 import asyncio
 import contextlib
 import fcntl
+import mmap
 import os
 import signal
 import socket
@@ -40,6 +41,7 @@ MAX_AHEAD = 100  # requests that a client may send on one connection before it h
 LINGER_SECONDS = 1.0  # how long a refused body is read on, and thrown away, so that its sender gets to see the answer
 # At the stop an idle connection stays open for this long: a request may be on its way already.
 IDLE_AT_STOP_SECONDS = 2.0
+GIVE_WAY_SECONDS = 0.004  # for how long a sister with fewer connections is left to accept the next
 SMALL_BODY_BYTES = 65536  # up to here one buffer for head and body is cheaper than two
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
@@ -160,10 +162,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self._client = str(peer[0]) if isinstance(peer, tuple) else ""
-        self._server.connections.add(self)
+        self._server.joined(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._server.connections.discard(self)
+        self._server.left(self)
         self._give_back()
         self._is_last = True
         self._ahead.clear()
@@ -420,10 +422,45 @@ class Connection(asyncio.Protocol):
         self._transport.close()
 
 
+# How many connections each worker has, and one more; 0 where there is no worker. gunicorn's master imports this
+# module before it forks, so this page is theirs together.
+_LOADS = memoryview(mmap.mmap(-1, 4 * 1024)).cast("i")
+
+
+class Loads:
+    """How many connections this worker has, and whether a sister has fewer; age: gunicorn's number of the worker."""
+
+    def __init__(self, age: int) -> None:
+        self._place = age % len(_LOADS)
+        _LOADS[self._place] = 1
+
+    def tell(self, count: int) -> None:
+        """Say how many connections this worker has."""
+        _LOADS[self._place] = count + 1
+
+    def are_lower_elsewhere(self) -> bool:
+        """Whether a sister has fewer."""
+        own = _LOADS[self._place]
+        return own > 1 and any(0 < load < own for load in _LOADS)
+
+    @staticmethod
+    def forget(age: int) -> None:
+        """Take out a worker that has ended; in the master."""
+        _LOADS[age % len(_LOADS)] = 0
+
+
 class Server:
     """The connections of one worker, and the listening sockets it shares with its sisters."""
 
-    def __init__(self, handler: Handler, times: Times, max_connections: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        times: Times,
+        max_connections: int,
+        loop: asyncio.AbstractEventLoop,
+        loads: "Loads | None" = None,
+    ) -> None:
+        loads = loads or Loads(0)
         self.handler = handler
         self.loop = loop
         self.connections: set[Connection] = set()
@@ -434,6 +471,8 @@ class Server:
         self.max_connections = max_connections
         self._listeners: list[socket.socket] = []
         self._ssl: ssl.SSLContext | None = None
+        self._loads = loads
+        self._has_given_way = False
         self._arriving: set[asyncio.Task[Any]] = set()
         self.tick()
 
@@ -446,7 +485,14 @@ class Server:
             self.loop.add_reader(listener.fileno(), self._accept, listener)
 
     def _accept(self, listener: socket.socket) -> None:
-        # One connection a turn, not all there are: so that workers which wake together share them.
+        # One connection a turn, and none for a moment while a sister has fewer: a client with few connections should
+        # find all workers at work.
+        if not self._has_given_way and self._loads.are_lower_elsewhere():
+            self._has_given_way = True
+            self.loop.remove_reader(listener.fileno())
+            self.loop.call_later(GIVE_WAY_SECONDS, self._listen_again, listener)
+            return
+        self._has_given_way = False
         if len(self.connections) + len(self._arriving) >= self.max_connections:
             self.loop.remove_reader(listener.fileno())
             self.loop.call_later(0.05, self._listen_again, listener)
@@ -461,6 +507,19 @@ class Server:
             return
         self._take(connection)
 
+    def joined(self, connection: Connection) -> None:
+        """Note a connection that has been made."""
+        self.connections.add(connection)
+        self._tell_load()
+
+    def left(self, connection: Connection) -> None:
+        """Note a connection that has ended."""
+        self.connections.discard(connection)
+        self._tell_load()
+
+    def _tell_load(self) -> None:
+        self._loads.tell(len(self.connections) + len(self._arriving))
+
     def _take(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         if connection.family != socket.AF_UNIX:
@@ -468,10 +527,12 @@ class Server:
         made = self.loop.connect_accepted_socket(lambda: Connection(self), connection, ssl=self._ssl)
         task = self.loop.create_task(made)
         self._arriving.add(task)
+        self._tell_load()
         task.add_done_callback(self._arrived)
 
     def _arrived(self, task: "asyncio.Task[Any]") -> None:
         self._arriving.discard(task)
+        self._tell_load()
         if not task.cancelled():
             task.exception()  # a peer that fails at TLS, or has left, is no one's concern
 
@@ -573,7 +634,7 @@ class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         self._take_signals()
         door = self.wsgi
         times = Times(self.cfg.keepalive, door.settings.head_timeout_seconds, door.settings.body_timeout_seconds)
-        server = Server(door, times, self.cfg.worker_connections, self._loop)
+        server = Server(door, times, self.cfg.worker_connections, self._loop, Loads(self.age))
         door.open(server)
         server.listen([listener.sock for listener in self.sockets], ssl_context(self.cfg) if self.cfg.is_ssl else None)
         while self.alive and self.ppid == os.getppid():

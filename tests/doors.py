@@ -66,10 +66,10 @@ def statuses(received):
 
 
 @contextmanager
-def opened(app, settings=None, *, keep_alive=30.0, head=30.0, body=30.0, connections=1000, graceful=5.0):
-    """Serve `app` until the block ends; the times are those of `Times`, in seconds."""
+def opened(app, settings=None, *, keep_alive=30.0, head=30.0, body=30.0, connections=1000, graceful=5.0, **of_door):
+    """Serve `app` until the block ends; the times are those of `Times`, in seconds; of_door: what else a door takes."""
     settings = settings or Settings()
-    door = Door(app, settings)
+    door = Door(app, settings, **of_door)
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     port = listener.getsockname()[1]
     ready = threading.Event()

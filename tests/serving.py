@@ -21,17 +21,18 @@ def free_port():
 
 
 @contextmanager
-def serving(*command, environ=None, python=sys.executable):
+def serving(*command, environ=None, python=sys.executable, log=None):
     """
     Run gunicorn with one worker until the block ends; yields (port, process).
 
     command: its arguments, with {port} filled in; the project's configuration unless given
+    log: a file for what it writes on standard error
     python: of the environment that has what the service needs
     """
     port = free_port()
     filled = [part.format(port=port) for part in command or COMMAND]
     environment = os.environ | {"PORT": str(port), "WORKERS": "1", "LOG_LEVEL": "warning"} | (environ or {})
-    process = subprocess.Popen([python, "-m", "gunicorn", *filled], cwd=ROOT, env=environment)
+    process = subprocess.Popen([python, "-m", "gunicorn", *filled], cwd=ROOT, env=environment, stderr=log)
     try:
         wait_until_ready(port, process)
         yield port, process

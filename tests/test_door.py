@@ -1,5 +1,7 @@
 """The door behind the server: who is let in, on which lane, and what there is no room for."""
 
+import logging
+import re
 import threading
 import time
 
@@ -8,6 +10,11 @@ import pytest
 from flask import Response, request
 
 from service.api.application import Service
+from service.cors import Cors
+from service.keys import Keys
+from service.logs import ACCESS
+from service.metrics import Metrics
+from service.record import Stage, note_verdicts
 from service.settings import Settings
 from tests.doors import opened, post, read_all, statuses
 
@@ -173,6 +180,129 @@ def test_a_failure_is_answered_500_and_the_connection_lives(echo):
         received = server.send(post(b"", b"/fails", close=False) + post(b"after"))
     assert statuses(received) == [500, 200]
     assert b"on purpose" not in received
+
+
+# --- what every answer says, and what is counted -------------------------------------------------------------------
+
+
+def head_of(received):
+    lines = received.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+def test_an_answer_has_the_callers_request_id_or_a_new_one_a_refusal_too(echo):
+    with opened(echo, Settings(max_body_bytes=10)) as server:
+        own = head_of(server.send(post(b"", b"/echo", b"x-request-id: order-66")))
+        new = [head_of(server.send(post(b"")))["x-request-id"] for _ in range(2)]
+        refused = head_of(server.send(post(b"x" * 11, b"/echo", b"X-Request-ID: order-67")))
+        unsafe = head_of(server.send(post(b"", b"/echo", b"X-Request-ID: a b<c>")))
+    assert own["x-request-id"] == "order-66"
+    assert refused["x-request-id"] == "order-67"
+    assert len({*new, unsafe["x-request-id"], "a b<c>"}) == 4
+
+
+def test_stages_are_told_in_server_timing_and_counted(echo):
+    @echo.post("/staged")
+    def staged():
+        with Stage("infer"):
+            time.sleep(0.01)
+        note_verdicts("digits", [3], [0.25])
+        return {}
+
+    metrics = Metrics([], 0)
+    with opened(echo, metrics=metrics) as server:
+        timing = head_of(server.send(post(b"", b"/staged")))["server-timing"]
+        server.send(post(b"", b"/echo"))
+        server.send(post(b"", b"/nowhere"))
+    assert 10 <= float(timing.removeprefix("infer;dur=")) < 1000
+    page = metrics.page().decode()
+    for line in (
+        (
+            'http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="200",'
+            'http_route="/staged"'
+        ),
+        (
+            'http_server_request_duration_seconds_count{http_request_method="POST",http_response_status_code="404",'
+            'http_route="unmatched"'
+        ),
+        'filterscope_stage_duration_seconds_count{stage="infer"',
+        'filterscope_predictions_total{digit="3",model="digits"',
+    ):
+        assert re.search(rf"^{re.escape(line)}.*\}} 1\.0$", page, re.MULTILINE), line
+
+
+def test_what_is_shed_is_counted_by_its_reason(echo):
+    metrics = Metrics([], 0)
+    with opened(echo, Settings(heavy_threads=1, heavy_waiting=0), metrics=metrics) as server, server.connect() as first:
+        first.sendall(post(b"{}", b"/v1/apply-filters"))
+        time.sleep(0.05)
+        assert statuses(server.send(post(b"{}", b"/v1/apply-filters"))) == [503]
+        echo.gate.set()
+        read_all(first)
+    assert re.search(r'filterscope_requests_shed_total\{.*reason="heavy".*\} 1\.0', metrics.page().decode())
+
+
+KEY = b"Authorization: Bearer 0123456789abcdef0123"
+
+
+@pytest.fixture
+def keys(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text("# ours\n0123456789abcdef0123\nanother-key-0123456789\n", encoding="ascii")
+    return Keys.open(file)
+
+
+def test_a_call_without_a_key_is_refused_before_its_body_is_read(echo, keys):
+    with opened(echo, keys=keys) as server:
+        refused = server.send(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        wrong = server.send(post(b"", b"/echo", b"Authorization: Bearer 0123456789abcdef0124"))
+        assert statuses(refused) == statuses(wrong) == [401]
+        assert head_of(refused)["www-authenticate"] == "Bearer"
+        assert b"0123456789abcdef" not in refused + wrong
+        assert echo.threads == []
+        assert statuses(server.send(post(b"", b"/echo", KEY))) == [200]
+        assert statuses(server.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == [200]
+
+
+def test_a_path_written_otherwise_is_not_open(echo, keys):
+    with opened(echo, keys=keys) as server:
+        for path in (b"/ech%6f", b"//healthz/../echo", b"/web/../echo", b"/healthz/", b"http://x/echo"):
+            answer = server.send(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert statuses(answer)[0] in {401, 404}, path
+    assert echo.threads == []
+
+
+def test_pages_of_named_origins_may_call_and_read_refusals(echo, keys):
+    origin = b"Origin: https://pages.example"
+    asks = b"Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization"
+    with opened(echo, keys=keys, cors=Cors(["https://pages.example"])) as server:
+        preflight = server.send(
+            b"OPTIONS /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + origin + b"\r\n" + asks + b"\r\n\r\n"
+        )
+        called, refused = server.send(post(b"", b"/echo", KEY, origin)), server.send(post(b"", b"/echo", origin))
+        other = server.send(post(b"", b"/echo", KEY, b"Origin: https://evil.example"))
+        none = server.send(post(b"", b"/echo", KEY))
+    assert statuses(preflight) == [204]
+    assert head_of(preflight)["access-control-allow-origin"] == "https://pages.example"
+    assert "content-length" not in head_of(preflight)
+    assert statuses(called) + statuses(refused) == [200, 401]
+    for answer in (called, refused):
+        assert head_of(answer)["access-control-allow-origin"] == "https://pages.example"
+    for answer in (other, none):
+        assert "access-control-allow-origin" not in head_of(answer)
+        assert head_of(answer)["vary"] == "Origin"
+
+
+def test_an_access_line_tells_of_a_request_and_nothing_of_its_key(echo, keys, caplog):
+    trace = b"traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    logging.getLogger(ACCESS).propagate = True
+    with caplog.at_level("INFO", ACCESS), opened(echo, Settings(access_log=True), keys=keys) as server:
+        server.send(post(b"hello", b"/echo?secret=1", KEY, trace))
+    (line,) = [orjson.loads(record.message) for record in caplog.records if record.name == ACCESS]
+    assert (line["method"], line["path"], line["route"], line["status"]) == ("POST", "/echo", "/echo", 200)
+    assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert "0123456789abcdef" not in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_hooks_that_would_be_left_out_are_refused(echo):

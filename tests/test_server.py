@@ -141,7 +141,7 @@ def test_a_bad_model_is_refused_at_reload_and_the_old_one_serves_on_whatever_hap
     shutil.copytree(ROOT / "models" / "tiny", models / "tiny")
     log = tmp_path / "log"
     environ = {"FILTERSCOPE_MODELS": str(models), "FILTERSCOPE_DEFAULT_MODEL": "tiny", "LOG_LEVEL": "info"}
-    with serving(*COMMAND, "--log-file", str(log), environ=environ) as (port, process):
+    with log.open("wb") as file, serving(environ=environ, log=file) as (port, process):
         new = models / "tiny" / "2"
         shutil.copytree(models / "tiny" / "1", new)
         (new / "model.onnx").write_bytes(b"not a model")

@@ -66,6 +66,8 @@ class Network:
         self.sha256 = self.passport.files[MODEL_FILE].sha256
         self._lean = _open_session(files, MODEL_FILE)
         self._analysis = _open_session(files, ANALYSIS_FILE)
+        # What InferenceSession.run calls once it has checked the names, which are fixed here.
+        self._run_lean = self._lean._sess.run  # noqa: SLF001
         self._verdict_names = [output.name for output in self._lean.get_outputs()]
         self._check_twins(files.folder)
         self.report = _read_report(files, self.sha256)
@@ -98,7 +100,7 @@ class Network:
     def classify(self, images: np.ndarray) -> Verdicts:
         """Run the lean network. images: (n, 1, 28, 28) float32, 0 = paper, 1 = ink."""
         if len(images) <= PICTURES_PER_RUN:
-            return _verdicts(self._lean.run(None, {"image": images}))
+            return _verdicts(self._run_lean(self._verdict_names, {"image": images}, None))
         return _verdicts(_run_in_parts(self._lean, self._verdict_names, images, {}))
 
     def analyse(
