@@ -17,6 +17,7 @@ import os
 import shutil
 import tempfile
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -108,7 +109,7 @@ class Metrics:
         self._stages: dict[str, _Distribution] = {}
         self._batches: dict[str, _Distribution] = {}
         self._novelties: dict[str, _Distribution] = {}
-        self._digits: dict[str, list[int]] = {}
+        self._digits: dict[str, defaultdict[int, int]] = {}
         self._shed: dict[str, int] = {}
         self._folder = _reserve()
         # Where the values lie is decided when the library is imported, and that is known only now.
@@ -204,7 +205,7 @@ class Metrics:
             counts = self._digits[model]
         except KeyError:
             model = _bounded(model, self._digits)
-            counts = self._digits.setdefault(model, [0] * 10)
+            counts = self._digits.setdefault(model, defaultdict(int))
             self._batches.setdefault(model, _Distribution(BATCH_SIZES))
             self._novelties.setdefault(model, _Distribution(NOVELTIES))
         for digit in digits:
@@ -248,7 +249,7 @@ class Metrics:
 
     def _fold_digits(self) -> None:
         for model, counts in self._digits.items():
-            for digit, count in enumerate(counts):
+            for digit, count in counts.items():
                 if count:
                     self._predictions.labels(model, str(digit)).inc(count)
                     counts[digit] = 0

@@ -8,7 +8,7 @@ README holds, and a test compares the two. Limits are published as they are by G
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -61,6 +61,10 @@ class Settings(Limits, frozen=True, kw_only=True):
     models: Annotated[str, "folder of models, <name>/<version>/model.onnx"] = str(SHIPPED_MODELS)
     default_model: Annotated[str, "the model that answers when a request names none"] = "digits"
     mnist: Annotated[str, "folder of MNIST, for thumbnails in reports; none unless given"] = ""
+    keys_file: Annotated[str, "file of bearer keys, one a line; no key is asked for unless given"] = ""
+    cors_origins: Annotated[str, "origins whose pages may call, separated by commas; none unless given"] = ""
+    access_log: Annotated[bool, "one line of JSON on standard output for every request"] = False
+    log_format: Annotated[Literal["text", "json"], "how the service logs on standard error: text or json"] = "text"
     heavy_threads: Annotated[Count, "threads of a process for heavy calls"] = 2
     heavy_waiting: Annotated[int, Meta(ge=0), "heavy calls that may wait in a process; more are answered 503"] = 16
     quick_body_bytes: Annotated[Count, "a larger body is worked on in the heavy lane, so it holds up no one"] = 65536

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 # kind of error: (status, title, what it means and what helps)
 PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     errors.Unreadable: (400, "Unreadable", "The body is not what it claims to be: damaged, cut short, or not JSON."),
+    errors.Unauthorized: (401, "Unauthorized", "This service asks for a key: Authorization: Bearer <key>."),
     errors.NotFound: (404, "No such thing", "No model, version, layer, filter or preset has that name."),
     errors.NotAcceptable: (406, "No such format", "This call has no answer in the format asked for."),
     errors.NotPossible: (409, "Not possible", "The structure of this network does not allow that method."),
@@ -54,6 +55,8 @@ def answer(error: ServiceError, path: str = "/") -> Response:
     response = problem(status, title, error.detail, slug(title), members, path=path)
     if status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

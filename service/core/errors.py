@@ -3,6 +3,7 @@ Everything the core can refuse, as one tree.
 
     ServiceError                   anything the service answers on purpose
     ├── Unreadable                 400  the bytes are not what they claim to be
+    ├── Unauthorized               401  without one of the keys that this service asks for
     ├── NotFound                   404  no model, version, layer, filter or preset of that name
     ├── NotAcceptable              406  the answer does not exist in that format
     ├── NotPossible                409  this network's structure does not allow that method
@@ -38,6 +39,10 @@ class ServiceError(Exception):
 
 class Unreadable(ServiceError):
     """The bytes are not what they claim to be."""
+
+
+class Unauthorized(ServiceError):
+    """Without one of the keys that this service asks for; the message never shows what came."""
 
 
 class NotFound(ServiceError):
