@@ -26,7 +26,7 @@ def python(code, **environ):
     """Run code in a process of its own: where the library keeps its values is decided when it is imported."""
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env={"PATH": "", **environ},
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     return run
@@ -95,9 +95,11 @@ def test_requests_are_counted_in_the_buckets_that_hold_them(counted):
 def test_a_histogram_is_what_prometheus_own_observe_would_have_made(counted):
     from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-    own, pid = counted
+    own, _ = counted
     registry = CollectorRegistry()
-    oracle = Histogram("filterscope_stage_duration_seconds", "", ["stage"], buckets=metrics.STAGE_SECONDS, registry=registry)
+    oracle = Histogram(
+        "filterscope_stage_duration_seconds", "", ["stage"], buckets=metrics.STAGE_SECONDS, registry=registry
+    )
     draw = random.Random(6)
     for _ in range(500):
         stage, seconds = draw.choice(["decode", "infer"]), 10 ** draw.uniform(-6, 0)
@@ -196,7 +198,6 @@ def child():
     ends, goes = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.close(goes[1])
         exec({FILLED!r}, globals())
         m.fold()
         os.write(ends[1], b"1")
@@ -220,7 +221,7 @@ def page():
     metrics.forget(pid)
     return text
 def end(child):
-    os.close(child[1])
+    os.write(child[1], b"1")
     os.waitpid(child[0], 0)
     metrics.forget(child[0])
     metrics.forget(child[0])
@@ -243,7 +244,13 @@ print(json.dumps({{"pages": pages, "files": files, "left": os.path.exists(folder
         assert value(page, "http_server_request_duration_seconds_sum", **request) == pytest.approx(0.0012)
         assert value(page, "filterscope_predictions_total", model="digits", digit="7") == 6
         assert value(page, "filterscope_requests_shed_total", reason="heavy") == 3
-        assert value(page, "filterscope_requests_in_flight", ) == 3 * living
+        assert (
+            value(
+                page,
+                "filterscope_requests_in_flight",
+            )
+            == 3 * living
+        )
         assert value(page, "filterscope_requests_in_flight_limit") == 64 * living
         assert value(page, "filterscope_model_info", model="tiny", version="2", sha256="cd34") == bool(living)
     databases = [name for name in answer["files"] if name.endswith(".db")]
@@ -264,7 +271,8 @@ from service import metrics
 folder = metrics.prepare_folder()
 print(folder, flush=True)
 if len(sys.argv) < 2:
-    subprocess.run([sys.executable, "-c", sys.orig_argv[2], "second"], env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder.parent)}, check=True)
+    again = [sys.executable, "-c", sys.orig_argv[2], "second"]
+    subprocess.run(again, env={**os.environ, metrics.VARIABLE: str(folder.parent)}, check=True)
     assert folder.is_dir()
 """
     first, second = python(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)).stdout.split()
