@@ -38,8 +38,9 @@ Environ = dict[str, Any]
 HEAVY_PATHS = frozenset({b"/v1/apply-filters", b"/v1/explain", b"/v1/patches"})
 # An option that makes a quick call a heavy one: the cards of a whole layer take a second.
 HEAVY_OPTION = b"card="
+METRICS = b"/metrics"
 # Never refused for want of room: whoever runs the service must be able to see how it is.
-PROBES = frozenset({b"/healthz", b"/readyz", b"/metrics", b"/v2/health/live", b"/v2/health/ready"})
+PROBES = frozenset({b"/healthz", b"/readyz", METRICS, b"/v2/health/live", b"/v2/health/ready"})
 
 TITLES = {400: "Bad Request", 408: "Request Timeout", 417: "Expectation Failed", 431: "Request Header Fields Too Large"}
 
@@ -69,6 +70,8 @@ class Door:
         self._threads = ThreadPoolExecutor(
             settings.heavy_threads, thread_name_prefix="heavy", initializer=app.enter_thread
         )
+        # Reading the counts of all processes takes some milliseconds, and must be possible when all else is full.
+        self._scraped = ThreadPoolExecutor(1, thread_name_prefix="metrics", initializer=app.enter_thread)
         self._heavy_in_flight = 0
         self._held_bytes = 0
         self._turn_began: float | None = None
@@ -97,7 +100,8 @@ class Door:
 
     def close(self) -> None:
         """End: no request will come any more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._scraped):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._metrics.in_flight = 0
         self._metrics.fold()
         if self._tracing is not None:
@@ -141,7 +145,10 @@ class Door:
     def respond(self, request: Request, connection: Connection) -> None:
         """Answer a whole request: now, or from a thread of the heavy lane."""
         path, query = request.split()
-        if self._is_heavy(request, path, query):
+        if path == METRICS:
+            self._metrics.fold()
+            self._respond_from(self._scraped, request, path, query, connection)
+        elif self._is_heavy(request, path, query):
             self._respond_later(request, path, query, connection)
         elif path not in PROBES and self._is_late():
             error = Busy("more requests than can be answered in time are waiting")
@@ -160,12 +167,18 @@ class Door:
             connection.answer(self._refusal(request, error, "answers"))
             return
         self._heavy_in_flight += 1
+        self._respond_from(self._threads, request, path, query, connection)
+
+    def _respond_from(
+        self, threads: ThreadPoolExecutor, request: Request, path: bytes, query: bytes, connection: Connection
+    ) -> None:
         loop = self._server.loop
         record = self._record(request, path.decode("latin-1"))
-        future = self._threads.submit(self._run, request, record, query)
+        future = threads.submit(self._run, request, record, query)
 
         def done() -> None:
-            self._heavy_in_flight -= 1
+            if threads is self._threads:
+                self._heavy_in_flight -= 1
             connection.answer(self._finished(request, record, future.result()))
 
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(done))

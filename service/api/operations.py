@@ -46,7 +46,7 @@ def blueprint(library: Library, settings: Settings, metrics: Metrics) -> Bluepri
     @routes.get("/metrics")
     def numbers() -> Reply:
         """Show what has been counted, of all processes, in Prometheus' text form."""
-        return Response(metrics.page(), content_type=metrics.content_type, headers=writing.HEADERS)
+        return Response(metrics.text(), content_type=metrics.content_type, headers=writing.HEADERS)
 
     @routes.get("/v1/limits")
     def limits() -> Reply:
