@@ -22,6 +22,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from service import anatomy
 from service.core.errors import TooLarge, Unreadable, UnsupportedType
 
 # Named by their plugins, so that each is registered before the first request. A JPEG may turn out to be an MPO, which
@@ -69,6 +70,7 @@ def decode(data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, keep_alpha
     plain = _plain_png(data, max_pixels)
     if plain is not None:
         return plain
+    anatomy.check(data, max_pixels)
     try:
         with _open(data) as image:
             _check_size(image, max_pixels, max_jpeg_pixels)

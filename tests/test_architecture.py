@@ -17,7 +17,8 @@ ARROWS = {
     "service": set(),
     "service.settings": set(),
     "service.core": {"service.core"},
-    "service.pictures": {"service.core"},
+    "service.anatomy": {"service.core"},
+    "service.pictures": {"service.core", "service.anatomy"},
     "service.network": {"service.network", "service.core"},
     "service.api": {
         "service.api",
@@ -54,6 +55,7 @@ PACKAGES = {
     "service": set(),
     "service.settings": {"msgspec"},
     "service.core": {"numpy"},
+    "service.anatomy": set(),
     "service.pictures": {"numpy", "PIL"},
     "service.network": {"numpy", "onnxruntime", "msgspec"},
     "service.api": {"numpy", "flask", "werkzeug", "msgspec", "orjson", "yaml"},
