@@ -30,14 +30,14 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 
 
 def check(data: bytes, max_pixels: int) -> None:
-    """
+    r"""
     Refuse a file that would cost more than its pixels.
 
     data: the bytes of a picture file of any kind; one that is damaged passes, its decoder will say how
     max_pixels: what a picture that is decoded in full may have, width x height
     raises: TooLarge, Unreadable
 
-    >>> check(b"GIF89a" + bytes(7) + b"!\\xfe" + b"\\1 " * 20_000, 100)
+    >>> check(b"GIF89a" + bytes(7) + b"!\xfe" + b"\1 " * 20_000, 100)
     Traceback (most recent call last):
         ...
     service.core.errors.Unreadable: a picture file may have 10000 parts, this GIF has more

@@ -17,6 +17,7 @@ ARROWS = {
     "service": set(),
     "service.settings": set(),
     "service.core": {"service.core"},
+    "service.memory": set(),
     "service.anatomy": {"service.core"},
     "service.pictures": {"service.core", "service.anatomy"},
     "service.network": {"service.network", "service.core"},
@@ -41,6 +42,7 @@ ARROWS = {
     },
     "service.snapshot": {"service.network.files", "service.settings"},
     "service.app": {
+        "service.memory",
         "service.snapshot",
         "service.api",
         "service.network",
@@ -55,6 +57,7 @@ PACKAGES = {
     "service": set(),
     "service.settings": {"msgspec"},
     "service.core": {"numpy"},
+    "service.memory": set(),
     "service.anatomy": set(),
     "service.pictures": {"numpy", "PIL"},
     "service.network": {"numpy", "onnxruntime", "msgspec"},
