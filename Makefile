@@ -8,7 +8,7 @@ BASE_IMAGE ?= python:3.13-slim
 RULES := deploy/kubernetes/overlays/monitoring/prometheusrule.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test proof lint format train bench image manifests browser interop settings lock clean
+.PHONY: help serve test proof lint format train bench image manifests browser interop settings lock fuzz soak audit sbom licences clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,8 +19,39 @@ serve: .venv/ready  ## run the service on http://127.0.0.1:8000 (PORT=8123 WORKE
 test: .venv-test/ready  ## run every test, with a seeded sample of every proof
 	.venv-test/bin/python -m pytest
 
-proof: .venv-test/ready  ## run every proof in full
-	FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest
+# A group of proofs is one line: its name, and the command that runs it. A command that ends with status 5 (pytest: there
+# is no test) or 77 was skipped, as was one whose tests were all skipped.
+GROUPS := \
+	'proofs  = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest --ignore=tests/hostile --ignore=tests/deploy --ignore=tests/api/test_fuzz.py' \
+	'hostile = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/hostile --ignore=tests/hostile/test_parsers.py' \
+	'fuzz    = $(MAKE) fuzz' \
+	'deploy  = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/deploy' \
+	'interop = $(MAKE) interop' \
+	'cluster = if test -d tests/cluster; then $(MAKE) cluster; else echo "tests/cluster is not here"; exit 77; fi' \
+	'soak    = $(MAKE) soak' \
+	'audit   = $(MAKE) audit' \
+	'licences = $(MAKE) licences'
+MINUTES ?= 10
+TIMES ?= 30
+SEED ?= 1
+
+proof: .venv-test/ready  ## run every proof in full, group after group; ONLY="interop soak" runs some
+	.venv-test/bin/python -m tests.proof $(GROUPS) $(if $(ONLY),--only $(ONLY))
+
+fuzz: .venv-test/ready  ## fuzz for long: TIMES=30 as many inputs as the tests, from SEED=1
+	FUZZ_TIMES=$(TIMES) FUZZ_SEED=$(SEED) .venv-test/bin/python -m pytest -q --hypothesis-seed=$(SEED) tests/api/test_fuzz.py tests/hostile/test_parsers.py
+
+soak: .venv-test/ready  ## mixed traffic at half capacity for MINUTES=10: is memory flat, and are descriptors?
+	.venv-test/bin/python -m tests.soak $(MINUTES)
+
+audit: .venv-audit/ready .venv/ready  ## look the run-time requirements up among known weaknesses
+	.venv-audit/bin/python -m tests.supply audit
+
+sbom: .venv-audit/ready .venv/ready  ## write the bill of materials, build/sbom.cdx.json (CycloneDX)
+	.venv-audit/bin/python -m tests.supply sbom
+
+licences: .venv-audit/ready .venv/ready  ## list the licences of the run-time requirements
+	.venv-audit/bin/python -m tests.supply licences
 
 lint: .venv-test/ready  ## check style, types and layout
 	.venv-test/bin/ruff check .
@@ -68,6 +99,11 @@ lock: .venv-test/ready  ## pin the run-time requirements again, with hashes
 
 clean:  ## remove what the verbs made
 	rm -rf build .venv .venv-test .venv-bench .venv-triton .venv-kserve .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+.venv-audit/ready: tests/requirements-audit.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 .venv/ready: deploy/requirements.txt
 	$(PYTHON) -m venv .venv

@@ -30,6 +30,7 @@ from service.api.application import Service
 from service.cors import BadOrigin, Cors
 from service.door import Door
 from service.keys import BadKeys, Keys
+from service.memory import give_back_large_blocks
 from service.metrics import Metrics
 from service.network.files import read_folders
 from service.network.sessions import Library, Network
@@ -79,6 +80,7 @@ def open_library(settings: Settings) -> Library:
 
 def create_door(settings: Settings | None = None) -> Door:
     """Make the door that gunicorn's worker opens (service/server.py)."""
+    give_back_large_blocks()
     settings = settings or Settings.from_environ(os.environ)
     library = open_library(settings)
     metrics = Metrics([(network.name, network.version, network.sha256) for network in library.networks], 0)

@@ -22,6 +22,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from service import anatomy
 from service.core.errors import TooLarge, Unreadable, UnsupportedType
 
 # Named by their plugins, so that each is registered before the first request. A JPEG may turn out to be an MPO, which
@@ -48,6 +49,18 @@ Image.MAX_IMAGE_PIXELS = None
 REDUCED_SIDE = 480
 
 ORIENTATION_TAG = 0x0112
+# Pillow's decoders raise any of these on damaged data.
+_DAMAGED = (
+    AssertionError,
+    EOFError,
+    IndexError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    SyntaxError,
+    ValueError,
+    struct.error,
+)
 SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
@@ -69,6 +82,7 @@ def decode(data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, keep_alpha
     plain = _plain_png(data, max_pixels)
     if plain is not None:
         return plain
+    anatomy.check(data, max_pixels)
     try:
         with _open(data) as image:
             _check_size(image, max_pixels, max_jpeg_pixels)
@@ -79,8 +93,7 @@ def decode(data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, keep_alpha
         if data.startswith(SIGNATURES):
             raise Unreadable("the picture is damaged or cut short: its header cannot be read") from None
         raise UnsupportedType(f"not a picture this service reads: wanted {NAMES}, got {describe(data)}") from None
-    except (OSError, ValueError, SyntaxError, IndexError, struct.error, EOFError, OverflowError, MemoryError) as error:
-        # Pillow's decoders raise any of these on damaged data.
+    except _DAMAGED as error:
         raise Unreadable(f"the picture is damaged or cut short: {str(error)[:120]}") from None
 
 

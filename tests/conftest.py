@@ -7,6 +7,7 @@ import pytest
 
 from service.app import create_app
 from service.settings import SHIPPED_MODELS, Settings
+from tests import fuzzing
 from training.data import find_mnist
 
 
@@ -34,6 +35,8 @@ def pytest_report_header():
 def pytest_terminal_summary(terminalreporter):
     skipped = terminalreporter.stats.get("skipped", [])
     terminalreporter.write_line(f"MNIST: {find_mnist() or 'absent'}")
+    for line in fuzzing.summary():
+        terminalreporter.write_line(line)
     reasons = Counter(str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple))
     for reason, count in sorted(reasons.items()):
         terminalreporter.write_line(f"skipped {count}: {reason.removeprefix('Skipped: ')}")

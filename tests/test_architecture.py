@@ -17,7 +17,9 @@ ARROWS = {
     "service": set(),
     "service.settings": set(),
     "service.core": {"service.core"},
-    "service.pictures": {"service.core"},
+    "service.memory": set(),
+    "service.anatomy": {"service.core"},
+    "service.pictures": {"service.core", "service.anatomy"},
     "service.network": {"service.network", "service.core"},
     "service.api": {
         "service.api",
@@ -51,6 +53,7 @@ ARROWS = {
     },
     "service.snapshot": {"service.network.files", "service.settings"},
     "service.app": {
+        "service.memory",
         "service.snapshot",
         "service.metrics",
         "service.keys",
@@ -68,6 +71,8 @@ PACKAGES = {
     "service": set(),
     "service.settings": {"msgspec"},
     "service.core": {"numpy"},
+    "service.memory": set(),
+    "service.anatomy": set(),
     "service.pictures": {"numpy", "PIL"},
     "service.network": {"numpy", "onnxruntime", "msgspec"},
     "service.api": {"numpy", "flask", "werkzeug", "msgspec", "orjson", "yaml"},

@@ -295,6 +295,8 @@ def _npy_array(body: bytes) -> np.ndarray:
         raise Unreadable(
             f"an npy body of shape {shape} and type {dtype} has {count * dtype.itemsize} bytes, got {len(data)}"
         )
+    if not count:
+        raise InvalidImage(f"a picture has at least one number, got shape {shape}", "/image")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
 
 

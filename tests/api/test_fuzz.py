@@ -3,14 +3,13 @@
 import base64
 import io
 import json
-import os
 from urllib.parse import urlencode
 
 import numpy as np
 import orjson
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from schemathesis.checks import load_all_checks
@@ -21,21 +20,7 @@ from service.core.kernels import PRESETS
 from service.settings import SHIPPED_MODELS, Settings
 from tests.api.contract import DOCUMENT, OPERATIONS, call_of, check_answer, parameters_of
 from tests.drawing import draw, encode, npy
-
-# How many times as many requests `make proof` makes.
-TIMES = 30 if os.environ.get("FILTERSCOPE_PROOF") else 1
-
-
-def fuzz(count):
-    """Settings of a bounded run that makes the same requests every time."""
-    return settings(
-        max_examples=count * TIMES,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.explicit, Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
+from tests.fuzzing import fuzz
 
 
 @pytest.fixture(scope="module")

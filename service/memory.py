@@ -1,0 +1,22 @@
+"""Memory given back to the system as soon as it is free."""
+
+import ctypes
+import sys
+
+M_MMAP_THRESHOLD = -3  # of malloc.h
+LARGE_BYTES = 2**20
+
+
+def give_back_large_blocks() -> bool:
+    """
+    Have the C library map every block of 1 MiB or more by itself, so that it is unmapped when it is freed.
+
+    By default glibc raises that limit to the largest block it has seen freed, up to 32 MiB, in favour of speed: after
+    bodies of such sizes, worked on in several threads, a worker keeps tens of megabytes that it does not use.
+
+    returns: whether there was a C library that can be told so
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    library = ctypes.CDLL(None)
+    return hasattr(library, "mallopt") and bool(library.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES))

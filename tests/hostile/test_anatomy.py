@@ -1,0 +1,121 @@
+"""Files that cost more than their pixels are refused before a decoder sees them; honest ones pass."""
+
+import io
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service import anatomy, pictures
+from service.core.errors import TooLarge, Unreadable
+from tests.serving import ROOT
+
+PIXELS = 4_194_304
+
+
+def written(kind, side=28, mode="L", **options):
+    out = io.BytesIO()
+    levels = np.random.default_rng(5).integers(0, 256, (side, side, len(mode)), np.uint8).squeeze()
+    Image.fromarray(levels, mode).save(out, kind, **options)
+    return out.getvalue()
+
+
+def chunk(kind, data=b""):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def with_chunks(kind, count):
+    png = written("PNG")
+    return png[:33] + chunk(kind) * count + png[33:]
+
+
+def with_scans(count, side=64):
+    """A progressive JPEG whose last scan comes `count` times."""
+    jpeg = written("JPEG", side, progressive=True)
+    last = jpeg[jpeg.rfind(b"\xff\xda") : -2]
+    return jpeg[:-2] + last * count + jpeg[-2:]
+
+
+def with_comments(count):
+    jpeg = written("JPEG")
+    return jpeg[:2] + b"\xff\xfe\0\2" * count + jpeg[2:]
+
+
+def gif_with_blocks(count):
+    gif = written("GIF")
+    place = 13 + (3 << ((gif[10] & 7) + 1))
+    return gif[:place] + b"!\xfe" + b"\1a" * count + b"\0" + gif[place:]
+
+
+def rle_bmp(commands, side=28):
+    header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, 0, 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, 1078) + header + bytes(1024) + b"\0\2\0\0" * commands + b"\0\1"
+
+
+@pytest.mark.parametrize("data", [
+    written("PNG"), written("PNG", mode="RGB"), written("JPEG", 300, "RGB"), written("JPEG", 300, progressive=True),
+    written("JPEG", 300, "RGB", progressive=True, subsampling=0), written("GIF"), written("BMP"), written("WEBP"),
+    written("JPEG", 40, exif=b"Exif\0\0" + written("JPEG", 8)), with_scans(20), with_chunks(b"prVt", 9000),
+    gif_with_blocks(9000), with_comments(9000), b"", b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"\xff\xd8\xff\xda",
+])  # fmt: skip
+def test_honest_and_broken_files_pass(data):
+    anatomy.check(data, PIXELS)
+
+
+@pytest.mark.parametrize(("data", "says"), [
+    (with_chunks(b"prVt", 20_000), "10000 parts, this PNG"), (with_chunks(b"IDAT", 20_000), "10000 parts, this PNG"),
+    (with_comments(20_000), "10000 parts, this JPEG"), (gif_with_blocks(20_000), "10000 parts, this GIF"),
+    (with_scans(100), "32 scans"), (rle_bmp(100_000), "run-length encoded BMP of 28 x 28"),
+])  # fmt: skip
+def test_files_of_many_parts_are_refused(data, says):
+    with pytest.raises(Unreadable, match=says):
+        pictures.decode(data, max_pixels=PIXELS)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize(("width", "height"), [(16, 16), (33, 65), (100, 7), (1, 1)])
+def test_the_samples_of_a_frame_are_those_that_its_planes_have(width, height, subsampling):
+    out = io.BytesIO()
+    Image.new("YCbCr", (width, height)).save(out, "JPEG", subsampling=subsampling, progressive=True)
+    across, down = {0: (1, 1), 1: (2, 1), 2: (2, 2)}[subsampling]
+    samples = width * height + 2 * (-(-width // across)) * (-(-height // down))
+    anatomy._check_jpeg(out.getvalue(), samples)
+    with pytest.raises(TooLarge, match=f"has {samples};"):
+        anatomy._check_jpeg(out.getvalue(), samples - 1)
+
+
+@pytest.mark.parametrize(("options", "is_refused"), [
+    ({"progressive": True, "subsampling": 0}, True), ({"progressive": True, "subsampling": 2}, True),
+    ({"subsampling": 0}, False),
+])  # fmt: skip
+def test_a_jpeg_of_50_megapixels_is_refused_if_it_is_held_whole_and_else_costs_little(tmp_path, options, is_refused):
+    path = tmp_path / "large.jpg"
+    Image.new("RGB", (7071, 7071), (128, 90, 10)).save(path, quality=50, **options)
+    code = """
+import resource, sys
+from service import pictures
+from service.core.errors import TooLarge
+data = open(sys.argv[1], "rb").read()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print(pictures.decode(data, max_pixels=4194304, max_jpeg_pixels=50_000_000).shape)
+except TooLarge as error:
+    print("refused:", error)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, check=True)
+    said, kib = done.stdout.splitlines()
+    assert said.startswith("refused: a JPEG in several scans") == is_refused
+    assert int(kib) < 50 * 1024
+
+
+def test_a_scan_of_fewer_components_than_the_frame_is_one_of_several():
+    jpeg = bytearray(written("JPEG", 64, "RGB"))
+    place = jpeg.find(b"\xff\xda")
+    jpeg[place + 4] = 1
+    with pytest.raises(TooLarge):
+        anatomy._check_jpeg(bytes(jpeg), 100)
