@@ -19,8 +19,9 @@ serve: .venv/ready  ## run the service on http://127.0.0.1:8000 (PORT=8123 WORKE
 test: .venv-test/ready  ## run every test, with a seeded sample of every proof
 	.venv-test/bin/python -m pytest
 
-proof: .venv-test/ready  ## run every proof in full
+proof: .venv-test/ready .venv-ray/ready  ## run every proof in full
 	FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest
+	.venv-ray/bin/python -m pytest --confcutdir=tests/cluster tests/cluster
 
 lint: .venv-test/ready  ## check style, types and layout
 	.venv-test/bin/ruff check .
@@ -67,7 +68,7 @@ lock: .venv-test/ready  ## pin the run-time requirements again, with hashes
 		--no-header --no-emit-index-url --no-emit-find-links --output-file deploy/requirements.txt
 
 clean:  ## remove what the verbs made
-	rm -rf .venv .venv-test .venv-triton .venv-kserve .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv .venv-test .venv-triton .venv-kserve .venv-ray .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .venv/ready: deploy/requirements.txt
 	$(PYTHON) -m venv .venv
@@ -77,6 +78,12 @@ clean:  ## remove what the verbs made
 .venv-triton/ready .venv-kserve/ready: .venv-%/ready: tests/interop/requirements-%.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+.venv-ray/ready: deploy/requirements.txt tests/cluster/requirements.txt
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r deploy/requirements.txt
+	.venv-ray/bin/python -m pip install --quiet --disable-pip-version-check -r tests/cluster/requirements.txt
 	touch $@
 
 .venv-test/ready: deploy/requirements.txt training/requirements.txt tests/requirements.txt

@@ -6,13 +6,8 @@ import numpy as np
 
 from service.api.options import PictureOptions
 from service.api.reading import Posted
-from service.core.colour import to_grey
 from service.core.digit import PreparedDigit, prepare
-from service.core.errors import InvalidImage
-
-SIDE = 28
-# Level / 255 for every level, as float32: one look-up instead of a conversion and a division.
-UNIT = np.arange(256, dtype=np.float32) / np.float32(255)
+from service.core.inputs import UNIT, as_input, as_posted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +32,6 @@ def read_digits(posted: Posted[PictureOptions]) -> Digits:
     if posted.options.prepare == "auto":
         prepared = posted.each(prepare)
         levels = prepared[0].image if len(prepared) == 1 else np.array([digit.image for digit in prepared])
-        return Digits(_as_input(UNIT[levels]), list(prepared))
-    unit = posted.each(_as_posted)
-    return Digits(_as_input(np.stack(unit)), [None] * len(unit))
-
-
-def _as_posted(picture: np.ndarray) -> np.ndarray:
-    if picture.shape[:2] != (SIDE, SIDE):
-        size = f"{picture.shape[1]} x {picture.shape[0]}"
-        raise InvalidImage(
-            f"with prepare=none a picture is 28 x 28 (0 paper, 1 ink), got {size}; prepare=auto takes any"
-        )
-    return to_grey(picture)
-
-
-def _as_input(unit: np.ndarray) -> np.ndarray:
-    return unit.reshape(-1, 1, SIDE, SIDE)
+        return Digits(as_input(UNIT[levels]), list(prepared))
+    unit = posted.each(as_posted)
+    return Digits(as_input(np.stack(unit)), [None] * len(unit))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from service.api.digits import SIDE
+from service.core.inputs import SIDE
 from service.api.statistics import Statistics
 from service.network.sessions import Network
 
