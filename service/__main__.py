@@ -8,7 +8,11 @@ from pathlib import Path
 
 from service.settings import BadSetting, Settings
 
-EXTRAS = {"pyarrow": ("score", "pyarrow tqdm"), "tqdm": ("score", "pyarrow tqdm"), "ray": ("cluster", "'ray[data]' tqdm")}
+EXTRAS = {
+    "pyarrow": ("score", "pyarrow tqdm"),
+    "tqdm": ("score", "pyarrow tqdm"),
+    "ray": ("cluster", "'ray[data]' tqdm"),
+}
 # One part is seconds of work: little is lost when a run is cut short, and a million pictures are 250 files.
 PICTURES_PER_PART = 4096
 
@@ -32,9 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     try:
         done = score(request, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    except BadJob as error:
-        return _refuse(str(error))
-    except OSError as error:
+    except (BadJob, OSError) as error:
         return _refuse(str(error))
     except ModuleNotFoundError as error:
         return _refuse(_missing(error))

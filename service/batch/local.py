@@ -39,7 +39,7 @@ def run(parts: Iterable[Part], recipe: Recipe, output: Output, workers: int) -> 
 
 
 def _start(recipe: Recipe, output: Output) -> None:
-    global _scorer, _output  # noqa: PLW0603 - what a process of the pool has of its own
+    global _scorer, _output
     _scorer, _output = Scorer(recipe), output
 
 

@@ -33,7 +33,8 @@ class Picture(NamedTuple):
     content: bytes | OSError
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Part:
     """A run of pictures that is scored, written and skipped as a whole; `first` is the index of the first of them."""
 
     index: int
@@ -76,7 +77,8 @@ def open_source(path: Path, column: str | None = None) -> Source:
 # --- folder ----------------------------------------------------------------------------------------------------------
 
 
-class Files(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Files:
     """Pictures that are files of their own, by their names below a folder."""
 
     folder: str
@@ -99,8 +101,9 @@ def _read_file(folder: str, name: str | None) -> bytes | OSError:
 
 def _open_folder(folder: Path) -> Source:
     entries = sorted(_walk(os.fspath(folder)))
-    digest = hashlib.sha256("".join(f"{name}\0{size}\0{changed}\0" for name, size, changed in entries).encode(
-        "utf-8", "surrogateescape"))
+    digest = hashlib.sha256(
+        "".join(f"{name}\0{size}\0{changed}\0" for name, size, changed in entries).encode("utf-8", "surrogateescape")
+    )
     names = [name for name, *_ in entries]
 
     def parts(size: int) -> Iterator[Part]:
@@ -127,7 +130,8 @@ def _walk(folder: str, below: str = "") -> Iterator[tuple[str, int, int]]:
 # --- tar -------------------------------------------------------------------------------------------------------------
 
 
-class Members(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Members:
     """Pictures inside an uncompressed tar: (name, offset, bytes) of each."""
 
     path: str
@@ -145,7 +149,8 @@ def _read_at(file: Any, offset: int, size: int) -> bytes:
     return content
 
 
-class Held(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Held:
     """Pictures that had to be read on the way to their part."""
 
     pictures: tuple[Picture, ...]
@@ -200,7 +205,8 @@ def _identity(paths: Iterable[Path]) -> str:
 # --- Parquet ---------------------------------------------------------------------------------------------------------
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Rows:
     """Pictures in rows of one row group of a Parquet file, as bytes or as paths beside it."""
 
     path: str
@@ -262,4 +268,4 @@ def _holds_pictures(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         return kind.get_field_index("bytes") >= 0
     tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_string, pa.types.is_large_string)
-    return any(test(kind) for test in tests)
+    return bool(any(test(kind) for test in tests))
