@@ -266,6 +266,6 @@ def _find_column(path: Path, schema: pa.Schema, column: str | None) -> str:
 
 def _holds_pictures(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0
+        return bool(kind.get_field_index("bytes") >= 0)
     tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_string, pa.types.is_large_string)
-    return bool(any(test(kind) for test in tests))
+    return any(test(kind) for test in tests)
