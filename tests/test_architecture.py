@@ -64,6 +64,8 @@ ARROWS = {
         "service.core",
         "service.settings",
     },
+    "service.batch": {"service.batch", "service.core", "service.network", "service.pictures", "service.settings"},
+    "service.__main__": {"service.batch", "service.settings"},
     "training": {"training", "service.core", "service.network", "service.pictures"},
 }
 # Per part, the packages of others that it may import besides the standard library.
@@ -86,6 +88,9 @@ PACKAGES = {
     "service.door": {"flask"},
     "service.snapshot": set(),
     "service.app": {"numpy", "flask"},
+    "service.batch": {"numpy", "msgspec", "pyarrow", "tqdm"},
+    "service.batch.cluster": {"numpy", "ray"},
+    "service.__main__": set(),
     # Training draws with Pillow; what it decodes, it decodes as the service does.
     "training": {"numpy", "scipy", "PIL", "torch", "onnx", "matplotlib", "tqdm", "click"},
     # Runs a file that has just been exported and is not a model folder yet.

@@ -8,11 +8,7 @@ from service.api.options import PictureOptions
 from service.api.reading import Posted
 from service.core.colour import to_grey, to_unit
 from service.core.digit import PreparedDigit, prepare
-from service.core.errors import InvalidImage
-
-SIDE = 28
-# Level / 255 for every level, as float32: one look-up instead of a conversion and a division.
-UNIT = np.arange(256, dtype=np.float32) / np.float32(255)
+from service.core.inputs import UNIT, as_input, of_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +33,9 @@ def read_digits(posted: Posted[PictureOptions]) -> Digits:
     if posted.options.prepare == "auto":
         prepared = posted.each(prepare)
         levels = prepared[0].image if len(prepared) == 1 else np.array([digit.image for digit in prepared])
-        return Digits(_as_input(UNIT[levels]), list(prepared))
-    pictures = posted.each(_as_posted)
+        return Digits(as_input(UNIT[levels]), list(prepared))
+    pictures = posted.each(of_size)
     are_levels = all(picture.dtype == np.uint8 and picture.ndim == 2 for picture in pictures)
     # A batch of levels is converted at once: one picture at a time takes ten times as long.
     unit = to_unit(np.concatenate(pictures)) if are_levels else np.concatenate([to_grey(each) for each in pictures])
-    return Digits(_as_input(unit), [None] * len(pictures))
-
-
-def _as_posted(picture: np.ndarray) -> np.ndarray:
-    if picture.shape[:2] != (SIDE, SIDE):
-        size = f"{picture.shape[1]} x {picture.shape[0]}"
-        raise InvalidImage(
-            f"with prepare=none a picture is 28 x 28 (0 paper, 1 ink), got {size}; prepare=auto takes any"
-        )
-    return picture
-
-
-def _as_input(unit: np.ndarray) -> np.ndarray:
-    return unit.reshape(-1, 1, SIDE, SIDE)
+    return Digits(as_input(unit), [None] * len(pictures))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from service.api.digits import SIDE
 from service.api.statistics import Statistics
+from service.core.inputs import SIDE
 from service.network.sessions import Network
 
 INPUT = "image"

@@ -1,0 +1,117 @@
+"""Pictures as bytes -> one row each, with the numbers that POST /v1/classify answers for the same bytes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from service import pictures
+from service.batch.sources import Part, Picture
+from service.core.digit import prepare
+from service.core.errors import ServiceError
+from service.core.inputs import UNIT, as_input, as_posted
+from service.network.files import read_folder
+from service.network.sessions import Network
+from service.settings import Limits
+
+CLASSES = 10
+SCHEMA = pa.schema([
+    pa.field("index", pa.int64(), nullable=False),
+    ("name", pa.string()),
+    ("digit", pa.int8()),
+    ("confidence", pa.float32()),
+    ("probabilities", pa.list_(pa.float32(), CLASSES)),
+    ("novelty", pa.float32()),
+    ("is_digit", pa.bool_()),
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("version", pa.string(), nullable=False),
+    ("error", pa.string()),
+])  # fmt: skip
+
+
+class Recipe(NamedTuple):
+    """How every picture of a job is read: what a process needs to make a Scorer of its own."""
+
+    model_folder: str
+    prepare: str
+    limits: Limits
+
+
+class Scorer:
+    """A network of its own, and the way from bytes to what it reads."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._network = Network(read_folder(Path(recipe.model_folder)))
+
+    def score(self, part: Part) -> pa.Table:
+        """Score the pictures of a part: one row each, in order, those that cannot be used with their `error`."""
+        found = part.read()
+        images, errors = self._read(found)
+        good = np.array([error is None for error in errors], bool)
+        return pa.table(
+            {
+                "index": np.arange(part.first, part.first + len(found)),
+                "name": [None if picture.name is None else _printable(picture.name) for picture in found],
+                **self._verdicts(images, good),
+                "model": [self._network.name] * len(found),
+                "version": [self._network.version] * len(found),
+                "error": errors,
+            },
+            schema=SCHEMA,
+        )
+
+    def _read(self, found: Sequence[Picture]) -> tuple[list[np.ndarray], list[str | None]]:
+        images: list[np.ndarray] = []
+        errors: list[str | None] = []
+        for picture in found:
+            try:
+                images.append(self._digit(picture.content))
+                errors.append(None)
+            except ServiceError as error:
+                errors.append(error.detail)
+            except Exception as error:  # noqa: BLE001 - one picture in a million must not stop the others
+                errors.append(_printable(str(error)) or type(error).__name__)
+        return images, errors
+
+    def _digit(self, content: bytes | OSError) -> np.ndarray:
+        if isinstance(content, OSError):
+            raise content
+        limits, is_auto = self._recipe.limits, self._recipe.prepare == "auto"
+        pixels = pictures.decode(
+            content,
+            max_pixels=limits.max_image_pixels,
+            max_jpeg_pixels=limits.max_jpeg_pixels if is_auto else 0,
+            keep_alpha=is_auto,
+        )
+        return UNIT[prepare(pixels).image] if is_auto else as_posted(pixels)
+
+    def _verdicts(self, images: list[np.ndarray], good: np.ndarray) -> dict[str, Any]:
+        """Columns of what the network says, null where there was nothing to show it."""
+        count, places = len(good), np.flatnonzero(good)
+        probabilities, novelty = np.zeros((count, CLASSES), np.float32), np.zeros(count, np.float32)
+        digits = np.zeros(count, np.int8)
+        threshold = self._network.passport.novelty
+        knows_novelty = False
+        if images:
+            verdicts = self._network.classify(as_input(np.stack(images)))
+            probabilities[places], digits[places] = verdicts.probabilities, verdicts.digits
+            if verdicts.novelty is not None and threshold is not None:
+                novelty[places], knows_novelty = verdicts.novelty, True
+        bad, no_novelty = ~good, ~good if knows_novelty else np.ones(count, bool)
+        is_digit = novelty <= threshold.threshold if threshold is not None else np.zeros(count, bool)
+        flat = pa.array(probabilities.ravel())
+        return {
+            "digit": pa.array(digits, mask=bad),
+            "confidence": pa.array(probabilities[np.arange(count), digits], mask=bad),
+            "probabilities": pa.FixedSizeListArray.from_arrays(flat, CLASSES, mask=pa.array(bad)),
+            "novelty": pa.array(novelty, mask=no_novelty),
+            "is_digit": pa.array(is_digit, mask=no_novelty),
+        }
+
+
+def _printable(text: str) -> str:
+    """Make a name valid UTF-8: a file's name may be any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()

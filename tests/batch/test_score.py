@@ -1,0 +1,216 @@
+"""`python -m service score`: the numbers of POST /v1/classify from every kind of source, whatever interrupts it."""
+
+import gzip
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image, ImageDraw
+
+from service.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def drawing(random, kind):
+    """The bytes of a few strokes, in one of the formats."""
+    side = int(random.integers(28, 120))
+    image = Image.new("RGB", (side, side), "white")
+    points = [tuple(point) for point in random.uniform(side * 0.2, side * 0.8, (4, 2))]
+    ImageDraw.Draw(image).line(points, fill="black", width=max(2, side // 12))
+    out = io.BytesIO()
+    image.save(out, kind)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Pictures by name, among them some that cannot be used; the names are in the order of the results."""
+    random = np.random.default_rng(5)
+    found = {f"a/{index:03d}.{kind.lower()}": drawing(random, kind)
+             for index, kind in enumerate(["PNG", "JPEG", "GIF", "BMP", "WEBP"] * 8)}  # fmt: skip
+    blank = io.BytesIO()
+    Image.new("L", (28, 28), 255).save(blank, "PNG")
+    found |= {"b/blank.png": blank.getvalue(), "b/cut.png": found["a/000.png"][:40], "b/empty.png": b"",
+              "b/words.txt": b"not a picture", "ä.png": found["a/005.png"]}  # fmt: skip
+    return found
+
+
+def write_tar(path, pictures):
+    with tarfile.open(path, "w") as archive:
+        for name, content in pictures.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def write_folder(folder, pictures):
+    for name, content in pictures.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def sources(pictures, tmp_path_factory):
+    """The same pictures in every form a job takes."""
+    base = tmp_path_factory.mktemp("sources")
+    write_folder(base / "folder", pictures)
+    write_tar(base / "pictures.tar", pictures)
+    (base / "pictures.tar.gz").write_bytes(gzip.compress((base / "pictures.tar").read_bytes()))
+    contents, names = list(pictures.values()), list(pictures)
+    pq.write_table(pa.table({"label": range(len(names)), "image": contents}), base / "bytes.parquet", row_group_size=17)
+    structs = [{"bytes": content, "path": name} for name, content in pictures.items()]
+    pq.write_table(pa.table({"image": structs}), base / "structs.parquet")
+    pq.write_table(pa.table({"path": [f"folder/{name}" for name in names]}), base / "paths.parquet")
+    return base
+
+
+FORMS = ("folder", "pictures.tar", "pictures.tar.gz", "bytes.parquet", "structs.parquet", "paths.parquet")
+
+
+def score(source, out, *options):
+    return main(["score", str(source), str(out), "--workers", "1", "--batch", "8", *options])
+
+
+def answers(client, pictures, query=""):
+    return [client.post(f"/v1/classify{query}", data=content, content_type="image/png") for content in pictures]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_has_the_numbers_of_a_post(client, pictures, sources, tmp_path, form):
+    assert score(sources / form, tmp_path / "out") == 0
+    rows = pq.read_table(tmp_path / "out").to_pylist()
+    assert [row["index"] for row in rows] == list(range(len(pictures)))
+    if form != "bytes.parquet":
+        assert [row["name"].removeprefix("folder/") for row in rows] == list(pictures)
+    bad = 0
+    for row, answer in zip(rows, answers(client, pictures.values()), strict=True):
+        assert (row["model"], row["version"]) == ("digits", "1")
+        if answer.status_code != 200:
+            bad += 1
+            assert row["error"]
+            assert {row[name] for name in ("digit", "confidence", "probabilities", "novelty", "is_digit")} == {None}
+            continue
+        (result,) = answer.json["results"]
+        assert row["error"] is None
+        assert (row["digit"], row["is_digit"]) == (result["digit"], result["is_digit"])
+        for name in ("confidence", "probabilities", "novelty"):
+            assert np.array_equal(np.float32(row[name]), np.float32(result[name])), name
+    assert bad == 4
+
+
+def test_prepare_none_and_another_model_are_those_of_a_post(client, pictures, sources, tmp_path):
+    assert score(sources / "folder", tmp_path / "out", "--prepare", "none", "--model", "tiny") == 0
+    rows = pq.read_table(tmp_path / "out").to_pylist()
+    for row, answer in zip(rows, answers(client, pictures.values(), "?prepare=none&model=tiny"), strict=True):
+        assert row["model"] == "tiny"
+        assert (row["error"] is None) == (answer.status_code == 200)
+        if answer.status_code == 200:
+            assert np.array_equal(
+                np.float32(row["probabilities"]), np.float32(answer.json["results"][0]["probabilities"])
+            )
+
+
+def contents(out):
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.mark.parametrize("form", ["folder", "pictures.tar.gz", "bytes.parquet"])
+def test_a_second_run_does_only_what_is_missing(sources, tmp_path, capsys, form):
+    out = tmp_path / "out"
+    assert score(sources / form, out) == 0
+    whole = contents(out)
+    kept = out / "part-000000.parquet"
+    changed = kept.stat().st_mtime_ns
+    missing = out / "part-000002.parquet"
+    left = 45 - pq.read_metadata(missing).num_rows
+    missing.unlink()
+    (out / ".part-000003.parquet.0.unfinished").write_bytes(b"half")
+    capsys.readouterr()
+    assert score(sources / form, out) == 0
+    assert contents(out) == whole
+    assert kept.stat().st_mtime_ns == changed
+    assert "45 pictures" in (said := capsys.readouterr().out)
+    assert f"{left} of them from before" in said
+
+
+def test_a_job_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
+    random = np.random.default_rng(6)
+    pictures = {f"{index:05d}.png": drawing(random, "PNG") for index in range(1500)}
+    write_tar(tmp_path / "many.tar", pictures)
+    command = [sys.executable, "-m", "service", "score", str(tmp_path / "many.tar")]
+    options = ["--batch", "20", "--workers", "2"]
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    run = subprocess.Popen([*command, str(cut), *options], cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+    while not list(cut.glob("part-*")):
+        assert run.poll() is None
+        time.sleep(0.01)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert 0 < len(list(cut.glob("part-*"))) < 75
+    for out in (cut, whole):
+        subprocess.run([*command, str(out), *options], cwd=ROOT, check=True, capture_output=True)
+    assert contents(cut) == contents(whole)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "nine"], "nine"),
+        (["--batch", "9"], "its batch was 8, now 9"),
+        (["--prepare", "none"], "its prepare was auto, now none"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(sources, tmp_path, capsys, arguments, said):
+    out = tmp_path / "out"
+    assert score(sources / "pictures.tar", out) == 0
+    capsys.readouterr()
+    assert score(sources / "pictures.tar", out, *arguments) == 1
+    line = capsys.readouterr().err
+    assert said in line
+    assert line.count("\n") == 1
+
+
+def test_another_source_and_a_folder_of_other_things_are_refused(sources, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("mine")
+    assert score(sources / "folder", tmp_path) == 1
+    assert "is not empty" in capsys.readouterr().err
+    assert score(sources / "absent", tmp_path / "out") == 1
+    assert score(Path(__file__), tmp_path / "out") == 1
+    assert score(sources / "bytes.parquet", tmp_path / "out", "--column", "nine") == 1
+    assert "there is: label, image" in capsys.readouterr().err
+
+
+def test_a_gzipped_tar_that_is_cut_short_says_where(sources, tmp_path, capsys):
+    cut = tmp_path / "cut.tar.gz"
+    whole = (sources / "pictures.tar.gz").read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    assert score(cut, tmp_path / "out") == 1
+    assert "cut short after" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("package", "extra"), [("pyarrow", "score"), ("tqdm", "score"), ("ray", "cluster")])
+def test_a_missing_package_is_one_line_that_names_the_extra(sources, tmp_path, package, extra):
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; from service.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, "score", str(sources / "folder"), str(tmp_path / "out"), "--engine", "ray"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.splitlines()[-1].startswith(f"python -m service: {package} is missing; the extra [{extra}]")
+    assert "Traceback" not in run.stderr
+
+
+def test_scoring_imports_neither_flask_nor_torch():
+    code = "import service.batch.job, sys; assert not {'flask', 'torch', 'ray'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
