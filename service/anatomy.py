@@ -98,7 +98,7 @@ def _frame(segment: bytes) -> tuple[int, int]:
 
 def _check_png(data: bytes) -> None:
     place, parts = 8, 0
-    while place < len(data):
+    while place < len(data) and data[place + 4 : place + 8] != b"IEND":  # what follows it is not read
         parts = _count(parts, "PNG")
         place += 12 + int.from_bytes(data[place : place + 4])
 

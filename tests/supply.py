@@ -85,9 +85,9 @@ def bill():
             each["licenses"] = [{"license": {"id": IN_WORDS[normal(each["name"])]}}]
         kept = sources[normal(each["name"])].get("externalReferences", [])
         # An index is where this machine found a file; the hash says which file it is.
+        each["hashes"] = [digest for reference in kept for digest in reference.get("hashes", [])]
         each["externalReferences"] = [
-            *(reference for reference in each.get("externalReferences", []) if reference["type"] != "distribution"),
-            *({**reference, "url": f"https://pypi.org/simple/{normal(each['name'])}/"} for reference in kept),
+            reference for reference in each.get("externalReferences", []) if reference["type"] != "distribution"
         ]
     known = {each["bom-ref"] for each in document["components"]} | {
         document["metadata"].get("component", {}).get("bom-ref")
@@ -119,7 +119,7 @@ def sbom():
     path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     missing = sorted(set(pinned()) - {normal(each["name"]) for each in document["components"]})
     without = [each["name"] for each in document["components"]
-               if not any(reference.get("hashes") for reference in each["externalReferences"])]  # fmt: skip
+               if not each.get("hashes")]  # fmt: skip
     print(f"{path.relative_to(ROOT)}: {len(document['components'])} components, {len(without)} without a hash")
     for name in missing:
         print(f"not installed on this machine, so not in it: {name}")
