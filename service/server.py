@@ -44,6 +44,7 @@ IDLE_AT_STOP_SECONDS = 2.0
 GIVE_WAY_SECONDS = 0.004  # for how long a sister with fewer connections is left to accept the next
 SMALL_BODY_BYTES = 65536  # up to here one buffer for head and body is cheaper than two
 
+HEAD_TOO_LONG = f"the head of a request may have {MAX_HEAD_BYTES} bytes, this has more"
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -187,7 +188,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(400, f"the request is not HTTP/1.1: {error}")
         if self._unproductive > MAX_HEAD_BYTES and not self._is_last and (self._in_head or self._reading):
             if self._in_head:
-                self._refuse(431, f"the head of a request may have {MAX_HEAD_BYTES} bytes, this has more")
+                self._refuse(431, HEAD_TOO_LONG)
             else:
                 self._refuse(400, "the body has more about itself than of itself")
         if self._ahead:
@@ -236,14 +237,19 @@ class Connection(asyncio.Protocol):
             return
         self._unproductive = 0
         expected = None
+        head_bytes = len(self._target)
         for name, value in self._headers:
             length = len(name)
+            head_bytes += length + len(value) + 4
             if length == 14 and name.lower() == b"content-length":
                 request.size = int(value)
             elif length == 6 and name.lower() == b"expect":
                 expected = value
         if len(self._headers) > MAX_HEADERS:
             self._refuse(431, f"a request may have {MAX_HEADERS} headers, this has {len(self._headers)}")
+            return
+        if head_bytes > MAX_HEAD_BYTES:
+            self._refuse(431, HEAD_TOO_LONG)
             return
         refusal = self._handler.admit(request)
         if refusal is not None:

@@ -120,6 +120,7 @@ def test_an_upgrade_is_not_taken_and_the_request_is_answered(server):
         (b"GET /\x00 HTTP/1.1\r\n\r\n", 400),
         (b"GET /echo HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431),
         (b"GET /echo HTTP/1.1\r\nHost: x\r\nA: " + b"b" * (MAX_HEAD_BYTES + 1), 431),
+        (b"GET /echo HTTP/1.1\r\nHost: x\r\nA: " + b"b" * MAX_HEAD_BYTES + b"\r\n\r\n", 431),
         (b"GET /" + b"a" * (MAX_HEAD_BYTES + 1), 431),
         (b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"x" * 500_000, 400),
     ],
