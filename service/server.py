@@ -102,6 +102,19 @@ class Request:
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
+def _look_at(request: Request) -> tuple[int, bytes | None]:
+    """Note the size of the body that is to come; returns how long the head is, and what the sender expects of us."""
+    head_bytes, expected = len(request.target), None
+    for name, value in request.headers:
+        length = len(name)
+        head_bytes += length + len(value) + 4
+        if length == 14 and name.lower() == b"content-length":
+            request.size = int(value)
+        elif length == 6 and name.lower() == b"expect":
+            expected = value
+    return head_bytes, expected
+
+
 class Handler(Protocol):
     """What answers requests: the door."""
 
@@ -236,28 +249,17 @@ class Connection(asyncio.Protocol):
         if self._is_last:
             return
         self._unproductive = 0
-        expected = None
-        head_bytes = len(self._target)
-        for name, value in self._headers:
-            length = len(name)
-            head_bytes += length + len(value) + 4
-            if length == 14 and name.lower() == b"content-length":
-                request.size = int(value)
-            elif length == 6 and name.lower() == b"expect":
-                expected = value
-        if len(self._headers) > MAX_HEADERS:
-            self._refuse(431, f"a request may have {MAX_HEADERS} headers, this has {len(self._headers)}")
-            return
+        head_bytes, expected = _look_at(request)
         if head_bytes > MAX_HEAD_BYTES:
             self._refuse(431, HEAD_TOO_LONG)
-            return
-        refusal = self._handler.admit(request)
-        if refusal is not None:
+        elif len(self._headers) > MAX_HEADERS:
+            self._refuse(431, f"a request may have {MAX_HEADERS} headers, this has {len(self._headers)}")
+        elif (refusal := self._handler.admit(request)) is not None:
             self._send_refusal(refusal)
         elif expected is not None:
             if expected.lower() != b"100-continue":
                 self._refuse(417, f"the one expectation that can be met is 100-continue, got {expected[:40]!r}")
-            elif self._current is None and not self._ahead:
+            elif not self._owes:
                 self._transport.write(CONTINUE)
 
     def on_body(self, part: bytes) -> None:
