@@ -151,7 +151,7 @@ def test_a_full_heavy_lane_answers_503_at_once_and_quick_calls_go_on(echo):
 
 
 def test_calls_that_came_together_and_have_waited_too_long_are_told_to_come_again_and_probes_never(echo):
-    with opened(echo, Settings(max_wait_seconds=0.1)) as server:
+    with opened(echo, Settings(max_wait_seconds=0.03)) as server:
         raws = [server.connect() for _ in range(12)]
         time.sleep(0.1)
         blocker = server.connect()
