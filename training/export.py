@@ -42,6 +42,21 @@ class Novelty:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """
+    How logits become probabilities: (1 - doubt) softmax(logits / temperature) + doubt / 10.
+
+    doubt = slope x + offset, no less than 0 and no more than `most`; x is the novelty before its sigmoid. Without a
+    novelty there is no doubt.
+    """
+
+    temperature: float = 1.0
+    slope: float = 0.0
+    offset: float = 0.0
+    most: float = 0.0
+
+
+@dataclass(frozen=True)
 class Export:
     """Everything the two files are made from."""
 
@@ -49,7 +64,7 @@ class Export:
     version: str
     structure: Structure
     weights: Weights
-    temperature: float = 1.0
+    calibration: Calibration = Calibration()
     novelty: Novelty | None = None
 
 
@@ -121,9 +136,11 @@ def _nodes(export: Export) -> Iterator[onnx.NodeProto]:
         yield helper.make_node("ReduceMean", [current], ["features"], "mean", axes=[2, 3], keepdims=0)
     yield helper.make_node("Gemm", ["features", "head.weight", "head.bias"], ["logits"], "head", transB=1)
     yield helper.make_node("Div", ["logits", "temperature"], ["scaled"], "calibrate")
-    yield helper.make_node("Softmax", ["scaled"], ["probabilities"], "softmax", axis=1)
-    if export.novelty is not None:
-        yield from _novelty_nodes()
+    if export.novelty is None:
+        yield helper.make_node("Softmax", ["scaled"], ["probabilities"], "softmax", axis=1)
+        return
+    yield helper.make_node("Softmax", ["scaled"], ["certain"], "softmax", axis=1)
+    yield from _novelty_nodes()
 
 
 def _layer_nodes(layer: Layer, source: str) -> Iterator[onnx.NodeProto]:
@@ -138,26 +155,41 @@ def _layer_nodes(layer: Layer, source: str) -> Iterator[onnx.NodeProto]:
 
 
 def _novelty_nodes() -> Iterator[onnx.NodeProto]:
+    """Yield the novelty and, from the same sums, the doubt that draws the probabilities towards a tenth each."""
     steps = [
-        ("Gemm", ["features", "novelty.hidden", "novelty.hidden_bias"], "novelty.sums"),
-        ("Relu", ["novelty.sums"], "novelty.units"),
-        ("Gemm", ["novelty.units", "novelty.output", "novelty.output_bias"], "novelty.logit"),
-        ("Sigmoid", ["novelty.logit"], "novelty.column"),
-        ("Squeeze", ["novelty.column", "novelty.axis"], "novelty"),
+        ("Gemm", ["features", "novelty.hidden", "novelty.hidden_bias"], ["novelty.sums"]),
+        ("Relu", ["novelty.sums"], ["novelty.units"]),
+        ("Gemm", ["novelty.units", "novelty.output", "novelty.output_bias"], ["novelty.logits"]),
+        ("Split", ["novelty.logits"], ["novelty.logit", "doubt.line"]),
+        ("Sigmoid", ["novelty.logit"], ["novelty.column"]),
+        ("Squeeze", ["novelty.column", "novelty.axis"], ["novelty"]),
+        ("Clip", ["doubt.line", "doubt.least", "doubt.most"], ["doubt"]),
+        ("Sub", ["even", "certain"], ["towards_even"]),
+        ("Mul", ["towards_even", "doubt"], ["drawn"]),
+        ("Add", ["certain", "drawn"], ["probabilities"]),
     ]
-    for kind, inputs, output in steps:
-        yield helper.make_node(kind, inputs, [output], f"compute {output}")
+    for kind, inputs, outputs in steps:
+        node = helper.make_node(kind, inputs, outputs, f"compute {outputs[-1]}")
+        if kind == "Split":
+            node.attribute.append(helper.make_attribute("axis", 1))
+        yield node
 
 
 def _initialisers(export: Export) -> dict[str, NDArray[Any]]:
-    named: dict[str, NDArray[Any]] = {**export.weights, "temperature": np.array(export.temperature, np.float32)}
-    if export.novelty is not None:
+    calibration, novelty = export.calibration, export.novelty
+    named: dict[str, NDArray[Any]] = {**export.weights, "temperature": np.array(calibration.temperature, np.float32)}
+    if novelty is not None:
+        # The second column is slope x + offset, worked into the weights of the first.
+        doubt_bias = calibration.slope * novelty.output_bias + calibration.offset
         named |= {
-            "novelty.hidden": export.novelty.hidden,
-            "novelty.hidden_bias": export.novelty.hidden_bias,
-            "novelty.output": export.novelty.output,
-            "novelty.output_bias": export.novelty.output_bias,
+            "novelty.hidden": novelty.hidden,
+            "novelty.hidden_bias": novelty.hidden_bias,
+            "novelty.output": np.hstack([novelty.output, calibration.slope * novelty.output]).astype(np.float32),
+            "novelty.output_bias": np.concatenate([novelty.output_bias, doubt_bias]).astype(np.float32),
             "novelty.axis": np.array([1], np.int64),
+            "doubt.least": np.array(0, np.float32),
+            "doubt.most": np.array(calibration.most, np.float32),
+            "even": np.array(1 / CLASS_COUNT, np.float32),
         }
     return named
 
