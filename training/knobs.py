@@ -139,5 +139,6 @@ class StudyKnobs:
     seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     student: Knobs = Knobs(validate_every=10)
     # Then a short time more, beside other ways of writing; a student that learns those from the start learns less.
-    polish: Knobs = Knobs(epochs=10, learning_rate=0.003, validate_every=10)
+    polished: tuple[str, ...] = ("digits",)
+    polish: Knobs = Knobs(epochs=14, learning_rate=0.003, validate_every=14)
     polish_variants: int = 2500  # digits with a stroke more (variants.py) in an epoch of it

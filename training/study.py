@@ -233,7 +233,7 @@ def _make_student(bench: Bench, name: str, epochs: int, seed: int) -> str:
         fitted = fit(STRUCTURES[name], bench.data(), knobs, _pool_epochs(bench, seed), threads=1)
         _keep_student(bench, name, seed, fitted, _recipe(bench, knobs), fitted.history)
     _, weights, notes = read_network(path)
-    if bench.knobs.polish_variants and "polish" not in notes["recipe"]:
+    if name in bench.knobs.polished and "polish" not in notes["recipe"]:
         knobs = bench.knobs.polish.with_(seed=seed)
         epochs_of = _pool_epochs(bench, seed, bench.knobs.polish_variants)
         fitted = fit(STRUCTURES[name], bench.data(), knobs, epochs_of, threads=1, start=weights)

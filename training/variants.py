@@ -67,7 +67,9 @@ def variants(part: Part, count: int, seed: int) -> Part:
     images, labels = [], []
     for number in range(count):
         way = ways[number % len(ways)]
-        hand = next(hand for row in rows[way.of] if (hand := _hand(part.images[row])) is not None)
+        hand = next((hand for row in rows[way.of] if (hand := _hand(part.images[row])) is not None), None)
+        if hand is None:
+            raise ValueError(f"{count} variants need more images of the digit {way.of} than {len(part)} images hold")
         images.append(_in_form(way.draw(hand, random).picture))
         labels.append(way.gives)
     return Part(np.stack(images), np.array(labels, np.uint8))
