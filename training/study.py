@@ -25,7 +25,6 @@ from training.data import VALIDATION_COUNT, Mnist, Part, load_mnist
 from training.drawings import draw_learning_curve
 from training.fit import (
     Epochs,
-    Fitted,
     History,
     Lesson,
     accuracy,
@@ -231,7 +230,7 @@ def _make_student(bench: Bench, name: str, epochs: int, seed: int) -> str:
     if not path.is_file():
         knobs = bench.knobs.student.with_(seed=seed, epochs=epochs)
         fitted = fit(STRUCTURES[name], bench.data(), knobs, _pool_epochs(bench, seed), threads=1)
-        _keep_student(bench, name, seed, fitted, _recipe(bench, knobs), fitted.history)
+        _keep_student(bench, name, seed, folded_weights(fitted.network), _recipe(bench, knobs), fitted.history)
     _, weights, notes = read_network(path)
     if name in bench.knobs.polished and "polish" not in notes["recipe"]:
         knobs = bench.knobs.polish.with_(seed=seed)
@@ -241,17 +240,22 @@ def _make_student(bench: Bench, name: str, epochs: int, seed: int) -> str:
             "epochs": knobs.epochs,
             "learning_rate": knobs.learning_rate,
             "variants": bench.knobs.polish_variants,
+            "share": bench.knobs.polish_share,
             "before": {part: notes[part] for part in ("validation", "test")},
         }
         recipe, history = {**notes["recipe"], "polish": polish}, History(**notes["history"])
         history.seconds += fitted.history.seconds
-        _keep_student(bench, name, seed, fitted, recipe, history)
+        polished, share = in_16_bits(folded_weights(fitted.network)), bench.knobs.polish_share
+        mixed = {part: (1 - share) * weights[part] + share * polished[part] for part in weights}
+        _keep_student(bench, name, seed, mixed, recipe, history)
     return name
 
 
-def _keep_student(bench: Bench, name: str, seed: int, fitted: Fitted, recipe: dict[str, Any], history: History) -> None:
+def _keep_student(
+    bench: Bench, name: str, seed: int, weights: Weights, recipe: dict[str, Any], history: History
+) -> None:
     data = bench.data()
-    kept = network_from(STRUCTURES[name], in_16_bits(folded_weights(fitted.network)))
+    kept = network_from(STRUCTURES[name], in_16_bits(weights))
     notes = {
         "seed": seed,
         "validation": accuracy(kept, data.validation),
