@@ -140,7 +140,7 @@ def _nodes(export: Export) -> Iterator[onnx.NodeProto]:
         yield helper.make_node("Softmax", ["scaled"], ["probabilities"], "softmax", axis=1)
         return
     yield helper.make_node("Softmax", ["scaled"], ["certain"], "softmax", axis=1)
-    yield from _novelty_nodes()
+    yield from _novelty_nodes(export.calibration)
 
 
 def _layer_nodes(layer: Layer, source: str) -> Iterator[onnx.NodeProto]:
@@ -154,24 +154,29 @@ def _layer_nodes(layer: Layer, source: str) -> Iterator[onnx.NodeProto]:
     yield helper.make_node(_ACTIVATIONS[stage.activation], [pre], [act], f"{layer.name} activation")
 
 
-def _novelty_nodes() -> Iterator[onnx.NodeProto]:
-    """Yield the novelty and, from the same sums, the doubt that draws the probabilities towards a tenth each."""
-    steps = [
-        ("Gemm", ["features", "novelty.hidden", "novelty.hidden_bias"], ["novelty.sums"]),
-        ("Relu", ["novelty.sums"], ["novelty.units"]),
-        ("Gemm", ["novelty.units", "novelty.output", "novelty.output_bias"], ["novelty.logits"]),
-        ("Split", ["novelty.logits"], ["novelty.logit", "doubt.line"]),
-        ("Sigmoid", ["novelty.logit"], ["novelty.column"]),
-        ("Squeeze", ["novelty.column", "novelty.axis"], ["novelty"]),
-        ("Clip", ["doubt.line", "doubt.least", "doubt.most"], ["doubt"]),
-        ("Sub", ["even", "certain"], ["towards_even"]),
-        ("Mul", ["towards_even", "doubt"], ["drawn"]),
-        ("Add", ["certain", "drawn"], ["probabilities"]),
+def _novelty_nodes(calibration: Calibration) -> Iterator[onnx.NodeProto]:
+    """
+    Yield the novelty and, from the same sum, the doubt that draws the probabilities towards a tenth each.
+
+    In as few steps as can be, since each costs time: HardSigmoid is the line between 0 and 1, the doubt as
+    a share of its most; one Gemm is most * (a tenth - probability).
+    """
+    most = calibration.most or 1.0
+    line = {"alpha": calibration.slope / most, "beta": calibration.offset / most}
+    steps: list[tuple[str, list[str], str, dict[str, float]]] = [
+        ("Gemm", ["features", "novelty.hidden", "novelty.hidden_bias"], "novelty.sums", {}),
+        ("Relu", ["novelty.sums"], "novelty.units", {}),
+        ("Gemm", ["novelty.units", "novelty.output", "novelty.output_bias"], "novelty.logit", {}),
+        ("Sigmoid", ["novelty.logit"], "novelty.column", {}),
+        ("Squeeze", ["novelty.column", "novelty.axis"], "novelty", {}),
+        ("HardSigmoid", ["novelty.logit"], "doubt.share", line),
+        ("Gemm", ["certain", "doubt.pull", "doubt.even"], "doubt.most", {}),
+        ("Mul", ["doubt.most", "doubt.share"], "doubt.drawn", {}),
+        ("Add", ["certain", "doubt.drawn"], "probabilities", {}),
     ]
-    for kind, inputs, outputs in steps:
-        node = helper.make_node(kind, inputs, outputs, f"compute {outputs[-1]}")
-        if kind == "Split":
-            node.attribute.append(helper.make_attribute("axis", 1))
+    for kind, inputs, output, attributes in steps:
+        node = helper.make_node(kind, inputs, [output], f"compute {output}")
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
         yield node
 
 
@@ -179,17 +184,14 @@ def _initialisers(export: Export) -> dict[str, NDArray[Any]]:
     calibration, novelty = export.calibration, export.novelty
     named: dict[str, NDArray[Any]] = {**export.weights, "temperature": np.array(calibration.temperature, np.float32)}
     if novelty is not None:
-        # The second column is slope x + offset, worked into the weights of the first.
-        doubt_bias = calibration.slope * novelty.output_bias + calibration.offset
         named |= {
             "novelty.hidden": novelty.hidden,
             "novelty.hidden_bias": novelty.hidden_bias,
-            "novelty.output": np.hstack([novelty.output, calibration.slope * novelty.output]).astype(np.float32),
-            "novelty.output_bias": np.concatenate([novelty.output_bias, doubt_bias]).astype(np.float32),
+            "novelty.output": novelty.output,
+            "novelty.output_bias": novelty.output_bias,
             "novelty.axis": np.array([1], np.int64),
-            "doubt.least": np.array(0, np.float32),
-            "doubt.most": np.array(calibration.most, np.float32),
-            "even": np.array(1 / CLASS_COUNT, np.float32),
+            "doubt.pull": (-calibration.most * np.eye(CLASS_COUNT)).astype(np.float32),
+            "doubt.even": np.full(CLASS_COUNT, calibration.most / CLASS_COUNT, np.float32),
         }
     return named
 
