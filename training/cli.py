@@ -183,7 +183,8 @@ def quick(data: Path | None, models: Path, seed: int) -> None:
 
     result = run(find_or_fetch_mnist(data), models, seed)
     rate = result.finished.passport["accuracy"]["test"]
-    click.echo(f"seed {seed}: test {rate:.2%} after {result.seconds:.1f} s, reading and writing included")
+    spent = f"{result.seconds:.1f} s ({result.core_seconds:.1f} s of cores)"
+    click.echo(f"seed {seed}: test {rate:.2%} after {spent}, reading and writing included")
     click.echo(f"{result.finished.passport['parameters']} parameters in {result.finished.folder}")
 
 

@@ -42,6 +42,21 @@ class Novelty:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """
+    How logits become probabilities: (1 - doubt) softmax(logits / temperature) + doubt / 10.
+
+    doubt = slope x + offset, no less than 0 and no more than `most`; x is the novelty before its sigmoid. Without a
+    novelty there is no doubt.
+    """
+
+    temperature: float = 1.0
+    slope: float = 0.0
+    offset: float = 0.0
+    most: float = 0.0
+
+
+@dataclass(frozen=True)
 class Export:
     """Everything the two files are made from."""
 
@@ -49,7 +64,7 @@ class Export:
     version: str
     structure: Structure
     weights: Weights
-    temperature: float = 1.0
+    calibration: Calibration = Calibration()
     novelty: Novelty | None = None
 
 
@@ -121,9 +136,11 @@ def _nodes(export: Export) -> Iterator[onnx.NodeProto]:
         yield helper.make_node("ReduceMean", [current], ["features"], "mean", axes=[2, 3], keepdims=0)
     yield helper.make_node("Gemm", ["features", "head.weight", "head.bias"], ["logits"], "head", transB=1)
     yield helper.make_node("Div", ["logits", "temperature"], ["scaled"], "calibrate")
-    yield helper.make_node("Softmax", ["scaled"], ["probabilities"], "softmax", axis=1)
-    if export.novelty is not None:
-        yield from _novelty_nodes()
+    if export.novelty is None:
+        yield helper.make_node("Softmax", ["scaled"], ["probabilities"], "softmax", axis=1)
+        return
+    yield helper.make_node("Softmax", ["scaled"], ["certain"], "softmax", axis=1)
+    yield from _novelty_nodes(export.calibration)
 
 
 def _layer_nodes(layer: Layer, source: str) -> Iterator[onnx.NodeProto]:
@@ -137,27 +154,44 @@ def _layer_nodes(layer: Layer, source: str) -> Iterator[onnx.NodeProto]:
     yield helper.make_node(_ACTIVATIONS[stage.activation], [pre], [act], f"{layer.name} activation")
 
 
-def _novelty_nodes() -> Iterator[onnx.NodeProto]:
-    steps = [
-        ("Gemm", ["features", "novelty.hidden", "novelty.hidden_bias"], "novelty.sums"),
-        ("Relu", ["novelty.sums"], "novelty.units"),
-        ("Gemm", ["novelty.units", "novelty.output", "novelty.output_bias"], "novelty.logit"),
-        ("Sigmoid", ["novelty.logit"], "novelty.column"),
-        ("Squeeze", ["novelty.column", "novelty.axis"], "novelty"),
+def _novelty_nodes(calibration: Calibration) -> Iterator[onnx.NodeProto]:
+    """
+    Yield the novelty and, from the same sum, the doubt that draws the probabilities towards a tenth each.
+
+    In as few steps as can be, since each costs time: HardSigmoid is the line between 0 and 1, the doubt as
+    a share of its most; one Gemm is most * (a tenth - probability).
+    """
+    most = calibration.most or 1.0
+    line = {"alpha": calibration.slope / most, "beta": calibration.offset / most}
+    steps: list[tuple[str, list[str], str, dict[str, float]]] = [
+        ("Gemm", ["features", "novelty.hidden", "novelty.hidden_bias"], "novelty.sums", {}),
+        ("Relu", ["novelty.sums"], "novelty.units", {}),
+        ("Gemm", ["novelty.units", "novelty.output", "novelty.output_bias"], "novelty.logit", {}),
+        ("Sigmoid", ["novelty.logit"], "novelty.column", {}),
+        ("Squeeze", ["novelty.column", "novelty.axis"], "novelty", {}),
+        ("HardSigmoid", ["novelty.logit"], "doubt.share", line),
+        ("Gemm", ["certain", "doubt.pull", "doubt.even"], "doubt.most", {}),
+        ("Mul", ["doubt.most", "doubt.share"], "doubt.drawn", {}),
+        ("Add", ["certain", "doubt.drawn"], "probabilities", {}),
     ]
-    for kind, inputs, output in steps:
-        yield helper.make_node(kind, inputs, [output], f"compute {output}")
+    for kind, inputs, output, attributes in steps:
+        node = helper.make_node(kind, inputs, [output], f"compute {output}")
+        node.attribute.extend(helper.make_attribute(name, value) for name, value in attributes.items())
+        yield node
 
 
 def _initialisers(export: Export) -> dict[str, NDArray[Any]]:
-    named: dict[str, NDArray[Any]] = {**export.weights, "temperature": np.array(export.temperature, np.float32)}
-    if export.novelty is not None:
+    calibration, novelty = export.calibration, export.novelty
+    named: dict[str, NDArray[Any]] = {**export.weights, "temperature": np.array(calibration.temperature, np.float32)}
+    if novelty is not None:
         named |= {
-            "novelty.hidden": export.novelty.hidden,
-            "novelty.hidden_bias": export.novelty.hidden_bias,
-            "novelty.output": export.novelty.output,
-            "novelty.output_bias": export.novelty.output_bias,
+            "novelty.hidden": novelty.hidden,
+            "novelty.hidden_bias": novelty.hidden_bias,
+            "novelty.output": novelty.output,
+            "novelty.output_bias": novelty.output_bias,
             "novelty.axis": np.array([1], np.int64),
+            "doubt.pull": (-calibration.most * np.eye(CLASS_COUNT)).astype(np.float32),
+            "doubt.even": np.full(CLASS_COUNT, calibration.most / CLASS_COUNT, np.float32),
         }
     return named
 

@@ -20,15 +20,30 @@ from tqdm import tqdm
 
 from training.data import Mnist, Part
 from training.knobs import Knobs
-from training.networks import Network, Structure
+from training.networks import Network, Structure, Weights, network_from
+from training.variants import variants
 from training.warps import warped_copy
 
 THREADS = 2
 _EVALUATION_BATCH = 1000
 _SEEDS_APART = 100_003  # prime, so that the copies of one seed's epochs and another's never meet
 
-# One epoch's (images uint8, teacher's logits or None) by the epoch's number.
-Epochs = Callable[[int], tuple[Tensor, Tensor | None]]
+
+@dataclass(frozen=True)
+class Lesson:
+    """
+    What one epoch shows; every epoch of a run shows as many images.
+
+    images: (count, 1, 28, 28) uint8   labels: (count,) int64
+    answers: a teacher's logits, (count, 10), or None; a row of NaN where the teacher is not asked
+    """
+
+    images: Tensor
+    labels: Tensor
+    answers: Tensor | None = None
+
+
+Epochs = Callable[[int], Lesson]  # by the epoch's number, from 0
 
 
 @dataclass
@@ -50,20 +65,27 @@ class Fitted:
 
 
 def fit(
-    structure: Structure, data: Mnist, knobs: Knobs, epochs: Epochs | None = None, threads: int = THREADS
+    structure: Structure,
+    data: Mnist,
+    knobs: Knobs,
+    epochs: Epochs | None = None,
+    threads: int = THREADS,
+    start: Weights | None = None,
 ) -> Fitted:
     """
     Train a network of `structure` on data.train; data.validation is looked at, data.test never.
 
-    epochs: gives each epoch's images and a teacher's logits; by default fresh warps without a teacher.
+    epochs: gives each epoch's lesson; by default fresh warps without a teacher.
+    start: folded weights to go on from; there is nothing left to normalise then, and the norms stay as they are
     """
     torch.set_num_threads(threads)
     torch.manual_seed(knobs.seed)
-    network = Network(structure)
+    network = Network(structure) if start is None else network_from(structure, start)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = get_ema_multi_avg_fn(1 - 1 / knobs.average_steps)  # type: ignore[no-untyped-call]
     average = AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
-    history = _run(network, average, data, knobs, epochs or _fresh_warps(data.train, knobs))
+    keep_norms = start is not None
+    history = _run(network, average, data, knobs, epochs or _fresh_warps(data.train, knobs), keep_norms=keep_norms)
     kept: nn.Module = average.module if knobs.average else network
     kept.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     assert isinstance(kept, Network)
@@ -91,11 +113,25 @@ def copy_seed(seed: int, epoch: int) -> int:
 
 
 def _fresh_warps(train: Part, knobs: Knobs) -> Epochs:
-    images = as_bytes(train)
-    warps = knobs.warps
+    lesson, warps = lesson_of(train), knobs.warps
     if warps is None:
-        return lambda _: (images, None)
-    return lambda epoch: (warped_copy(images, warps, copy_seed(knobs.seed, epoch)), None)
+        return lambda _: lesson
+    return lambda epoch: Lesson(warped_copy(lesson.images, warps, copy_seed(knobs.seed, epoch)), lesson.labels)
+
+
+def lesson_of(part: Part) -> Lesson:
+    """Return the images of a part with their labels."""
+    return Lesson(as_bytes(part), torch.from_numpy(part.labels.astype(np.int64)))
+
+
+def with_variants(lesson: Lesson, count: int, seed: int) -> Lesson:
+    """Return the lesson with `count` of its digits shown once more in another way of writing, the teacher not asked."""
+    digits = Part(lesson.images[:, 0].numpy(), lesson.labels.numpy().astype(np.uint8))
+    more = lesson_of(variants(digits, count, seed))
+    answers = lesson.answers
+    if answers is not None:
+        answers = torch.cat([answers, torch.full((count, answers.shape[1]), torch.nan, dtype=answers.dtype)])
+    return Lesson(torch.cat([lesson.images, more.images]), torch.cat([lesson.labels, more.labels]), answers)
 
 
 def as_bytes(part: Part) -> Tensor:
@@ -103,22 +139,24 @@ def as_bytes(part: Part) -> Tensor:
     return torch.from_numpy(part.images.copy())[:, None]
 
 
-def _run(network: Network, average: AveragedModel, data: Mnist, knobs: Knobs, epochs: Epochs) -> History:
-    optimizer, schedule = _optimizer(network, knobs, len(data.train))
-    labels = torch.from_numpy(data.train.labels.astype(np.int64))
+def _run(
+    network: Network, average: AveragedModel, data: Mnist, knobs: Knobs, epochs: Epochs, *, keep_norms: bool
+) -> History:
+    lesson = epochs(0)
+    optimizer, schedule = _optimizer(network, knobs, len(lesson.labels))
     order = torch.Generator().manual_seed(knobs.seed)
     kept = average.module if knobs.average else network
     history = History()
     started = time.perf_counter()
     with tqdm(total=knobs.epochs, unit="epoch", file=sys.stderr, disable=None) as bar:
         for epoch in range(1, knobs.epochs + 1):
-            images, answers = epochs(epoch - 1)
+            lesson = lesson if epoch == 1 else epochs(epoch - 1)
             losses = []
             network.train()
-            for chosen in _batches(len(labels), knobs.batch_size, order):
-                loss = _loss(
-                    network, images[chosen], labels[chosen], None if answers is None else answers[chosen], knobs
-                )
+            if keep_norms:
+                network.hold_norms()
+            for chosen in _batches(len(lesson.labels), knobs.batch_size, order):
+                loss = _loss(network, lesson, chosen, knobs)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -154,23 +192,27 @@ def _batches(count: int, size: int, order: torch.Generator) -> Iterator[Tensor]:
     yield from torch.split(torch.randperm(count, generator=order), size)
 
 
-def _loss(network: Network, images: Tensor, labels: Tensor, teacher: Tensor | None, knobs: Knobs) -> Tensor:
-    inputs = (images.float() / 255).contiguous(memory_format=torch.channels_last)
+def _loss(network: Network, lesson: Lesson, chosen: Tensor, knobs: Knobs) -> Tensor:
+    inputs = (lesson.images[chosen].float() / 255).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(knobs.precision)):
         logits = network(inputs)
     logits = logits.float()
-    from_labels = F.cross_entropy(logits, labels, label_smoothing=knobs.label_smoothing)
-    if teacher is None:
-        return from_labels
-    from_teacher = _distance(logits, teacher, knobs.distil_temperature)
-    return knobs.distil_share * from_teacher + (1 - knobs.distil_share) * from_labels
+    from_labels = F.cross_entropy(
+        logits, lesson.labels[chosen], reduction="none", label_smoothing=knobs.label_smoothing
+    )
+    if lesson.answers is None:
+        return from_labels.mean()
+    answers = lesson.answers[chosen].float()
+    share = knobs.distil_share * (~answers[:, 0].isnan()).float()
+    from_teacher = _distance(logits, answers.nan_to_num(), knobs.distil_temperature)
+    return (share * from_teacher + (1 - share) * from_labels).mean()
 
 
 def _distance(logits: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Return how far the student's softened answer is from the teacher's (Hinton, Vinyals and Dean 2015)."""
+    """Return how far each softened answer is from the teacher's, (count,) (Hinton, Vinyals and Dean 2015)."""
     ours = F.log_softmax(logits / temperature, dim=1)
-    theirs = F.log_softmax(teacher.float() / temperature, dim=1)
-    return F.kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2
+    theirs = F.log_softmax(teacher / temperature, dim=1)
+    return F.kl_div(ours, theirs, reduction="none", log_target=True).sum(1) * temperature**2
 
 
 def uses_bfloat16(precision: str) -> bool:

@@ -186,6 +186,11 @@ class Network(nn.Module):
         read: Tensor = maps.contiguous().flatten(1) if self.structure.reduce == "flatten" else maps.mean((2, 3))
         return read
 
+    def hold_norms(self) -> None:
+        """Let the norms use the mean and spread they have, instead of each batch's."""
+        for _, block in _conv_blocks(self):
+            block.norm.eval()
+
     def forward(self, images: Tensor) -> Tensor:
         """images: (count, 1, 28, 28) -> logits (count, 10)."""
         logits: Tensor = self.head(self.features(images))

@@ -17,16 +17,34 @@ import torch
 from numpy.typing import NDArray
 
 from training.data import Mnist, Part
-from training.export import Export, Novelty, analysis_model, check_weights, lean_model
+from training.export import Calibration, Export, Novelty, analysis_model, check_weights, lean_model
 from training.fit import logits_of
-from training.measure import Measurement, best_temperature, measure, probabilities_at
+from training.measure import (
+    DOUBT_SLOPE,
+    MOST_DOUBT,
+    Measurement,
+    balanced_temperature,
+    best_temperature,
+    calibration_noise,
+    doubt_of,
+    measure,
+    probabilities_at,
+    with_doubt,
+)
 from training.networks import Conv, Layer, Network, Structure, folded_weights, head_input_shape, layers, parameter_count
-from training.novelty import fit_novelty
+from training.novelty import fit_novelty, strangeness_of
 from training.runner import InferenceSession, open_session, run_all
 from training.strangers import areas_by_kind
 
 _BATCH = 1000
 _STRANGERS, _STRANGERS_SEED = 500, 1  # drawn of each kind to measure the novelty
+_DOUBT = (
+    "probabilities = (1 - doubt) softmax(logits / temperature) + doubt / 10, "
+    "doubt = min(max(slope log(novelty / (1 - novelty)) + offset, 0), most)"
+)
+# Of the validation digits so many are made less sure than 0.9. Of those that novelty flags, three times as many, nearly
+# all are read right: to doubt all of them would cost half of the calibration error that is allowed.
+_DOUBTED_SHARE = 0.003
 _LARGEST_DIFFERENCE = 1e-4  # of a probability between PyTorch and the exported file; above it the export is wrong
 
 
@@ -61,20 +79,20 @@ def finish(
     """
     network = network.eval()
     validation_logits = logits_of(network, data.validation)
-    temperature = best_temperature(validation_logits, data.validation.labels)
     novelty = _fit_novelty(network, data) if with_novelty else None
+    calibration = _fit_calibration(network, validation_logits, data.validation, novelty)
     export = Export(
         description.name,
         description.version,
         network.structure,
         folded_weights(network),
-        temperature,
+        calibration,
         novelty,
     )
     check_weights(export.structure, export.weights)
     files = {"model.onnx": _bytes_of(lean_model(export)), "analysis.onnx": _bytes_of(analysis_model(export))}
     session = open_session(files["model.onnx"])
-    probabilities = _checked_answers(session, network, temperature, data.test)
+    probabilities = _checked_answers(session, network, export, data.test)
     test = measure(probabilities.exported, data.test.labels)
     passport = {
         "format": 1,
@@ -92,7 +110,7 @@ def finish(
             "seed": description.seed,
             **description.accuracy_notes,
         },
-        "calibration": {"temperature": temperature, "ece_test": test.expected_calibration_error},
+        "calibration": _describe_calibration(calibration, test, probabilities.exported),
         **({} if novelty is None else {"novelty": _describe_novelty(novelty, session, data.test)}),
         "recipe": description.recipe,
         "export": {"max_probability_difference": probabilities.difference, "images": len(data.test)},
@@ -165,9 +183,38 @@ def _describe_novelty(novelty: Novelty, session: InferenceSession, test: Part) -
     }
 
 
-def _checked_answers(session: InferenceSession, network: Network, temperature: float, part: Part) -> _Answers:
+def _fit_calibration(
+    network: Network, logits: NDArray[np.float32], validation: Part, novelty: Novelty | None
+) -> Calibration:
+    if novelty is None:
+        return Calibration(best_temperature(logits, validation.labels))
+    strangeness = strangeness_of(novelty, features_of(network, validation))
+    at = float(np.quantile(strangeness, 1 - _DOUBTED_SHARE))
+    temperature = balanced_temperature(logits, doubt_of(strangeness, at), validation.labels)
+    return Calibration(temperature, DOUBT_SLOPE, MOST_DOUBT - DOUBT_SLOPE * at, MOST_DOUBT)
+
+
+def _describe_calibration(
+    calibration: Calibration, test: Measurement, probabilities: NDArray[np.float32]
+) -> dict[str, Any]:
+    mean, highest = calibration_noise(probabilities)
+    line = {"slope": calibration.slope, "offset": calibration.offset, "most": calibration.most, "formula": _DOUBT}
+    return {
+        "temperature": calibration.temperature,
+        **({"doubt": line} if calibration.most else {}),
+        "ece_test": test.expected_calibration_error,
+        "ece_of_perfect_calibration": {"mean": mean, "percentile_95": highest},
+    }
+
+
+def _checked_answers(session: InferenceSession, network: Network, export: Export, part: Part) -> _Answers:
     exported = run_all(session, part.as_network_input(), ["probabilities"])["probabilities"]
-    difference = float(np.abs(exported - probabilities_at(logits_of(network, part), temperature)).max())
+    expected = probabilities_at(logits_of(network, part), export.calibration.temperature)
+    if export.novelty is not None:
+        strangeness = strangeness_of(export.novelty, features_of(network, part))
+        line = export.calibration.slope * strangeness + export.calibration.offset
+        expected = with_doubt(expected, np.clip(line, 0, export.calibration.most))
+    difference = float(np.abs(exported - expected).max())
     if difference > _LARGEST_DIFFERENCE:
         raise RuntimeError(
             f"the exported file should answer as PyTorch does within {_LARGEST_DIFFERENCE:g}, got {difference:g}"

@@ -19,7 +19,7 @@ from scipy import ndimage
 from training.data import Part
 from training.knobs import WarpKnobs
 from training.measure import area_under_roc
-from training.novelty import dyed
+from training.negatives import dyed
 from training.warps import warped_copy
 
 Pictures = NDArray[np.uint8]

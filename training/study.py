@@ -23,7 +23,18 @@ from numpy.typing import NDArray
 
 from training.data import VALIDATION_COUNT, Mnist, Part, load_mnist
 from training.drawings import draw_learning_curve
-from training.fit import Epochs, History, accuracy, as_bytes, copy_seed, fit, logits_of
+from training.fit import (
+    Epochs,
+    History,
+    Lesson,
+    accuracy,
+    as_bytes,
+    copy_seed,
+    fit,
+    lesson_of,
+    logits_of,
+    with_variants,
+)
 from training.knobs import DESCRIPTIONS, STRUCTURES, TEACHERS, Knobs, StudyKnobs
 from training.measure import best_temperature, probabilities_at
 from training.networks import Network, Structure, Weights, folded_weights, network_from
@@ -214,30 +225,56 @@ def _make_answers(bench: Bench, copy: int) -> None:
 
 
 def _make_student(bench: Bench, name: str, epochs: int, seed: int) -> str:
+    """Train a student and polish it; what is kept after either is not done again."""
     path = bench.student_file(name, seed)
-    if path.is_file():
-        return name
+    if not path.is_file():
+        knobs = bench.knobs.student.with_(seed=seed, epochs=epochs)
+        fitted = fit(STRUCTURES[name], bench.data(), knobs, _pool_epochs(bench, seed), threads=1)
+        _keep_student(bench, name, seed, folded_weights(fitted.network), _recipe(bench, knobs), fitted.history)
+    _, weights, notes = read_network(path)
+    if name in bench.knobs.polished and "polish" not in notes["recipe"]:
+        knobs = bench.knobs.polish.with_(seed=seed)
+        epochs_of = _pool_epochs(bench, seed, bench.knobs.polish_variants)
+        fitted = fit(STRUCTURES[name], bench.data(), knobs, epochs_of, threads=1, start=weights)
+        polish = {
+            "epochs": knobs.epochs,
+            "learning_rate": knobs.learning_rate,
+            "variants": bench.knobs.polish_variants,
+            "share": bench.knobs.polish_share,
+            "before": {part: notes[part] for part in ("validation", "test")},
+        }
+        recipe, history = {**notes["recipe"], "polish": polish}, History(**notes["history"])
+        history.seconds += fitted.history.seconds
+        polished, share = in_16_bits(folded_weights(fitted.network)), bench.knobs.polish_share
+        mixed = {part: (1 - share) * weights[part] + share * polished[part] for part in weights}
+        _keep_student(bench, name, seed, mixed, recipe, history)
+    return name
+
+
+def _keep_student(
+    bench: Bench, name: str, seed: int, weights: Weights, recipe: dict[str, Any], history: History
+) -> None:
     data = bench.data()
-    knobs = bench.knobs.student.with_(seed=seed, epochs=epochs)
-    fitted = fit(STRUCTURES[name], data, knobs, _pool_epochs(bench, seed), threads=1)
-    kept = network_from(STRUCTURES[name], in_16_bits(folded_weights(fitted.network)))
+    kept = network_from(STRUCTURES[name], in_16_bits(weights))
     notes = {
         "seed": seed,
         "validation": accuracy(kept, data.validation),
         "test": accuracy(kept, data.test),
-        "seconds": fitted.history.seconds,
-        "recipe": _recipe(bench, knobs),
-        "history": asdict(fitted.history),
+        "seconds": history.seconds,
+        "recipe": recipe,
+        "history": asdict(history),
     }
-    save_network(path, STRUCTURES[name], kept, notes)
-    return name
+    save_network(bench.student_file(name, seed), STRUCTURES[name], kept, notes)
 
 
-def _pool_epochs(bench: Bench, seed: int) -> Epochs:
-    def epoch_of(epoch: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _pool_epochs(bench: Bench, seed: int, variants: int = 0) -> Epochs:
+    labels = lesson_of(bench.data().train).labels
+
+    def epoch_of(epoch: int) -> Lesson:
         copy = (epoch + seed) % bench.knobs.pool_copies
         pictures, answers = np.load(bench.pictures_file(copy)), np.load(bench.answers_file(copy))
-        return torch.from_numpy(pictures), torch.from_numpy(answers)
+        lesson = Lesson(torch.from_numpy(pictures), labels, torch.from_numpy(answers))
+        return with_variants(lesson, variants, copy_seed(seed, epoch)) if variants else lesson
 
     return epoch_of
 

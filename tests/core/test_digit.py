@@ -167,6 +167,16 @@ def test_ink_on_a_transparent_ground_is_found_in_the_alpha_channel(behind, level
     alike(prepared, prepare(share), 12)
 
 
+@pytest.mark.parametrize("radius", [10, 60, 120])
+@pytest.mark.parametrize(("ground", "ink"), [(0, 255), (255, 0)])
+def test_a_filled_round_does_not_become_its_outline(radius, ground, ink):
+    y, x = np.mgrid[0:280, 0:280]
+    picture = np.where((y - 140) ** 2 + (x - 140) ** 2 <= radius**2, ink, ground).astype(np.uint8)
+    image = prepare(picture).image
+    assert image[8:20, 8:20].min() > 200
+    assert image.sum(dtype=int) / 255 == pytest.approx(np.pi * 100, rel=0.1)
+
+
 def test_a_visible_ground_within_a_transparent_picture_is_kept():
     picture = np.zeros((160, 160, 4), np.uint8)
     picture[20:140, 20:140, :3] = (255 - drawn(3))[:, :, None]

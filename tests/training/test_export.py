@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -9,9 +10,9 @@ import pytest
 import torch
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
-from scipy.special import softmax
+from scipy.special import logit, softmax
 
-from training.export import Export, Novelty, analysis_model, check_weights, lean_model
+from training.export import Calibration, Export, Novelty, analysis_model, check_weights, lean_model
 from training.networks import (
     Conv,
     Network,
@@ -26,6 +27,7 @@ from training.networks import (
 from training.novelty import novelty_of
 from training.runner import open_session, output_names, run_all
 
+CALIBRATION = Calibration(temperature=1.3, slope=0.7, offset=0.1, most=0.3)
 SEEDS = range(40 if os.environ.get("FILTERSCOPE_PROOF") else 8)
 
 
@@ -94,7 +96,7 @@ def case(request):
     random = np.random.default_rng(request.param)
     structure = random_structure(random)
     network = random_network(structure, request.param)
-    export = Export("case", "3", structure, folded_weights(network), 1.3, random_novelty(structure, random))
+    export = Export("case", "3", structure, folded_weights(network), CALIBRATION, random_novelty(structure, random))
     return network, export, random.random((3, 1, 28, 28)).astype(np.float32)
 
 
@@ -128,7 +130,10 @@ def test_both_files_answer_as_the_unfolded_network_does(case):
     for model in (lean_model(export), analysis_model(export)):
         answers = run_all(open_session(model.SerializeToString()), images, ["probabilities", "logits", "novelty"])
         np.testing.assert_allclose(answers["logits"], logits, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(answers["probabilities"], softmax(logits / 1.3, axis=1), atol=1e-5)
+        novelty = novelty_of(export.novelty, features)
+        doubt = np.clip(0.7 * logit(novelty) + 0.1, 0, 0.3)[:, None]
+        expected = (1 - doubt) * softmax(logits / 1.3, axis=1) + doubt / 10
+        np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
         np.testing.assert_allclose(answers["novelty"], novelty_of(export.novelty, features), rtol=1e-4, atol=1e-3)
 
 
@@ -153,7 +158,7 @@ def test_an_overridden_weight_equals_the_edited_file(case):
     random = np.random.default_rng(9)
     for name, weight in export.weights.items():
         edited = (weight + random.normal(0, 0.2, weight.shape)).astype(np.float32)
-        other = Export(export.name, "3", export.structure, {**export.weights, name: edited}, 1.3, export.novelty)
+        other = replace(export, weights={**export.weights, name: edited})
         fed = session.run(["logits", f"weights/{name}"], {"image": images, name: edited})
         np.testing.assert_array_equal(fed[1], edited)
         filed = run_all(open_session(lean_model(other).SerializeToString()), images, ["logits"])["logits"]

@@ -13,6 +13,7 @@ from training.data import find_mnist, load_mnist
 from training.evaluate import ModelFolderError, evaluate, read_passport
 from training.measure import expected_calibration_error
 from training.runner import open_session, output_names, run_all
+from training.strangers import KINDS
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 FOLDERS = sorted(path.parent for path in MODELS.glob("*/*/passport.json"))
@@ -107,17 +108,33 @@ def test_accuracy_measured_again_is_what_the_passport_says(folder, digits):
     assert result.largest_difference < 1e-4
 
 
-def test_probabilities_are_the_softmax_of_the_logits_at_the_stated_temperature(folder, digits):
-    from scipy.special import softmax
+def test_probabilities_are_the_softmax_of_the_logits_drawn_together_by_the_doubt(folder, digits):
+    from scipy.special import logit, softmax
 
-    passport = read_passport(folder)
+    calibration = read_passport(folder)["calibration"]
     images = digits.as_network_input()
-    answers = run_all(open_session(folder / "model.onnx"), images, ["probabilities", "logits"])
-    expected = softmax(answers["logits"].astype(np.float64) / passport["calibration"]["temperature"], axis=1)
-    np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
+    answers = run_all(open_session(folder / "model.onnx"), images, ["probabilities", "logits", "novelty"])
+    novelty = answers["novelty"].astype(np.float64).clip(1e-7, 1 - 1e-7)
+    line = calibration["doubt"]
+    doubt = np.clip(line["slope"] * logit(novelty) + line["offset"], 0, line["most"])[:, None]
+    certain = softmax(answers["logits"].astype(np.float64) / calibration["temperature"], axis=1)
+    np.testing.assert_allclose(answers["probabilities"], (1 - doubt) * certain + doubt / 10, atol=2e-4)
+    np.testing.assert_array_equal(answers["probabilities"].argmax(1), answers["logits"].argmax(1))
     if SAMPLE is None:
         error = expected_calibration_error(answers["probabilities"], digits.labels)
-        assert error == pytest.approx(passport["calibration"]["ece_test"], abs=2e-4)
+        assert error == pytest.approx(calibration["ece_test"], abs=2e-4)
+
+
+def test_what_is_in_full_doubt_is_never_sure(folder):
+    line = read_passport(folder)["calibration"]["doubt"]
+    threshold = 1 / (1 + np.exp(-(line["most"] - line["offset"]) / line["slope"]))
+    session = open_session(folder / "model.onnx")
+    for kind, draw in KINDS.items():
+        images = draw(200, 9)[:, None].astype(np.float32) / 255
+        answers = run_all(session, images, ["probabilities", "novelty"])
+        strange = answers["novelty"] > threshold
+        assert strange.any(), kind
+        assert answers["probabilities"][strange].max() < 0.9, kind
 
 
 def test_few_digits_are_flagged_and_noise_is(folder, digits):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from training.data import Part
-from training.novelty import fit_novelty, not_digits, novelty_of
+from training.negatives import DRAWN, drawn, from_digits
+from training.novelty import fit_novelty, novelty_of
 from training.strangers import KINDS
 
 
@@ -47,5 +48,15 @@ def test_what_was_never_seen_in_training_is_told_apart():
 
 def test_the_pictures_it_learns_from_come_from_their_seed():
     part = drawn_part(64, 3)
-    np.testing.assert_array_equal(not_digits(part, 4), not_digits(part, 4))
-    assert (not_digits(part, 4) != not_digits(part, 5)).any()
+    np.testing.assert_array_equal(from_digits(part, 4), from_digits(part, 4))
+    assert (from_digits(part, 4) != from_digits(part, 5)).any()
+    np.testing.assert_array_equal(drawn(40, 4), drawn(40, 4))
+    assert (drawn(40, 4) != drawn(40, 5)).any()
+
+
+def test_every_kind_of_drawn_negative_is_a_picture_with_something_in_it():
+    pictures = drawn(20 * len(DRAWN), 6)
+    assert pictures.shape[1:] == (28, 28)
+    assert pictures.dtype == np.uint8
+    for number, kind in enumerate(DRAWN):
+        assert (np.ptp(pictures[number :: len(DRAWN)], axis=(1, 2)) > 0).mean() > 0.9, kind

@@ -21,6 +21,9 @@ KNOBS = StudyKnobs(
     students=(("lecture", 1),),
     seeds=(1, 2),
     student=Knobs(batch_size=20, average_steps=5),
+    polished=("lecture",),
+    polish=Knobs(epochs=1, batch_size=20, average_steps=5, learning_rate=1e-4),
+    polish_variants=5,
 )
 
 
@@ -46,6 +49,17 @@ def test_the_best_seed_on_validation_ships_with_the_table_of_all(done):
     assert result.passport["recipe"]["teachers"] == choose_teachers(bench)
     assert said[-1].startswith("lecture: 2 seeds, mean on test ")
     assert (folder / "pictures" / "lecture-learning-curve.png").is_file()
+
+
+def test_a_polished_student_goes_on_from_where_it_was(done):
+    bench, _, _ = done
+    for seed in KNOBS.seeds:
+        notes = read_network(bench.student_file("lecture", seed))[2]
+        polish = notes["recipe"]["polish"]
+        assert (polish["epochs"], polish["variants"]) == (1, 5)
+        assert notes["recipe"]["epochs"] == 1
+        # Few small steps move few answers: it did not begin anew.
+        assert abs(notes["test"] - polish["before"]["test"]) < 0.2
 
 
 def test_what_a_later_run_needs_is_kept_in_16_bits_under_a_mebibyte(done):

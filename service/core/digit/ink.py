@@ -140,7 +140,7 @@ def ink_of(plane: Plane) -> tuple[Plane, bool]:
     if panels is not None:
         inverted = float(panels.mean()) > (low + high) / 2
         ink = np.abs(plane - panels)
-    elif max(plane.shape) >= FEW and _uneven(scaled if inverted else 255 - scaled):
+    elif max(plane.shape) >= FEW and _uneven(scaled if inverted else 255 - scaled) and not _two_levels(levels):
         inverted = _strokes_are_dark(small)
         paper = _enlarged(_paper(small, inverted), plane.shape, factor)
         ink = np.maximum(
@@ -226,6 +226,15 @@ def _uneven(scaled: Plane) -> bool:
         return False
     brightest = scaled[: 4 * height, : 4 * width].reshape(4, height, 4, width).max(axis=(1, 3))
     return float(np.ptp(brightest)) > 30
+
+
+def _two_levels(levels: NDArray[np.uint8]) -> bool:
+    """
+    Tell whether nearly all of a picture is on its lowest or its highest level, as no photograph of paper is.
+
+    What is broad there is ink, not a shadow: a filled round should not become its outline, which reads as a nought.
+    """
+    return int(np.count_nonzero((levels == 0) | (levels >= 254))) > 0.9 * levels.size
 
 
 def _strokes_are_dark(small: Plane) -> bool:
