@@ -160,7 +160,9 @@ class Door:
         else:
             began = perf_counter()
             record = self._record(request, path.decode("latin-1"))
-            connection.answer(self._finished(request, record, self._run(request, record, query)))
+            answer = self._run(request, record, query)
+            connection.answer(self._dressed(request, record, answer))
+            self._count(request, record, answer)
             self._turn_seconds += min(perf_counter() - began, LONGEST_QUICK_SECONDS)
 
     def _respond_later(self, request: Request, path: bytes, query: bytes, connection: Connection) -> None:
@@ -252,26 +254,34 @@ class Door:
         return self._finished(request, self._record(request, path), _answer(refusal_of(error, path)))
 
     def _finished(self, request: Request, record: Record, answer: Answer) -> Answer:
-        """Add what every answer says of its request, and count it; on the event loop."""
-        seconds = perf_counter() - record.started
-        record.status = answer.status
-        metrics = self._metrics
-        metrics.answered(record.method, record.route, answer.status, seconds)
+        dressed = self._dressed(request, record, answer)
+        self._count(request, record, answer)
+        return dressed
+
+    def _dressed(self, request: Request, record: Record, answer: Answer) -> Answer:
+        """Add to an answer what each says of its request."""
+        record.seconds = perf_counter() - record.started
         lines = f"X-Request-ID: {record.id}\r\n"
         if record.stages:
             lines += f"Server-Timing: {record.timing()}\r\n"
-            for name, _, took in record.stages:
-                metrics.stage(name, took)
-        for verdicts in record.verdicts:
-            metrics.verdicts(*verdicts)
         head = answer.head + lines.encode("latin-1")
         if self._cors and answer.status != 204:
             head += self._cors.headers(request.header(b"origin"))
-        if self.settings.access_log:
-            access.info(access_line(record, seconds, sum(map(len, answer.body)), request.client))
-        if self._tracing is not None:
-            self._tracing.export(record, seconds)
         return Answer(answer.status, head, answer.body)
+
+    def _count(self, request: Request, record: Record, answer: Answer) -> None:
+        """Count, log and trace a request, once its answer is on its way; on the event loop."""
+        record.status = answer.status
+        metrics = self._metrics
+        metrics.answered(record.method, record.route, answer.status, record.seconds)
+        for name, _, took in record.stages:
+            metrics.stage(name, took)
+        for verdicts in record.verdicts:
+            metrics.verdicts(*verdicts)
+        if self.settings.access_log:
+            access.info(access_line(record, record.seconds, sum(map(len, answer.body)), request.client))
+        if self._tracing is not None:
+            self._tracing.export(record, record.seconds)
 
 
 # The WSGI name of a header (PEP 3333), None for one that is not passed on. A name with an underscore could pass for

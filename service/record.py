@@ -19,11 +19,12 @@ class Record:
 
     id: echoed as X-Request-ID; trace: (trace id, span id of the caller, flags) or None
     route: the matched rule, "" for none
-    started: of time.perf_counter(), in seconds; stages: (name, started, seconds) in the order of their ends
+    started: of time.perf_counter(), in seconds; seconds: from then to its answer
+    stages: (name, started, seconds) in the order of their ends
     verdicts: (model, digits, novelty or None) of each run of a network that was asked for verdicts
     """
 
-    __slots__ = ("id", "method", "path", "route", "stages", "started", "status", "trace", "verdicts")
+    __slots__ = ("id", "method", "path", "route", "seconds", "stages", "started", "status", "trace", "verdicts")
 
     def __init__(
         self, request_id: str, trace: tuple[str, str, int] | None, method: str, path: str, started: float
@@ -35,6 +36,7 @@ class Record:
         self.route = ""
         self.status = 0
         self.started = started
+        self.seconds = 0.0
         self.stages: list[tuple[str, float, float]] = []
         self.verdicts: list[tuple[str, Sequence[int], Iterable[float] | None]] = []
 

@@ -6,7 +6,7 @@ structure is JSON text, a boolean is true or false. One given twice, or unknown 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -254,7 +254,11 @@ class NoOptions(Options, frozen=True, kw_only=True):
 Declared = TypeVar("Declared", bound=Options)
 
 
-def convert(kind: type[Declared], text: Iterable[tuple[str, str]], members: Mapping[str, Any]) -> Declared:
+# What each call takes when it is given no options at all, as most calls are.
+_DEFAULTS: dict[type[Options], Options] = {}
+
+
+def convert(kind: type[Declared], text: Sequence[tuple[str, str]], members: Mapping[str, Any]) -> Declared:
     """
     Make the options of one call out of what was posted.
 
@@ -265,14 +269,19 @@ def convert(kind: type[Declared], text: Iterable[tuple[str, str]], members: Mapp
     ('conv1', 'pool1')
     """
     given: dict[str, Any] = dict(members)
+    if not text and not given and kind in _DEFAULTS:
+        return _DEFAULTS[kind]  # type: ignore[return-value]
     for name, value in text:
         if name in given:
             raise InvalidOption(f"the option {name[:80]!r} is given twice", f"/{name[:80]}")
         given[name] = _parse_text(kind, name, value)
     try:
-        return msgspec.convert(given, kind, strict=False)
+        options = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise explain(error, given, kind) from None
+    if not given:
+        _DEFAULTS[kind] = options
+    return options
 
 
 def _parse_text(kind: type[Options], name: str, value: str) -> Any:

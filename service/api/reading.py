@@ -116,6 +116,11 @@ def each_picture(items: Iterable[Item], work: Callable[[Item], Result]) -> list[
     raises: the error of the only picture, or the first error, listing every bad picture by its place in the batch
     """
     items = list(items)
+    if len(items) == 1:
+        try:
+            return [work(items[0])]
+        except ServiceError as error:
+            raise type(error)(error.detail, error.pointer or "/image", error.problems) from error
     done, failures = [], []
     for index, item in enumerate(items):
         try:
@@ -125,15 +130,13 @@ def each_picture(items: Iterable[Item], work: Callable[[Item], Result]) -> list[
     if not failures:
         return done
     first = failures[0][1]
-    if len(items) == 1:
-        raise type(first)(first.detail, first.pointer or "/image", first.problems) from first
     problems = [(f"/images/{index}", error.detail) for index, error in failures]
     listed = f"{len(failures)} of {len(items)} pictures cannot be used; the first: {first.detail}"
     raise type(first)(listed, problems[0][0], problems) from first
 
 
 def _query(request: Request) -> list[tuple[str, str]]:
-    if not request.query_string:
+    if not request.environ.get("QUERY_STRING"):
         return []
     return [(name, value) for name, values in request.args.lists() for value in values]
 
@@ -143,8 +146,9 @@ Body = tuple[list[Source], list[tuple[str, str]], dict[str, Any]]
 
 def _read_body(request: Request, limits: Limits) -> Body:
     """Split a body into its pictures, its form fields and its JSON members."""
-    kind = request.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    body = request.environ[BODY] if BODY in request.environ else request.get_data(cache=False)
+    environ = request.environ
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    body = environ[BODY] if BODY in environ else request.get_data(cache=False)
     if kind == "multipart/form-data":
         return _read_multipart(body, request.mimetype_params.get("boundary", ""), limits)
     if kind == "application/json" or kind.endswith("+json"):

@@ -39,7 +39,7 @@ def choose_format(request: Request, asked: str | None, available: Sequence[str])
         if asked not in available:
             raise NotAcceptable(f"this call answers {', '.join(available)}, got format={asked}", "/format")
         return asked
-    if "Accept" not in request.headers:
+    if "HTTP_ACCEPT" not in request.environ:
         return available[0]
     offered = {MEDIA_TYPES[name]: name for name in available}
     offered |= {kind: name for kind, name in SYNONYMS.items() if name in available}
