@@ -171,8 +171,8 @@ def test_an_arbitrary_user_may_run_it(root, config):
         wait_until_ready(port, process)
         assert ask(port, "/v1/classify", encode(draw(7)))[0] == 200
     finally:
-        process.kill()
-        process.wait()
+        process.terminate()  # a killed master would leave its worker behind
+        process.wait(30)
 
 
 def test_a_full_memory_disk_is_survived(container):
