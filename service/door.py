@@ -77,7 +77,7 @@ class Door:
         self._scraped = ThreadPoolExecutor(1, thread_name_prefix="metrics", initializer=app.enter_thread)
         self._heavy_in_flight = 0
         self._held_bytes = 0
-        self._turn = 0.0
+        self._is_turn_noted = False
         self._turn_seconds = 0.0
         self._server: Server
 
@@ -206,10 +206,14 @@ class Door:
         All that came in since the last turn are answered in this one; the more there are, the longer the last of them
         has waited. Beyond the limit they are told at once to come again, which costs a twentieth of an answer.
         """
-        turn = self._server.loop.time()  # uvloop looks at the clock once a turn
-        if turn != self._turn:
-            self._turn, self._turn_seconds = turn, 0.0
+        if not self._is_turn_noted:
+            self._is_turn_noted = True
+            self._server.loop.call_soon(self._end_turn)
         return self._turn_seconds > self.settings.max_wait_seconds
+
+    def _end_turn(self) -> None:
+        self._is_turn_noted = False
+        self._turn_seconds = 0.0
 
     def _record(self, request: Request, path: str) -> Record:
         given = trace = None

@@ -54,7 +54,7 @@ class DoorRequest(Request):
         self.path = "/" + (path if path.isascii() else path.encode("latin-1").decode(errors="replace")).lstrip("/")
         self.query_string = environ["QUERY_STRING"].encode("latin-1")
         self.headers = EnvironHeaders(environ)
-        self.remote_addr = environ["REMOTE_ADDR"]
+        self.remote_addr = environ.get("REMOTE_ADDR")
         self.shallow = False
 
 
