@@ -84,6 +84,8 @@ def _check_jpeg(data: bytes, max_samples: int) -> None:
                     f"a JPEG in several scans (a progressive one) may have {max_samples} samples, as it is held whole, "
                     f"this has {samples}; save it as a baseline JPEG, or smaller"
                 )
+            if not is_buffered:
+                return  # all of the picture is in this scan, and libjpeg refuses a file in which another follows it
             if scans > MAX_SCANS:
                 raise Unreadable(f"a JPEG may have {MAX_SCANS} scans, this has more")
 
