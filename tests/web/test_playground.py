@@ -351,6 +351,7 @@ def test_the_code_of_a_panel_runs_and_agrees_with_it(visit):
     opened = visit()
     page = opened.open("#view=what-if&change=conv1/2:off;conv2/3:x0.5")
     expect(page.locator("#after")).to_contain_text("3")
+    opened.rest()
     shown = page.locator("#view-what-if tbody tr td:nth-child(4)").all_inner_texts()
     for language, command in [("curl", ["bash", "-c"]), ("Python", [sys.executable, "-c"])]:
         page.get_by_role("button", name=f"{language} of what-if").click()
