@@ -42,6 +42,8 @@ METRICS = b"/metrics"
 # What one quick call counts for at most, when it is judged how long those after it have waited: the clock also runs
 # while another process has the CPU, and asking the system for this thread's own time costs more than the rest of it.
 LONGEST_QUICK_SECONDS = 0.01
+# So many calls must come together before any is refused for waiting: one browser, with its six connections, never is.
+LEAST_CROWD = 8
 # Never refused for want of room: whoever runs the service must be able to see how it is.
 PROBES = frozenset({b"/healthz", b"/readyz", METRICS, b"/v2/health/live", b"/v2/health/ready"})
 
@@ -79,6 +81,7 @@ class Door:
         self._held_bytes = 0
         self._is_turn_noted = False
         self._turn_seconds = 0.0
+        self._turn_count = 0
         self._server: Server
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -164,6 +167,7 @@ class Door:
             connection.answer(self._dressed(request, record, answer))
             self._count(request, record, answer)
             self._turn_seconds += min(perf_counter() - began, LONGEST_QUICK_SECONDS)
+            self._turn_count += 1
 
     def _respond_later(self, request: Request, path: bytes, query: bytes, connection: Connection) -> None:
         if self._heavy_in_flight >= self.settings.heavy_threads + self.settings.heavy_waiting:
@@ -209,11 +213,12 @@ class Door:
         if not self._is_turn_noted:
             self._is_turn_noted = True
             self._server.loop.call_soon(self._end_turn)
-        return self._turn_seconds > self.settings.max_wait_seconds
+        return self._turn_seconds > self.settings.max_wait_seconds and self._turn_count >= LEAST_CROWD
 
     def _end_turn(self) -> None:
         self._is_turn_noted = False
         self._turn_seconds = 0.0
+        self._turn_count = 0
 
     def _record(self, request: Request, path: str) -> Record:
         given = trace = None

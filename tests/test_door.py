@@ -168,6 +168,14 @@ def test_calls_that_came_together_and_have_waited_too_long_are_told_to_come_agai
         blocker.close()
 
 
+def test_a_browser_with_its_six_connections_is_never_told_to_come_again(echo):
+    with opened(echo, Settings(max_wait_seconds=0.01)) as server:
+        raws = [server.connect() for _ in range(6)]
+        for raw in raws:
+            raw.sendall(post(b"", b"/slow", close=False) + post(b"", b"/slow"))
+        assert [statuses(read_all(raw)) for raw in raws] == [[200, 200]] * 6
+
+
 def test_an_answer_in_parts_is_sent_whole_with_its_length(echo):
     with opened(echo) as server:
         received = server.send(post(b"", b"/chunks"))
