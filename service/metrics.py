@@ -15,6 +15,7 @@ import fcntl
 import logging
 import os
 import shutil
+import struct
 import tempfile
 from bisect import bisect_left
 from collections import defaultdict
@@ -53,13 +54,15 @@ NOVELTIES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.9
 OTHER = "_OTHER"  # OpenTelemetry's word for a method that HTTP does not know
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
 NO_ROUTE = "unmatched"
-# Names that come from code, not from clients: these bounds are met by no one who counts what he should.
-MOST_ROUTES = 200
+# Kinds of answers (method, route, status) with series of their own. A client can bring about every kind there is, by
+# asking each route in each wrong way; those beyond are counted by their status alone.
+MOST_KINDS = 240
+# Names that come from code, not from clients: this bound is met by no one who counts what he should.
 MOST_NAMES = 64
 
-# What one process may need of each kind of file; more is found as it is needed.
+# What one process may need of each kind of file, at those bounds.
 FILE_BYTES = MappingProxyType(
-    {"counter": 2**16, "histogram": 2**20, "gauge_livesum": 2**16, "gauge_livemax": 2**16},
+    {"counter": 2**18, "histogram": 5 * 2**19, "gauge_livesum": 2**16, "gauge_livemax": 2**16},
 )
 
 
@@ -105,7 +108,6 @@ class Metrics:
         self.in_flight = 0
         self.limit = limit
         self._requests: dict[tuple[str, str, int], _Distribution] = {}
-        self._routes: set[str] = set()
         self._stages: dict[str, _Distribution] = {}
         self._batches: dict[str, _Distribution] = {}
         self._novelties: dict[str, _Distribution] = {}
@@ -183,11 +185,10 @@ class Metrics:
         distribution.total += seconds
 
     def _new_request(self, method: str, route: str, status: int) -> _Distribution:
-        if route not in self._routes and len(self._routes) >= MOST_ROUTES:
-            route = ""
         if method not in METHODS:
             method = OTHER
-        self._routes.add(route)
+        if len(self._requests) >= MOST_KINDS and (method, route, status) not in self._requests:
+            method, route = OTHER, ""
         return self._requests.setdefault((method, route, status), _Distribution(REQUEST_SECONDS))
 
     def stage(self, name: str, seconds: float) -> None:
@@ -366,13 +367,15 @@ def forget(pid: int) -> None:
         return
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415  # the master needs it here alone
 
-    try:
+    with contextlib.suppress(OSError):
         mark_process_dead(pid, folder)
-        with _locked(Path(folder), fcntl.LOCK_EX):
-            for kind in ("counter", "histogram"):
+    for kind in ("counter", "histogram"):
+        try:
+            with _locked(Path(folder), fcntl.LOCK_EX):
                 _add_up(Path(folder), kind, pid)
-    except (OSError, ValueError, RuntimeError):  # a file cut short, a full disk: counts are lost, the service is not
-        log.exception("the counts of worker %d are lost", pid)
+        # A file cut short, a full disk: counts are lost, the service is not.
+        except (OSError, ValueError, RuntimeError, struct.error):
+            log.exception("the counts of worker %d are lost", pid)
 
 
 def _add_up(folder: Path, kind: str, pid: int) -> None:
@@ -385,12 +388,17 @@ def _add_up(folder: Path, kind: str, pid: int) -> None:
     if not ended.exists():
         last.rename(ended)
         return
-    sums = MmapedDict(str(ended))
     try:
-        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(last)):
-            sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
+        # At most every key of the one is new to the other.
+        with last.open("rb") as of_last, ended.open("r+b") as of_all:
+            _make_room(of_all.fileno(), sum(struct.unpack("i", file.read(4))[0] for file in (of_last, of_all)))
+        sums = MmapedDict(str(ended))
+        try:
+            for key, value, _, _ in MmapedDict.read_all_values_from_file(str(last)):
+                sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
+        finally:
+            sums.close()
     finally:
-        sums.close()
         last.unlink()
 
 
@@ -408,24 +416,33 @@ def _locked(folder: Path | None, how: int) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _make_room(descriptor: int, size: int) -> None:
+    """Give a file that many bytes now: one that finds no room when its map is written to ends the process (SIGBUS)."""
+    os.posix_fallocate(descriptor, 0, size)
+
+
 def _reserve() -> Path | None:
     """
     The folder of the workers, with room made for this one's files; None where there is none, or no room in it.
 
-    A mapped file that finds no room when it is written to costs the process its life.
+    The bounds above see to it that the files never grow.
     """
     folder = os.environ.get(VARIABLE)
     if not folder:
         return None
+    files = {Path(folder) / f"{kind}_{os.getpid()}.db": size for kind, size in FILE_BYTES.items()}
     try:
-        for kind, size in FILE_BYTES.items():
-            descriptor = os.open(
-                Path(folder) / f"{kind}_{os.getpid()}.db", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-            try:
-                os.posix_fallocate(descriptor, 0, size)
-            finally:
-                os.close(descriptor)
+        with _locked(Path(folder), fcntl.LOCK_EX):  # a page that is being read would stumble over an empty file
+            for path, size in files.items():
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                try:
+                    _make_room(descriptor, size)
+                except OSError:
+                    for made in files:
+                        made.unlink(missing_ok=True)
+                    raise
+                finally:
+                    os.close(descriptor)
     except OSError as error:
         log.warning("no room for metrics in %s (%s); this worker shows its own numbers", folder, error.strerror)
         # The library looks at the variable when it is imported.

@@ -163,7 +163,7 @@ def test_no_client_can_add_a_label(counted):
         own.verdicts(str(number), [0], None)
     page = own.page()
     routes = {dict(labels)["http_route"] for (name, labels) in samples(page) if name.startswith("http_server")}
-    assert len(routes) == metrics.MOST_ROUTES
+    assert len(routes) == metrics.MOST_KINDS
     name = "http_server_request_duration_seconds_count"
     unknown = {"http_request_method": "_OTHER", "http_route": "unmatched", "http_response_status_code": "404", **pid}
     assert value(page, name, **unknown) == 1000
@@ -319,6 +319,67 @@ print(m.page().decode())
     ))) == 1  # fmt: skip
 
 
+def test_a_worker_without_room_leaves_nothing_that_others_would_stumble_over(tmp_path):
+    code = f"""
+import errno, os
+from service import metrics
+folder = metrics.prepare_folder()
+pid = os.fork()
+if pid == 0:
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.posix_fallocate = full
+    metrics.Metrics([], 0)
+    os._exit(0)
+os.waitpid(pid, 0)
+{FILLED}
+print(m.page().decode())
+"""
+    page = python(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)).stdout
+    assert value(page, "filterscope_requests_shed_total", reason="heavy") == 1
+
+
+def test_the_room_of_a_worker_and_of_those_that_have_ended_is_enough_for_every_series(tmp_path, app):
+    """A file that grew later would end its process on a full disk (SIGBUS)."""
+    longest = max((rule.rule for rule in app.url_map.iter_rules()), key=len)
+    code = f"""
+import os, struct
+from service import metrics
+folder = metrics.prepare_folder()
+def child(first):
+    pid = os.fork()
+    if pid:
+        assert os.waitpid(pid, 0)[1] == 0
+        return pid
+    models = [(f"{{n:040d}}", "1", "ab" * 32) for n in range(metrics.MOST_NAMES)]
+    m = metrics.Metrics(models, 64)
+    for number in range(2 * metrics.MOST_KINDS):
+        m.answered("OPTIONS", {longest!r} + str(first + number), 500 + number % 3, 0.001)
+    for status in range(400, 430):
+        m.answered("BREW", "", status, 0.001)
+    for number in range(2 * metrics.MOST_NAMES):
+        m.stage(f"stage{{number}}", 0.001)
+    for name, _, _ in models:
+        m.verdicts(name, list(range(10)), [0.5] * 10)
+    m.page()
+    for kind, size in metrics.FILE_BYTES.items():
+        assert os.path.getsize(f"{{folder}}/{{kind}}_{{os.getpid()}}.db") == size, kind
+    os._exit(0)
+for first in (0, 10_000):  # which have few kinds in common
+    metrics.forget(child(first))
+    ended = f"{{folder}}/histogram_{{metrics.ENDED}}.db"
+    with open(ended, "rb") as file:
+        used = struct.unpack("i", file.read(4))[0]
+    print(used, os.path.getsize(ended), os.stat(ended).st_blocks * 512)
+metrics.remove_folder()
+"""
+    run = python(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    assert run.stderr == ""
+    (first, *_), (second, size, allocated) = (list(map(int, line.split())) for line in run.stdout.splitlines())
+    assert second > 1.5 * first
+    assert second <= size <= allocated
+
+
 def test_a_damaged_file_of_an_ended_worker_costs_its_counts_and_no_more(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv(metrics.VARIABLE, str(tmp_path))
     for kind in ("counter", "histogram"):
@@ -326,6 +387,7 @@ def test_a_damaged_file_of_an_ended_worker_costs_its_counts_and_no_more(tmp_path
         (tmp_path / f"{kind}_77.db").write_bytes(b"\xff\xff\x00\x00" + b"\x01" * 60)
     metrics.forget(77)
     assert "the counts of worker 77 are lost" in caplog.text
+    assert [path.name for path in tmp_path.glob("*_77.db")] == []
     metrics.forget(78)
 
 
