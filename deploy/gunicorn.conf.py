@@ -51,6 +51,8 @@ def start() -> None:
     """Do what a worker does to start, in a child of the master that is to try it."""
     from service.app import create_door  # noqa: PLC0415  # never in the master: onnxruntime does not survive a fork
 
+    # It answers no one, so it has nothing to count, and no one would remove its counts.
+    os.environ.pop(metrics.VARIABLE, None)
     create_door()
 
 

@@ -114,10 +114,14 @@ class Metrics:
         self._digits: dict[str, defaultdict[int, int]] = {}
         self._shed: dict[str, int] = {}
         self._folder = _reserve()
-        # Where the values lie is decided when the library is imported, and that is known only now.
+        # Where the values lie is decided when the library is imported, and that is known only now. The master, which
+        # adds up the counts of ended workers, may have imported it where there still was a folder.
         import prometheus_client as client  # noqa: PLC0415
+        from prometheus_client import values  # noqa: PLC0415
         from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
+        if (values.ValueClass is values.MutexValue) != (self._folder is None):
+            values.ValueClass = values.get_value_class()
         client.disable_created_metrics()
         self.content_type = client.CONTENT_TYPE_LATEST
         self._generate = client.generate_latest
@@ -418,7 +422,8 @@ def _locked(folder: Path | None, how: int) -> Iterator[None]:
 
 def _make_room(descriptor: int, size: int) -> None:
     """Give a file that many bytes now: one that finds no room when its map is written to ends the process (SIGBUS)."""
-    os.posix_fallocate(descriptor, 0, size)
+    if size:
+        os.posix_fallocate(descriptor, 0, size)
 
 
 def _reserve() -> Path | None:

@@ -380,6 +380,48 @@ metrics.remove_folder()
     assert second <= size <= allocated
 
 
+def test_a_worker_without_room_starts_where_the_master_has_added_up_counts_before(tmp_path):
+    code = """
+import errno, os
+from service import metrics
+metrics.prepare_folder()
+def child(work):
+    pid = os.fork()
+    if pid == 0:
+        work()
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    metrics.forget(pid)
+def without_room():
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.posix_fallocate = full
+    m = metrics.Metrics([], 0)
+    m.shed("heavy")
+    print(m.page().decode(), flush=True)
+child(lambda: metrics.Metrics([], 0))
+child(without_room)
+"""
+    page = python(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)).stdout
+    assert re.search(r'filterscope_requests_shed_total\{pid="\d+",reason="heavy"\} 1\.0', page)
+
+
+def test_nothing_is_said_of_workers_that_ended_before_they_had_counted_anything(tmp_path):
+    code = """
+import os
+from service import metrics
+metrics.prepare_folder()
+for _ in range(3):
+    pid = os.fork()
+    if pid == 0:
+        metrics.Metrics([], 0)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    metrics.forget(pid)
+"""
+    assert python(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)).stderr == ""
+
+
 def test_a_damaged_file_of_an_ended_worker_costs_its_counts_and_no_more(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv(metrics.VARIABLE, str(tmp_path))
     for kind in ("counter", "histogram"):

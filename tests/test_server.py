@@ -166,6 +166,18 @@ def test_a_bad_model_is_refused_at_reload_and_the_old_one_serves_on_whatever_hap
         wait_for(lambda: models_of(port) == ["tiny/2"])
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for the workers' numbers")
+def test_the_trial_of_a_reload_leaves_no_counts_behind(tmp_path):
+    with serving(environ={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}) as (port, process):
+        for _ in range(2):
+            before = workers_of(process)
+            process.send_signal(signal.SIGHUP)
+            wait_for(lambda before=before: workers_of(process) and not workers_of(process) & before)
+        wait_for(lambda: is_up(port))
+        counted_by = {path.stem.rpartition("_")[2] for path in tmp_path.glob("*/*.db")}
+        assert counted_by - {"ended"} == workers_of(process)
+
+
 def is_up(port):
     try:
         return bool(models_of(port))
