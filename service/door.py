@@ -123,7 +123,7 @@ class Door:
             return self._refusal(request, TooLarge(detail))
         # A page asks with OPTIONS whether it may call, and browsers send no key with that.
         if self._keys is not None and request.method != "OPTIONS":
-            path = request.split()[0].decode("latin-1")
+            path = request.path.decode("latin-1")
             if not self._keys.is_open(path) and not self._keys.allows(request.header(b"authorization")):
                 detail = "a key is wanted, as in the header Authorization: Bearer <key>"
                 return self._refusal(request, Unauthorized(detail))
@@ -137,10 +137,8 @@ class Door:
             return self._refusal(request, TooLarge(detail))
         if status == 503:
             return self._refusal(request, Busy(detail), "bodies")
-        path = request.split()[0].decode("latin-1")
-        return self._finished(
-            request, self._record(request, path), _answer(problem(status, TITLES[status], detail, path=path))
-        )
+        record = _record_of(request)
+        return self._finished(request, record, _answer(problem(status, TITLES[status], detail, path=record.path)))
 
     def hold(self, count: int) -> bool:
         """Make room for the bytes of a body, or give it back."""
@@ -151,25 +149,24 @@ class Door:
 
     def respond(self, request: Request, connection: Connection) -> None:
         """Answer a whole request: now, or from a thread of the heavy lane."""
-        path, query = request.split()
-        if path == METRICS:
+        if request.path == METRICS:
             self._metrics.fold()
-            self._respond_from(self._scraped, request, path, query, connection)
-        elif self._is_heavy(request, path, query):
-            self._respond_later(request, path, query, connection)
-        elif path not in PROBES and self._is_late():
+            self._respond_from(self._scraped, request, connection)
+        elif self._is_heavy(request):
+            self._respond_later(request, connection)
+        elif request.path not in PROBES and self._is_late():
             error = Busy("more requests than can be answered in time are waiting")
             connection.answer(self._refusal(request, error, "late"))
         else:
             began = perf_counter()
-            record = self._record(request, path.decode("latin-1"))
-            answer = self._run(request, record, query)
+            record = _record_of(request)
+            answer = self._run(request, record)
             connection.answer(self._dressed(request, record, answer))
             self._count(request, record, answer)
             self._turn_seconds += min(perf_counter() - began, LONGEST_QUICK_SECONDS)
             self._turn_count += 1
 
-    def _respond_later(self, request: Request, path: bytes, query: bytes, connection: Connection) -> None:
+    def _respond_later(self, request: Request, connection: Connection) -> None:
         if self._heavy_in_flight >= self.settings.heavy_threads + self.settings.heavy_waiting:
             error = Busy("as many heavy calls as there is room for are being worked on")
             connection.answer(self._refusal(request, error, "heavy"))
@@ -179,14 +176,12 @@ class Door:
             connection.answer(self._refusal(request, error, "answers"))
             return
         self._heavy_in_flight += 1
-        self._respond_from(self._threads, request, path, query, connection)
+        self._respond_from(self._threads, request, connection)
 
-    def _respond_from(
-        self, threads: ThreadPoolExecutor, request: Request, path: bytes, query: bytes, connection: Connection
-    ) -> None:
+    def _respond_from(self, threads: ThreadPoolExecutor, request: Request, connection: Connection) -> None:
         loop = self._server.loop
-        record = self._record(request, path.decode("latin-1"))
-        future = threads.submit(self._run, request, record, query)
+        record = _record_of(request)
+        future = threads.submit(self._run, request, record)
 
         def done() -> None:
             if threads is self._threads:
@@ -195,13 +190,11 @@ class Door:
 
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(done))
 
-    def _is_heavy(self, request: Request, path: bytes, query: bytes) -> bool:
-        if path in HEAVY_PATHS or len(request.body) > self.settings.quick_body_bytes:
-            return True
-        if query and HEAVY_OPTION in query:
+    def _is_heavy(self, request: Request) -> bool:
+        if request.path in HEAVY_PATHS or len(request.body) > self.settings.quick_body_bytes:
             return True
         # A small packed body may hold a large one.
-        return any(len(name) == 16 and name.lower() == b"content-encoding" for name, _ in request.headers)
+        return HEAVY_OPTION in request.query or request.header(b"content-encoding") is not None
 
     def _is_late(self) -> bool:
         """
@@ -220,23 +213,13 @@ class Door:
         self._turn_seconds = 0.0
         self._turn_count = 0
 
-    def _record(self, request: Request, path: str) -> Record:
-        given = trace = None
-        for name, value in request.headers:
-            length = len(name)
-            if length == 12 and name.lower() == b"x-request-id":
-                given = value
-            elif length == 11 and name.lower() == b"traceparent":
-                trace = trace_of(value)
-        return Record(request_id(given), trace, request.method, path, request.started)
-
-    def _run(self, request: Request, record: Record, query: bytes) -> Answer:
+    def _run(self, request: Request, record: Record) -> Answer:
         """Have Flask answer; on whatever thread."""
         current.set(record)
         try:
             if self._cors and request.method == "OPTIONS" and (allowed := self._preflight(request)):
                 return allowed
-            reply, record.route = self._app.respond(_environ(request, record.path, query))
+            reply, record.route = self._app.respond(_environ(request, record.path))
             return _answer(reply)
         except Exception:  # whatever it was, the connection must be answered
             log.exception("%s %s failed", request.method, record.path)
@@ -255,8 +238,8 @@ class Door:
     def _refusal(self, request: Request, error: ServiceError, shed: str = "") -> Answer:
         if shed:
             self._metrics.shed(shed)
-        path = request.split()[0].decode("latin-1")
-        return self._finished(request, self._record(request, path), _answer(refusal_of(error, path)))
+        record = _record_of(request)
+        return self._finished(request, record, _answer(refusal_of(error, record.path)))
 
     def _finished(self, request: Request, record: Record, answer: Answer) -> Answer:
         dressed = self._dressed(request, record, answer)
@@ -289,6 +272,12 @@ class Door:
             self._tracing.export(record, record.seconds)
 
 
+def _record_of(request: Request) -> Record:
+    trace = trace_of(request.header(b"traceparent"))
+    path = request.path.decode("latin-1")
+    return Record(request_id(request.header(b"x-request-id")), trace, request.method, path, request.started)
+
+
 # The WSGI name of a header (PEP 3333), None for one that is not passed on. A name with an underscore could pass for
 # another; Proxy would become HTTP_PROXY, which programs take for a setting.
 _NAMES: dict[bytes, str | None] = {}
@@ -306,14 +295,14 @@ def _wsgi_name(name: bytes) -> str | None:
     return wsgi
 
 
-def _environ(request: Request, path: str, query: bytes) -> Environ:
+def _environ(request: Request, path: str) -> Environ:
     """The WSGI form (PEP 3333) of a request."""
     body = request.body
     environ: Environ = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": path,
-        "QUERY_STRING": query.decode("latin-1"),
+        "QUERY_STRING": request.query.decode("latin-1"),
         "SERVER_NAME": "",
         "SERVER_PORT": "0",
         "SERVER_PROTOCOL": f"HTTP/{request.version}",

@@ -63,56 +63,51 @@ class Request:
     """
     One request.
 
-    target: as it was sent; headers: names as they were sent; client: the peer's address; size: of its body in bytes,
-    None when it is not known beforehand; held: bytes that room was made for; started: of time.perf_counter(), when its
-    head was complete
+    path, query: of the target as it was sent, percent signs undone in the path; headers: names as they were sent
+    head_bytes: how long the head is; size: of the body in bytes, None when it is not known beforehand; held: bytes that
+    room was made for; client: the peer's address; started: of time.perf_counter(), when the head was complete
+
+    >>> request = Request("GET", b"/a%20b?c=%20", [(b"Accept", b"a/b"), (b"accept", b"c/d")], "1.1")
+    >>> request.path, request.query, request.header(b"accept"), request.header(b"host")
+    (b'/a b', b'c=%20', b'a/b', None)
+    >>> Request("GET", b"http://host/a", [], "1.1").path
+    b'/a'
     """
 
-    __slots__ = ("body", "client", "headers", "held", "keep_alive", "method", "size", "started", "target", "version")
+    __slots__ = (
+        *("body", "client", "head_bytes", "headers", "held", "keep_alive", "method", "path", "query", "size"),
+        *("started", "version", "_first"),
+    )
 
     def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], version: str) -> None:
         self.method = method
-        self.target = target
+        self.path, self.query = _split(target)
         self.headers = headers
         self.version = version
         self.keep_alive = True
         self.client = ""
         self.body = b""
-        self.size: int | None = None
         self.held = 0
         self.started = time.perf_counter()
-
-    def split(self) -> tuple[bytes, bytes]:
-        """
-        The path, percent signs undone, and the query of the target.
-
-        >>> Request("GET", b"/a%20b?c=%20", [], "1.1").split()
-        (b'/a b', b'c=%20')
-        >>> Request("GET", b"http://host/a", [], "1.1").split()
-        (b'/a', b'')
-        """
-        path, _, query = self.target.partition(b"?")
-        if not path.startswith(b"/"):  # a proxy is sent the whole address, OPTIONS may ask about *
-            _, scheme, rest = path.partition(b"://")
-            path = b"/" + rest.partition(b"/")[2] if scheme else path
-        return (unquote_to_bytes(path) if b"%" in path else path), query.partition(b"#")[0]
+        self.head_bytes = len(target)
+        self._first: dict[bytes, bytes] = {}
+        for name, value in headers:
+            self.head_bytes += len(name) + len(value) + 4
+            self._first.setdefault(name.lower(), value)
+        size = self._first.get(b"content-length")
+        self.size = None if size is None else int(size)
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of that name, given in small letters."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
+        return self._first.get(name)
 
 
-def _look_at(request: Request) -> tuple[int, bytes | None]:
-    """Note the size of the body that is to come; returns how long the head is, and what the sender expects of us."""
-    head_bytes, expected = len(request.target), None
-    for name, value in request.headers:
-        length = len(name)
-        head_bytes += length + len(value) + 4
-        if length == 14 and name.lower() == b"content-length":
-            request.size = int(value)
-        elif length == 6 and name.lower() == b"expect":
-            expected = value
-    return head_bytes, expected
+def _split(target: bytes) -> tuple[bytes, bytes]:
+    path, _, query = target.partition(b"?")
+    if not path.startswith(b"/"):  # a proxy is sent the whole address, OPTIONS may ask about *
+        _, scheme, rest = path.partition(b"://")
+        path = b"/" + rest.partition(b"/")[2] if scheme else path
+    return (unquote_to_bytes(path) if b"%" in path else path), query.partition(b"#")[0]
 
 
 class Handler(Protocol):
@@ -167,7 +162,6 @@ class Connection(asyncio.Protocol):
         self._since = server.now
         self._in_head = False
         self._is_last = False  # no further request is read
-        self._is_refused = False
         self._unsent = 0  # bytes that the peer had not taken in when they were last looked at
 
     # --- what asyncio calls -------------------------------------------------------------------------------------------
@@ -249,8 +243,8 @@ class Connection(asyncio.Protocol):
         if self._is_last:
             return
         self._unproductive = 0
-        head_bytes, expected = _look_at(request)
-        if head_bytes > MAX_HEAD_BYTES:
+        expected = request.header(b"expect")
+        if request.head_bytes > MAX_HEAD_BYTES:
             self._refuse(431, HEAD_TOO_LONG)
         elif len(self._headers) > MAX_HEADERS:
             self._refuse(431, f"a request may have {MAX_HEADERS} headers, this has {len(self._headers)}")
@@ -468,7 +462,6 @@ class Server:
         loop: asyncio.AbstractEventLoop,
         loads: "Loads | None" = None,
     ) -> None:
-        loads = loads or Loads(0)
         self.handler = handler
         self.loop = loop
         self.connections: set[Connection] = set()
@@ -479,7 +472,7 @@ class Server:
         self.max_connections = max_connections
         self._listeners: list[socket.socket] = []
         self._ssl: ssl.SSLContext | None = None
-        self._loads = loads
+        self._loads = loads or Loads(0)
         self._has_given_way = False
         self._arriving: set[asyncio.Task[Any]] = set()
         self.tick()
@@ -497,21 +490,18 @@ class Server:
         # find all workers at work.
         if not self._has_given_way and self._loads.are_lower_elsewhere():
             self._has_given_way = True
-            self.loop.remove_reader(listener.fileno())
-            self.loop.call_later(GIVE_WAY_SECONDS, self._listen_again, listener)
+            self._pause(listener, GIVE_WAY_SECONDS)
             return
         self._has_given_way = False
         if len(self.connections) + len(self._arriving) >= self.max_connections:
-            self.loop.remove_reader(listener.fileno())
-            self.loop.call_later(0.05, self._listen_again, listener)
+            self._pause(listener, 0.05)
             return
         try:
             connection, _ = listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return  # a sister was faster, or the peer has left
         except OSError:  # no descriptors are left: those in use will be given back
-            self.loop.remove_reader(listener.fileno())
-            self.loop.call_later(0.5, self._listen_again, listener)
+            self._pause(listener, 0.5)
             return
         self._take(connection)
 
@@ -543,6 +533,11 @@ class Server:
         self._tell_load()
         if not task.cancelled():
             task.exception()  # a peer that fails at TLS, or has left, is no one's concern
+
+    def _pause(self, listener: socket.socket, seconds: float) -> None:
+        """Accept nothing for a while."""
+        self.loop.remove_reader(listener.fileno())
+        self.loop.call_later(seconds, self._listen_again, listener)
 
     def _listen_again(self, listener: socket.socket) -> None:
         if not self.is_stopping:
