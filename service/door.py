@@ -267,9 +267,9 @@ class Door:
         for verdicts in record.verdicts:
             metrics.verdicts(*verdicts)
         if self.settings.access_log:
-            access.info(access_line(record, record.seconds, sum(map(len, answer.body)), request.client))
+            access.info(access_line(record, sum(map(len, answer.body)), request.client))
         if self._tracing is not None:
-            self._tracing.export(record, record.seconds)
+            self._tracing.export(record)
 
 
 def _record_of(request: Request) -> Record:

@@ -11,12 +11,12 @@ import re
 from datetime import UTC, datetime
 from itertools import count
 from time import time
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
-from service.record import current
+from service.record import Record, current
 
 FORMS = ("json", "text")
 ACCESS = "service.access"
@@ -78,20 +78,8 @@ def trace_of(traceparent: bytes | None) -> tuple[str, str, int] | None:
 # --- access lines -----------------------------------------------------------------------------------------------------
 
 
-class Answered(Protocol):
-    """What an access line tells of a request; a Record has it."""
-
-    id: str
-    trace: Any
-    method: str
-    path: str
-    route: str
-    status: int
-    stages: list[tuple[str, float, float]]
-
-
-def access_line(record: Answered, seconds: float, size: int, client: str) -> str:
-    """One request as a line of JSON; seconds: until its answer; size: bytes of the answer's body; client: address."""
+def access_line(record: Record, size: int, client: str) -> str:
+    """One answered request as a line of JSON; size: bytes of the answer's body; client: address."""
     line: dict[str, Any] = {
         "time": _utc(time()),
         "request_id": record.id,
@@ -100,7 +88,7 @@ def access_line(record: Answered, seconds: float, size: int, client: str) -> str
         "path": record.path[:500],
         "route": record.route,
         "status": record.status,
-        "seconds": round(seconds, 6),
+        "seconds": round(record.seconds, 6),
         "bytes": size,
     }
     if record.trace:

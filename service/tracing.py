@@ -9,28 +9,16 @@ does not survive one. Its queue is bounded; what finds no room in it is dropped,
 import os
 from collections.abc import Mapping
 from time import perf_counter, time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from service import __version__
+from service.record import Record
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
 # Asked every few seconds by machines; no one looks for them.
 UNTRACED = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
-
-
-class Traced(Protocol):
-    """What a span tells of a request; a Record has it."""
-
-    id: str
-    trace: Any
-    method: str
-    path: str
-    route: str
-    status: int
-    started: float
-    stages: list[tuple[str, float, float]]
 
 
 def is_configured(environ: Mapping[str, str] = os.environ) -> bool:
@@ -67,8 +55,8 @@ class Tracing:
         self._tracer = self._provider.get_tracer("filterscope", __version__)
         self._trace = trace
 
-    def export(self, record: Traced, seconds: float) -> None:
-        """Hand on one request as a span, with its stages as children; seconds: from its start to its answer."""
+    def export(self, record: Record) -> None:
+        """Hand on one answered request as a span, with its stages as children."""
         if record.route in UNTRACED:
             return
         trace = self._trace
@@ -96,7 +84,7 @@ class Tracing:
                 stage.end(_nanoseconds(started + took + shift))
             if record.status >= 500:
                 span.set_status(trace.StatusCode.ERROR)
-        span.end(_nanoseconds(record.started + seconds + shift))
+        span.end(_nanoseconds(record.started + record.seconds + shift))
 
     def _caller(self, of: tuple[str, str, int] | None) -> Any:
         if of is None:

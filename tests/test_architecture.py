@@ -36,7 +36,7 @@ ARROWS = {
     "service.logs": {"service.record"},
     "service.keys": set(),
     "service.cors": set(),
-    "service.tracing": set(),
+    "service.tracing": {"service.record"},
     "service.door": {
         "service.metrics",
         "service.logs",
