@@ -107,8 +107,8 @@ def _open_folder(folder: Path) -> Source:
     names = [name for name, *_ in entries]
 
     def parts(size: int) -> Iterator[Part]:
-        for index, start in enumerate(range(0, len(names), size)):
-            yield Part(index, start, Files(os.fspath(folder), tuple(names[start : start + size])))
+        for index, chunk in enumerate(_chunks(names, size)):
+            yield Part(index, index * size, Files(os.fspath(folder), chunk))
 
     return Source(parts, len(names), digest.hexdigest())
 
@@ -165,8 +165,8 @@ def _open_tar(path: Path) -> Source:
         members = [(member.name, member.offset_data, member.size) for member in archive if member.isreg()]
 
     def parts(size: int) -> Iterator[Part]:
-        for index, start in enumerate(range(0, len(members), size)):
-            yield Part(index, start, Members(os.fspath(path), tuple(members[start : start + size])))
+        for index, chunk in enumerate(_chunks(members, size)):
+            yield Part(index, index * size, Members(os.fspath(path), chunk))
 
     return Source(parts, len(members), _identity([path]))
 
