@@ -33,7 +33,7 @@ from service.keys import BadKeys, Keys
 from service.memory import give_back_large_blocks
 from service.metrics import Metrics
 from service.network.files import read_folders
-from service.network.sessions import Library, Network
+from service.network.sessions import Library
 from service.settings import BadSetting, Settings
 
 
@@ -75,7 +75,7 @@ def open_library(settings: Settings) -> Library:
     files = snapshot.kept()
     if files is None:
         files = read_folders(Path(settings.models))
-    return Library([Network(each) for each in files], settings.default_model)
+    return Library.open(files, settings.default_model)
 
 
 def create_door(settings: Settings | None = None) -> Door:

@@ -6,7 +6,7 @@ verdict, and explaining runs its twin in which every inner map is an output and 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,6 @@ from service.network.files import (
     BadModel,
     ModelFiles,
     read_folder,
-    read_folders,
 )
 from service.network.passport import Passport
 
@@ -138,9 +137,9 @@ class Library:
         self._newest = {name: versions[max(versions, key=int)] for name, versions in self._networks.items()}
 
     @classmethod
-    def open(cls, folder: Path, default: str) -> "Library":
-        """Load models/<name>/<version>/ for every name and version; BadModel names the first that cannot be."""
-        return cls([Network(files) for files in read_folders(folder)], default)
+    def open(cls, models: Iterable[ModelFiles], default: str) -> "Library":
+        """Open every model of which the files were read; BadModel names the first that cannot be."""
+        return cls([Network(files) for files in models], default)
 
     @property
     def networks(self) -> list[Network]:
