@@ -1,6 +1,5 @@
 """Flask without the parts that an API without sessions, which answers under any host name, has no use for."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Request, Response
@@ -11,7 +10,6 @@ from werkzeug.datastructures import EnvironHeaders
 from werkzeug.routing import MapAdapter, Rule
 
 NO_SESSION = NullSession()
-NO_ARGUMENTS: Mapping[str, Any] = {}
 
 
 class Json(bytes):
@@ -24,7 +22,9 @@ class Json(bytes):
         return Response(bytes(self), headers=JSON_HEADERS)
 
 
-JSON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Content-Type": "application/json"}
+# Of every answer, unless its route says otherwise: not to be kept, and nothing but what its type says.
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
 Reply = Response | Json
 
 
@@ -97,7 +97,7 @@ class Service(Flask):
             return None
         rule = self.plain_rules.get((request.method, request.path))
         if rule is not None:
-            request.url_rule, request.view_args = rule, dict(NO_ARGUMENTS)
+            request.url_rule, request.view_args = rule, {}
             return None
         return MapAdapter(self.url_map, "", "/", "", "http", request.path, request.method)
 

@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as NoSuchRoute
 
+from service.api.application import HEADERS
 from service.core import errors
 from service.core.errors import ServiceError
 
@@ -96,9 +97,7 @@ def problem(
 def _send(body: dict[str, object], status: int, media_type: str) -> Response:
     # A message may quote what came, and that may hold characters that UTF-8 has no form for.
     text = orjson.dumps(_encodable(body))
-    return Response(
-        text, status, mimetype=media_type, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    )
+    return Response(text, status, mimetype=media_type, headers=HEADERS)
 
 
 def _encodable(value: object) -> object:

@@ -21,7 +21,7 @@ from flask import Blueprint, Response, request
 
 from service import __version__, pictures
 from service.api import writing
-from service.api.application import Reply
+from service.api.application import HEADERS, Reply
 from service.api.digits import read_digits
 from service.api.options import ClassifyOptions
 from service.api.reading import NPY_MAGIC, Posted, Source
@@ -335,7 +335,7 @@ def _answer(
     if not any(output.binary for output in wanted):
         return writing.json(members)
     text = orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY)
-    headers = writing.HEADERS | {HEADER_LENGTH: str(len(text))}
+    headers = HEADERS | {HEADER_LENGTH: str(len(text))}
     return Response(b"".join([text, *tail]), headers=headers, content_type="application/octet-stream")
 
 

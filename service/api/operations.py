@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from service import __version__
 from service.api import writing
-from service.api.application import Reply
+from service.api.application import HEADERS, Reply
 from service.api.caching import revalidated
 from service.api.errors import PROBLEMS, slug
 from service.api.options import NoOptions
@@ -46,7 +46,7 @@ def blueprint(library: Library, settings: Settings, metrics: Metrics) -> Bluepri
     @routes.get("/metrics")
     def numbers() -> Reply:
         """Show what has been counted, of all processes, in Prometheus' text form."""
-        return Response(metrics.text(), content_type=metrics.content_type, headers=writing.HEADERS)
+        return Response(metrics.text(), content_type=metrics.content_type, headers=HEADERS)
 
     @routes.get("/v1/limits")
     def limits() -> Reply:
@@ -57,7 +57,7 @@ def blueprint(library: Library, settings: Settings, metrics: Metrics) -> Bluepri
     @routes.get("/openapi.json")
     def openapi() -> Reply:
         """Give the contract as OpenAPI 3.1."""
-        return revalidated(Response(contract_json(), mimetype="application/json", headers=writing.HEADERS))
+        return revalidated(Response(contract_json(), mimetype="application/json", headers=HEADERS))
 
     _add_pages(routes)
     return routes

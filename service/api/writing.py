@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from flask import Request, Response
 
-from service.api.application import Json
+from service.api.application import HEADERS, Json
 from service.api.archive import Chunk, npz_chunks
 from service.core.digit import PreparedDigit
 from service.core.errors import InvalidOption, NotAcceptable, TooLarge
@@ -24,7 +24,6 @@ from service.settings import Limits
 MEDIA_TYPES = {"json": "application/json", "png": "image/png", "npz": "application/x-npz"}
 # Also understood in Accept; an npz is a zip.
 SYNONYMS = {"application/zip": "npz", "application/octet-stream": "npz"}
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 # The ranges of a large batch are longer than clients and proxies take a header to be; its text chunk has them in full.
 LONGEST_HEADER = 4096
 
