@@ -443,7 +443,7 @@ class Loads:
     def are_lower_elsewhere(self) -> bool:
         """Whether a sister has fewer."""
         own = _LOADS[self._place]
-        return own > 1 and any(0 < load < own for load in _LOADS)
+        return own > 1 and min(filter(None, _LOADS.tolist())) < own
 
     @staticmethod
     def forget(age: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 from flask import request
 
 from service.api.application import Service
-from service.server import MAX_AHEAD, MAX_HEAD_BYTES
+from service.server import MAX_AHEAD, MAX_HEAD_BYTES, Loads
 from service.settings import Settings
 from tests.doors import opened, post, read_all, statuses
 
@@ -225,6 +225,23 @@ def test_connections_beyond_the_limit_wait_for_room(app):
             first.close()
             assert bodies(read_all(third)) == [b"third"]
         second.close()
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "gives_way"), [(5, 5, False), (5, 4, True), (3, 9, False), (1, 0, True), (0, 0, False)]
+)
+def test_a_worker_gives_way_to_a_sister_with_fewer_connections(own, other, gives_way):
+    worker, sister = Loads(901), Loads(902)  # of no worker in this process
+    try:
+        worker.tell(own)
+        sister.tell(other)
+        Loads.forget(0)  # the servers of other tests
+        assert worker.are_lower_elsewhere() == gives_way
+        Loads.forget(902)
+        assert not worker.are_lower_elsewhere()
+    finally:
+        Loads.forget(901)
+        Loads.forget(902)
 
 
 def test_a_stopping_server_answers_what_was_sent_and_what_had_just_connected(app):
