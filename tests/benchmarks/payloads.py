@@ -1,10 +1,10 @@
-"""What is posted: drawn digits in MNIST's form, a photograph, a batch, a large picture with filters."""
+"""What is posted: digits in MNIST's form, drawings, a photograph, a batch, a large picture with filters."""
 
 import json
 
 import numpy as np
+from PIL import Image
 
-from service.core.digit import prepare
 from tests.benchmarks.servers import Posted
 from tests.drawing import STROKES, draw, encode, npy
 
@@ -12,9 +12,30 @@ BOUNDARY = b"----digit"
 
 
 def digits():
-    """Drawn digits as (28, 28) uint8, as the pictures are that model servers are usually measured with."""
-    pens = (0.07, 0.085, 0.1, 0.115)
-    return [prepare(draw(digit, side, pen=pen)).image for digit in STROKES for pen in pens for side in (120, 140)]
+    """Drawn digits in MNIST's form, (28, 28) uint8: what model servers are usually measured with."""
+    pens = (0.1, 0.12, 0.14, 0.16)
+    return [_in_mnists_form(digit, pen, side) for digit in STROKES for pen in pens for side in (120, 140)]
+
+
+def _in_mnists_form(digit, pen, side):
+    """The ink 20 pixels long with grey edges, its darkest black, its centre of mass in the middle."""
+    large = draw(digit, side, pen=pen, dark_on_light=False)
+    rows, columns = np.flatnonzero(large.any(axis=1)), np.flatnonzero(large.any(axis=0))
+    ink = Image.fromarray(large[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    scale = 20 / max(ink.size)
+    ink = np.asarray(ink.resize([max(1, round(length * scale)) for length in ink.size], Image.Resampling.BOX))
+    ink = np.clip(ink.astype(int) * 255 // ink.max(), 0, 255)
+    middle = [float(ink.sum(axis=axis) @ np.arange(ink.shape[1 - axis])) / ink.sum() for axis in (1, 0)]
+    field = np.zeros((28, 28), np.uint8)
+    top, left = (min(max(0, round(14 - place)), 28 - length) for place, length in zip(middle, ink.shape, strict=True))
+    field[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
+    return field
+
+
+def drawings(side=280):
+    """Digits as a page with a canvas posts them: somewhere on it, black on white, in no one's form."""
+    pens = (0.05, 0.07, 0.09, 0.11)
+    return Posted([encode(draw(digit, side, pen=pen)) for digit in STROKES for pen in pens], "image/png")
 
 
 def pngs():

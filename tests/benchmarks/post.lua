@@ -1,9 +1,10 @@
--- For wrk: posts the bodies of $BODIES ("<length>\n<bytes>", repeated) in turn, and writes what it saw to $OUT as JSON.
+-- For wrk: posts the bodies of $BODIES ("<length>\n<bytes>", repeated) in turn, with the bearer key $KEY, and writes what
+-- it saw to $OUT as JSON.
 local posts, turn = {}, 0
 
 function init()
   local file = assert(io.open(os.getenv("BODIES"), "rb"))
-  local headers = { ["Content-Type"] = os.getenv("CONTENT_TYPE") }
+  local headers = { ["Content-Type"] = os.getenv("CONTENT_TYPE"), ["Authorization"] = "Bearer " .. os.getenv("KEY") }
   for line in function() return file:read("*l") end do
     posts[#posts + 1] = wrk.format("POST", nil, headers, file:read(tonumber(line)))
   end

@@ -19,12 +19,14 @@ LOADS = {
     ("PNG", 32): PNG_PATHS,
     ("JSON", 32): {"Filterscope": CLASSIFY, "FastAPI": "/json"},
     ("multipart", 32): {"Filterscope": CLASSIFY, "Flask": "/multipart"},
+    ("drawing", 32): {"Filterscope": CLASSIFY, "FastAPI": "/png"},
 }
 
 
 def rows():
     """Measure starts and memory of every server alone, then every load, the servers taking turns."""
     kinds = {"PNG": payloads.pngs(), "JSON": payloads.numbers(), "multipart": payloads.forms()}
+    kinds["drawing"] = payloads.drawings()
     seen, starts, memory = {}, {}, {}
     for _ in range(STARTS):
         for name, path in PNG_PATHS.items():
@@ -61,6 +63,9 @@ def _compared(seen, starts, memory):
         ours, theirs = seen["Filterscope", kind, 32], seen[peer, kind, 32]
         found.append(_rates(f"{kind}, 32 connections", ours, theirs, peer, bar))
         found.append(_costs("CPU of it", ours, theirs, peer, ""))
+    ours, theirs = seen["Filterscope", "drawing", 32], seen["FastAPI", "drawing", 32]
+    what = "PNG of 280 x 280 made a digit first (FastAPI: only shrunk), 32 connections"
+    found += [_rates(what, ours, theirs, "FastAPI", ""), _costs("CPU of it", ours, theirs, "FastAPI", "")]
     ours, theirs = starts["Filterscope"], starts["FastAPI"]
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     what = f"start to the first answer, {WORKERS} workers"

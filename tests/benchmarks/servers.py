@@ -18,6 +18,8 @@ from tests.serving import free_port
 MODEL = ROOT / "models/digits/1/model.onnx"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 WORKERS = 2
+# Every request of every server carries it; the service, as it would be run in the open, asks for it.
+KEY = "a-key-for-benchmarks-only"
 
 COMMANDS = {
     "Filterscope": ["-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"],
@@ -67,7 +69,7 @@ class Server:
     def post(self, path, body, content_type):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         with contextlib.closing(connection):
-            connection.request("POST", path, body, {"Content-Type": content_type})
+            connection.request("POST", path, body, {"Content-Type": content_type, "Authorization": f"Bearer {KEY}"})
             response = connection.getresponse()
             return response.status, response.read()
 
@@ -75,7 +77,8 @@ class Server:
         """Run wrk against one path; posted: what to post in turn."""
         before, out = self.cpu_seconds(), Path(tempfile.mkstemp(suffix=".json")[1])
         with posted.file() as bodies:
-            environment = os.environ | {"BODIES": bodies, "CONTENT_TYPE": posted.content_type, "OUT": str(out)}
+            environment = os.environ | {"BODIES": bodies, "CONTENT_TYPE": posted.content_type, "KEY": KEY}
+            environment["OUT"] = str(out)
             script = Path(__file__).with_name("post.lua")
             command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script)]
             command.append(f"http://127.0.0.1:{self.port}{path}")
@@ -116,16 +119,20 @@ def running(name, ready_path, sample, **environ):
         "PORT": str(port), "WORKERS": str(WORKERS), "LOG_LEVEL": "error", "PEER_MODEL": str(MODEL),
         "OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1", **environ,
     }  # fmt: skip
-    start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
-    server = Server(port, process)
-    try:
-        _wait(server, process, ready_path, sample)
-        server.start_seconds = time.perf_counter() - start
-        yield server
-    finally:
-        process.terminate()
-        process.wait(30)
+    with tempfile.NamedTemporaryFile("w", suffix=".keys") as keys:
+        keys.write(f"{KEY}\n")
+        keys.flush()
+        environment["FILTERSCOPE_KEYS_FILE"] = keys.name
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+        server = Server(port, process)
+        try:
+            _wait(server, process, ready_path, sample)
+            server.start_seconds = time.perf_counter() - start
+            yield server
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def _wait(server, process, path, sample):
