@@ -38,11 +38,9 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 
 
 def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: bool) -> dict[str, Any]:
-    results = []
-    for index, digit in enumerate(digits.prepared):
-        result = writing.verdict(verdicts, index, network)
+    results = writing.verdicts(verdicts, network)
+    for result, digit in zip(results, digits.prepared, strict=True):
         result["prepared"] = writing.prepared(digit, with_image=with_image)
-        results.append(result)
     return writing.envelope(results, network)
 
 

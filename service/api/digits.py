@@ -8,7 +8,7 @@ from service.api.options import PictureOptions
 from service.api.reading import Posted
 from service.core.colour import to_grey, to_unit
 from service.core.digit import PreparedDigit, prepare
-from service.core.inputs import UNIT, as_input, of_size
+from service.core.inputs import SIDE, UNIT, as_input, of_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ def read_digits(posted: Posted[PictureOptions]) -> Digits:
         prepared = posted.each(prepare)
         levels = prepared[0].image if len(prepared) == 1 else np.array([digit.image for digit in prepared])
         return Digits(as_input(UNIT[levels]), list(prepared))
+    batch = posted.levels()
+    if batch is not None and batch.shape[1:] == (SIDE, SIDE):
+        # A batch of levels is taken at once: one picture at a time takes ten times as long.
+        return Digits(as_input(to_unit(batch)), [None] * len(batch))
     pictures = posted.each(of_size)
-    are_levels = all(picture.dtype == np.uint8 and picture.ndim == 2 for picture in pictures)
-    # A batch of levels is converted at once: one picture at a time takes ten times as long.
-    unit = to_unit(np.concatenate(pictures)) if are_levels else np.concatenate([to_grey(each) for each in pictures])
-    return Digits(as_input(unit), [None] * len(pictures))
+    return Digits(as_input(np.concatenate([to_grey(each) for each in pictures])), [None] * len(pictures))

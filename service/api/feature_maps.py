@@ -127,31 +127,37 @@ def _write_layer(
 ) -> dict[str, Any]:
     layer = network.passport.layer(name.partition(".")[0])
     indices, shown = (range(len(maps)), maps) if filters is None else (filters, maps[filters])
-    members = {"index": indices, **_measure(shown, with_stats=options.stats), "map": shown}
     return {
         "name": name,
         "op": layer.op,
         "shape": list(shown.shape),
         "total": layer.shape[0],
         "range": used_range(maps, options, filters),
-        "filters": [dict(zip(members, values, strict=True)) for values in zip(*members.values(), strict=True)],
+        "filters": _write_filters(indices, shown, with_stats=options.stats),
     }
 
 
-def _measure(maps: np.ndarray, *, with_stats: bool) -> dict[str, np.ndarray]:
-    """What is told of each map, by name: one row per map, since one map at a time takes ten times longer."""
+def _write_filters(indices: Sequence[int], maps: np.ndarray, *, with_stats: bool) -> list[dict[str, Any]]:
+    # All maps of a layer are measured at once: one at a time takes ten times longer.
     values = maps.reshape(len(maps), -1)
-    measured = {
-        "min": values.min(axis=1),
-        "max": values.max(axis=1),
-        "mean": values.mean(axis=1, dtype=np.float64).astype(np.float32),
-    }
-    if with_stats:
-        exact = values.astype(np.float64)
-        measured |= {
-            "std": exact.std(axis=1),
-            "l2": np.linalg.norm(exact, axis=1),
-            "zeros": (values == 0).mean(axis=1),
-            "argmax": np.stack(np.unravel_index(values.argmax(axis=1), maps.shape[1:]), axis=1),
+    exact = values.astype(np.float64)
+    mean = exact.mean(axis=1)
+    ranges = (indices, values.min(axis=1), values.max(axis=1), mean.astype(np.float32))
+    if not with_stats:
+        return [
+            {"index": index, "min": least, "max": most, "mean": middle, "map": one}
+            for index, least, most, middle, one in zip(*ranges, maps, strict=True)
+        ]
+    away = exact - mean[:, None]
+    std = np.sqrt(np.einsum("ij,ij->i", away, away) / values.shape[1]).tolist()
+    l2 = np.sqrt(np.einsum("ij,ij->i", exact, exact)).tolist()
+    zeros = ((values == 0).sum(axis=1) / values.shape[1]).tolist()
+    places = [divmod(place, maps.shape[2]) for place in values.argmax(axis=1).tolist()]
+    return [
+        {
+            "index": index, "min": least, "max": most, "mean": middle, "std": spread, "l2": length, "zeros": share,
+            "argmax": place, "map": one,
         }
-    return measured
+        for index, least, most, middle, spread, length, share, place, one
+        in zip(*ranges, std, l2, zeros, places, maps, strict=True)
+    ]  # fmt: skip

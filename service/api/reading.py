@@ -58,10 +58,20 @@ LARGEST_NUMBER = 3.4e38
 class Posted(Generic[Sourced_co]):
     """What a call that takes pictures was posted: its pictures, still as they came, and its options."""
 
-    sources: list[Source]
+    sources: list[Source] | np.ndarray  # an array: one npy, its pictures along the first axis
     options: Sourced_co
     limits: Limits
     read: tuple[float, float]  # when reading began, of time.perf_counter(), and the seconds it took
+
+    def levels(self) -> np.ndarray | None:
+        """The pictures at once, (n, height, width) uint8, where they came so: as one npy of grey levels; else None."""
+        levels = self.sources
+        if not isinstance(levels, np.ndarray) or levels.dtype != np.uint8 or levels.ndim != 3:
+            return None
+        if self.options.scale == 1 or levels[0].size > self.limits.max_image_pixels:
+            return None
+        note("decode", *self.read)
+        return levels
 
     def each(self, work: Callable[[np.ndarray], Result], *, any_value: bool = False) -> list[Result]:
         """
@@ -102,7 +112,7 @@ def read_posted(request: Request, kind: type[Sourced_co], limits: Limits) -> Pos
     started = perf_counter()
     sources, fields, members = _read_body(request, limits)
     options = convert(kind, [*_query(request), *fields], members)
-    if not sources:
+    if not len(sources):
         raise InvalidImage("a picture is wanted, none was posted", "/image")
     if len(sources) > limits.max_batch:
         raise TooLarge(f"a request may have {limits.max_batch} pictures, got {len(sources)}", "/images")
@@ -141,7 +151,7 @@ def _query(request: Request) -> list[tuple[str, str]]:
     return [(name, value) for name, values in request.args.lists() for value in values]
 
 
-Body = tuple[list[Source], list[tuple[str, str]], dict[str, Any]]
+Body = tuple[list[Source] | np.ndarray, list[tuple[str, str]], dict[str, Any]]
 
 
 def _read_body(request: Request, limits: Limits) -> Body:
@@ -154,11 +164,11 @@ def _read_body(request: Request, limits: Limits) -> Body:
     if kind == "application/json" or kind.endswith("+json"):
         return _read_json(body, limits)
     if kind == "application/x-npy":
-        return [*_read_npy(body)], [], {}
+        return _read_npy(body), [], {}
     if kind not in UNTYPED and not kind.startswith("image/"):
         raise UnsupportedType(_how_to_post(kind, request))
     if body.startswith(NPY_MAGIC):
-        return [*_read_npy(body)], [], {}
+        return _read_npy(body), [], {}
     if body.startswith(b"{"):
         return _read_json(body, limits)
     return ([body] if body else []), [], {}
@@ -259,19 +269,17 @@ def _from_base64(text: str) -> bytes:
 _WHITESPACE = dict.fromkeys(map(ord, " \t\r\n"))
 
 
-def _read_npy(body: bytes) -> list[np.ndarray]:
-    """
-    Read an npy body as a list of pictures, without ever unpickling.
-    """
+def _read_npy(body: bytes) -> np.ndarray:
+    """Read an npy body, never unpickling; its pictures lie along the first axis: (n, height, width[, channels])."""
     array = _npy_array(body)
     shape, axes = array.shape, array.ndim
     is_colour = axes in {3, 4} and shape[-1] in COLOUR_CHANNELS
     if axes == 2 or (axes == 3 and is_colour):
-        return [array]
+        return array[None]
     if axes == 3 or (axes == 4 and is_colour):
-        return list(array)
+        return array
     if axes == 4 and shape[1] == 1:
-        return list(array[:, 0])
+        return array[:, 0]
     wanted = "(H,W), (H,W,C), (N,H,W), (N,H,W,C) or (N,1,H,W) with 1, 3 or 4 channels C"
     raise InvalidImage(f"the shape of an npy body is {wanted}, got {shape}", "/image")
 

@@ -41,14 +41,15 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 def _write(
     network: Network, digits: Digits, before: Verdicts, after: Verdicts, options: WhatIfOptions
 ) -> dict[str, Any]:
+    each = zip(writing.verdicts(before, network), writing.verdicts(after, network), digits.prepared, strict=True)
     results = [
         {
             "changes": describe(options.changes),
-            "before": writing.verdict(before, index, network),
-            "after": writing.verdict(after, index, network),
-            "difference": after.logits[index] - before.logits[index],
+            "before": untouched,
+            "after": changed,
+            "difference": changed["logits"] - untouched["logits"],
             "prepared": writing.prepared(prepared, with_image=options.prepared_image),
         }
-        for index, prepared in enumerate(digits.prepared)
+        for untouched, changed, prepared in each
     ]
     return writing.envelope(results, network)

@@ -109,19 +109,18 @@ def check_bytes(count: int, limits: Limits) -> None:
         raise TooLarge(f"an answer may have {limits.max_answer_bytes} bytes, this would have {count}")
 
 
-def verdict(verdicts: Verdicts, index: int, network: Network) -> dict[str, Any]:
-    """One picture's verdict; `confidence` is the probability of `digit`."""
-    probabilities, digit = verdicts.probabilities[index], verdicts.digits[index]
-    members: dict[str, Any] = {
-        "digit": digit,
-        "confidence": probabilities[digit],
-        "probabilities": probabilities,
-        "logits": verdicts.logits[index],
-    }
+def verdicts(verdicts: Verdicts, network: Network) -> list[dict[str, Any]]:
+    """Every picture's verdict; `confidence` is the probability of `digit`."""
+    each = zip(verdicts.digits, verdicts.probabilities, verdicts.logits, strict=True)
+    members = [
+        {"digit": digit, "confidence": probabilities[digit], "probabilities": probabilities, "logits": logits}
+        for digit, probabilities, logits in each
+    ]
     threshold = network.passport.novelty
     if verdicts.novelty is not None and threshold is not None:
-        novelty = verdicts.novelty[index]
-        members |= {"novelty": novelty, "is_digit": bool(novelty <= threshold.threshold)}
+        for one, novelty in zip(members, verdicts.novelty, strict=True):
+            one["novelty"] = novelty
+            one["is_digit"] = bool(novelty <= threshold.threshold)
     return members
 
 

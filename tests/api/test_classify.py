@@ -62,6 +62,26 @@ def test_an_npy_body_has_one_picture_or_many(client, shape, count):
     assert [result["digit"] for result in answer.json["results"]] == [7] * count
 
 
+def test_a_batch_of_levels_has_the_numbers_of_its_pictures_one_by_one(client):
+    batch = np.stack([draw(digit, 28, dark_on_light=False) for digit in (1, 2, 3, 4, 7)])
+    one_by_one = [classify(client, npy(each), query="?prepare=none").json["results"][0] for each in batch]
+    for order in "CF":
+        for form in (np.asarray(batch, order=order), np.asarray(batch[:, None], order=order)):
+            answer = classify(client, npy(form), query="?prepare=none")
+            assert [result["digit"] for result in answer.json["results"]] == [1, 2, 3, 4, 7]
+            for result, alone in zip(answer.json["results"], one_by_one, strict=True):
+                np.testing.assert_allclose(result["logits"], alone["logits"], rtol=1e-5, atol=1e-5)
+
+
+def test_a_batch_of_bytes_may_be_of_zeros_and_ones_and_is_held_to_it(client):
+    batch = np.stack([draw(digit, 28, dark_on_light=False) > 127 for digit in (1, 7)]).astype(np.uint8)
+    answer = classify(client, npy(batch), query="?prepare=none&scale=1")
+    assert [result["digit"] for result in answer.json["results"]] == [1, 7]
+    refused = classify(client, npy(batch * 2), query="?prepare=none&scale=1")
+    assert refused.status_code == 422
+    assert "0..1, got 2" in refused.json["detail"]
+
+
 def test_integers_above_one_are_levels_and_everything_else_is_a_fraction(client):
     levels = draw(7, 28, dark_on_light=False)
     forms = [levels.tolist(), levels.astype(float).tolist(), (levels / 255).tolist()]

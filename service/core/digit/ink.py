@@ -224,7 +224,7 @@ def _uneven(scaled: Plane) -> bool:
     height, width = (side // 4 for side in scaled.shape)
     if not (height and width):
         return False
-    brightest = scaled[: 4 * height, : 4 * width].reshape(4, height, 4, width).max(axis=(1, 3))
+    brightest = scaled[: 4 * height, : 4 * width].reshape(4, height, 4, width).max(axis=1).max(axis=2)
     return float(np.ptp(brightest)) > 30
 
 

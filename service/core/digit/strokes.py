@@ -177,11 +177,12 @@ def _without_rules(ink: Plane) -> Plane:
 
 def _without_level_rules(ink: Plane) -> Plane:
     height, width = ink.shape
-    half = ink[: height // 2 * 2, : width // 2 * 2].reshape(height // 2, 2, width // 2, 2).max(axis=(1, 3))
-    marked = half > np.float32(0.2)
+    half = ink[: height // 2 * 2, : width // 2 * 2]
     ends = max(2, width // 32)
-    if not (marked[:, :ends].any() and marked[:, -ends:].any()):
+    if not ((half[:, : 2 * ends] > np.float32(0.2)).any() and (half[:, -2 * ends :] > np.float32(0.2)).any()):
         return ink
+    half = np.maximum(half[::2], half[1::2])
+    marked = np.maximum(half[:, ::2], half[:, 1::2]) > np.float32(0.2)
     best, slope = 0.0, None
     for candidate in _SLOPES:
         moved = _sheared(marked, candidate)
