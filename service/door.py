@@ -10,14 +10,16 @@ test client can drive.
 import io
 import logging
 import sys
+from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
 from service.api.application import JSON_HEADERS, Json, Reply, Service
+from service.api.errors import PROTOCOL, problem
 from service.api.errors import answer as refusal_of
-from service.api.errors import problem
 from service.api.reading import BODY
 from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
 from service.cors import Cors
@@ -39,10 +41,9 @@ HEAVY_PATHS = frozenset({b"/v1/apply-filters", b"/v1/explain", b"/v1/patches"})
 # An option that makes a quick call a heavy one: the cards of a whole layer take a second.
 HEAVY_OPTION = b"card="
 METRICS = b"/metrics"
-# What one quick call counts for at most, when it is judged how long those after it have waited: the clock also runs
-# while another process has the CPU, and asking the system for this thread's own time costs more than the rest of it.
-LONGEST_QUICK_SECONDS = 0.01
-# So many calls must come together before any is refused for waiting: one browser, with its six connections, never is.
+# For so long quick calls are answered in one turn of the event loop; the rest wait while it looks for what has come.
+TURN_SECONDS = 0.005
+# So many calls must wait before any is refused for it: one browser, with its six connections, never is.
 LEAST_CROWD = 8
 # Never refused for want of room: whoever runs the service must be able to see how it is.
 PROBES = frozenset({b"/healthz", b"/readyz", METRICS, b"/v2/health/live", b"/v2/health/ready"})
@@ -79,9 +80,10 @@ class Door:
         self._scraped = ThreadPoolExecutor(1, thread_name_prefix="metrics", initializer=app.enter_thread)
         self._heavy_in_flight = 0
         self._held_bytes = 0
-        self._is_turn_noted = False
+        self._waiting: deque[tuple[Request, Connection]] = deque()
+        self._usual_seconds = 0.0  # that a quick call has taken lately
         self._turn_seconds = 0.0
-        self._turn_count = 0
+        self._is_turn_noted = False
         self._server: Server
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -154,17 +156,49 @@ class Door:
             self._respond_from(self._scraped, request, connection)
         elif self._is_heavy(request):
             self._respond_later(request, connection)
-        elif request.path not in PROBES and self._is_late():
+        elif request.path in PROBES or (not self._waiting and self._turn_seconds < TURN_SECONDS):
+            self._respond_now(request, connection)
+        else:
+            self._respond_in_turn(request, connection)
+
+    def _respond_now(self, request: Request, connection: Connection) -> None:
+        if not self._is_turn_noted:
+            self._is_turn_noted = True
+            self._server.loop.call_soon(self._begin_turn)
+        began = perf_counter()
+        record = _record_of(request)
+        answer = self._run(request, record)
+        connection.answer(self._dressed(request, record, answer))
+        self._count(request, record, answer)
+        took = perf_counter() - began
+        self._turn_seconds += took
+        # An average over the last eight or so. The clock also runs while another process has the CPU, hence the most.
+        self._usual_seconds += (min(took, self.settings.max_wait_seconds) - self._usual_seconds) / 8
+
+    def _respond_in_turn(self, request: Request, connection: Connection) -> None:
+        count = len(self._waiting)
+        if count >= LEAST_CROWD and count * self._usual_seconds > self.settings.max_wait_seconds:
             error = Busy("more requests than can be answered in time are waiting")
             connection.answer(self._refusal(request, error, "late"))
+        elif not request.held and not self.hold(len(request.body)):
+            error = Busy("as many bytes of bodies as there is room for are waiting")
+            connection.answer(self._refusal(request, error, "bodies"))
         else:
-            began = perf_counter()
-            record = _record_of(request)
-            answer = self._run(request, record)
-            connection.answer(self._dressed(request, record, answer))
-            self._count(request, record, answer)
-            self._turn_seconds += min(perf_counter() - began, LONGEST_QUICK_SECONDS)
-            self._turn_count += 1
+            request.held = request.held or len(request.body)
+            self._waiting.append((request, connection))
+
+    def _begin_turn(self) -> None:
+        """
+        Begin a turn of the event loop with those that wait.
+
+        Quick calls are answered as they come in. When more come together than can be answered in a moment, the others
+        wait in line, and between two moments the loop sees to probes, new connections, and those for whom the line is
+        too long: they are told at once to come again, which costs a twentieth of an answer.
+        """
+        self._is_turn_noted = False
+        self._turn_seconds = 0.0
+        while self._waiting and self._turn_seconds < TURN_SECONDS:
+            self._respond_now(*self._waiting.popleft())
 
     def _respond_later(self, request: Request, connection: Connection) -> None:
         if self._heavy_in_flight >= self.settings.heavy_threads + self.settings.heavy_waiting:
@@ -196,23 +230,6 @@ class Door:
         # A small packed body may hold a large one.
         return HEAVY_OPTION in request.query or request.header(b"content-encoding") is not None
 
-    def _is_late(self) -> bool:
-        """
-        Whether the requests of this turn of the event loop have had to wait too long already.
-
-        All that came in since the last turn are answered in this one; the more there are, the longer the last of them
-        has waited. Beyond the limit they are told at once to come again, which costs a twentieth of an answer.
-        """
-        if not self._is_turn_noted:
-            self._is_turn_noted = True
-            self._server.loop.call_soon(self._end_turn)
-        return self._turn_seconds > self.settings.max_wait_seconds and self._turn_count >= LEAST_CROWD
-
-    def _end_turn(self) -> None:
-        self._is_turn_noted = False
-        self._turn_seconds = 0.0
-        self._turn_count = 0
-
     def _run(self, request: Request, record: Record) -> Answer:
         """Have Flask answer; on whatever thread."""
         current.set(record)
@@ -236,10 +253,13 @@ class Door:
         return Answer(204, "".join(f"{name}: {value}\r\n" for name, value in lines).encode(), ())
 
     def _refusal(self, request: Request, error: ServiceError, shed: str = "") -> Answer:
+        record = _record_of(request)
         if shed:
             self._metrics.shed(shed)
-        record = _record_of(request)
-        return self._finished(request, record, _answer(refusal_of(error, record.path)))
+            answer = _come_again(error.detail, is_protocol=record.path.startswith(PROTOCOL))
+        else:
+            answer = _answer(refusal_of(error, record.path))
+        return self._finished(request, record, answer)
 
     def _finished(self, request: Request, record: Record, answer: Answer) -> Answer:
         dressed = self._dressed(request, record, answer)
@@ -327,6 +347,12 @@ def _environ(request: Request, path: str) -> Environ:
 
 
 _JSON_LINES = "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items()).encode()
+
+
+@lru_cache
+def _come_again(detail: str, *, is_protocol: bool) -> Answer:
+    """What a request is told for which there is no room; kept, since those who are many should cost little."""
+    return _answer(refusal_of(Busy(detail), PROTOCOL if is_protocol else "/"))
 
 
 def _answer(response: Reply) -> Answer:

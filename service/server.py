@@ -41,7 +41,8 @@ MAX_AHEAD = 100  # requests that a client may send on one connection before it h
 LINGER_SECONDS = 1.0  # how long a refused body is read on, and thrown away, so that its sender gets to see the answer
 # At the stop an idle connection stays open for this long: a request may be on its way already.
 IDLE_AT_STOP_SECONDS = 2.0
-GIVE_WAY_SECONDS = 0.004  # for how long a sister with fewer connections is left to accept the next
+GIVE_WAY_SECONDS = 0.008  # for how long a sister with fewer connections is left to accept the next
+MOST_AT_ONCE = 64  # connections accepted in one turn of the event loop
 SMALL_BODY_BYTES = 65536  # up to here one buffer for head and body is cheaper than two
 
 HEAD_TOO_LONG = f"the head of a request may have {MAX_HEAD_BYTES} bytes, this has more"
@@ -473,7 +474,7 @@ class Server:
         self._listeners: list[socket.socket] = []
         self._ssl: ssl.SSLContext | None = None
         self._loads = loads or Loads(0)
-        self._has_given_way = False
+        self._lead = 0  # how many may be accepted although a sister has fewer connections
         self._arriving: set[asyncio.Task[Any]] = set()
         self.tick()
 
@@ -486,24 +487,30 @@ class Server:
             self.loop.add_reader(listener.fileno(), self._accept, listener)
 
     def _accept(self, listener: socket.socket) -> None:
-        # One connection a turn, and none for a moment while a sister has fewer: a client with few connections should
-        # find all workers at work.
-        if not self._has_given_way and self._loads.are_lower_elsewhere():
-            self._has_given_way = True
-            self._pause(listener, GIVE_WAY_SECONDS)
-            return
-        self._has_given_way = False
-        if len(self.connections) + len(self._arriving) >= self.max_connections:
-            self._pause(listener, 0.05)
-            return
-        try:
-            connection, _ = listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # a sister was faster, or the peer has left
-        except OSError:  # no descriptors are left: those in use will be given back
-            self._pause(listener, 0.5)
-            return
-        self._take(connection)
+        # None for a moment while a sister has fewer: a client with few connections should find all workers at work.
+        # After it a few more than the sister: a crowd should not have to wait for a sister that is busy.
+        for _ in range(MOST_AT_ONCE):
+            if not self._loads.are_lower_elsewhere():
+                self._lead = 0
+            elif self._lead:
+                self._lead -= 1
+            else:
+                self._lead = 1 + len(self.connections) // 8
+                self._pause(listener, GIVE_WAY_SECONDS)
+                return
+            if len(self.connections) + len(self._arriving) >= self.max_connections:
+                self._pause(listener, 0.05)
+                return
+            try:
+                connection, _ = listener.accept()
+            except ConnectionAbortedError:
+                continue
+            except (BlockingIOError, InterruptedError):  # none is left
+                return
+            except OSError:  # no descriptors are left: those in use will be given back
+                self._pause(listener, 0.5)
+                return
+            self._take(connection)
 
     def joined(self, connection: Connection) -> None:
         """Note a connection that has been made."""

@@ -244,6 +244,42 @@ def test_a_worker_gives_way_to_a_sister_with_fewer_connections(own, other, gives
         Loads.forget(902)
 
 
+def test_a_crowd_that_connects_while_the_server_is_busy_is_let_in_at_once():
+    app, seen = Service("crowd", static_folder=None), []
+
+    @app.get("/")
+    def count():
+        seen.append(len(server.server.connections))
+        if len(seen) == 1:
+            time.sleep(0.3)
+        return b""
+
+    with opened(app) as server:
+        first = server.connect()
+        first.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        time.sleep(0.1)
+        others = [server.connect() for _ in range(40)]
+        for raw in others:
+            raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        for raw in (first, *others):
+            assert statuses(read_all(raw)) == [200]
+    assert seen[0] == 1
+    assert seen[1] >= 40
+
+
+def test_a_worker_does_not_leave_a_crowd_waiting_for_a_sister_that_never_comes(app):
+    sister = Loads(902)  # of no worker in this process: it has no connection, and takes none
+    try:
+        with opened(app) as server:
+            raws = [server.connect() for _ in range(60)]
+            for raw in raws:
+                raw.sendall(post(b"here"))
+            assert [bodies(read_all(raw)) for raw in raws] == [[b"here"]] * 60
+            assert server.server._loads.are_lower_elsewhere() or not server.server.connections
+    finally:
+        sister.forget(902)
+
+
 def test_a_stopping_server_answers_what_was_sent_and_what_had_just_connected(app):
     with opened(app) as server:
         heavy, idle, ahead = server.connect(), server.connect(), server.connect()

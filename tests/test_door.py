@@ -2,6 +2,7 @@
 
 import logging
 import re
+import select
 import threading
 import time
 
@@ -166,6 +167,52 @@ def test_calls_that_came_together_and_have_waited_too_long_are_told_to_come_agai
         assert [503] in codes[:-1]
         assert all(b"Retry-After: 1" in answer for answer in answers if statuses(answer) == [503])
         blocker.close()
+
+
+def crowd(server, count, body=b""):
+    """Connections with a slow call each, all sent while the event loop is busy with the first."""
+    raws = [server.connect(20) for _ in range(count)]
+    time.sleep(0.05)
+    for raw in raws:
+        raw.sendall(post(body, b"/slow"))
+        time.sleep(0.02 if raw is raws[0] else 0)
+    return raws
+
+
+def test_while_a_crowd_waits_in_line_probes_on_new_connections_are_answered(echo):
+    with opened(echo, Settings(max_wait_seconds=30)) as server:
+        raws = crowd(server, 16)
+        assert statuses(server.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == [200]
+        assert server.door._waiting
+        assert [statuses(read_all(raw)) for raw in raws] == [[200]] * 16
+
+
+def test_who_comes_to_a_long_line_is_told_so_before_the_line_is_answered(echo):
+    with opened(echo, Settings(max_wait_seconds=0.1)) as server:
+        assert statuses(server.send(*[post(b"", b"/slow", close=False)] * 8, post(b"", b"/slow"))) == [200] * 9
+        raws, codes, waiting = crowd(server, 20), [], []
+        while raws:
+            told, _, _ = select.select(raws, [], [], 10)
+            waiting.append(len(server.door._waiting))
+            answers = [read_all(raw) for raw in told]
+            raws = [raw for raw in raws if raw not in told]
+            codes.append({status for answer in answers for status in statuses(answer)})
+            for answer in answers:
+                if statuses(answer) == [503]:
+                    assert b"Retry-After: 1\r\n" in answer
+                    assert body_of(answer)["detail"] == "more requests than can be answered in time are waiting"
+        last = max(turn for turn, several in enumerate(codes) if 503 in several)
+        assert waiting[last] > 0
+        assert codes[-1] == {200}
+
+
+def test_bodies_that_wait_in_line_are_held_to_the_limit_of_bodies(echo):
+    with opened(echo, Settings(max_wait_seconds=30, max_held_bytes=50_000)) as server:
+        raws = crowd(server, 12, bytes(20_000))
+        answers = [read_all(raw) for raw in raws]
+        assert {tuple(statuses(answer)) for answer in answers} == {(200,), (503,)}
+        assert "bytes of bodies" in next(body_of(each)["detail"] for each in answers if statuses(each) == [503])
+        assert server.door._held_bytes == 0
 
 
 def test_a_browser_with_its_six_connections_is_never_told_to_come_again(echo):

@@ -1,7 +1,8 @@
 """
-Run the benchmarks: python -m tests.benchmarks [requests] [answers] [calls] [beside] [filters] [growth] (make bench)
+Run the benchmarks: python -m tests.benchmarks [PART ...] (make bench)
 
-All of them unless some are named. Prints the rows as they come, and writes build/bench/table.md and growth.png.
+The parts are requests, answers, calls, beside, overload, filters and growth; all of them unless some are named. Prints
+the rows as they come, and writes build/bench/table.md and growth.png.
 """
 
 import os
@@ -12,7 +13,7 @@ import sys
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from tests.benchmarks import answers, beside, filters, growth, requests  # read the lines above
+from tests.benchmarks import answers, beside, filters, growth, overload, requests  # read the lines above
 from tests.benchmarks.servers import wrk_is_there
 from tests.benchmarks.table import HEAD, OUT, QUICK
 
@@ -21,6 +22,7 @@ PARTS = {
     "answers": answers.rows,
     "calls": answers.rows_in_process,
     "beside": beside.rows,
+    "overload": overload.rows,
     "filters": filters.rows,
 }
 WITHOUT_WRK = {"calls", "filters", "growth"}

@@ -63,6 +63,13 @@ class Server:
     def cpu_seconds(self):
         return sum(_cpu_ticks(pid) for pid in self.pids()) / TICKS_PER_SECOND
 
+    def wait_for_rest(self):
+        """Return when every process has started and does nothing any more."""
+        spent = -1.0
+        while (now := self.cpu_seconds()) > spent + 0.01:
+            spent = now
+            time.sleep(0.25)
+
     def pss_mb(self):
         return sum(_pss_kb(pid) for pid in self.pids()) / 1024
 
@@ -129,6 +136,7 @@ def running(name, ready_path, sample, **environ):
         try:
             _wait(server, process, ready_path, sample)
             server.start_seconds = time.perf_counter() - start
+            server.wait_for_rest()  # or all connections would be the first worker's
             yield server
         finally:
             process.terminate()
