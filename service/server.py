@@ -41,8 +41,7 @@ MAX_AHEAD = 100  # requests that a client may send on one connection before it h
 LINGER_SECONDS = 1.0  # how long a refused body is read on, and thrown away, so that its sender gets to see the answer
 # At the stop an idle connection stays open for this long: a request may be on its way already.
 IDLE_AT_STOP_SECONDS = 2.0
-GIVE_WAY_SECONDS = 0.008  # for how long a sister with fewer connections is left to accept the next
-MOST_AT_ONCE = 64  # connections accepted in one turn of the event loop
+GIVE_WAY_SECONDS = 0.006  # for how long a sister with fewer connections is left to accept the next
 SMALL_BODY_BYTES = 65536  # up to here one buffer for head and body is cheaper than two
 
 HEAD_TOO_LONG = f"the head of a request may have {MAX_HEAD_BYTES} bytes, this has more"
@@ -431,7 +430,7 @@ _LOADS = memoryview(mmap.mmap(-1, 4 * 1024)).cast("i")
 
 
 class Loads:
-    """How many connections this worker has, and whether a sister has fewer; age: gunicorn's number of the worker."""
+    """How many connections this worker has, and whether a sister lags; age: gunicorn's number of the worker."""
 
     def __init__(self, age: int) -> None:
         self._place = age % len(_LOADS)
@@ -442,9 +441,9 @@ class Loads:
         _LOADS[self._place] = count + 1
 
     def are_lower_elsewhere(self) -> bool:
-        """Whether a sister has fewer."""
+        """Whether a sister has fewer: any fewer while they are few, an eighth fewer when they are many."""
         own = _LOADS[self._place]
-        return own > 1 and min(filter(None, _LOADS.tolist())) < own
+        return own > 1 and min(filter(None, _LOADS.tolist())) < own - own // 8
 
     @staticmethod
     def forget(age: int) -> None:
@@ -488,14 +487,15 @@ class Server:
 
     def _accept(self, listener: socket.socket) -> None:
         # None for a moment while a sister has fewer: a client with few connections should find all workers at work.
-        # After it a few more than the sister: a crowd should not have to wait for a sister that is busy.
-        for _ in range(MOST_AT_ONCE):
+        # After it a few more than the sister: a crowd should not have to wait for a sister that is busy. The more there
+        # are, the more at once: of few, one too many matters, and what sisters say of themselves may be a turn old.
+        for _ in range(1 + len(self.connections) // 2):
             if not self._loads.are_lower_elsewhere():
                 self._lead = 0
             elif self._lead:
                 self._lead -= 1
             else:
-                self._lead = 1 + len(self.connections) // 8
+                self._lead = 1 + len(self.connections) // 4
                 self._pause(listener, GIVE_WAY_SECONDS)
                 return
             if len(self.connections) + len(self._arriving) >= self.max_connections:

@@ -33,6 +33,7 @@ def rows():
         requests = [_request(body, posted.content_type) for body in posted.bodies]
 
         def crowd(seconds, rate, connections):
+            server.wait_for_rest()  # until the crowd before has left
             before = server.cpu_seconds()
             seen = uvloop.run(_crowd(server.port, requests, seconds, rate, connections))
             seen.cpu_seconds = server.cpu_seconds() - before
