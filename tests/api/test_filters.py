@@ -34,7 +34,7 @@ def geometries(count, seed):
     """Random pictures, banks and options that fit together."""
     generator = np.random.default_rng(seed)
     for _ in range(count):
-        height, width = (int(size) for size in generator.integers(9, 40, 2))
+        height, width = (int(size) for size in generator.integers(12, 40, 2))  # so that pooling by 2 fits
         kernel = [int(size) for size in generator.integers(1, 6, 2)]
         yield {
             "image": generator.normal(size=(height, width)).astype(np.float32),
