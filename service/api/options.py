@@ -281,7 +281,22 @@ def convert(kind: type[Declared], text: Sequence[tuple[str, str]], members: Mapp
         raise explain(error, given, kind) from None
     if not given:
         _DEFAULTS[kind] = options
+    for name, value in text:
+        if value.lower() == "null":
+            _refuse_null(kind, options, name, value)
     return options
+
+
+def _refuse_null(kind: type[Options], options: Options, name: str, value: str) -> None:
+    """Text has no null, but msgspec takes the word for one where nothing but numbers or choices may stand."""
+    field = next(field for field in msgspec.structs.fields(kind) if field.encode_name == name)
+    if getattr(options, field.name) is not None:
+        return
+    try:
+        msgspec.convert({name: "no null"}, msgspec.defstruct("Text", [(name, field.type)]), strict=False)
+    except msgspec.ValidationError as error:
+        refusal = explain(error, {name: value}, kind)
+        raise InvalidOption(refusal.detail.replace(" | null", ""), refusal.pointer) from None
 
 
 def _parse_text(kind: type[Options], name: str, value: str) -> Any:
