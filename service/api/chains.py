@@ -180,7 +180,8 @@ def run_chain(chain: Chain) -> list[np.ndarray]:
             if step.kernels:
                 answers = respond(maps, step.kernels, planned.plans, step.stage)
             else:
-                with np.errstate(over="ignore"):
+                # What overflows is refused below, in words.
+                with np.errstate(over="ignore", invalid="ignore"):
                     answers = list(finish(maps, step.stage))
                 check_finite_response(answers)
         if planned is not chain.steps[-1]:
