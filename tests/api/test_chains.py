@@ -121,7 +121,7 @@ def test_stages_may_be_json_text_in_the_query(client, digit):
         ([{"filters": [{"weights": [[1]]}, {"weights": [[1, 1]]}]}, {}], 422, "/stages/0/filters", "one size"),
         ([{"filters": [{"weights": [[[1]], [[1]]]}]}], 422, "/stages/0/filters/0", "2 channels"),
         ([{"filters": [{"weights": [[3e38]]}]}, {"activation": "square"}], 422, "/stages/1", "overflows"),
-        ([{"activation": "elu(1e300)"}], 422, "/stages/0", "overflows"),
+        ([{"filters": [{"weights": [[-1]]}]}, {"activation": "elu(1e300)"}], 422, "/stages/1", "overflows"),
         ([{"colour": 1}], 422, "/stages/0/colour", "colour"),
         ([{}] * 17, 422, "/stages", "1 to 16"),
     ],
