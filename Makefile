@@ -68,7 +68,7 @@ format: .venv-test/ready  ## lay the code out
 train: .venv-test/ready  ## train the digits network again (MNIST is looked for, or downloaded)
 	.venv-test/bin/python -m training train
 
-bench: .venv-bench/ready  ## measure speed beside other servers and libraries, in ten minutes (QUICK=1: in two)
+bench: .venv-bench/ready  ## measure speed beside other servers and libraries, in a quarter of an hour (QUICK=1: in four minutes)
 	.venv-bench/bin/python -m tests.benchmarks
 
 # Only Docker's format of images has health checks; buildah and podman must be asked for it.
