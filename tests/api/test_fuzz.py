@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 import schemathesis
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from schemathesis.checks import load_all_checks
@@ -60,6 +60,17 @@ def contract(strict_app):
     return schemathesis.openapi.from_wsgi("/openapi.json", strict_app)
 
 
+@st.composite
+def generated(draw, cases):
+    """Draw one of `cases`; those do not count of which schemathesis (4.32) cannot compare the bytes with a schema."""
+    try:
+        return draw(cases)
+    except ValueError as error:
+        if "Unsupported type: 'Binary'" not in str(error):
+            raise
+        return reject()
+
+
 @pytest.mark.parametrize(
     ("path", "method", "mode"), [(*each, mode) for each in WITH_INPUT for mode in modes(*each)], ids=str
 )
@@ -73,7 +84,7 @@ def test_generated_requests_get_the_answers_that_are_declared(contract, path, me
     unfit = [schemathesis.checks.positive_data_acceptance]
 
     @fuzz(25)
-    @given(case=cases)
+    @given(case=generated(cases))
     def request(case):
         response = case.call()
         assert response.status_code < 500, response.text
