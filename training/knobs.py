@@ -136,10 +136,10 @@ class StudyKnobs:
     pool_warps: WarpKnobs = WarpKnobs()
     pool_seed: int = 99  # of the warps in the pool
     students: tuple[tuple[str, int], ...] = (("digits", 60), ("tiny", 60), ("lecture", 24))  # with their epochs
-    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    seeds: tuple[int, ...] = (1, 2, 3)
     student: Knobs = Knobs(validate_every=10)
     # Then a short time more, beside other ways of writing; a student that learns those from the start learns less.
-    polished: tuple[str, ...] = ("digits",)
+    polished: tuple[str, ...] = ("digits", "tiny")
     polish: Knobs = Knobs(epochs=14, learning_rate=0.003, validate_every=14)
     # What is kept are the weights half-way (Wortsman et al. 2022): most of what is gained, little of what is lost.
     polish_share: float = 0.5

@@ -1,13 +1,16 @@
 """
 Pictures that are no digits, made from a seed: what the novelty reader learns to flag.
 
-Some are made from digits (mirrored, turned, cut and joined, laid over each other), some are drawn: scribbles, dots,
-signs, loose strokes, blots, patchwork, grain, and what photographs are like. None of the pictures that novelty is
-measured with (`strangers.py`) is among them, and none is made in the same way.
+Some are made from digits (mirrored, turned, cut and joined, laid over each other, written side by side), some are
+drawn (scribbles, dots, letters and signs, loose strokes, silhouettes, blots, patchwork, grain, what photographs show).
+None of the pictures that novelty is measured with (`strangers.py`) is among them, and none is made in the same way.
 """
 
+import contextlib
 import math
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import torch
@@ -18,6 +21,7 @@ from scipy import ndimage
 from service.core.digit import prepare
 from service.core.errors import InvalidImage
 from training.data import Part
+from training.glyphs import GLYPHS, strokes
 from training.knobs import WarpKnobs
 from training.warps import warped_copy
 
@@ -26,57 +30,77 @@ Shape = NDArray[np.float64]
 Points = NDArray[np.float64]
 
 _SIDE = 28
+_AT_A_TIME = 4000  # pictures from one generator of random numbers
 _BOX = 20  # the longer side of a drawing's ink, as of MNIST's digits
+_SHARP = 0.4  # radians; where a path turns by more, its pen leaves a notch
 _FINE = 4  # shapes are drawn four times as large and averaged down, for soft edges
 
 
 def from_digits(part: Part, seed: int) -> Pictures:
-    """Make what digits become when they are mirrored, turned, joined or overlaid: (about len(part), 28, 28) uint8."""
+    """
+    Make what digits become when they are mirrored, turned, joined, overlaid or paired.
+
+    returns: (about len(part), 28, 28) uint8
+    """
     random = np.random.default_rng(seed)
-    bent = bent_digits(part[random.permutation(len(part))], seed)
+    digits = bent_digits(part[random.permutation(len(part))], seed)
     share = len(part) // 4
     made = [
-        _mirrored(bent[:share]),
-        _turned(bent[share : 2 * share], random),
-        _joined(bent[: 2 * share], random),
-        _overlaid(bent[2 * share :]),
+        _mirrored(digits[:share]),
+        _turned(digits[share : 2 * share], random),
+        _joined(digits[: 2 * share], random),
+        _overlaid(digits[2 * share :]),
+        _side_by_side(digits[: 2 * share], random),
     ]
     return np.concatenate(made).astype(np.uint8)
 
 
-def drawn(count: int, seed: int) -> Pictures:
+def drawn(count: int, seed: int, workers: int = 1) -> Pictures:
     """
-    Draw `count` pictures, each kind as often as the others: (count, 28, 28) uint8.
+    Draw `count` pictures, each kind in its turn, some kinds more often: (count, 28, 28) uint8.
 
-    Every second one goes through the normaliser, as a posted picture does.
+    Every third one goes through the normaliser, as a posted picture does. However many processes work on it, the
+    pictures of a seed are the same.
     """
-    random = np.random.default_rng(seed)
-    draw = list(DRAWN.values())
-    return np.stack([_perhaps_prepared(draw[n % len(draw)](random), n // len(draw) % 2 == 1) for n in range(count)])
+    parts = [(seed, start, min(start + _AT_A_TIME, count)) for start in range(0, count, _AT_A_TIME)]
+    if workers == 1 or len(parts) == 1:
+        return np.concatenate([_drawn_part(part) for part in parts])
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return np.concatenate(list(pool.map(_drawn_part, parts)))
+
+
+def _drawn_part(part: tuple[int, int, int]) -> Pictures:
+    seed, start, end = part
+    random = np.random.default_rng([seed, start])
+    draw = [kind for name, kind in DRAWN.items() for _ in range(_SHARES.get(name, 1))]
+    return np.stack([_in_frame(draw[n % len(draw)](random), n // len(draw) % 3 == 2) for n in range(start, end)])
 
 
 def bent_digits(part: Part, seed: int) -> Part:
     """Return the part, every digit bent as in training."""
-    bent = warped_copy(torch.from_numpy(part.images.copy())[:, None], WarpKnobs(), seed)
-    return Part(bent[:, 0].numpy(), part.labels)
+    return Part(bent(part.images, seed), part.labels)
+
+
+def bent(pictures: Pictures, seed: int) -> Pictures:
+    """Return the pictures, each bent as digits are in training."""
+    copy = warped_copy(torch.from_numpy(pictures.copy())[:, None], WarpKnobs(), seed)
+    return np.asarray(copy[:, 0].numpy())
 
 
 def dyed(shape: Shape, random: np.random.Generator) -> Pictures:
-    """Give a silhouette (28, 28), 0 to 1, a shade, stripes and grain."""
-    y, x = np.mgrid[0:_SIDE, 0:_SIDE]
+    """Give a silhouette (rows, columns), 0 to 1, a shade, stripes and grain."""
+    y, x = np.mgrid[0 : shape.shape[0], 0 : shape.shape[1]]
     angle, pace = random.uniform(0, math.pi), random.uniform(0.1, 1.5)
     stripes = np.sin(pace * (x * math.cos(angle) + y * math.sin(angle)) + random.uniform(0, 6))
     shade = random.uniform(0.4, 0.9) + random.uniform(0, 0.4) * stripes + random.normal(0, 0.05, shape.shape)
     return _as_bytes(shape * shade)
 
 
-def _perhaps_prepared(picture: Pictures, do: bool) -> Pictures:
-    if not do:
-        return picture
-    try:
-        return prepare(picture).image
-    except InvalidImage:
-        return picture
+def _in_frame(picture: Pictures, prepared: bool) -> Pictures:
+    if prepared:
+        with contextlib.suppress(InvalidImage):
+            return prepare(picture).image
+    return np.asarray(Image.fromarray(picture).resize((_SIDE, _SIDE), Image.Resampling.BOX))
 
 
 def _as_bytes(shape: Shape) -> Pictures:
@@ -93,7 +117,7 @@ def _averaged(sheet: Image.Image) -> Pictures:
     return np.asarray(sheet.reduce(_FINE))
 
 
-def smooth(points: Points, steps: int = 10) -> Points:
+def smooth(points: Points, steps: int = 6) -> Points:
     """Join points (count, 2) by a Catmull-Rom spline."""
     before, after = 2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1]
     padded = np.concatenate([before, points, after])
@@ -101,6 +125,13 @@ def smooth(points: Points, steps: int = 10) -> Points:
     a, b, c, d = (padded[shift : shift + len(points) - 1, None] for shift in range(4))
     curve = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
     return np.concatenate([curve.reshape(-1, 2), points[-1:]])
+
+
+def _turns(path: Points) -> Shape:
+    """Return by how many radians a path (count, 2) turns at each of its inner points, 0 to pi."""
+    steps = np.diff(path, axis=0)
+    headings = np.arctan2(steps[:, 1], steps[:, 0])
+    return np.asarray(np.abs((np.diff(headings) + math.pi) % (2 * math.pi) - math.pi))
 
 
 def in_mnists_form(curves: list[Points], pen: float) -> NDArray[np.uint8]:
@@ -117,8 +148,9 @@ def in_mnists_form(curves: list[Points], pen: float) -> NDArray[np.uint8]:
     pencil, width = ImageDraw.Draw(sheet), pen * _FINE
     for curve in curves:
         path = ((curve - middle) * scale + _SIDE / 2) * _FINE
-        pencil.line([tuple(point) for point in path], fill=255, width=round(width), joint="curve")
-        for x, y in (path[0], path[-1]):
+        pencil.line(path.ravel().tolist(), fill=255, width=round(width))
+        # Pillow's own round joints are drawn in Python, at every point of a smooth curve too.
+        for x, y in (path[0], *path[1:-1][_turns(path) > _SHARP], path[-1]):
             pencil.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=255)
     ink = np.asarray(sheet.reduce(_FINE))
     places = np.arange(_SIDE)
@@ -161,6 +193,28 @@ def _overlaid(part: Part) -> Pictures:
     count = len(part) // 2
     one, other = part[:count], part[count : 2 * count]
     return np.compress(one.labels != other.labels, np.maximum(one.images, other.images), axis=0)
+
+
+def _side_by_side(part: Part, random: np.random.Generator) -> Pictures:
+    """Write two digits beside each other, as in a number, in the box of one."""
+    pairs = zip(part.images[0::2], part.images[1::2], strict=False)
+    return np.stack([_pair(one, other, int(random.integers(-1, 4))) for one, other in pairs])
+
+
+def _pair(one: Pictures, other: Pictures, gap: int) -> Pictures:
+    """Put two digits side by side, `gap` pixels apart, and shrink them into the box: (28, 28)."""
+    left, right = (np.flatnonzero(digit.max(axis=0) > 50) for digit in (one, other))
+    wide = [int(np.ptp(columns)) + 1 if len(columns) else 1 for columns in (left, right)]
+    sheet = np.zeros((_SIDE, sum(wide) + 8), np.uint8)
+    for digit, columns, start in ((one, left, 2), (other, right, 2 + wide[0] + gap)):
+        for column in columns:
+            place = start + column - columns[0]
+            sheet[:, place] = np.maximum(sheet[:, place], digit[:, column])
+    side = max(_SIDE, sheet.shape[1] + 4)
+    frame = np.zeros((side, side), np.uint8)
+    down, across = (side - _SIDE) // 2, (side - sheet.shape[1]) // 2
+    frame[down : down + _SIDE, across : across + sheet.shape[1]] = sheet
+    return np.asarray(Image.fromarray(frame).resize((_SIDE, _SIDE), Image.Resampling.BOX))
 
 
 # -------------------------------------------------------------------------------------------------------------- drawn
@@ -245,6 +299,41 @@ def _sign(random: np.random.Generator) -> Pictures:
     return in_mnists_form(curves, random.uniform(1.4, 4))
 
 
+def _glyph(random: np.random.Generator) -> Pictures:
+    """A letter or sign in some hand: shaken, slanted, wide or narrow, its corners sharp or round."""
+    width, slant = random.uniform(0.45, 1.1), random.normal(0, 0.23)
+    turned, height = random.normal(0, 0.12), random.uniform(0.85, 1.15)
+    curves = []
+    for points, curved in strokes(GLYPHS[random.integers(len(GLYPHS))]):
+        shaken = (points + random.normal(0, random.uniform(0.01, 0.06), points.shape)) @ [
+            [width, turned],
+            [slant, height],
+        ]
+        curves.append(smooth(shaken) if curved or random.random() < 0.15 else shaken)
+    return in_mnists_form(curves, random.uniform(1.2, 4) * min(1, width + 0.2))
+
+
+def _silhouette(random: np.random.Generator) -> Pictures:
+    """A thing seen against an even ground, often the same to the left and to the right, large in its frame."""
+    side = int(random.integers(_SIDE, 3 * _SIDE))
+    corners = int(random.integers(4, 14))
+    heights, reach = np.sort(random.uniform(0.04, 0.96, corners)), random.uniform(0.08, 0.48, (2, corners))
+    left = reach[0]
+    right = left + random.normal(0, 0.02, corners) if random.random() < 0.6 else reach[1]
+    middle = 0.5 + random.uniform(-0.3, 0.3) * (heights - 0.5)
+    outline = np.concatenate(
+        [np.stack([middle - left, heights], axis=1), np.stack([middle + right, heights], axis=1)[::-1]]
+    )
+    if random.random() < 0.3:
+        outline = smooth(outline, 6)
+    if random.random() < 0.25:
+        outline = outline[:, ::-1]
+    sheet = Image.new("L", (side * _FINE, side * _FINE))
+    ImageDraw.Draw(sheet).polygon([tuple(side * _FINE * point) for point in outline], fill=255)
+    shape = _averaged(sheet) / 255
+    return dyed(shape, random) if random.random() < 0.5 else _as_bytes(shape * random.uniform(0.3, 1))
+
+
 def _blot(random: np.random.Generator) -> Pictures:
     corners = int(random.integers(3, 9))
     angles, reach = np.sort(random.uniform(0, 2 * math.pi, corners)), random.uniform(4, 14, corners)
@@ -288,15 +377,16 @@ def _photograph(random: np.random.Generator) -> Pictures:
 
     The latter are discs of many sizes, dropped one on another (the "dead leaves" of Lee, Mumford and Huang 2001).
     """
+    side = _SIDE if random.random() < 0.5 else int(random.integers(_SIDE, 4 * _SIDE))
     if random.random() < 0.5:
-        pace = np.hypot(*np.meshgrid(np.fft.fftfreq(_SIDE), np.fft.fftfreq(_SIDE)))
-        spectrum = np.fft.fft2(random.standard_normal((_SIDE, _SIDE))) / (pace + 0.02) ** random.uniform(0.5, 2)
+        pace = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side)))
+        spectrum = np.fft.fft2(random.standard_normal((side, side))) / (pace + 0.02) ** random.uniform(0.5, 2)
         return _stretched(np.fft.ifft2(spectrum).real, random)
-    sheet = Image.new("L", (_SIDE * _FINE, _SIDE * _FINE), int(random.integers(256)))
+    sheet = Image.new("L", (side * _FINE, side * _FINE), int(random.integers(256)))
     pencil = ImageDraw.Draw(sheet)
     for _ in range(int(random.integers(4, 60))):
-        x, y = random.uniform(0, _SIDE * _FINE, 2)
-        wide, tall = _FINE * 1.5 / random.uniform(0.05, 1, 2)
+        x, y = random.uniform(0, side * _FINE, 2)
+        wide, tall = _FINE * side / 19 / random.uniform(0.05, 1, 2)
         pencil.ellipse([x - wide, y - tall, x + wide, y + tall], fill=int(random.integers(256)))
     field = ndimage.gaussian_filter(_averaged(sheet).astype(np.float64), random.uniform(0.1, 1))
     return _stretched(field, random)
@@ -311,9 +401,12 @@ DRAWN: dict[str, Callable[[np.random.Generator], Pictures]] = {
     "dot": _dot,
     "dots": _dots,
     "sign": _sign,
+    "glyph": _glyph,
+    "silhouette": _silhouette,
     "blot": _blot,
     "patchwork": _patchwork,
     "loose strokes": _loose_strokes,
     "grain": _grain,
     "photograph": _photograph,
 }
+_SHARES = {"glyph": 4, "scribble": 2, "wander": 2, "ramble": 2, "silhouette": 2, "photograph": 2}  # of others: 1

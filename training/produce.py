@@ -4,6 +4,7 @@ From a trained network to a finished model folder: calibrated, exported, checked
 The temperature and the novelty's threshold are set on the validation part; the test part is measured once, at the end.
 """
 
+import copy
 import hashlib
 import json
 import shutil
@@ -36,7 +37,7 @@ from training.novelty import fit_novelty, strangeness_of
 from training.runner import InferenceSession, open_session, run_all
 from training.strangers import areas_by_kind
 
-_BATCH = 1000
+_BATCH = 250
 _STRANGERS, _STRANGERS_SEED = 500, 1  # drawn of each kind to measure the novelty
 _DOUBT = (
     "probabilities = (1 - doubt) softmax(logits / temperature) + doubt / 10, "
@@ -123,8 +124,12 @@ def finish(
 @torch.inference_mode()
 def features_of(network: Network, part: Part) -> NDArray[np.float32]:
     """Return what the head reads for every image of `part`, (count, features)."""
-    images = torch.from_numpy(part.as_network_input())
-    return torch.cat([network.features(batch) for batch in torch.split(images, _BATCH)]).numpy()
+    # Channels last, and few at a time: nearly twice as fast.
+    network = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batches = torch.split(torch.from_numpy(part.as_network_input()), _BATCH)
+    return torch.cat(
+        [network.features(batch.contiguous(memory_format=torch.channels_last)) for batch in batches]
+    ).numpy()
 
 
 def describe_layers(structure: Structure) -> list[dict[str, Any]]:

@@ -13,12 +13,14 @@ from training.data import find_mnist, load_mnist
 from training.evaluate import ModelFolderError, evaluate, read_passport
 from training.measure import expected_calibration_error
 from training.runner import open_session, output_names, run_all
-from training.strangers import KINDS
+from training.strangers import KINDS, areas_by_kind
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 FOLDERS = sorted(path.parent for path in MODELS.glob("*/*/passport.json"))
 PARAMETER_LIMITS = {"digits": 25_000, "tiny": 5_994}
 BARS = {"digits": 0.993, "tiny": 0.99, "lecture": 0.97}
+# The least chance that a stranger scores higher than a digit.
+AREAS = {"letters": 0.985, "clothes": 0.99, "scribbles": 0.985, "textures": 0.99, "noise": 0.99}
 SAMPLE = None if os.environ.get("FILTERSCOPE_PROOF") else 1000
 
 
@@ -145,6 +147,18 @@ def test_few_digits_are_flagged_and_noise_is(folder, digits):
     noise = np.random.default_rng(3).random((200, 1, 28, 28)).astype(np.float32)
     scores = run_all(open_session(folder / "model.onnx"), noise, ["novelty"])["novelty"]
     assert (scores > result.passport["novelty"]["threshold"]).mean() > 0.95
+
+
+def test_strangers_are_told_from_digits_as_the_passport_says(folder, digits):
+    stated = read_passport(folder)["novelty"]["area_under_roc"]
+    session = open_session(folder / "model.onnx")
+
+    def score(part):
+        return run_all(session, part.as_network_input(), ["novelty"])["novelty"]
+
+    for kind, area in areas_by_kind(score, digits, 200, seed=2).items():
+        assert stated[kind] > AREAS[kind]
+        assert area > stated[kind] - 0.01, kind
 
 
 def test_a_file_that_was_changed_is_refused(tmp_path):

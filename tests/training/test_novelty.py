@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from training import negatives
 from training.data import Part
+from training.glyphs import GLYPHS, strokes
 from training.negatives import DRAWN, drawn, from_digits
 from training.novelty import fit_novelty, novelty_of
 from training.strangers import KINDS
@@ -54,9 +56,24 @@ def test_the_pictures_it_learns_from_come_from_their_seed():
     assert (drawn(40, 4) != drawn(40, 5)).any()
 
 
-def test_every_kind_of_drawn_negative_is_a_picture_with_something_in_it():
-    pictures = drawn(20 * len(DRAWN), 6)
-    assert pictures.shape[1:] == (28, 28)
-    assert pictures.dtype == np.uint8
-    for number, kind in enumerate(DRAWN):
-        assert (np.ptp(pictures[number :: len(DRAWN)], axis=(1, 2)) > 0).mean() > 0.9, kind
+@pytest.mark.parametrize("kind", DRAWN)
+def test_every_kind_of_drawn_negative_is_a_picture_with_something_in_it(kind):
+    random = np.random.default_rng(6)
+    pictures = [DRAWN[kind](random) for _ in range(20)]
+    assert all(picture.dtype == np.uint8 and picture.ndim == 2 for picture in pictures)
+    assert np.mean([np.ptp(picture) > 0 for picture in pictures]) > 0.9
+
+
+def test_drawn_negatives_are_the_same_however_many_processes_draw(monkeypatch):
+    monkeypatch.setattr(negatives, "_AT_A_TIME", 30)
+    alone = drawn(70, 6)
+    assert alone.shape == (70, 28, 28)
+    np.testing.assert_array_equal(alone, drawn(70, 6, workers=2))
+
+
+def test_every_glyph_is_strokes_within_its_box():
+    for glyph in GLYPHS:
+        for points, _ in strokes(glyph):
+            assert len(points) >= 2, glyph
+            assert (points >= 0).all(), glyph
+            assert (points <= 1).all(), glyph
