@@ -12,6 +12,7 @@ from service.settings import Settings
 from tests.doors import opened, post, read_all, statuses
 
 LARGE = 30_000_000
+PATIENT = Settings(max_wait_seconds=30)  # tells no one to come again because the machine is slow
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +255,7 @@ def test_a_crowd_that_connects_while_the_server_is_busy_is_let_in_faster_than_it
         time.sleep(0.3 if len(seen) == 1 else 0.001)
         return b"."
 
-    with opened(app) as server:
+    with opened(app, PATIENT) as server:
         raws = [server.connect()]
         raws[0].sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(0.1)
@@ -272,7 +273,7 @@ def test_a_crowd_that_connects_while_the_server_is_busy_is_let_in_faster_than_it
 def test_a_worker_does_not_leave_a_crowd_waiting_for_a_sister_that_never_comes(app):
     sister = Loads(902)  # of no worker in this process: it has no connection, and takes none
     try:
-        with opened(app) as server:
+        with opened(app, PATIENT) as server:
             raws = [server.connect() for _ in range(60)]
             for raw in raws:
                 raw.sendall(post(b"here"))
