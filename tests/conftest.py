@@ -8,7 +8,7 @@ import pytest
 from service.app import create_app
 from service.settings import SHIPPED_MODELS, Settings
 from tests import fuzzing
-from training.data import find_mnist
+from training.data import find_mnist, load_mnist
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +26,15 @@ def client(app):
 def proof():
     """True under `make proof`: sweep everything, not a seeded sample."""
     return bool(os.environ.get("FILTERSCOPE_PROOF"))
+
+
+@pytest.fixture(scope="session")
+def mnist_test():
+    """MNIST's test part; who asks for it is skipped where there is none."""
+    folder = find_mnist()
+    if folder is None:
+        pytest.skip("MNIST is absent: no folder of its four files was found")
+    return load_mnist(folder).test
 
 
 def pytest_report_header():

@@ -11,7 +11,6 @@ in training.
 import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
@@ -19,13 +18,12 @@ from skimage import feature
 from tqdm import tqdm
 
 from service.core.digit import prepare
+from tests.networks import read
 from training.data import find_mnist, load_mnist
-from training.runner import open_session, run_all
 
 Pictures = np.ndarray  # (count, 28, 28), 0 paper to 1 ink
 Rng = np.random.Generator
 
-MODELS = Path(__file__).resolve().parents[1] / "models"
 _SIDE = 28
 _CHUNK = 100  # the fog of a picture is made of 256 x 256 numbers
 _MIDDLE = np.full(2, (_SIDE - 1) / 2)
@@ -199,8 +197,7 @@ def _zigzag(pictures: Pictures, rng: Rng) -> Pictures:
         along = np.r_[0, teeth, long]
         aside = np.r_[0, 2 * (-1) ** np.arange(len(teeth)), 0]
         columns, rows = 2 + (23 * along - rise * aside) / long, top + (rise * along + 23 * aside) / long
-        corners = list(zip(columns, rows, strict=True))
-        for start, end in pairwise(corners):
+        for start, end in pairwise(zip(columns, rows, strict=True)):
             picture[:] = np.minimum(picture + _line(start, end), 1)
     return spoilt
 
@@ -236,13 +233,6 @@ KINDS: dict[str, Callable[[Pictures, Rng], Pictures]] = {
     "zigzag": _zigzag,
     "canny_edges": _canny_edges,
 }
-
-
-def read(model: str, images: np.ndarray) -> np.ndarray:
-    """Return what a shipped network reads in pictures (count, 28, 28) uint8, as they are."""
-    session = open_session(MODELS / model / "1" / "model.onnx")
-    logits = run_all(session, images[:, None].astype(np.float32) / 255, ["logits"])["logits"]
-    return logits.argmax(axis=1)
 
 
 def main() -> None:

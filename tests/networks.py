@@ -1,4 +1,8 @@
-"""Networks of every structure the service allows, with random weights, as model folders: what an oracle is held to."""
+"""
+Networks of every structure the service allows, with random weights, as model folders: what an oracle is held to.
+
+And what the shipped networks read, past the service.
+"""
 
 import hashlib
 import json
@@ -6,9 +10,11 @@ import json
 import numpy as np
 
 from service.network.sessions import Library, Network
+from service.settings import SHIPPED_MODELS
 from training.export import Export, analysis_model, lean_model
 from training.networks import CLASS_COUNT, Conv, Pool, Structure, feature_count, layers
 from training.produce import describe_layers
+from training.runner import open_session, run_all
 
 STRUCTURES = {
     "lecture": Structure((Conv(5, (7, 7), (2, 2), activation="tanh"), Pool())),
@@ -97,3 +103,10 @@ def as_torch(network):
     linear = nn.Linear(weight.shape[1], weight.shape[0])
     linear.weight.data, linear.bias.data = weight, bias
     return nn.Sequential(*modules, nn.Flatten(), linear).double().eval()
+
+
+def read(model, images):
+    """What a shipped network reads in pictures (count, 28, 28) uint8, as they are."""
+    session = open_session(SHIPPED_MODELS / model / "1" / "model.onnx")
+    batch = np.asarray(images, np.float32)[:, None] / np.float32(255)
+    return run_all(session, batch, ["logits"])["logits"].argmax(axis=1)

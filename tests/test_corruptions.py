@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from service.core.digit import prepare
-from tests.corruptions import KINDS, corrupted, read
-from training.data import find_mnist, load_mnist
+from tests.corruptions import KINDS, corrupted
+from tests.networks import read
 
 # What was measured on the whole test part, in per cent: README.md holds the table of every network.
 SHARES = {
@@ -29,12 +29,8 @@ MEANS = {"digits": 97.0, "tiny": 96.5, "lecture": 94.0}  # over the kinds, on th
 
 
 @pytest.fixture(scope="module")
-def digits(proof):
-    folder = find_mnist()
-    if folder is None:
-        pytest.skip("MNIST is absent")
-    test = load_mnist(folder).test
-    return test if proof else test[np.random.default_rng(15).choice(len(test), 100, replace=False)]
+def digits(mnist_test, proof):
+    return mnist_test if proof else mnist_test[np.random.default_rng(15).choice(len(mnist_test), 100, replace=False)]
 
 
 @pytest.fixture(scope="module")

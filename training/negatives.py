@@ -81,9 +81,9 @@ def bent_digits(part: Part, seed: int) -> Part:
     return Part(bent(part.images, seed), part.labels)
 
 
-def bent(pictures: Pictures, seed: int) -> Pictures:
-    """Return the pictures, each bent as digits are in training."""
-    copy = warped_copy(torch.from_numpy(pictures.copy())[:, None], WarpKnobs(), seed)
+def bent(pictures: Pictures, seed: int, knobs: WarpKnobs | None = None) -> Pictures:
+    """Return the pictures, each bent as `knobs` say, or else as digits are in training."""
+    copy = warped_copy(torch.from_numpy(pictures.copy())[:, None], knobs or WarpKnobs(), seed)
     return np.asarray(copy[:, 0].numpy())
 
 
@@ -207,9 +207,8 @@ def _pair(one: Pictures, other: Pictures, gap: int) -> Pictures:
     wide = [int(np.ptp(columns)) + 1 if len(columns) else 1 for columns in (left, right)]
     sheet = np.zeros((_SIDE, sum(wide) + 8), np.uint8)
     for digit, columns, start in ((one, left, 2), (other, right, 2 + wide[0] + gap)):
-        for column in columns:
-            place = start + column - columns[0]
-            sheet[:, place] = np.maximum(sheet[:, place], digit[:, column])
+        places = start + columns - columns[:1]
+        sheet[:, places] = np.maximum(sheet[:, places], digit[:, columns])
     side = max(_SIDE, sheet.shape[1] + 4)
     frame = np.zeros((side, side), np.uint8)
     down, across = (side - _SIDE) // 2, (side - sheet.shape[1]) // 2
@@ -325,7 +324,7 @@ def _silhouette(random: np.random.Generator) -> Pictures:
         [np.stack([middle - left, heights], axis=1), np.stack([middle + right, heights], axis=1)[::-1]]
     )
     if random.random() < 0.3:
-        outline = smooth(outline, 6)
+        outline = smooth(outline)
     if random.random() < 0.25:
         outline = outline[:, ::-1]
     sheet = Image.new("L", (side * _FINE, side * _FINE))

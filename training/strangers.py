@@ -11,7 +11,6 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
@@ -19,8 +18,7 @@ from scipy import ndimage
 from training.data import Part
 from training.knobs import WarpKnobs
 from training.measure import area_under_roc
-from training.negatives import dyed
-from training.warps import warped_copy
+from training.negatives import bent, dyed
 
 Pictures = NDArray[np.uint8]
 
@@ -35,7 +33,8 @@ def letters(count: int, seed: int) -> Pictures:
     random = np.random.default_rng(seed)
     faces = [ImageFont.truetype(str(_face_file(name)), 80) for name in _FACES]
     drawn = [_glyph(str(random.choice(list(LETTERS))), faces[random.integers(len(faces))]) for _ in range(count)]
-    return _bent(np.stack(drawn), seed)
+    knobs = WarpKnobs(bend_pixels=1.2, shift_pixels=0.5, faint_share=0.0, noise_share=0.0, blur_share=0.3)
+    return bent(np.stack(drawn), seed, knobs)
 
 
 def clothes(count: int, seed: int) -> Pictures:
@@ -107,11 +106,6 @@ def _centred_by_mass(ink: Pictures) -> Pictures:
     framed = np.zeros((_SIDE, _SIDE), np.uint8)
     framed[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return framed
-
-
-def _bent(pictures: Pictures, seed: int) -> Pictures:
-    knobs = WarpKnobs(bend_pixels=1.2, shift_pixels=0.5, faint_share=0.0, noise_share=0.0, blur_share=0.3)
-    return warped_copy(torch.from_numpy(pictures)[:, None], knobs, seed)[:, 0].numpy()
 
 
 def _silhouette(points: list[tuple[float, float]], random: np.random.Generator) -> NDArray[np.float64]:

@@ -4,15 +4,11 @@ import numpy as np
 import pytest
 
 from tests.drawing import encode, npy
-from training.data import find_mnist, load_mnist
 
 
 @pytest.fixture(scope="module")
-def digits(proof):
-    folder = find_mnist()
-    if folder is None:
-        pytest.skip("MNIST is absent")
-    test = load_mnist(folder).test
+def digits(mnist_test, proof):
+    test = mnist_test
     chosen = np.arange(len(test.labels)) if proof else np.random.default_rng(3).choice(len(test.labels), 600, False)
     return test.images[chosen], test.labels[chosen]
 

@@ -402,13 +402,9 @@ def test_without_the_deciding_set_the_verdict_is_another(networks, laboratory, i
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
-def test_over_the_test_digits_ledger_and_pixel_credit_leave_no_residual(client, folder, proof):
-    from training.data import find_mnist, load_mnist
-
-    if find_mnist() is None:
-        pytest.skip("the test digits of MNIST are not here")
-    part = load_mnist(find_mnist()).test
-    chosen = part.images if proof else part.images[:: len(part.images) // 48]
+def test_over_the_test_digits_ledger_and_pixel_credit_leave_no_residual(client, folder, proof, mnist_test):
+    images = mnist_test.images
+    chosen = images if proof else images[:: len(images) // 48]
     for start in range(0, len(chosen), 64):
         batch = chosen[start : start + 64]
         for method in ("ledger", "pixels"):
@@ -418,15 +414,12 @@ def test_over_the_test_digits_ledger_and_pixel_credit_leave_no_residual(client, 
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
-def test_over_the_test_digits_pixel_credit_and_occlusion_are_captums(client, folder, proof):
+def test_over_the_test_digits_pixel_credit_and_occlusion_are_captums(client, folder, proof, mnist_test):
     from captum.attr._utils.lrp_rules import EpsilonRule
 
     from service.network.sessions import Network
-    from training.data import find_mnist, load_mnist
 
-    if find_mnist() is None:
-        pytest.skip("the test digits of MNIST are not here")
-    images = load_mnist(find_mnist()).test.as_network_input()[:: 100 if proof else 2500]
+    images = mnist_test.as_network_input()[:: 100 if proof else 2500]
     network = Network(folder)
     whole = as_torch(network)
 

@@ -90,13 +90,10 @@ def test_the_new_verdict_is_that_of_the_edited_file(models, networks, laboratory
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
-def test_over_the_test_digits_the_verdict_is_that_of_the_edited_file(app, client, folder, proof):
+def test_over_the_test_digits_the_verdict_is_that_of_the_edited_file(app, client, folder, proof, mnist_test):
     from service.network.sessions import Network
-    from training.data import find_mnist, load_mnist
 
-    if find_mnist() is None:
-        pytest.skip("the test digits of MNIST are not here")
-    part = load_mnist(find_mnist()).test
+    part = mnist_test
     images = part.as_network_input() if proof else part.as_network_input()[::200]
     changes, edits = random_changes(Network(folder), np.random.default_rng(8))
     session, different = edited_file(folder / "model.onnx", edits), 0

@@ -2,47 +2,23 @@
 
 import functools
 import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from service.core.digit import PreparedDigit, prepare
 from service.core.errors import InvalidImage
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import gauntlet
+from tests import gauntlet
+from tests.networks import read
 
 PROOF = bool(os.environ.get("FILTERSCOPE_PROOF"))
 
 
 @pytest.fixture(scope="module")
-def mnist():
+def mnist(mnist_test):
     """Test digits, (count, 28, 28), and their labels."""
-    from training.data import find_mnist, read_idx
-
-    folder = find_mnist()
-    if folder is None:
-        pytest.skip("the MNIST files are absent")
-    images, labels = (read_idx(folder, name) for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"))
-    chosen = np.random.default_rng(7).permutation(len(images))[: 10_000 if PROOF else 1_000]
-    return images[chosen], labels[chosen]
-
-
-def read(images):
-    """Classify (count, 28, 28) uint8 with the shipped network."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    model = Path(__file__).parents[2] / "models" / "digits" / "1" / "model.onnx"
-    if not model.exists():
-        pytest.skip("no network is shipped yet")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(model), options)
-    batch = np.asarray(images, np.float32)[:, None] / np.float32(255)
-    return session.run(["logits"], {"image": batch})[0].argmax(axis=1)
+    chosen = np.random.default_rng(7).permutation(len(mnist_test))[: 10_000 if PROOF else 1_000]
+    return mnist_test.images[chosen], mnist_test.labels[chosen]
 
 
 def drawn(digit=4, side=120, seed=3, height=0.6, pen=0.09, centre=None):
@@ -96,7 +72,7 @@ def test_mnist_digits_come_back_as_they_were_from_every_kind_of_array(mnist, for
 
 def test_preparing_mnist_costs_the_shipped_network_nothing(mnist):
     images, labels = mnist
-    as_they_are, prepared = read(images), read([prepare(image).image for image in images])
+    as_they_are, prepared = read("digits", images), read("digits", [prepare(image).image for image in images])
     assert np.mean(as_they_are == labels) - np.mean(prepared == labels) <= 0.0005 + 1e-9
 
 
@@ -371,7 +347,7 @@ COUNT = 300 if PROOF else 10
 def missed(scene):
     """Return which of a scene's pictures the shipped network misreads."""
     prepared = [prepare(gauntlet.picture(scene, number % 10, 50_000 + number // 10)).image for number in range(COUNT)]
-    return np.flatnonzero(read(prepared) != np.arange(COUNT) % 10).tolist()
+    return np.flatnonzero(read("digits", prepared) != np.arange(COUNT) % 10).tolist()
 
 
 @pytest.mark.parametrize("scene", gauntlet.SCENES)

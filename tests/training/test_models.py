@@ -9,7 +9,6 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from training.data import find_mnist, load_mnist
 from training.evaluate import ModelFolderError, evaluate, read_passport
 from training.measure import expected_calibration_error
 from training.runner import open_session, output_names, run_all
@@ -30,14 +29,10 @@ def folder(request):
 
 
 @pytest.fixture(scope="module")
-def digits():
-    found = find_mnist()
-    if found is None:
-        pytest.skip("MNIST is absent: no folder of its four files was found")
-    test = load_mnist(found).test
+def digits(mnist_test):
     if SAMPLE is None:
-        return test
-    return test[np.random.default_rng(28).choice(len(test), SAMPLE, replace=False)]
+        return mnist_test
+    return mnist_test[np.random.default_rng(28).choice(len(mnist_test), SAMPLE, replace=False)]
 
 
 def initialisers(path):
