@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import mmap
 import os
+import re
 import signal
 import socket
 import ssl
@@ -41,7 +42,7 @@ MAX_AHEAD = 100  # requests that a client may send on one connection before it h
 LINGER_SECONDS = 1.0  # how long a refused body is read on, and thrown away, so that its sender gets to see the answer
 # At the stop an idle connection stays open for this long: a request may be on its way already.
 IDLE_AT_STOP_SECONDS = 2.0
-GIVE_WAY_SECONDS = 0.006  # for how long a sister with fewer connections is left to accept the next
+GIVE_WAY_SECONDS = 0.006  # for so long another worker with fewer connections is left to accept the next
 SMALL_BODY_BYTES = 65536  # up to here one buffer for head and body is cheaper than two
 
 HEAD_TOO_LONG = f"the head of a request may have {MAX_HEAD_BYTES} bytes, this has more"
@@ -63,7 +64,7 @@ class Request:
     """
     One request.
 
-    path, query: of the target as it was sent, percent signs undone in the path; headers: names as they were sent
+    path: of the target, in its one canonical form; query: as it was sent; headers: names as they were sent
     head_bytes: how long the head is; size: of the body in bytes, None when it is not known beforehand; held: bytes that
     room was made for; client: the peer's address; started: of time.perf_counter(), when the head was complete
 
@@ -102,12 +103,33 @@ class Request:
         return self._first.get(name)
 
 
+_SLASHES = re.compile(rb"/+")
+_ENCODED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
+
+
+def canonical_path(path: bytes) -> bytes:
+    """
+    One form for all spellings of a path, for whoever looks at it: keys, lanes, routes, counts.
+
+    Percent signs are undone but for an encoded slash, which separates nothing (RFC 3986, section 2.2), so that no route
+    has it; a row of slashes is one; a slash at the end says nothing.
+
+    >>> canonical_path(b"//v1/%63lassify/"), canonical_path(b"/v1%2fclassify"), canonical_path(b"//")
+    (b'/v1/classify', b'/v1%2Fclassify', b'/')
+    """
+    if b"%" in path:
+        path = b"%2F".join([unquote_to_bytes(part) for part in _ENCODED_SLASH.split(path)])
+    if b"//" in path or path[:1] != b"/":
+        path = _SLASHES.sub(b"/", b"/" + path)
+    return path if path[-1:] != b"/" else path[:-1] or b"/"
+
+
 def _split(target: bytes) -> tuple[bytes, bytes]:
     path, _, query = target.partition(b"?")
     if not path.startswith(b"/"):  # a proxy is sent the whole address, OPTIONS may ask about *
         _, scheme, rest = path.partition(b"://")
         path = b"/" + rest.partition(b"/")[2] if scheme else path
-    return (unquote_to_bytes(path) if b"%" in path else path), query.partition(b"#")[0]
+    return canonical_path(path), query.partition(b"#")[0]
 
 
 class Handler(Protocol):
@@ -154,7 +176,6 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
         self._size = 0
-        self._held = 0
         self._unproductive = 0
         self._reading: Request | None = None  # whose body is on its way
         self._ahead: deque[Request] = deque()
@@ -174,22 +195,17 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._server.left(self)
-        self._give_back()
         self._is_last = True
-        self._ahead.clear()
+        self._drop_reading()
+        self._drop_ahead()
+        del self._parser  # the two refer to each other
 
     def data_received(self, data: bytes) -> None:
         if self._is_last:
             return
         self._unproductive += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # Another protocol is offered and not taken: the request stands, and what follows it is HTTP/1.1 still.
-            self._parser = httptools.HttpRequestParser(self)
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
-                return
+            self._feed(data)
         except httptools.HttpParserError as error:
             if not self._is_last:
                 self._refuse(400, f"the request is not HTTP/1.1: {error}")
@@ -201,12 +217,33 @@ class Connection(asyncio.Protocol):
         if self._ahead:
             self._next()
 
+    def _feed(self, data: bytes) -> None:
+        """
+        Parse what came.
+
+        Another protocol that a request offers is not taken, so the request stands as it is, its body too (RFC 9110,
+        section 7.8). httptools takes every offer and leaves the body unread: such a head is parsed again without it.
+        """
+        while data and not self._is_last:
+            parser = self._parser
+            try:
+                parser.feed_data(data)
+                data = b""
+            except httptools.HttpParserUpgrade as upgrade:
+                self._parser = httptools.HttpRequestParser(self)
+                data = self._head_without_offer(parser) + data[upgrade.args[0] :]
+                if parser.get_method() == b"CONNECT":
+                    self._is_last = True  # what follows is meant for a tunnel, and there is none
+
+    def _head_without_offer(self, parser: httptools.HttpRequestParser) -> bytes:
+        first = b"%b %b HTTP/%b" % (parser.get_method(), self._target, parser.get_http_version().encode())
+        lines = [name + b": " + value for name, value in self._headers if name.lower() != b"upgrade"]
+        return b"\r\n".join([first, *lines, b"", b""])
+
     def eof_received(self) -> bool:
         """A peer may close its side and still wait for its answers; half a request is dropped."""
         self._is_last = True
-        if self._reading is not None:
-            self._reading = None
-            self._give_back()
+        self._drop_reading()
         return self._owes
 
     def pause_writing(self) -> None:
@@ -236,8 +273,12 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         parser = self._parser
         self._in_head = False
-        request = Request(parser.get_method().decode(), self._target, self._headers, parser.get_http_version())
-        request.keep_alive = parser.should_keep_alive()
+        method = parser.get_method()
+        is_tunnel = method == b"CONNECT"
+        if parser.should_upgrade() and not is_tunnel:
+            return  # it comes again, without its offer
+        request = Request(method.decode(), self._target, self._headers, parser.get_http_version())
+        request.keep_alive = parser.should_keep_alive() and not is_tunnel
         request.client = self._client
         self._reading = request
         if self._is_last:
@@ -257,7 +298,8 @@ class Connection(asyncio.Protocol):
                 self._transport.write(CONTINUE)
 
     def on_body(self, part: bytes) -> None:
-        if self._is_last:
+        request = self._reading
+        if self._is_last or request is None:
             return
         self._unproductive = 0
         size = len(part)
@@ -265,29 +307,29 @@ class Connection(asyncio.Protocol):
         if self._size > self._handler.max_body_bytes:
             self._refuse(413, f"a request body may have {self._handler.max_body_bytes} bytes, this has more")
             return
-        if self._chunks or self._reading is None or size != self._reading.size:
+        if self._chunks or size != request.size:
             # A body that is here in one piece is on its way already; only what waits needs room.
             if not self._handler.hold(size):
                 self._refuse(503, "as many bytes of bodies as there is room for are being read")
                 return
-            self._held += size
+            request.held += size
         self._chunks.append(part)
 
     def on_message_complete(self) -> None:
         request, chunks = self._reading, self._chunks
-        self._reading = None
         if self._is_last or request is None:
             return
         self._unproductive = 0
-        if chunks:
-            request.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            request.held = self._held
-            self._chunks = []
-            self._held = self._size = 0
         self._since = self._server.now
         if len(self._ahead) >= MAX_AHEAD:
             self._is_last = True  # what is here is answered, then the connection ends, as HTTP allows
+            self._drop_reading()
             return
+        if chunks:
+            request.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            self._chunks = []
+            self._size = 0
+        self._reading = None
         self._ahead.append(request)
 
     # --- answers ------------------------------------------------------------------------------------------------------
@@ -306,8 +348,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if request is None:
             return
-        if request.held:
-            self._handler.hold(-request.held)
+        self._let_go(request)
         if transport.is_closing():
             return
         self._since = self._server.now
@@ -316,7 +357,7 @@ class Connection(asyncio.Protocol):
         self._write(request, answer, ends=ends)
         if ends:
             self._is_last = True
-            self._ahead.clear()
+            self._drop_ahead()
             transport.close()
         else:
             self._go_on()
@@ -352,9 +393,8 @@ class Connection(asyncio.Protocol):
     def _send_refusal(self, refusal: Answer) -> None:
         """Answer and end the connection: what is still on its way would be read as the next request."""
         self._is_last = True
-        request, self._reading = self._reading, None
-        self._chunks = []
-        self._give_back()
+        request = self._reading
+        self._drop_reading()
         if self._owes:
             # Answers go out in order; a client that sends ahead finds the connection closed after those it is owed.
             return
@@ -364,10 +404,22 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
         self._server.loop.call_later(LINGER_SECONDS, self._transport.close)
 
-    def _give_back(self) -> None:
-        if self._held:
-            self._handler.hold(-self._held)
-        self._held = self._size = 0
+    def _let_go(self, request: Request) -> None:
+        """Give back the room of a request that is answered, or never will be; every request ends here."""
+        if request.held:
+            self._handler.hold(-request.held)
+            request.held = 0
+
+    def _drop_reading(self) -> None:
+        request, self._reading = self._reading, None
+        self._chunks = []
+        self._size = 0
+        if request is not None:
+            self._let_go(request)
+
+    def _drop_ahead(self) -> None:
+        while self._ahead:
+            self._let_go(self._ahead.popleft())
 
     # --- once a second ------------------------------------------------------------------------------------------------
 
@@ -430,7 +482,7 @@ _LOADS = memoryview(mmap.mmap(-1, 4 * 1024)).cast("i")
 
 
 class Loads:
-    """How many connections this worker has, and whether a sister lags; age: gunicorn's number of the worker."""
+    """How many connections this worker has, and whether another has fewer; age: gunicorn's number of the worker."""
 
     def __init__(self, age: int) -> None:
         self._place = age % len(_LOADS)
@@ -441,7 +493,7 @@ class Loads:
         _LOADS[self._place] = count + 1
 
     def are_lower_elsewhere(self) -> bool:
-        """Whether a sister has fewer: any fewer while they are few, an eighth fewer when they are many."""
+        """Whether another worker has fewer: any fewer while they are few, an eighth fewer when they are many."""
         own = _LOADS[self._place]
         return own > 1 and min(filter(None, _LOADS.tolist())) < own - own // 8
 
@@ -452,7 +504,7 @@ class Loads:
 
 
 class Server:
-    """The connections of one worker, and the listening sockets it shares with its sisters."""
+    """The connections of one worker, and the listening sockets it shares with the other workers."""
 
     def __init__(
         self,
@@ -473,7 +525,7 @@ class Server:
         self._listeners: list[socket.socket] = []
         self._ssl: ssl.SSLContext | None = None
         self._loads = loads or Loads(0)
-        self._lead = 0  # how many may be accepted although a sister has fewer connections
+        self._lead = 0  # how many may be accepted although another worker has fewer connections
         self._arriving: set[asyncio.Task[Any]] = set()
         self.tick()
 
@@ -486,9 +538,9 @@ class Server:
             self.loop.add_reader(listener.fileno(), self._accept, listener)
 
     def _accept(self, listener: socket.socket) -> None:
-        # None for a moment while a sister has fewer: a client with few connections should find all workers at work.
-        # After it a few more than the sister: a crowd should not have to wait for a sister that is busy. The more there
-        # are, the more at once: of few, one too many matters, and what sisters say of themselves may be a turn old.
+        # A fair share: while another worker holds fewer connections, pause for GIVE_WAY_SECONDS, so that a client with
+        # few connections finds all workers at work. Then accept up to a quarter more than it has: it may be busy, and a
+        # crowd should not wait for it. What workers tell of themselves may be a turn of the event loop old.
         for _ in range(1 + len(self.connections) // 2):
             if not self._loads.are_lower_elsewhere():
                 self._lead = 0
@@ -596,6 +648,7 @@ class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     _loop: asyncio.AbstractEventLoop
     _stop: asyncio.Event
     _is_hasty = False
+    _has_failed = False
 
     def init_process(self) -> None:
         """Set up the event loop, then what every worker sets up."""
@@ -649,14 +702,24 @@ class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         server.listen([listener.sock for listener in self.sockets], ssl_context(self.cfg) if self.cfg.is_ssl else None)
         while self.alive and self.ppid == os.getppid():
             self.notify()
-            server.tick()
-            door.tick()
+            self._tick(server, door)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), 1.0)
         beat = self._loop.create_task(self._beat())
         await server.stop(0.0 if self._is_hasty else self.cfg.graceful_timeout)
         beat.cancel()
         door.close()
+
+    def _tick(self, *parts: Any) -> None:
+        """Let every part do what it does once a second; one that fails, as without a descriptor, ends no worker."""
+        try:
+            for part in parts:
+                part.tick()
+            self._has_failed = False
+        except Exception:
+            if not self._has_failed:
+                self.log.exception("what is done once a second has failed; it is tried again each second")
+            self._has_failed = True
 
     async def _beat(self) -> None:
         while True:

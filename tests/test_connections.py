@@ -1,6 +1,9 @@
 """The protocol: what comes in over a connection, in every order and at every pace, and what goes back."""
 
+import contextlib
+import random
 import socket
+import struct
 import time
 
 import pytest
@@ -12,7 +15,7 @@ from service.settings import Settings
 from tests.doors import opened, post, read_all, statuses
 
 LARGE = 30_000_000
-PATIENT = Settings(max_wait_seconds=30)  # tells no one to come again because the machine is slow
+PATIENT = Settings(max_wait_seconds=30)  # refuses no one because the machine is slow
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +102,83 @@ def test_head_has_the_length_and_no_body(server):
     assert received.endswith(b"\r\n\r\n")
 
 
-def test_an_upgrade_is_not_taken_and_the_request_is_answered(server):
-    upgrade = b"GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    received = server.send(upgrade + post(b"next"))
-    assert bodies(received) == [b"nothing", b"next"]
+OFFERS = (
+    (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"),
+    (b"Upgrade: websocket", b"connection: keep-alive, upgrade"),
+    (b"Connection: Upgrade", b"Upgrade: TLS/1.0, h2c", b"Upgrade: websocket"),
+)
+# The body of a request is itself one, so that a server that does not read it as a body is found out.
+INNER = b"POST /echo HTTP/1.1\r\nHost: inner\r\nContent-Length: 8\r\n\r\nsmuggled"
+
+
+def framed(body, draw, *headers, path=b"/echo"):
+    """A request with that body, framed in one of the ways there are."""
+    lines = [b"POST " + path + b" HTTP/1.1", b"Host: x", *draw.sample(headers, len(headers))]
+    if draw.random() < 0.5:
+        return b"\r\n".join([*lines, b"Content-Length: %d" % len(body), b"", body])
+    cuts = sorted(draw.sample(range(1, len(body)), 2))
+    chunks = [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    coded = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    return b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", coded])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_request_that_offers_another_protocol_is_answered_as_without_the_offer(server, seed):
+    draw = random.Random(seed)
+    bodies_sent = [draw.choice([INNER, b"one", b"x" * 100_000]) for _ in range(draw.randint(1, 3))]
+    expects = (b"Expect: 100-continue",) if draw.random() < 0.3 else ()
+    sent = b"".join(framed(body, draw, *draw.choice(OFFERS), *expects) for body in bodies_sent) + post(b"next")
+    cuts = sorted(draw.sample(range(1, len(sent)), draw.randint(0, 3)))
+    parts = [sent[start:end] for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
+    received = server.send(*parts, pause_seconds=0.01)
+    received = received.replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
+    assert bodies(received) == [*bodies_sent, b"next"]
+
+
+def test_an_offer_without_a_body_is_answered_and_what_follows_too(server):
+    offers = [b"\r\n".join([b"GET /echo HTTP/1.1", b"Host: x", *offer, b"", b""]) for offer in OFFERS]
+    assert bodies(server.send(*offers, post(b"next"), pause_seconds=0.01)) == [b"nothing"] * 3 + [b"next"]
+    assert bodies(server.send(offers[0] * (MAX_AHEAD - 1) + post(b"next"))) == [b"nothing"] * (MAX_AHEAD - 1) + [
+        b"next"
+    ]
+
+
+def test_what_follows_a_request_for_a_tunnel_is_never_read_as_a_request(server):
+    for head in (b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n", b"CONNECT /echo HTTP/1.1\r\nHost: x\r\n"):
+        for length in (b"", b"Content-Length: %d\r\n" % len(INNER)):
+            received = server.send(head + length + b"\r\n" + INNER)
+            assert len(statuses(received)) == 1
+            assert b"smuggled" not in received
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_room_for_bodies_is_given_back_whatever_becomes_of_a_request(app, seed):
+    draw = random.Random(seed)
+    with opened(app, Settings(max_held_bytes=300_000, max_body_bytes=60_000), body=0.4, head=0.4) as server:
+        for _ in range(25):
+            sent = b""
+            for _ in range(draw.choice([1, 3, MAX_AHEAD + 3])):
+                body = bytes(draw.choice([1, 500, 20_000, 70_000]) + 3)
+                sent += draw.choice([
+                    post(body, b"/echo", close=draw.random() < 0.1),
+                    post(b"", b"/v1/patches", close=False),
+                    framed(body, draw, *draw.choice(OFFERS), path=draw.choice([b"/echo", b"/v1/patches"])),
+                    b"nonsense\r\n\r\n",
+                ])  # fmt: skip
+            sent = sent[: draw.choice([len(sent), len(sent) // 2, draw.randrange(1, len(sent))])]
+            with server.connect() as raw, contextlib.suppress(OSError):
+                raw.settimeout(0.3)
+                raw.sendall(sent)
+                if draw.random() < 0.3:
+                    raw.recv(65536)
+                if draw.random() < 0.5:  # goes away with a reset, whatever is on its way
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and (server.server.connections or server.door._heavy_in_flight):
+            time.sleep(0.02)
+        assert not server.server.connections
+        assert server.door._held_bytes == 0
+        assert bodies(server.send(framed(b"a body in pieces", draw) + post(b"next")))[-1] == b"next"
 
 
 @pytest.mark.parametrize(
@@ -232,11 +308,11 @@ def test_connections_beyond_the_limit_wait_for_room(app):
     ("own", "other", "gives_way"),
     [(5, 5, False), (5, 4, True), (3, 9, False), (1, 0, True), (0, 0, False), (40, 36, False), (40, 30, True)],
 )
-def test_a_worker_gives_way_to_a_sister_with_fewer_connections(own, other, gives_way):
-    worker, sister = Loads(901), Loads(902)  # of no worker in this process
+def test_a_worker_gives_way_to_another_with_fewer_connections(own, other, gives_way):
+    worker, another = Loads(901), Loads(902)  # of no worker in this process
     try:
         worker.tell(own)
-        sister.tell(other)
+        another.tell(other)
         Loads.forget(0)  # the servers of other tests
         assert worker.are_lower_elsewhere() == gives_way
         Loads.forget(902)
@@ -270,8 +346,8 @@ def test_a_crowd_that_connects_while_the_server_is_busy_is_let_in_faster_than_it
     assert seen[40] >= 55  # one a turn would be 41
 
 
-def test_a_worker_does_not_leave_a_crowd_waiting_for_a_sister_that_never_comes(app):
-    sister = Loads(902)  # of no worker in this process: it has no connection, and takes none
+def test_a_worker_does_not_leave_a_crowd_waiting_for_another_that_never_comes(app):
+    another = Loads(902)  # of no worker in this process: it has no connection, and takes none
     try:
         with opened(app, PATIENT) as server:
             raws = [server.connect() for _ in range(60)]
@@ -280,7 +356,7 @@ def test_a_worker_does_not_leave_a_crowd_waiting_for_a_sister_that_never_comes(a
             assert [bodies(read_all(raw)) for raw in raws] == [[b"here"]] * 60
             assert server.server._loads.are_lower_elsewhere() or not server.server.connections
     finally:
-        sister.forget(902)
+        another.forget(902)
 
 
 def test_a_stopping_server_answers_what_was_sent_and_what_had_just_connected(app):

@@ -133,6 +133,10 @@ class Service(Flask):
             rule = request.url_rule
             return answer, "" if rule is None else rule.rule
         finally:
+            if request.routing_exception is not None:
+                # Its traceback leads back to the request: the body would stay until the collector comes.
+                request.routing_exception.__traceback__ = None
+                request.routing_exception = None
             _cv_request.reset(token)
 
     def _dispatch(self, request: Request) -> Reply:
