@@ -5,22 +5,24 @@ It refuses by the head what need not be read, picks the lane, turns Flask's answ
 call runs at once on the event loop, a heavy one in a small bounded pool of threads, so that it holds up no probe and no
 quick call. What there is no room for is answered 503 at once. Flask itself stays a plain WSGI application, which its
 test client can drive.
+
+The door is a WSGI application too. Under another server than ours it does all the same, but for the lanes: which thread
+a call runs on, and how many wait, is then that server's affair.
 """
 
-import io
 import logging
-import sys
+import threading
 from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
-from service.api.application import JSON_HEADERS, Json, Reply, Service
+from service.api.application import Service
 from service.api.errors import PROTOCOL, problem
 from service.api.errors import answer as refusal_of
-from service.api.reading import BODY
 from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
 from service.cors import Cors
 from service.keys import Keys
@@ -30,19 +32,20 @@ from service.record import Record, current
 from service.server import Answer, Connection, Request, Server
 from service.settings import Settings
 from service.tracing import Tracing, is_configured
+from service.wsgi import Environ, answer_of, environ_of, read_body, request_of, start_of
 
 access = logging.getLogger(ACCESS)
 log = logging.getLogger(__name__)
-
-Environ = dict[str, Any]
 
 # Calls whose cost grows with what the caller asks for, not only with the bytes sent.
 HEAVY_PATHS = frozenset({b"/v1/apply-filters", b"/v1/explain", b"/v1/patches"})
 # An option that makes a quick call a heavy one: the cards of a whole layer take a second.
 HEAVY_OPTION = b"card="
 METRICS = b"/metrics"
+TEND_SECONDS = 1.0  # under another server: between two looks at what was counted and at the keys
 # For so long quick calls are answered in one turn of the event loop; the rest wait while it looks for what has come.
 TURN_SECONDS = 0.005
+MAX_QUICK_SECONDS = 0.04  # no quick call takes longer where it has the CPU to itself
 # So many calls must wait before any is refused for it: one browser, with its six connections, never is.
 LEAST_CROWD = 8
 # Never refused for want of room: whoever runs the service must be able to see how it is.
@@ -85,10 +88,46 @@ class Door:
         self._turn_seconds = 0.0
         self._is_turn_noted = False
         self._server: Server
+        # Counting is not for several threads at once; those of another server share it.
+        self._lock = threading.RLock()
+        self._thread = threading.local()
+        self._calls = 0  # being answered, under another server
+        self._tended = monotonic()
+
+    # --- under another server -----------------------------------------------------------------------------------------
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Be a plain WSGI application, for any other server: Flask's own, without lanes."""
-        return self._app(environ, start_response)
+        """Be a WSGI application, on any thread of any server: all that a door does, without lanes."""
+        request = request_of(environ)
+        with self._lock:
+            self._calls += 1
+            self._tend_when_due()
+        try:
+            if not hasattr(self._thread, "is_entered"):
+                self._app.enter_thread()
+                self._thread.is_entered = True
+            answer = self.admit(request) or self._answer_whole(request, environ)
+        finally:
+            with self._lock:
+                self._calls -= 1
+        start_response(*start_of(answer))
+        return () if request.method == "HEAD" else tuple(map(bytes, answer.body))
+
+    def _answer_whole(self, request: Request, environ: Environ) -> Answer:
+        try:
+            request.body = read_body(environ, request.size, self.max_body_bytes)
+        except ServiceError as error:
+            return self._refusal(request, error)
+        if request.path == METRICS:
+            self._tend()
+        record = _record_of(request)
+        return self._finished(request, record, self._run(request, record))
+
+    def _tend_when_due(self) -> None:
+        if monotonic() >= self._tended + TEND_SECONDS:
+            self._tended = monotonic()
+            self._metrics.in_flight = self._calls
+            self._tend()
 
     # --- the life of the worker ---------------------------------------------------------------------------------------
 
@@ -103,16 +142,22 @@ class Door:
     def tick(self) -> None:
         """Once a second."""
         self._metrics.in_flight = self._server.busy
-        self._metrics.fold()
-        if self._keys is not None:
-            self._keys.refresh()
+        self._tend()
+
+    def _tend(self) -> None:
+        """Let others see what was counted, and see whether the keys are others."""
+        with self._lock:
+            self._metrics.fold()
+            if self._keys is not None:
+                self._keys.refresh()
 
     def close(self) -> None:
         """End: no request will come any more."""
         for threads in (self._threads, self._scraped):
             threads.shutdown(wait=False, cancel_futures=True)
         self._metrics.in_flight = 0
-        self._metrics.fold()
+        with self._lock:
+            self._metrics.fold()
         if self._tracing is not None:
             self._tracing.close()
 
@@ -140,7 +185,7 @@ class Door:
         if status == 503:
             return self._refusal(request, Busy(detail), "bodies")
         record = _record_of(request)
-        return self._finished(request, record, _answer(problem(status, TITLES[status], detail, path=record.path)))
+        return self._finished(request, record, answer_of(problem(status, TITLES[status], detail, path=record.path)))
 
     def hold(self, count: int) -> bool:
         """Make room for the bytes of a body, or give it back."""
@@ -172,8 +217,8 @@ class Door:
         self._count(request, record, answer)
         took = perf_counter() - began
         self._turn_seconds += took
-        # An average over the last eight or so. The clock also runs while another process has the CPU, hence the most.
-        self._usual_seconds += (min(took, self.settings.max_wait_seconds) - self._usual_seconds) / 8
+        # An average over the last eight or so. The clock also runs while another process has the CPU, hence the bound.
+        self._usual_seconds += (min(took, MAX_QUICK_SECONDS) - self._usual_seconds) / 8
 
     def _respond_in_turn(self, request: Request, connection: Connection) -> None:
         count = len(self._waiting)
@@ -193,7 +238,7 @@ class Door:
 
         Quick calls are answered as they come in. When more come together than can be answered in a moment, the others
         wait in line, and between two moments the loop sees to probes, new connections, and those for whom the line is
-        too long: they are told at once to come again, which costs a twentieth of an answer.
+        too long: they are answered 503 with Retry-After at once, which costs a twentieth of an answer.
         """
         self._is_turn_noted = False
         self._turn_seconds = 0.0
@@ -215,20 +260,22 @@ class Door:
     def _respond_from(self, threads: ThreadPoolExecutor, request: Request, connection: Connection) -> None:
         loop = self._server.loop
         record = _record_of(request)
-        future = threads.submit(self._run, request, record)
 
-        def done() -> None:
+        def done(answered: Future[Answer]) -> None:
             if threads is self._threads:
                 self._heavy_in_flight -= 1
-            connection.answer(self._finished(request, record, future.result()))
+            connection.answer(self._finished(request, record, answered.result()))
 
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(done))
+        # The future is handed on, not closed over: a cycle with it would keep the answer until the collector comes.
+        threads.submit(self._run, request, record).add_done_callback(
+            lambda answered: loop.call_soon_threadsafe(done, answered)
+        )
 
     def _is_heavy(self, request: Request) -> bool:
         if request.path in HEAVY_PATHS or len(request.body) > self.settings.quick_body_bytes:
             return True
         # A small packed body may hold a large one.
-        return HEAVY_OPTION in request.query or request.header(b"content-encoding") is not None
+        return HEAVY_OPTION in unquote_to_bytes(request.query) or request.header(b"content-encoding") is not None
 
     def _run(self, request: Request, record: Record) -> Answer:
         """Have Flask answer; on whatever thread."""
@@ -236,12 +283,12 @@ class Door:
         try:
             if self._cors and request.method == "OPTIONS" and (allowed := self._preflight(request)):
                 return allowed
-            reply, record.route = self._app.respond(_environ(request, record.path))
-            return _answer(reply)
+            reply, record.route = self._app.respond(environ_of(request, record.path))
+            return answer_of(reply)
         except Exception:  # whatever it was, the connection must be answered
             log.exception("%s %s failed", request.method, record.path)
             detail = "the service failed on this request; the fault is ours and has been logged"
-            return _answer(problem(500, "Internal error", detail, path=record.path))
+            return answer_of(problem(500, "Internal error", detail, path=record.path))
 
     def _preflight(self, request: Request) -> Answer | None:
         origin, method = request.header(b"origin"), request.header(b"access-control-request-method")
@@ -255,10 +302,11 @@ class Door:
     def _refusal(self, request: Request, error: ServiceError, shed: str = "") -> Answer:
         record = _record_of(request)
         if shed:
-            self._metrics.shed(shed)
-            answer = _come_again(error.detail, is_protocol=record.path.startswith(PROTOCOL))
+            with self._lock:
+                self._metrics.shed(shed)
+            answer = _busy(error.detail, is_protocol=record.path.startswith(PROTOCOL))
         else:
-            answer = _answer(refusal_of(error, record.path))
+            answer = answer_of(refusal_of(error, record.path))
         return self._finished(request, record, answer)
 
     def _finished(self, request: Request, record: Record, answer: Answer) -> Answer:
@@ -278,14 +326,15 @@ class Door:
         return Answer(answer.status, head, answer.body)
 
     def _count(self, request: Request, record: Record, answer: Answer) -> None:
-        """Count, log and trace a request, once its answer is on its way; on the event loop."""
+        """Count, log and trace a request, once its answer is on its way."""
         record.status = answer.status
         metrics = self._metrics
-        metrics.answered(record.method, record.route, answer.status, record.seconds)
-        for name, _, took in record.stages:
-            metrics.stage(name, took)
-        for verdicts in record.verdicts:
-            metrics.verdicts(*verdicts)
+        with self._lock:
+            metrics.answered(record.method, record.route, answer.status, record.seconds)
+            for name, _, took in record.stages:
+                metrics.stage(name, took)
+            for verdicts in record.verdicts:
+                metrics.verdicts(*verdicts)
         if self.settings.access_log:
             access.info(access_line(record, sum(map(len, answer.body)), request.client))
         if self._tracing is not None:
@@ -298,76 +347,7 @@ def _record_of(request: Request) -> Record:
     return Record(request_id(request.header(b"x-request-id")), trace, request.method, path, request.started)
 
 
-# The WSGI name of a header (PEP 3333), None for one that is not passed on. A name with an underscore could pass for
-# another; Proxy would become HTTP_PROXY, which programs take for a setting.
-_NAMES: dict[bytes, str | None] = {}
-_MOST_NAMES = 500
-
-
-def _wsgi_name(name: bytes) -> str | None:
-    text = name.decode("latin-1").upper().replace("-", "_")
-    if b"_" in name or text in {"CONTENT_LENGTH", "TRANSFER_ENCODING", "PROXY"}:
-        wsgi = None
-    else:
-        wsgi = text if text == "CONTENT_TYPE" else f"HTTP_{text}"
-    if len(_NAMES) < _MOST_NAMES:
-        _NAMES[name] = wsgi
-    return wsgi
-
-
-def _environ(request: Request, path: str) -> Environ:
-    """The WSGI form (PEP 3333) of a request."""
-    body = request.body
-    environ: Environ = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": request.query.decode("latin-1"),
-        "SERVER_NAME": "",
-        "SERVER_PORT": "0",
-        "SERVER_PROTOCOL": f"HTTP/{request.version}",
-        "REMOTE_ADDR": request.client,
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        BODY: body,
-        "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-    }
-    for name, value in request.headers:
-        key = _NAMES[name] if name in _NAMES else _wsgi_name(name)
-        if key is not None:
-            text = value.decode("latin-1")
-            environ[key] = f"{environ[key]},{text}" if key in environ else text
-    return environ
-
-
-_JSON_LINES = "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items()).encode()
-
-
 @lru_cache
-def _come_again(detail: str, *, is_protocol: bool) -> Answer:
-    """What a request is told for which there is no room; kept, since those who are many should cost little."""
-    return _answer(refusal_of(Busy(detail), PROTOCOL if is_protocol else "/"))
-
-
-def _answer(response: Reply) -> Answer:
-    """What Flask answered, as bytes."""
-    if isinstance(response, Json):
-        return Answer(200, b"%bContent-Length: %d\r\n" % (_JSON_LINES, len(response)), (response,))
-    status = response.status_code
-    body = response.response
-    if not isinstance(body, list | tuple):  # a file that is passed through
-        body = list(response.iter_encoded())
-        response.close()
-    # The server gives every answer its Date; Flask gives it to some.
-    lines = [f"{name}: {value}\r\n" for name, value in response.headers if name != "Date"]
-    if status in {204, 304}:
-        body = ()
-    elif "Content-Length" not in response.headers:
-        lines.append(f"Content-Length: {sum(map(len, body))}\r\n")
-    return Answer(status, "".join(lines).encode("latin-1"), body)
+def _busy(detail: str, *, is_protocol: bool) -> Answer:
+    """The answer to a request for which there is no room; kept, since those who are many should cost little."""
+    return answer_of(refusal_of(Busy(detail), PROTOCOL if is_protocol else "/"))

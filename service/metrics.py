@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from service.record import STAGES
+
 if TYPE_CHECKING:
     from prometheus_client import Histogram
     from prometheus_client.metrics_core import Metric
@@ -51,13 +53,16 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 # A probability; the thresholds of the shipped models lie between 0.5 and 0.7.
 NOVELTIES = (0.001, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
 
+# Why a request was refused for want of room.
+SHED = ("answers", "bodies", "heavy", "late")
+
 OTHER = "_OTHER"  # OpenTelemetry's word for a method that HTTP does not know
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
 NO_ROUTE = "unmatched"
 # Kinds of answers (method, route, status) with series of their own. A client can bring about every kind there is, by
 # asking each route in each wrong way; those beyond are counted by their status alone.
 MOST_KINDS = 240
-# Names that come from code, not from clients: this bound is met by no one who counts what he should.
+# Names that come from our own code, not from clients: a bound against our own faults.
 MOST_NAMES = 64
 
 # What one process may need of each kind of file, at those bounds.
@@ -108,11 +113,11 @@ class Metrics:
         self.in_flight = 0
         self.limit = limit
         self._requests: dict[tuple[str, str, int], _Distribution] = {}
-        self._stages: dict[str, _Distribution] = {}
+        self._stages = {stage: _Distribution(STAGE_SECONDS) for stage in STAGES}
         self._batches: dict[str, _Distribution] = {}
         self._novelties: dict[str, _Distribution] = {}
         self._digits: dict[str, defaultdict[int, int]] = {}
-        self._shed: dict[str, int] = {}
+        self._shed = dict.fromkeys(SHED, 0)
         self._folder = _reserve()
         # Where the values lie is decided when the library is imported, and that is known only now. The master, which
         # adds up the counts of ended workers, may have imported it where there still was a folder.
@@ -175,6 +180,12 @@ class Metrics:
         )
         for name, version, sha256 in models:
             self._model.labels(name, version, sha256).set(1)
+        # Series that are there from the start: a rate needs a 0 to begin with, and every file is open by now, so that
+        # counting goes on when no descriptor is left.
+        for reason in SHED:
+            self._shed_requests.labels(reason)
+        for stage in STAGES:
+            self._stage_seconds.labels(stage)
         self.fold()
 
     # --- counting, on the event loop ----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from service import metrics
+from service.record import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = [("digits", "1", "ab12"), ("tiny", "2", "cd34")]
@@ -49,6 +50,7 @@ def value(page, name, **labels):
 FILLED = """
 import os, sys
 from service import metrics
+from service.record import STAGES
 m = metrics.Metrics([("digits", "1", "ab12"), ("tiny", "2", "cd34")], 64)
 m.answered("POST", "/v1/classify", 200, 0.0004)
 m.stage("decode", 0.00002)
@@ -100,6 +102,8 @@ def test_a_histogram_is_what_prometheus_own_observe_would_have_made(counted):
     oracle = Histogram(
         "filterscope_stage_duration_seconds", "", ["stage"], buckets=metrics.STAGE_SECONDS, registry=registry
     )
+    for stage in STAGES:
+        oracle.labels(stage)  # told from the start, as 0
     draw = random.Random(6)
     for _ in range(500):
         stage, seconds = draw.choice(["decode", "infer"]), 10 ** draw.uniform(-6, 0)
@@ -111,7 +115,7 @@ def test_a_histogram_is_what_prometheus_own_observe_would_have_made(counted):
         if name.startswith("filterscope_stage")
     }
     assert found == pytest.approx(samples(generate_latest(registry)), rel=1e-9)
-    assert len(found) == 2 * (len(metrics.STAGE_SECONDS) + 3)
+    assert len(found) == len(STAGES) * (len(metrics.STAGE_SECONDS) + 3)
 
 
 def test_verdicts_are_counted_by_digit_novelty_and_batch(counted):
@@ -193,6 +197,7 @@ def test_a_page_has_the_numbers_of_all_processes_and_keeps_those_of_ended_ones(t
     code = f"""
 import os, json
 from service import metrics
+from service.record import STAGES
 folder = metrics.prepare_folder()
 def child():
     ends, goes = os.pipe(), os.pipe()
@@ -268,6 +273,7 @@ def test_a_folder_that_no_one_uses_any_more_is_removed_and_one_in_use_is_not(tmp
     code = """
 import os, subprocess, sys
 from service import metrics
+from service.record import STAGES
 folder = metrics.prepare_folder()
 print(folder, flush=True)
 if len(sys.argv) < 2:
@@ -286,6 +292,7 @@ def test_where_no_folder_can_be_written_every_process_shows_its_own(tmp_path):
     missing.write_text("not a folder")
     code = f"""
 from service import metrics
+from service.record import STAGES
 assert metrics.prepare_folder() is None
 assert {metrics.VARIABLE!r} not in metrics.os.environ
 {FILLED}
@@ -304,6 +311,7 @@ def test_a_worker_that_finds_no_room_in_the_folder_shows_its_own(tmp_path):
     code = f"""
 import errno, os
 from service import metrics
+from service.record import STAGES
 metrics.prepare_folder()
 def full(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -323,6 +331,7 @@ def test_a_worker_without_room_leaves_nothing_that_others_would_stumble_over(tmp
     code = f"""
 import errno, os
 from service import metrics
+from service.record import STAGES
 folder = metrics.prepare_folder()
 pid = os.fork()
 if pid == 0:
@@ -345,6 +354,7 @@ def test_the_room_of_a_worker_and_of_those_that_have_ended_is_enough_for_every_s
     code = f"""
 import os, struct
 from service import metrics
+from service.record import STAGES
 folder = metrics.prepare_folder()
 def child(first):
     pid = os.fork()
@@ -384,6 +394,7 @@ def test_a_worker_without_room_starts_where_the_master_has_added_up_counts_befor
     code = """
 import errno, os
 from service import metrics
+from service.record import STAGES
 metrics.prepare_folder()
 def child(work):
     pid = os.fork()
@@ -410,6 +421,7 @@ def test_nothing_is_said_of_workers_that_ended_before_they_had_counted_anything(
     code = """
 import os
 from service import metrics
+from service.record import STAGES
 metrics.prepare_folder()
 for _ in range(3):
     pid = os.fork()

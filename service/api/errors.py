@@ -4,6 +4,7 @@ Refusals as RFC 9457 problem+json: one table from kind to status, and a page tha
 Below /v2 the words are the Open Inference Protocol's: {"error": detail} as application/json.
 """
 
+import errno
 import logging
 
 import orjson
@@ -127,10 +128,14 @@ def _answer_http(error: HTTPException) -> Response:
         detail = f"{request.path} answers {', '.join(sorted(error.valid_methods or ()))}, got {request.method}"
     response = problem(error.code or 500, error.name, detail, path=request.path)
     response.headers.extend({name: value for name, value in error.get_headers() if name in {"Allow", "Location"}})
+    if "Allow" in response.headers:
+        response.headers["Allow"] = ", ".join(sorted(response.headers["Allow"].split(", ")))
     return response
 
 
 def _answer_failure(error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        return answer(errors.Busy("the process has as many files and connections open as it may"), request.path)
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     detail = "the service failed on this request; the fault is ours and has been logged"
     return problem(500, "Internal error", detail, path=request.path)
