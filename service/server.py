@@ -17,6 +17,7 @@ import fcntl
 import mmap
 import os
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -27,6 +28,7 @@ from collections import deque
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
+from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, Protocol, cast
 from urllib.parse import unquote_to_bytes
@@ -43,6 +45,7 @@ LINGER_SECONDS = 1.0  # how long a refused body is read on, and thrown away, so 
 # At the stop an idle connection stays open for this long: a request may be on its way already.
 IDLE_AT_STOP_SECONDS = 2.0
 GIVE_WAY_SECONDS = 0.006  # for so long another worker with fewer connections is left to accept the next
+SPARE_DESCRIPTORS = 16  # that no connection is given: for files that a request, a page of counts or a log opens
 SMALL_BODY_BYTES = 65536  # up to here one buffer for head and body is cheaper than two
 
 HEAD_TOO_LONG = f"the head of a request may have {MAX_HEAD_BYTES} bytes, this has more"
@@ -591,7 +594,7 @@ class Server:
         self._arriving.discard(task)
         self._tell_load()
         if not task.cancelled():
-            task.exception()  # a peer that fails at TLS, or has left, is no one's concern
+            task.exception()  # a peer that fails at TLS, or has left, is ignored
 
     def _pause(self, listener: socket.socket, seconds: float) -> None:
         """Accept nothing for a while."""
@@ -640,6 +643,11 @@ class Server:
             await asyncio.sleep(0.05)
         for connection in list(self.connections):
             connection.close()
+
+
+def free_descriptors() -> int:
+    """How many files and connections this process may open beside those that it has open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - sum(1 for _ in Path("/dev/fd").iterdir())
 
 
 class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
@@ -697,7 +705,8 @@ class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         self._take_signals()
         door = self.wsgi
         times = Times(self.cfg.keepalive, door.settings.head_timeout_seconds, door.settings.body_timeout_seconds)
-        server = Server(door, times, self.cfg.worker_connections, self._loop, Loads(self.age))
+        most = min(self.cfg.worker_connections, max(1, free_descriptors() - SPARE_DESCRIPTORS))
+        server = Server(door, times, most, self._loop, Loads(self.age))
         door.open(server)
         server.listen([listener.sock for listener in self.sockets], ssl_context(self.cfg) if self.cfg.is_ssl else None)
         while self.alive and self.ppid == os.getppid():

@@ -73,7 +73,7 @@ class Settings(Limits, frozen=True, kw_only=True):
     max_held_bytes: Annotated[Count, "bytes of bodies, or of unread answers, a process holds at one time; else 503"] = (
         2**28
     )
-    max_wait_seconds: Annotated[Seconds, "a quick call with more seconds of work before it is answered 503"] = 0.04
+    max_wait_seconds: Annotated[Seconds, "a quick call with more seconds of work before it is answered 503"] = 0.5
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":

@@ -3,11 +3,14 @@
 import http.client
 import json
 import os
+import re
+import resource
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -209,3 +212,65 @@ def test_a_bad_setting_stops_the_start_and_is_named(variable, value, says):
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     assert says in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for the workers' numbers")
+def test_connections_leave_a_worker_the_descriptors_that_answering_and_counting_need():
+    """From before its first request on, so that whatever is opened late has none."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (60, limits[1]))
+    try:
+        started = serving(environ={"WORKERS": "1"})
+        port, process = started.__enter__()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    try:
+        before = workers_of(process)
+        first = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        first.connect()
+        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+        time.sleep(0.3)
+        for method, path, body, status in (
+            ("POST", "/v1/classify", encode(draw(3)), 200),
+            ("GET", "/docs/swagger-ui.css", None, 200),
+            ("GET", "/metrics", None, 200),
+            ("GET", "/nowhere", None, 404),
+        ):
+            first.request(method, path, body)
+            response = first.getresponse()
+            assert response.status == status, (path, response.read())
+            response.read()
+        time.sleep(2.5)  # two looks at what was counted
+        for raw in crowd:
+            raw.close()
+        wait_for(lambda: is_up(port))
+        assert workers_of(process) == before
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/metrics")
+        page = connection.getresponse().read().decode()
+        assert re.search(r'duration_seconds_count\{.*code="200",http_route="/v1/classify".*\} 1\.0', page)
+    finally:
+        started.__exit__(None, None, None)
+
+
+def test_a_class_that_waits_for_its_answers_is_answered_and_no_one_is_sent_away():
+    """Of clients that each wait for an answer before they send again, with canvases as front ends post them."""
+    clients, rounds = 64, 4
+    canvas = encode(draw(3, 280))
+    statuses = []
+
+    def pupil(port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for _ in range(rounds):
+            connection.request("POST", "/v1/classify", canvas)
+            response = connection.getresponse()
+            response.read()
+            statuses.append(response.status)
+
+    with serving(environ={"WORKERS": "2"}) as (port, _):
+        pupils = [threading.Thread(target=pupil, args=(port,)) for _ in range(clients)]
+        for each in pupils:
+            each.start()
+        for each in pupils:
+            each.join()
+    assert statuses == [200] * clients * rounds

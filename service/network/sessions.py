@@ -203,7 +203,7 @@ def _open_session(files: ModelFiles, name: str) -> onnxruntime.InferenceSession:
 
 def one_thread() -> onnxruntime.SessionOptions:
     """
-    Session options for a worker process: it has one CPU, its sisters have the others.
+    Session options for a worker process: it has one CPU, the other workers have the others.
 
     onnxruntime would size its pool from the host, not from the container; for these networks one thread is also the
     fastest.

@@ -1,5 +1,5 @@
 """
-More than the service can take: what becomes of those it answers, and how soon it tells the others to come again.
+More than the service can take: what becomes of those it answers, and how soon it answers the others 503.
 
 An open loop, as crowds are: requests come at their own times whether or not others have been answered, and a latency
 counts from the moment a request was due. Capacity is measured first, by clients that each wait for their answer.
@@ -58,7 +58,7 @@ def rows():
         answered, refused = (median([crowd.p99(status) for crowd in crowds]) for status in (200, 503))
         yield Row("p99 of those answered", f"{answered:.0f} ms", f"at capacity {p99:.0f} ms", "", "")
         if times > 1:
-            yield Row("p99 of those told to come again", f"{refused:.0f} ms", "", "", "at most 50 ms")
+            yield Row("p99 of those answered 503", f"{refused:.0f} ms", "", "", "at most 50 ms")
     slowest = max(max(crowd.probes) for crowds in seen.values() for crowd in crowds)
     yield Row("slowest probe meanwhile", f"{slowest:.0f} ms", "", "", "at most 100 ms")
 

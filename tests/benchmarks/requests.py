@@ -85,7 +85,7 @@ def _rates(what, ours, theirs, peer, bar):
 
 
 def _refused(loads):
-    """How many were told to come again, where any were; the rate counts those that were answered."""
+    """How many were answered 503, where any were; the rate counts those that were answered."""
     share = sum(load.refused for load in loads) / len(loads)
     return f" ({share:.1%} refused)" if share else ""
 
