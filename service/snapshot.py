@@ -2,8 +2,8 @@
 What every worker starts from: the models' files, read by gunicorn's master, and read anew when it is told to reload.
 
 A worker that is replaced opens the files that the other workers opened, whatever has been put in their place since. At
-a reload a child of the master first opens the new ones as a worker would. Where it cannot, one line says why and nothing
-is reloaded. The master itself never runs onnxruntime, which does not survive a fork.
+a reload a child of the master first opens the new ones as a worker would. Where it cannot, one line says why and
+nothing is reloaded. The master itself never runs onnxruntime, which does not survive a fork.
 """
 
 import os

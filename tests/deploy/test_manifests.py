@@ -224,7 +224,7 @@ def test_metrics_are_asked_for_where_they_are(app):
     paths = {endpoint["path"], resources(KSERVE)["ServingRuntime"]["spec"]["annotations"]["prometheus.kserve.io/path"]}
     assert endpoint["port"] == port["name"]
     assert paths == {"/metrics"}
-    assert re.search(r"location = /metrics \{\s+return 404;", (DEPLOY / "nginx" / "service.conf").read_text())
+    assert re.search(r"location ~ \^/metrics/\?\$ \{\s+return 404;", (DEPLOY / "nginx" / "service.conf").read_text())
     if "/metrics" not in {rule.rule for rule in app.url_map.iter_rules()}:
         pytest.skip("there is no /metrics yet")
 

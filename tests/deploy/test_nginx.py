@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import random
 import re
 import shutil
 import socket
@@ -13,7 +14,7 @@ import time
 
 import pytest
 
-from tests.deploy.proxy import check, configure, proxying, require_nginx
+from tests.deploy.proxy import check, configure, proxying, replace, require_nginx
 from tests.drawing import draw, encode
 from tests.serving import ROOT, free_port, serving
 
@@ -140,8 +141,54 @@ def test_a_refusal_of_the_service_is_passed_on_as_it_is(front):
     assert headers["Content-Type"] == direct[1]["Content-Type"] == "application/problem+json"
 
 
-def test_metrics_are_not_for_everyone(front):
-    assert ask(front[0], "/metrics")[0] == 404
+def raw_answer(port, target, *headers, method=b"GET", body=b""):
+    """What comes back for a target that is sent as it stands."""
+    lines = [method + b" " + target + b" HTTP/1.1", b"Host: x", b"Connection: close", *headers]
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+        raw.sendall(b"\r\n".join([*lines, b"", body]))
+        received = b""
+        while piece := raw.recv(65536):
+            received += piece
+    return received
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_metrics_are_not_for_everyone_however_their_path_is_spelt(front, seed):
+    chance = random.Random(seed)
+    letters = [
+        chance.choice([b"%%%02x", b"%%%02X"]) % one if chance.random() < 0.15 else bytes([one]) for one in b"metrics"
+    ]
+    noise = [b"", b"", b"/", b"//", b"/.", b"/x/..", b"/%2e", b"%2f", b";", b"?", b"#", b"/x/%2e%2e", b"%00", b"/\\.."]
+    target = b"/" + chance.choice(noise).lstrip(b"/") + b"/" * chance.choice([0, 0, 1, 2]) + b"".join(letters)
+    target += b"".join(chance.choices(noise, k=chance.choice([0, 1, 1, 2])))
+    if chance.random() < 0.2:
+        target = b"http://x" + target
+    assert b"# HELP" not in raw_answer(front[0], target), target
+    assert b"# HELP" in raw_answer(front[1], b"/metrics")
+
+
+def test_the_plainest_spellings_of_the_path_of_metrics_are_closed(front):
+    for path in ("/metrics", "/metrics/", "//metrics", "/metrics//", "/%6detrics/"):
+        assert ask(front[0], path)[0] == 404, path
+
+
+def test_a_proxy_that_passes_offers_of_other_protocols_on_gives_each_client_its_own_answer(tmp_path):
+    """As ingress controllers do by default: what is left of one client's body would be read as another's request."""
+    require_nginx()
+    port = free_port()
+    with serving() as (behind, _):
+        main = configure(tmp_path, f"127.0.0.1:{port}", [f"127.0.0.1:{behind}"])
+        offers = 'proxy_set_header Upgrade $http_upgrade;\nproxy_set_header Connection "upgrade";'
+        replace(main.parent / "service.conf", {'proxy_set_header Connection "";': offers})
+        inner = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\nX-Request-ID: smuggled\r\n\r\n"
+        with proxying(main, port):
+            for _ in range(20):
+                length = b"Content-Length: %d" % len(inner)
+                attacked = raw_answer(port, b"/v1/classify", length, b"Upgrade: websocket", method=b"POST", body=inner)
+                assert attacked.startswith(b"HTTP/1.1 415 ")
+                victim = raw_answer(port, b"/healthz", b"X-Request-ID: mine")
+                assert b"X-Request-ID: mine\r\n" in victim
+                assert b"smuggled" not in victim + attacked
 
 
 class Echo:
