@@ -274,8 +274,9 @@ class Door:
     def _is_heavy(self, request: Request) -> bool:
         if request.path in HEAVY_PATHS or len(request.body) > self.settings.quick_body_bytes:
             return True
+        query = unquote_to_bytes(request.query) if b"%" in request.query else request.query
         # A small packed body may hold a large one.
-        return HEAVY_OPTION in unquote_to_bytes(request.query) or request.header(b"content-encoding") is not None
+        return HEAVY_OPTION in query or request.header(b"content-encoding") is not None
 
     def _run(self, request: Request, record: Record) -> Answer:
         """Have Flask answer; on whatever thread."""
