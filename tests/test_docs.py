@@ -1,5 +1,6 @@
 """The pages people read against the project: every route, setting, dependency and verb is where they look for it."""
 
+import hashlib
 import re
 import shlex
 import tomllib
@@ -7,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from service.settings import describe, table
 from tests.api.contract import parameters_of
@@ -15,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 README, ARCHITECTURE, CONTRIBUTING = (
     (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
 )
+# The SHA-256 of the text at https://www.apache.org/licenses/LICENSE-2.0.txt.
+APACHE_2 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 # Files that pages load; no one calls them by hand.
 ASSETS = {"/docs/<path:asset>", "/web/<path:name>"}
 
@@ -105,6 +109,28 @@ def test_every_dependency_is_pinned_with_its_hash():
     for package in dependencies():
         name = re.escape(package.lower()).replace("_", "[-_]").replace(r"\-", "[-_]")
         assert re.search(rf"^{name}==\S+.*\\\n\s+--hash=sha256:", pinned, re.MULTILINE), package
+
+
+def test_the_licence_is_the_standard_text_whole():
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    (owner,) = re.findall(r"^   Copyright (the .* authors)$", text, re.MULTILINE)
+    assert owner == "the Filterscope authors"
+    standard = text.replace(f"Copyright {owner}", "Copyright [yyyy] [name of copyright owner]")
+    assert hashlib.sha256(standard.encode()).hexdigest() == APACHE_2
+
+
+def test_everything_that_names_the_licence_names_the_same():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    contract = yaml.safe_load((ROOT / "service" / "api" / "openapi.yaml").read_text(encoding="utf-8"))
+    image = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+    assert project["license-files"] == ["LICENSE"]
+    named = [
+        project["license"],
+        contract["info"]["license"]["identifier"],
+        *re.findall(r'org\.opencontainers\.image\.licenses="(.*)"', image),
+        *re.findall(r"The licence is (\S+),", README),
+    ]
+    assert named == ["Apache-2.0"] * 4
 
 
 def verbs():

@@ -116,6 +116,7 @@ def test_the_image_says_who_it_runs_as_and_how_it_is_checked(config):
     assert config["Cmd"][0] == "python3"
     labels = {name.removeprefix("org.opencontainers.image."): value for name, value in config["Labels"].items()}
     assert (labels["title"], labels["version"], labels["revision"]) == ("Filterscope", "0.0.0", "abc")
+    assert labels["licenses"] == "Apache-2.0"
     assert "ORT_DISABLE_TELEMETRY=1" in config["Env"]
 
 
