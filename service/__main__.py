@@ -77,7 +77,7 @@ def _missing(error: ModuleNotFoundError) -> str:
     if name not in EXTRAS:
         raise error
     extra, packages = EXTRAS[name]
-    return f"{name} is missing; the extra [{extra}] has it: pip install {packages}"
+    return f"{name} is missing; the extra [{extra}] has it: {sys.executable} -m pip install {packages}"
 
 
 def _refuse(line: str) -> int:

@@ -1,5 +1,5 @@
 """
-Requests as spans, for OpenTelemetry: an extra, `pip install filterscope[otel]`, that is off until it is configured.
+Requests as spans, for OpenTelemetry: the extra `otel` of pyproject.toml, that is off until it is configured.
 
 It is set up by OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER).
 Where they name no endpoint nothing of it is imported. A worker sets it up after its fork: the thread that sends spans
@@ -7,6 +7,7 @@ does not survive one. Its queue is bounded; what finds no room in it is dropped,
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,8 @@ class Tracing:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
         except ImportError as error:
             raise ImportError(
-                f"tracing is configured but not installed: pip install filterscope[otel] ({error})"
+                f"tracing is configured but not installed: {sys.executable} -m pip install opentelemetry-sdk "
+                f"opentelemetry-exporter-otlp-proto-http ({error})"
             ) from None
         # Resource.create lets OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over what is given here.
         name = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": "filterscope"}

@@ -103,5 +103,5 @@ def test_off_nothing_of_it_is_imported():
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
-    with pytest.raises(ImportError, match=r"pip install filterscope\[otel\]"):
+    with pytest.raises(ImportError, match=r"-m pip install opentelemetry-sdk"):
         tracing.Tracing()

@@ -208,6 +208,7 @@ def test_a_missing_package_is_one_line_that_names_the_extra(sources, tmp_path, p
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].startswith(f"python -m service: {package} is missing; the extra [{extra}]")
+    assert f"{sys.executable} -m pip install " in run.stderr.splitlines()[-1]
     assert "Traceback" not in run.stderr
 
 
