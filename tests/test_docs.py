@@ -1,6 +1,7 @@
 """The pages people read against the project: every route, setting, dependency and verb is where they look for it."""
 
 import hashlib
+import json
 import re
 import shlex
 import tomllib
@@ -131,6 +132,35 @@ def test_everything_that_names_the_licence_names_the_same():
         *re.findall(r"The licence is (\S+),", README),
     ]
     assert named == ["Apache-2.0"] * 4
+
+
+def test_the_cpu_of_a_request_is_stated_in_one_place():
+    guide = (ROOT / "deploy" / "README.md").read_text(encoding="utf-8")
+    section = re.search(r"^## Speed\n.*?(?=^## )", README, re.MULTILINE | re.DOTALL)[0]
+    elsewhere = README.replace(section, "") + ARCHITECTURE + CONTRIBUTING + guide
+    assert re.findall(r"\d+ us of CPU", section)
+    # What nginx takes of each request is its own figure.
+    assert re.findall(r"\d+ us of CPU.*", elsewhere.replace("85 to 100 us of CPU per request beside", "")) == []
+
+
+def of_models():
+    """(model, parameters, share of the test digits read right, as a percentage) of every shipped model's passport."""
+    for path in sorted((ROOT / "models").glob("*/*/passport.json")):
+        passport = json.loads(path.read_text(encoding="utf-8"))
+        yield path.parts[-3], f"{passport['parameters']:,}", f"{100 * passport['accuracy']['test']:.2f}"
+
+
+@pytest.mark.parametrize(("model", "parameters", "percentage"), list(of_models()))
+def test_every_model_has_the_figures_of_its_passport(model, parameters, percentage):
+    assert re.search(rf"^\| `{model}`[^|]*\| {parameters} \| {percentage} % \|$", README, re.MULTILINE)
+
+
+def test_what_a_million_pictures_cost_is_stated_alike():
+    figures = [
+        re.findall(r"([\d.]+) CPU\s+(seconds|hours)", page[page.index("illion") :]) for page in (README, ARCHITECTURE)
+    ]
+    assert figures[0]
+    assert set(figures[0]) <= set(figures[1])
 
 
 def verbs():
