@@ -22,7 +22,8 @@ test: .venv-test/ready  ## run every test, with a seeded sample of every proof
 # A group of proofs is one line: its name, and the command that runs it. A command that ends with status 5 (pytest: there
 # is no test) or 77 was skipped, as was one whose tests were all skipped.
 GROUPS := \
-	'proofs  = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest --ignore=tests/hostile --ignore=tests/deploy --ignore=tests/api/test_fuzz.py' \
+	'proofs  = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest --ignore=tests/hostile --ignore=tests/deploy --ignore=tests/documents --ignore=tests/api/test_fuzz.py' \
+	'docs    = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/documents' \
 	'hostile = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/hostile --ignore=tests/hostile/test_parsers.py' \
 	'fuzz    = $(MAKE) fuzz' \
 	'deploy  = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/deploy' \

@@ -1,4 +1,4 @@
-"""Filterscope: reads handwritten digits and shows its working."""
+"""Filterscope: reads handwritten digits and shows how."""
 
 import os
 

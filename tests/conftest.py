@@ -8,6 +8,7 @@ import pytest
 from service.app import create_app
 from service.settings import SHIPPED_MODELS, Settings
 from tests import fuzzing
+from tests.documents import counted
 from training.data import find_mnist, load_mnist
 
 
@@ -49,3 +50,5 @@ def pytest_terminal_summary(terminalreporter):
     reasons = Counter(str(report.longrepr[2]) for report in skipped if isinstance(report.longrepr, tuple))
     for reason, count in sorted(reasons.items()):
         terminalreporter.write_line(f"skipped {count}: {reason.removeprefix('Skipped: ')}")
+    for line in counted.summary():
+        terminalreporter.write_line(line)

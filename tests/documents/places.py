@@ -1,0 +1,65 @@
+"""
+Where each printed command is run; the first pattern that fits it whole decides.
+
+QUICK: within `make test`. LONG: within `make proof ONLY=docs`. Any other place is a sentence that says why no test runs
+it as it is printed.
+"""
+
+import re
+
+QUICK = "make test"
+LONG = "make proof ONLY=docs"
+
+IMAGE = "needs a container engine and a base image; make proof ONLY=deploy builds and runs the image without Docker"
+COMPOSE = "needs Docker and a running Compose; tests/deploy/test_hosts.py runs its parts without it"
+CLUSTER = "needs a cluster; tests/deploy/test_manifests.py checks the files that are applied"
+TESTS = "runs the tests themselves"
+GROUP = "is a group of make proof of its own"
+MNIST = "needs MNIST, and minutes"
+
+PLACES = (
+    (r"curl .*", QUICK),
+    (r"make (lint|format|manifests|settings|clean)", QUICK),
+    (r"\.venv-test/bin/python -m training evaluate models/digits/1", QUICK),
+    (r"\.venv-test/bin/python -m tests\.(documents|api\.examples)", QUICK),
+    (r"make (serve|sbom|lock)", LONG),
+    (r"\.venv/bin/pip install pyarrow tqdm", LONG),
+    (r"\.venv/bin/python -m service score pictures/ results/", LONG),
+    (r"make (test|proof)", TESTS),
+    (r"make (fuzz|soak|cluster|audit|licences|interop)", GROUP),
+    (r"make train|\.venv-test/bin/python -m tests\.corruptions", MNIST),
+    (r"make bench", "takes a quarter of an hour of a machine that does nothing else"),
+    (r"make \.venv-test/ready", "makes the environment that this test runs in"),
+    (r"make browser", "needs root: it installs a package of Debian"),
+    (r"make image", IMAGE),
+    (r"docker run .*", IMAGE),
+    (r"docker exec ID .*", "the reader fills in the container and the program"),
+    (r"docker compose .*", COMPOSE),
+    (r"nginx -s reload", "runs within the container of nginx"),
+    (r"kubectl .*", CLUSTER),
+    (r".*models/NAME/.*", "the reader fills in the model"),
+    (r"\.venv/bin/pip install 'ray\[data\]' tqdm", "make cluster installs Ray, and scores on it"),
+    (r"mlserver infer", "is the name of a command, not a whole one; make interop runs it"),
+)
+# What a command needs beside the checkout, and is skipped without.
+NEEDS = {r".*training evaluate models/digits/1": "MNIST"}
+
+
+def place(command):
+    """
+    QUICK, LONG, the reason why it is not run, or None for a command that no one has thought of.
+
+    >>> place("make clean"), place("rm -rf /")
+    ('make test', None)
+    """
+    return next((where for pattern, where in PLACES if re.fullmatch(pattern, plain(command), re.DOTALL)), None)
+
+
+def plain(command):
+    """A command without the comment behind it."""
+    return re.sub(r"\s+# .*", "", command.strip())
+
+
+def needs_mnist(command):
+    """Whether a command looks for MNIST."""
+    return any(re.fullmatch(pattern, command) for pattern in NEEDS)
