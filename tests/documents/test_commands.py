@@ -48,9 +48,11 @@ def served(tmp_path_factory, proof):
         return
     port = free_port()
     reader = Reader(checkout, folder / "home", f"127.0.0.1:{port}")
-    process = subprocess.Popen(
-        ["make", "serve"], cwd=checkout, env=reader.environment(PORT=str(port)), start_new_session=True
-    )
+    with (folder / "log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            ["make", "serve"], cwd=checkout, env=reader.environment(PORT=str(port)), start_new_session=True,
+            stdout=log, stderr=log,
+        )  # fmt: skip
     try:
         wait_until_ready(port, process, seconds=300)
         counted.RAN["make serve"] += 1
