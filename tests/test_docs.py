@@ -143,16 +143,37 @@ def test_the_cpu_of_a_request_is_stated_in_one_place():
     assert re.findall(r"\d+ us of CPU.*", elsewhere.replace("85 to 100 us of CPU per request beside", "")) == []
 
 
-def of_models():
-    """(model, parameters, share of the test digits read right, as a percentage) of every shipped model's passport."""
-    for path in sorted((ROOT / "models").glob("*/*/passport.json")):
-        passport = json.loads(path.read_text(encoding="utf-8"))
-        yield path.parts[-3], f"{passport['parameters']:,}", f"{100 * passport['accuracy']['test']:.2f}"
+PASSPORTS = {
+    path.parts[-3]: json.loads(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / "models").glob("*/*/passport.json"))
+}
 
 
-@pytest.mark.parametrize(("model", "parameters", "percentage"), list(of_models()))
-def test_every_model_has_the_figures_of_its_passport(model, parameters, percentage):
-    assert re.search(rf"^\| `{model}`[^|]*\| {parameters} \| {percentage} % \|$", README, re.MULTILINE)
+@pytest.mark.parametrize("model", PASSPORTS)
+def test_every_model_has_the_figures_of_its_passport(model):
+    parameters, accuracy = f"{PASSPORTS[model]['parameters']:,}", f"{100 * PASSPORTS[model]['accuracy']['test']:.2f}"
+    assert re.search(rf"^\| `{model}`[^|]*\| {parameters} \| {accuracy} % \|$", README, re.MULTILINE)
+
+
+def test_the_means_over_seeds_are_those_of_the_passports():
+    text = " ".join(README.split())
+    means = {model: f"{100 * passport['accuracy']['test_mean_of_seeds']:.2f}" for model, passport in PASSPORTS.items()}
+    assert f"over three seeds it reads {means['digits']} %" in text
+    assert re.search(rf"`tiny`, [^;]*?{means['tiny']} % over three seeds", text)
+
+
+# A row of the table of pictures that are not digits, and what a passport calls it.
+STRANGERS = {"letters unlike digits": "letters", "clothes": "clothes", "scribbles of one stroke": "scribbles",
+             "photograph-like textures": "textures", "noise": "noise"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "name"), STRANGERS.items())
+def test_how_well_other_pictures_are_told_apart_is_what_the_passports_say(row, name):
+    (head,) = re.findall(r"^\| \| (.* passes) \|$", README, re.MULTILINE)
+    (cells,) = re.findall(rf"^\| {row} \| (.*) \|$", README, re.MULTILINE)
+    printed = dict(zip(head.split(" | ")[::2], cells.split(" | ")[::2], strict=True))
+    areas = {f"`{model}`": passport["novelty"]["area_under_roc"][name] for model, passport in PASSPORTS.items()}
+    assert printed == {model: f"{area:.3f}" for model, area in areas.items()}
 
 
 def test_what_a_million_pictures_cost_is_stated_alike():
