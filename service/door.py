@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
+from http import HTTPStatus
 from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -42,6 +43,8 @@ HEAVY_PATHS = frozenset({b"/v1/apply-filters", b"/v1/explain", b"/v1/patches"})
 # An option that makes a quick call a heavy one: the cards of a whole layer take a second.
 HEAVY_OPTION = b"card="
 METRICS = b"/metrics"
+# What is open without a key takes no body; some clients send a little with anything.
+MAX_KEYLESS_BODY_BYTES = 4096
 TEND_SECONDS = 1.0  # under another server: between two looks at what was counted and at the keys
 # For so long quick calls are answered in one turn of the event loop; the rest wait while it looks for what has come.
 TURN_SECONDS = 0.005
@@ -51,7 +54,7 @@ LEAST_CROWD = 8
 # Never refused for want of room: whoever runs the service must be able to see how it is.
 PROBES = frozenset({b"/healthz", b"/readyz", METRICS, b"/v2/health/live", b"/v2/health/ready"})
 
-TITLES = {400: "Bad Request", 408: "Request Timeout", 417: "Expectation Failed", 431: "Request Header Fields Too Large"}
+TITLES = {status: HTTPStatus(status).phrase for status in (400, 408, 417, 431, 501, 505)}
 
 
 class Door:
@@ -115,7 +118,7 @@ class Door:
 
     def _answer_whole(self, request: Request, environ: Environ) -> Answer:
         try:
-            request.body = read_body(environ, request.size, self.max_body_bytes)
+            request.body = read_body(environ, request.size, request.most)
         except ServiceError as error:
             return self._refusal(request, error)
         if request.path == METRICS:
@@ -165,15 +168,16 @@ class Door:
 
     def admit(self, request: Request) -> Answer | None:
         """Refuse by the head alone, before a body is read."""
-        if request.size is not None and request.size > self.max_body_bytes:
-            detail = f"a request body may have {self.max_body_bytes} bytes, this has {request.size}"
-            return self._refusal(request, TooLarge(detail))
+        request.most = self.max_body_bytes
         # A page asks with OPTIONS whether it may call, and browsers send no key with that.
-        if self._keys is not None and request.method != "OPTIONS":
-            path = request.path.decode("latin-1")
-            if not self._keys.is_open(path) and not self._keys.allows(request.header(b"authorization")):
+        if self._keys is not None and not self._keys.allows(request.header(b"authorization")):
+            if request.method != "OPTIONS" and not self._keys.is_open(request.path.decode("latin-1")):
                 detail = "a key is wanted, as in the header Authorization: Bearer <key>"
                 return self._refusal(request, Unauthorized(detail))
+            request.most = min(request.most, MAX_KEYLESS_BODY_BYTES)
+        if request.size is not None and request.size > request.most:
+            detail = f"a request body may have {request.most} bytes, this has {request.size}"
+            return self._refusal(request, TooLarge(detail))
         return None
 
     def refuse(self, request: Request | None, status: int, detail: str) -> Answer:
@@ -199,9 +203,14 @@ class Door:
         if request.path == METRICS:
             self._metrics.fold()
             self._respond_from(self._scraped, request, connection)
+        elif request.path in PROBES:
+            self._respond_now(request, connection)
+        elif self._server.slow and self._server.unsent_bytes > self.settings.max_held_bytes:
+            error = Busy("as many bytes of answers as there is room for wait for their readers")
+            connection.answer(self._refusal(request, error, "answers"))
         elif self._is_heavy(request):
             self._respond_later(request, connection)
-        elif request.path in PROBES or (not self._waiting and self._turn_seconds < TURN_SECONDS):
+        elif not self._waiting and self._turn_seconds < TURN_SECONDS:
             self._respond_now(request, connection)
         else:
             self._respond_in_turn(request, connection)
@@ -249,10 +258,6 @@ class Door:
         if self._heavy_in_flight >= self.settings.heavy_threads + self.settings.heavy_waiting:
             error = Busy("as many heavy calls as there is room for are being worked on")
             connection.answer(self._refusal(request, error, "heavy"))
-            return
-        if self._server.unsent_bytes > self.settings.max_held_bytes:
-            error = Busy("as many bytes of answers as there is room for wait for their readers")
-            connection.answer(self._refusal(request, error, "answers"))
             return
         self._heavy_in_flight += 1
         self._respond_from(self._threads, request, connection)

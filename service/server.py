@@ -28,6 +28,7 @@ from collections import deque
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
+from operator import itemgetter
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, Protocol, cast
@@ -46,6 +47,9 @@ LINGER_SECONDS = 1.0  # how long a refused body is read on, and thrown away, so 
 IDLE_AT_STOP_SECONDS = 2.0
 GIVE_WAY_SECONDS = 0.006  # for so long another worker with fewer connections is left to accept the next
 SPARE_DESCRIPTORS = 16  # that no connection is given: for files that a request, a page of counts or a log opens
+# A peer may take this long to take in an answer for each byte of it, beside the time it has for a body. A phone on a
+# bad line takes in more; one that takes less holds memory that others need.
+SECONDS_PER_BYTE = 1 / 50_000
 SMALL_BODY_BYTES = 65536  # up to here one buffer for head and body is cheaper than two
 
 HEAD_TOO_LONG = f"the head of a request may have {MAX_HEAD_BYTES} bytes, this has more"
@@ -68,8 +72,9 @@ class Request:
     One request.
 
     path: of the target, in its one canonical form; query: as it was sent; headers: names as they were sent
-    head_bytes: how long the head is; size: of the body in bytes, None when it is not known beforehand; held: bytes that
-    room was made for; client: the peer's address; started: of time.perf_counter(), when the head was complete
+    head_bytes: how long the head is; size: of the body in bytes, None when it is not known beforehand; most: bytes that
+    its body may have; held: bytes that room was made for; client: the peer's address; started: of time.perf_counter(),
+    when the head was complete
 
     >>> request = Request("GET", b"/a%20b?c=%20", [(b"Accept", b"a/b"), (b"accept", b"c/d")], "1.1")
     >>> request.path, request.query, request.header(b"accept"), request.header(b"host")
@@ -79,8 +84,8 @@ class Request:
     """
 
     __slots__ = (
-        *("body", "client", "head_bytes", "headers", "held", "keep_alive", "method", "path", "query", "size"),
-        *("started", "version", "_first"),
+        *("body", "client", "head_bytes", "headers", "held", "keep_alive", "method", "most", "path", "query"),
+        *("size", "started", "version", "_first"),
     )
 
     def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], version: str) -> None:
@@ -92,6 +97,7 @@ class Request:
         self.client = ""
         self.body = b""
         self.held = 0
+        self.most = 0
         self.started = time.perf_counter()
         self.head_bytes = len(target)
         self._first: dict[bytes, bytes] = {}
@@ -135,13 +141,27 @@ def _split(target: bytes) -> tuple[bytes, bytes]:
     return canonical_path(path), query.partition(b"#")[0]
 
 
+def _framing_fault(request: Request) -> tuple[int, str] | None:
+    """What RFC 9112 has refused although the parser takes it: (status, detail), or None."""
+    if request.version not in {"1.1", "1.0"}:
+        return 505, f"versions 1.1 and 1.0 of HTTP are spoken here, got {request.version[:8]}"
+    hosts = sum(name.lower() == b"host" for name, _ in request.headers)
+    if hosts > 1 or (not hosts and request.version == "1.1"):
+        return 400, f"a request has one Host, this has {hosts}"
+    coding = request.header(b"transfer-encoding")
+    if coding is not None:
+        if request.version == "1.0":
+            return 400, "a request of HTTP/1.0 has no Transfer-Encoding"
+        if coding.strip().lower() != b"chunked":
+            return 501, f"the one Transfer-Encoding that is read here is chunked, got {coding[:40]!r}"
+    return None
+
+
 class Handler(Protocol):
     """What answers requests: the door."""
 
-    max_body_bytes: int
-
     def admit(self, request: Request) -> Answer | None:
-        """Refuse a request by its head alone, before its body is read; None lets it in."""
+        """Refuse a request by its head alone, before its body is read; None lets it in, and `request.most` is set."""
 
     def respond(self, request: Request, connection: "Connection") -> None:
         """Answer a whole request by one call of `connection.answer`, now or later, on the event loop."""
@@ -187,6 +207,8 @@ class Connection(asyncio.Protocol):
         self._in_head = False
         self._is_last = False  # no further request is read
         self._unsent = 0  # bytes that the peer had not taken in when they were last looked at
+        self._unsent_at_first = 0
+        self._unsent_since = 0.0  # when it began to be slow
 
     # --- what asyncio calls -------------------------------------------------------------------------------------------
 
@@ -250,12 +272,14 @@ class Connection(asyncio.Protocol):
         return self._owes
 
     def pause_writing(self) -> None:
-        self._unsent = self._pending()
-        self._since = self._server.now
+        self._unsent = self._unsent_at_first = self._pending()
+        self._since = self._unsent_since = self._server.now
+        self._server.slow.add(self)
 
     def resume_writing(self) -> None:
         self._unsent = 0
         self._since = self._server.now
+        self._server.slow.discard(self)
         self._go_on()
 
     # --- what httptools calls -----------------------------------------------------------------------------------------
@@ -292,12 +316,14 @@ class Connection(asyncio.Protocol):
             self._refuse(431, HEAD_TOO_LONG)
         elif len(self._headers) > MAX_HEADERS:
             self._refuse(431, f"a request may have {MAX_HEADERS} headers, this has {len(self._headers)}")
+        elif wrong := _framing_fault(request):
+            self._refuse(*wrong)
         elif (refusal := self._handler.admit(request)) is not None:
             self._send_refusal(refusal)
         elif expected is not None:
             if expected.lower() != b"100-continue":
                 self._refuse(417, f"the one expectation that can be met is 100-continue, got {expected[:40]!r}")
-            elif not self._owes:
+            elif not self._owes and request.version != "1.0":
                 self._transport.write(CONTINUE)
 
     def on_body(self, part: bytes) -> None:
@@ -307,8 +333,8 @@ class Connection(asyncio.Protocol):
         self._unproductive = 0
         size = len(part)
         self._size += size
-        if self._size > self._handler.max_body_bytes:
-            self._refuse(413, f"a request body may have {self._handler.max_body_bytes} bytes, this has more")
+        if self._size > request.most:
+            self._refuse(413, f"a request body may have {request.most} bytes, this has more")
             return
         if self._chunks or size != request.size:
             # A body that is here in one piece is on its way already; only what waits needs room.
@@ -431,9 +457,10 @@ class Connection(asyncio.Protocol):
         waited = now - self._since
         if self._unsent:
             unsent = self._pending()
+            taken = self._unsent_at_first - unsent
             if unsent < self._unsent:
                 self._unsent, self._since = unsent, now
-            elif waited > times.body:
+            if waited > times.body or now - self._unsent_since > times.body + taken * SECONDS_PER_BYTE:
                 self._transport.abort()
         elif not self._owes:
             self._check_reading(waited, times)
@@ -474,36 +501,59 @@ class Connection(asyncio.Protocol):
         """How much of its answers the peer has not taken in."""
         return self._transport.get_write_buffer_size() if self._unsent else 0
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nothing of a request is here but perhaps a part of a head; None while there is more."""
+        return None if self._current or self._ahead or self._reading or self._unsent else self._since
+
     def close(self) -> None:
         """Close without more ado; what was written is still sent."""
         self._transport.close()
 
 
-# How many connections each worker has, and one more; 0 where there is no worker. gunicorn's master imports this
-# module before it forks, so this page is theirs together.
-_LOADS = memoryview(mmap.mmap(-1, 4 * 1024)).cast("i")
+# How many connections each worker has, and one more; 0 where there is no worker. Then, for each, the second of the
+# system's clock in which it last said that it is at work. gunicorn's master imports this module before it forks, so
+# that these pages are theirs together.
+_WORKERS = 1024
+_PAGES = memoryview(mmap.mmap(-1, 2 * 4 * _WORKERS)).cast("i")
+_LOADS, _SEEN = _PAGES[:_WORKERS], _PAGES[_WORKERS:]
+SILENT_SECONDS = 3  # a worker that has said nothing for longer is stopped or stuck, and takes no connection
 
 
 class Loads:
     """How many connections this worker has, and whether another has fewer; age: gunicorn's number of the worker."""
 
     def __init__(self, age: int) -> None:
-        self._place = age % len(_LOADS)
-        _LOADS[self._place] = 1
+        self._place = age % _WORKERS
+        self.tell(0)
+        self.live()
 
     def tell(self, count: int) -> None:
         """Say how many connections this worker has."""
         _LOADS[self._place] = count + 1
 
+    def live(self) -> None:
+        """Say that this worker is at work; once a second."""
+        _SEEN[self._place] = int(time.monotonic())
+
     def are_lower_elsewhere(self) -> bool:
         """Whether another worker has fewer: any fewer while they are few, an eighth fewer when they are many."""
-        own = _LOADS[self._place]
-        return own > 1 and min(filter(None, _LOADS.tolist())) < own - own // 8
+        own, loads = _LOADS[self._place], _LOADS.tolist()
+        enough = own - own // 8
+        if own <= 1 or min(filter(None, loads)) >= enough:
+            return False
+        at_least = _SEEN[self._place] - SILENT_SECONDS
+        return any(0 < load < enough and _SEEN[place] >= at_least for place, load in enumerate(loads))
 
     @staticmethod
     def forget(age: int) -> None:
         """Take out a worker that has ended; in the master."""
-        _LOADS[age % len(_LOADS)] = 0
+        _LOADS[age % _WORKERS] = 0
+
+    @staticmethod
+    def is_at_work(age: int) -> bool:
+        """Whether a worker has loaded all it needs and takes connections; in the master."""
+        return _LOADS[age % _WORKERS] > 0
 
 
 class Server:
@@ -519,7 +569,8 @@ class Server:
     ) -> None:
         self.handler = handler
         self.loop = loop
-        self.connections: set[Connection] = set()
+        self.connections: dict[Connection, None] = {}  # in the order of their arrival
+        self.slow: set[Connection] = set()  # whose peers have answers to take in
         self.is_stopping = False
         self.now = loop.time()
         self.date = b""
@@ -544,7 +595,7 @@ class Server:
         # A fair share: while another worker holds fewer connections, pause for GIVE_WAY_SECONDS, so that a client with
         # few connections finds all workers at work. Then accept up to a quarter more than it has: it may be busy, and a
         # crowd should not wait for it. What workers tell of themselves may be a turn of the event loop old.
-        for _ in range(1 + len(self.connections) // 2):
+        for count in range(1 + len(self.connections) // 2):
             if not self._loads.are_lower_elsewhere():
                 self._lead = 0
             elif self._lead:
@@ -554,8 +605,11 @@ class Server:
                 self._pause(listener, GIVE_WAY_SECONDS)
                 return
             if len(self.connections) + len(self._arriving) >= self.max_connections:
-                self._pause(listener, 0.05)
-                return
+                if count:  # whether another waits is known in the next turn
+                    return
+                if not self._make_room():
+                    self._pause(listener, 0.05)
+                    return
             try:
                 connection, _ = listener.accept()
             except ConnectionAbortedError:
@@ -567,14 +621,25 @@ class Server:
                 return
             self._take(connection)
 
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest, so that a new one gets in; False where none is."""
+        idle = [(since, each) for each in self.connections if (since := each.idle_since) is not None]
+        if not idle:
+            return False
+        _, longest = min(idle, key=itemgetter(0))  # the first to arrive of those that are alike
+        self.left(longest)
+        longest.close()
+        return True
+
     def joined(self, connection: Connection) -> None:
         """Note a connection that has been made."""
-        self.connections.add(connection)
+        self.connections[connection] = None
         self._tell_load()
 
     def left(self, connection: Connection) -> None:
         """Note a connection that has ended."""
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
+        self.slow.discard(connection)
         self._tell_load()
 
     def _tell_load(self) -> None:
@@ -609,6 +674,7 @@ class Server:
         """Once a second: what the time is, and who has taken too long."""
         self.now = self.loop.time()
         self.date = f"Date: {formatdate(usegmt=True)}\r\n\r\n".encode()
+        self._loads.live()
         for connection in list(self.connections):
             connection.check(self.now, self._times)
 
@@ -620,7 +686,7 @@ class Server:
     @property
     def unsent_bytes(self) -> int:
         """How much of all answers the peers have not taken in."""
-        return sum(connection.unsent_bytes for connection in self.connections)
+        return sum(connection.unsent_bytes for connection in self.slow)
 
     async def stop(self, seconds: float) -> None:
         """Answer every request on a connection that was accepted, then close them all."""

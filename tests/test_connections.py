@@ -9,6 +9,7 @@ import time
 import pytest
 from flask import request
 
+from service import server as server_module
 from service.api.application import Service
 from service.server import MAX_AHEAD, MAX_HEAD_BYTES, Loads
 from service.settings import Settings
@@ -274,8 +275,10 @@ def test_answers_that_no_one_reads_have_a_limit_together(app):
         refused = server.send(post(b"", b"/v1/patches"))
         assert statuses(refused) == [503]
         assert b"wait for their readers" in refused
-        assert bodies(server.send(post(b"quick"))) == [b"quick"]
+        assert statuses(server.send(post(b"quick"))) == [503]
+        assert statuses(server.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == [404]
         assert len(read_all(raw)) > LARGE
+        assert bodies(server.send(post(b"quick"))) == [b"quick"]
         assert bodies(server.send(post(b"", b"/v1/patches"))) == [b"heavy"]
 
 
@@ -289,19 +292,96 @@ def test_a_reader_so_slow_that_only_the_systems_buffers_empty_is_not_taken_for_o
         assert server.server.connections
 
 
-def test_connections_beyond_the_limit_wait_for_room(app):
-    with opened(app, connections=2) as server:
-        first, second = server.connect(), server.connect()
-        for raw in (first, second):
+def test_of_connections_beyond_the_limit_the_one_that_is_idle_for_longest_gives_way(app):
+    with opened(app, connections=3) as server:
+        first, second, working = server.connect(), server.connect(), server.connect()
+        for raw in (second, first):
             raw.sendall(post(b"x", close=False))
             assert raw.recv(65536)
+            time.sleep(0.1)
+        working.sendall(post(b"", b"/v1/patches", close=False) * 3)
+        time.sleep(0.05)
+        with server.connect() as late:
+            late.sendall(post(b"late"))
+            assert bodies(read_all(late)) == [b"late"]
+        assert read_all(second) == b""
+        first.sendall(post(b"still here"))
+        assert bodies(read_all(first)) == [b"still here"]
+        assert working.recv(65536)
+        for raw in (first, second, working):
+            raw.close()
+
+
+def test_a_crowd_of_idle_connections_or_of_heads_that_never_end_keeps_no_one_out(app):
+    with opened(app, connections=20) as server:
+        idle = [server.connect() for _ in range(30)]
+        for raw in idle[::2]:
+            raw.sendall(b"GET /echo HTTP/1.1\r\nA: ")
+        for _ in range(30):
+            assert bodies(server.send(post(b"in"))) == [b"in"]
+        assert len(server.server.connections) <= 20
+        for raw in idle:
+            raw.close()
+
+
+def test_connections_beyond_the_limit_wait_for_room_while_all_are_at_work(app):
+    with opened(app, connections=2) as server:
+        busy = [server.connect() for _ in range(2)]
+        for raw in busy:
+            raw.sendall(post(b"", b"/v1/patches"))
+        time.sleep(0.05)
         with server.connect() as third:
             third.sendall(post(b"third"))
-            time.sleep(0.2)
+            time.sleep(0.05)
             assert len(server.server.connections) == 2
-            first.close()
             assert bodies(read_all(third)) == [b"third"]
-        second.close()
+        assert [bodies(read_all(raw)) for raw in busy] == [[b"heavy"]] * 2
+
+
+def test_a_reader_at_a_trickle_is_ended_after_the_time_that_an_answer_of_its_size_has(app):
+    with opened(app, body=0.3) as server, server.connect() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.sendall(post(b"", b"/large"))
+        deadline = time.monotonic() + 10
+        time.sleep(0.1)
+        while server.server.connections and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                raw.recv(500)  # always a little, at 10 kB a second
+            time.sleep(0.05)
+        assert not server.server.connections
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /echo HTTP/1.1\r\n\r\n", 400),
+        (b"GET /echo HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
+        (b"GET /echo HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 501),
+        (b"POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 400),
+        (b"GET /echo HTTP/1.0\r\n\r\n", 200),
+        (b"POST /echo HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc", 200),
+    ],
+)
+def test_heads_that_the_protocol_forbids_are_refused_and_one_of_http_1_0_is_never_told_to_continue(
+    server, head, status
+):
+    assert statuses(server.send(head)) == [status]
+
+
+def test_a_worker_that_is_stopped_is_not_waited_for():
+    worker, stopped = Loads(901), Loads(902)  # of no worker in this process
+    try:
+        worker.tell(5)
+        Loads.forget(0)  # the servers of other tests
+        assert worker.are_lower_elsewhere()
+        server_module._SEEN[902] -= 60
+        assert not worker.are_lower_elsewhere()
+        stopped.live()
+        assert worker.are_lower_elsewhere()
+    finally:
+        Loads.forget(901)
+        Loads.forget(902)
 
 
 @pytest.mark.parametrize(

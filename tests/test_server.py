@@ -226,8 +226,6 @@ def test_connections_leave_a_worker_the_descriptors_that_answering_and_counting_
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     try:
         before = workers_of(process)
-        first = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        first.connect()
         crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
         time.sleep(0.3)
         for method, path, body, status in (
@@ -236,8 +234,9 @@ def test_connections_leave_a_worker_the_descriptors_that_answering_and_counting_
             ("GET", "/metrics", None, 200),
             ("GET", "/nowhere", None, 404),
         ):
-            first.request(method, path, body)
-            response = first.getresponse()
+            late = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            late.request(method, path, body)
+            response = late.getresponse()
             assert response.status == status, (path, response.read())
             response.read()
         time.sleep(2.5)  # two looks at what was counted

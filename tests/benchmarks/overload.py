@@ -20,7 +20,7 @@ from tests.benchmarks.table import Row, median, pick, spread
 ROUNDS = pick(3, 1)
 SECONDS = pick(8, 3)
 CLOSED_CLIENTS = 32
-CONNECTIONS = 512
+CONNECTIONS = 1800  # more than have their turn within the longest wait
 TIMES = (1, 2, 4)
 CLASSIFY = "/v1/classify"
 
