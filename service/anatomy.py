@@ -22,7 +22,9 @@ RLE_SPARE_BYTES = 65536  # headers, colours, and commands of a small picture
 # four times the pixels with its colour at half resolution.
 BUFFERED_SAMPLES_PER_PIXEL = 6
 
-_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL)
+# Fill bytes may stand before a marker; its own 0xFF is the last of them. To match them all would take the square of
+# their number where no marker follows.
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})  # what begins a frame; of these, those in one scan:
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _SCAN, _END = 0xDA, 0xD9

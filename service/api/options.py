@@ -13,17 +13,20 @@ import msgspec
 import orjson
 from msgspec import Meta
 
-from service.core.errors import InvalidOption
+from service.core.errors import InvalidOption, shown
 
-Whole = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
+# The largest whole number that every JSON reader keeps exact.
+LARGEST_WHOLE = 2**53 - 1
+Whole = Annotated[int, Meta(ge=0, le=LARGEST_WHOLE)]
+Positive = Annotated[int, Meta(ge=1, le=LARGEST_WHOLE)]
+# Every text is one of these: no pattern, and no message, ever meets a text without end.
+Text = Annotated[str, Meta(max_length=200)]
 # One number, or one for rows and one for columns; the core checks them where it uses them. The bound is far beyond any
 # picture, and keeps what is computed from them within 64 bits.
-Step = Annotated[int, Meta(le=2**31 - 1)]
+Step = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Pair = Step | list[Step]
 Finite = Annotated[float, Meta(ge=-3.4e38, le=3.4e38)]
-# The largest whole number that every JSON reader keeps exact.
-Seed = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Version = Text | Annotated[int, Meta(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
 # A filter's name becomes the name of a file in an npz, and part of a header.
 Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f/\\]+\Z")]
 # How values become levels in a picture of maps: `range`, `lo` and `hi`, `polarity`.
@@ -51,8 +54,8 @@ class PictureOptions(Options, frozen=True, kw_only=True):
 class NetworkOptions(PictureOptions, frozen=True, kw_only=True):
     """What every call that runs a network takes."""
 
-    model: str | None = None
-    version: str | int | None = None
+    model: Text | None = None
+    version: Version | None = None
 
 
 class ClassifyOptions(NetworkOptions, frozen=True, kw_only=True):
@@ -62,7 +65,7 @@ class ClassifyOptions(NetworkOptions, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One edit of a network: a filter of a convolution switched off, scaled, or replaced."""
 
-    layer: str
+    layer: Text
     filter: Whole
     action: Literal["off", "scale", "replace"]
     factor: Finite | None = None
@@ -76,7 +79,7 @@ class FeatureMapOptions(NetworkOptions, frozen=True, kw_only=True):
     LISTS: ClassVar = ("layers", "filters")
     STRUCTURES: ClassVar = ("changes",)
 
-    layers: tuple[str, ...] | None = None
+    layers: tuple[Text, ...] | None = None
     filters: tuple[Whole, ...] | None = None
     stats: bool = False
     changes: tuple[Change, ...] = ()
@@ -106,7 +109,7 @@ class ExplainOptions(NetworkOptions, frozen=True, kw_only=True):
     score: Literal["logit", "margin", "probability"] = "logit"
     baseline: float | Literal["zero", "mean", "blur"] = "zero"
     full: bool = False
-    layer: str | None = None
+    layer: Text | None = None
     filter: Whole | None = None
     row: Whole | None = None
     col: Whole | None = None
@@ -116,14 +119,14 @@ class ExplainOptions(NetworkOptions, frozen=True, kw_only=True):
     masks: Positive = 1000
     cells: Positive = 7
     keep: Annotated[float, Meta(gt=0, lt=1)] = 0.5
-    seed: Seed = 0
+    seed: Whole = 0
     changes: tuple[Change, ...] = ()
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Pooling after the filters; the stride is the size unless given."""
 
-    kind: str = "max"
+    kind: Text = "max"
     size: Pair = 2
     stride: Pair | None = None
 
@@ -134,13 +137,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     weights: list[Any] | None = None
     name: Name | None = None
     bias: Finite = 0.0
-    preset: str | None = None
+    preset: Text | None = None
     size: Positive | None = None
     angle: Finite | None = None
     sigma: Finite | None = None
-    model: str | None = None
-    version: str | int | None = None
-    layer: str | None = None
+    model: Text | None = None
+    version: Version | None = None
+    layer: Text | None = None
     filter: Whole | None = None
 
 
@@ -150,13 +153,13 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     filters: tuple[Filter, ...] = ()
     stride: Pair = 1
     dilation: Pair = 1
-    padding: str | Step | list[Step] = "valid"
-    pad_mode: str = "zero"
+    padding: Text | Step | list[Step] = "valid"
+    pad_mode: Text = "zero"
     pad_value: Finite = 0.0
     orientation: Literal["correlation", "convolution"] = "correlation"
-    normalize: str = "none"
+    normalize: Text = "none"
     channels: Literal["grey", "each"] = "grey"
-    activation: str = "linear"
+    activation: Text = "linear"
     pool: Pool | None = None
 
 
@@ -170,13 +173,13 @@ class ApplyFiltersOptions(PictureOptions, frozen=True, kw_only=True):
     prepare: Literal["auto", "none"] = "none"
     stride: Pair = 1
     dilation: Pair = 1
-    padding: str | Step | list[Step] = "valid"
-    pad_mode: str = "zero"
+    padding: Text | Step | list[Step] = "valid"
+    pad_mode: Text = "zero"
     pad_value: Finite = 0.0
     orientation: Literal["correlation", "convolution"] = "correlation"
-    activation: str = "linear"
+    activation: Text = "linear"
     pool: Pool | None = None
-    normalize: str = "none"
+    normalize: Text = "none"
     channels: Literal["grey", "each"] = "grey"
     stages: tuple[Stage, ...] = ()
     card: bool = False
@@ -195,8 +198,8 @@ class PatchesOptions(PictureOptions, frozen=True, kw_only=True):
     prepare: Literal["auto", "none"] = "none"
     patch_size: Pair = 7
     stride: Pair = 2
-    padding: str | int | list[int] = "valid"
-    pad_mode: str = "zero"
+    padding: Text | Step | list[Step] = "valid"
+    pad_mode: Text = "zero"
     pad_value: Finite = 0.0
     snippet: Literal["numpy", "torch"] | None = None
     range: Literal["layer", "symmetric", "fixed"] = "fixed"
@@ -226,7 +229,7 @@ class PresetOptions(PresetListOptions, frozen=True, kw_only=True):
 class LayerFilterOptions(Options, frozen=True, kw_only=True):
     """GET /v1/models/{m}/layers/{l}/filters and .../{k}."""
 
-    version: str | int | None = None
+    version: Version | None = None
     card: bool = False
     range: Range = "layer"
     lo: Finite | None = None
@@ -237,13 +240,13 @@ class LayerFilterOptions(Options, frozen=True, kw_only=True):
 class ModelOptions(Options, frozen=True, kw_only=True):
     """GET /v1/models/{m}."""
 
-    version: str | int | None = None
+    version: Version | None = None
 
 
 class ReportOptions(ModelOptions, frozen=True, kw_only=True):
     """GET /v1/models/{m}/report."""
 
-    layer: str | None = None
+    layer: Text | None = None
     thumbnails: bool = True
 
 
@@ -254,6 +257,8 @@ class NoOptions(Options, frozen=True, kw_only=True):
 Declared = TypeVar("Declared", bound=Options)
 
 
+# Characters of a query parameter or form field that is no structure; a list of all the filters of a layer has a tenth.
+LONGEST_TEXT = 4096
 # What each call takes when it is given no options at all, as most calls are.
 _DEFAULTS: dict[type[Options], Options] = {}
 
@@ -275,6 +280,9 @@ def convert(kind: type[Declared], text: Sequence[tuple[str, str]], members: Mapp
         if name in given:
             raise InvalidOption(f"the option {name[:80]!r} is given twice", f"/{name[:80]}")
         given[name] = _parse_text(kind, name, value)
+    for name in given:
+        if name not in kind.__struct_fields__:
+            raise _unknown(name, "", kind)
     try:
         options = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -305,6 +313,8 @@ def _parse_text(kind: type[Options], name: str, value: str) -> Any:
             return orjson.loads(value)
         except orjson.JSONDecodeError as error:
             raise InvalidOption(f"{name} must be JSON text here: {error}", f"/{name}") from None
+    if len(value) > LONGEST_TEXT:
+        raise InvalidOption(f"{name[:80]} may have {LONGEST_TEXT} characters, got {len(value)}", f"/{name[:80]}")
     if name in kind.LISTS:
         return _parse_list(value, always=name in {"layers", "filters"})
     return value
@@ -317,20 +327,20 @@ def _parse_list(value: str, *, always: bool) -> Any:
 
 def explain(error: msgspec.ValidationError, given: Any, kind: type[msgspec.Struct] | None = None) -> InvalidOption:
     """Turn msgspec's message into ours: what was wanted, what came, and where as a JSON pointer."""
-    message, _, path = str(error).partition(" - at `$")
-    steps = re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path.rstrip("`"))
+    text = str(error)
+    # The path comes last and names only what is declared; the words before it may quote the caller's.
+    message, found, path = text.rpartition(" - at `$")
+    if not found:
+        message, path = text, ""
+    steps = re.findall(r"\.(\w+)|\[(\d+|\.\.\.)\]", path)
     pointer, value, known = "", given, True
     for name, index in steps:
         step: Any = name or (int(index) if index.isdecimal() else index)
         pointer += f"/{step}"
         known = known and ((isinstance(value, dict) and step in value) or (isinstance(value, list) and step != "..."))
         value = value[step] if known else None
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", message, re.DOTALL)
-    if unknown:
-        name = unknown[1][:80]
-        there_is = ", ".join(field.encode_name for field in msgspec.structs.fields(kind)) if kind and not steps else ""
-        hint = f"; this call takes: {there_is}" if there_is else ""
-        return InvalidOption(f"there is no option {name!r}{hint}", f"{pointer}/{name}")
+    if message.startswith(_UNKNOWN):
+        return _unknown(message[len(_UNKNOWN) : -1], pointer, None if steps else kind)
     missing = re.fullmatch(r"Object missing required field `(.*)`", message)
     if missing:
         return InvalidOption(f"{missing[1]} is missing", f"{pointer}/{missing[1]}")
@@ -338,8 +348,18 @@ def explain(error: msgspec.ValidationError, given: Any, kind: type[msgspec.Struc
     wanted = choices or message[0].lower() + message[1:]
     if "matching regex" in message:
         wanted = "must be without slashes and control characters"
-    came = f", got {_show(value)}" if known and steps else ""
+    came = f", got {shown(value)}" if known and steps else ""
     return InvalidOption(f"{pointer.lstrip('/') or 'the options'}: {wanted.split(', got ')[0]}{came}", pointer)
+
+
+_UNKNOWN = "Object contains unknown field `"
+
+
+def _unknown(name: str, pointer: str, kind: type[msgspec.Struct] | None) -> InvalidOption:
+    """Refuse a name that no option has; kind: those there are, where the message is to list them."""
+    there_is = ", ".join(field.encode_name for field in msgspec.structs.fields(kind)) if kind else ""
+    hint = f"; this call takes: {there_is}" if there_is else ""
+    return InvalidOption(f"there is no option {name[:80]!r}{hint}", f"{pointer}/{name[:80]}")
 
 
 def _choices(kind: type[msgspec.Struct] | None, steps: list[tuple[str, str]]) -> str:
@@ -358,8 +378,3 @@ def _member(declared: Any, name: str) -> Any:
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and name:
             return next((field.type for field in msgspec.structs.fields(kind) if field.encode_name == name), None)
     return declared if name else next(iter(get_args(declared)), None)
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -19,6 +19,7 @@ import numpy as np
 import orjson
 from flask import Request
 from numpy.lib import format as npy
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
@@ -41,6 +42,8 @@ BODY = "filterscope.body"
 NPY_MAGIC = b"\x93NUMPY"
 # Content types that say nothing of the body: no type at all, "some bytes", and what curl --data-binary sends unasked.
 UNTYPED = {"", "application/octet-stream", "application/x-www-form-urlencoded"}
+# Before the content of a multipart part, in bytes; a browser writes some 150.
+LONGEST_PART_HEAD = 8192
 COLOUR_CHANNELS = {1, 3, 4}
 
 Declared = TypeVar("Declared", bound=Options)
@@ -193,13 +196,23 @@ def _read_multipart(body: bytes, boundary: str, limits: Limits) -> Body:
                 f"pictures are parts named 'image', got a file in a part named {name[:80]!r}", f"/{name[:80]}"
             )
         else:
+            _check_numbers(content, "a form field", limits)
             fields.append((name, _text(content, name)))
     return sources, fields, {}
 
 
+class _Parts(MultipartDecoder):
+    """werkzeug's decoder, which makes two Python objects of every header of a part, however many there are."""
+
+    def _parse_headers(self, data: bytes | bytearray) -> Headers:
+        if len(data) > LONGEST_PART_HEAD:
+            raise ValueError(f"the head of a part may have {LONGEST_PART_HEAD} bytes, got {len(data)}")
+        return super()._parse_headers(data)
+
+
 def _parts(body: bytes, boundary: str, limits: Limits) -> Iterator[tuple[str, bool, bytes]]:
     """(name, whether it is a file, content) of every part."""
-    decoder = MultipartDecoder(boundary.encode("latin-1", "replace"), max_parts=limits.max_parts)
+    decoder = _Parts(boundary.encode("latin-1", "replace"), max_parts=limits.max_parts)
     try:
         decoder.receive_data(body)
         decoder.receive_data(None)
@@ -233,12 +246,7 @@ def _bytes_or_text(content: bytes) -> Source:
 
 
 def _read_json(body: bytes, limits: Limits) -> Body:
-    # Numbers are separated by commas, so a body without more commas than this has no more numbers either; the rest of
-    # the allowance is for options.
-    numbers = body.count(b",")
-    if numbers > limits.max_json_numbers_in + 4096:
-        allowed = limits.max_json_numbers_in
-        raise TooLarge(f"a JSON body may have {allowed} numbers, got about {numbers}; post npy or a picture file")
+    _check_numbers(body, "a JSON body", limits)
     try:
         members = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -253,6 +261,18 @@ def _read_json(body: bytes, limits: Limits) -> Body:
     if len(images) > limits.max_batch:
         raise TooLarge(f"a request may have {limits.max_batch} pictures, got {len(images)}", "/images")
     return images, [], members
+
+
+def _check_numbers(text: bytes, what: str, limits: Limits) -> None:
+    """
+    Refuse JSON of too many numbers before they are made.
+
+    Numbers are separated by commas, so a text without more commas has no more numbers either; the rest of the
+    allowance is for options.
+    """
+    numbers, allowed = text.count(b","), limits.max_json_numbers_in
+    if numbers > allowed + 4096:
+        raise TooLarge(f"{what} may have {allowed} numbers, got about {numbers}; post npy or a picture file")
 
 
 def _from_base64(text: str) -> bytes:

@@ -13,8 +13,6 @@ by 180 degrees first. Every faster path in the project is tested against this fi
 
 import math
 import operator
-import re
-import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +21,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from service.core.errors import InvalidImage, InvalidKernel, InvalidOption
+from service.core.errors import InvalidImage, InvalidKernel, InvalidOption, shown
 
 PADDINGS = ("valid", "same", "full")
 PADDING_SYNONYMS = {"crop": "valid", "pad": "same"}  # the lecture's words for them
@@ -364,9 +362,9 @@ def activation(text: str) -> tuple[str, float | None]:
     >>> activation("leaky_relu(0.2)"), activation("elu"), activation("tanh")
     (('leaky_relu', 0.2), ('elu', 1.0), ('tanh', None))
     """
-    match = re.fullmatch(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*", text) if isinstance(text, str) else None
-    name, number = match.groups() if match else (text, None)
+    name, number = _name_and_number(text)
     check_choice("activation", name, ACTIVATIONS)
+    assert isinstance(name, str)
     if number is None:
         return name, ACTIVATION_PARAMETERS.get(name)
     if name not in ACTIVATION_PARAMETERS:
@@ -378,6 +376,16 @@ def activation(text: str) -> tuple[str, float | None]:
     if not math.isfinite(parameter):
         raise InvalidOption(f"activation {name} takes a finite number, got {shown(text)}", "/activation")
     return name, parameter
+
+
+def _name_and_number(text: object) -> tuple[object, str | None]:
+    """The two parts of "name(number)"; all of the text where it has not that form."""
+    if not isinstance(text, str):
+        return text, None
+    name, bracket, number = text.strip().partition("(")
+    if not bracket:
+        return name, None
+    return (name.rstrip(), number[:-1]) if number.endswith(")") else (text, None)
 
 
 def activate(name: str, x: ArrayLike, parameter: float | None = None) -> NDArray[Any]:
@@ -492,21 +500,6 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise InvalidOption unless `value` is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise InvalidOption(f"{name} must be one of {', '.join(choices)}, got {shown(value)}", _pointer(name))
-
-
-def shown(value: object) -> str:
-    """
-    Write what a caller sent into an error, shortened: it may be long, deeply nested, or a number without end.
-
-    >>> shown([[1, 2], "x" * 1000])
-    "[[1, 2], 'xxxxxxxxxxxx...xxxxxxxxxxxxx']"
-    """
-    is_endless = isinstance(value, int) and value.bit_length() > 256
-    return "a number of many digits" if is_endless else _SHORT.repr(value)[:120]
-
-
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel = 3
 
 
 def _as_floats(array: ArrayLike) -> NDArray[Any]:

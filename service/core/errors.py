@@ -19,7 +19,36 @@ The statuses are given by `service/api/errors.py`; nothing in here knows HTTP.
 A message says what was wanted and what came: "stride must be at least 1, got 0".
 """
 
+import reprlib
 from collections.abc import Iterable, Sequence
+
+
+def shown(value: object) -> str:
+    """
+    Write what a caller sent into a message, shortened: it may be long, deeply nested, or a number without end.
+
+    >>> shown([[1, 2], "x" * 1000])
+    "[[1, 2], 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx']"
+    >>> shown((10**5000, 28))
+    '(a number of many digits, 28)'
+    """
+    return _SHORT.repr(value)[:LONGEST_SHOWN]
+
+
+LONGEST_SHOWN = 120  # characters
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring = 3, 78
+
+    def repr_int(self, x: int, level: int) -> str:  # noqa: ARG002  # reprlib's signature
+        # Python writes out no more than 4,300 digits.
+        return "a number of many digits" if x.bit_length() > 256 else repr(x)
+
+
+_SHORT = _Short()
 
 
 class ServiceError(Exception):

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from service.core.convolution import shown
-from service.core.errors import InvalidKernel, InvalidOption, NotFound
+from service.core.errors import InvalidKernel, InvalidOption, NotFound, shown
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 MAX_SIDE = 63  # cells; the same as the default limit on a caller's own kernel
