@@ -129,23 +129,25 @@ def each_picture(items: Iterable[Item], work: Callable[[Item], Result]) -> list[
     raises: the error of the only picture, or the first error, listing every bad picture by its place in the batch
     """
     items = list(items)
-    if len(items) == 1:
-        try:
-            return [work(items[0])]
-        except ServiceError as error:
-            raise type(error)(error.detail, error.pointer or "/image", error.problems) from error
-    done, failures = [], []
+    done: list[Result] = []
+    refused: list[tuple[int, ServiceError]] = []
     for index, item in enumerate(items):
         try:
-            done.append(work(item))
+            result = work(item)
         except ServiceError as error:
-            failures.append((index, error))
-    if not failures:
+            refused.append((index, error.bare()))
+            done.clear()  # of no use any more
+            continue
+        if not refused:
+            done.append(result)
+    if not refused:
         return done
-    first = failures[0][1]
-    problems = [(f"/images/{index}", error.detail) for index, error in failures]
-    listed = f"{len(failures)} of {len(items)} pictures cannot be used; the first: {first.detail}"
-    raise type(first)(listed, problems[0][0], problems) from first
+    first = refused[0][1]
+    if len(items) == 1:
+        raise type(first)(first.detail, first.pointer or "/image", first.problems)
+    problems = [(f"/images/{index}", error.detail) for index, error in refused]
+    listed = f"{len(refused)} of {len(items)} pictures cannot be used; the first: {first.detail}"
+    raise type(first)(listed, problems[0][0], problems)
 
 
 def _query(request: Request) -> list[tuple[str, str]]:

@@ -67,6 +67,10 @@ class Scorer:
         images: list[np.ndarray] = []
         errors: list[str | None] = []
         for picture in found:
+            if isinstance(picture.content, OSError):
+                # Not raised: its traceback would keep this frame, and with it the pictures.
+                errors.append(_printable(str(picture.content)) or type(picture.content).__name__)
+                continue
             try:
                 images.append(self._digit(picture.content))
                 errors.append(None)
@@ -76,9 +80,7 @@ class Scorer:
                 errors.append(_printable(str(error)) or type(error).__name__)
         return images, errors
 
-    def _digit(self, content: bytes | OSError) -> np.ndarray:
-        if isinstance(content, OSError):
-            raise content
+    def _digit(self, content: bytes) -> np.ndarray:
         limits, is_auto = self._recipe.limits, self._recipe.prepare == "auto"
         pixels = pictures.decode(
             content,

@@ -21,6 +21,7 @@ A message says what was wanted and what came: "stride must be at least 1, got 0"
 
 import reprlib
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 
 def shown(value: object) -> str:
@@ -64,6 +65,15 @@ class ServiceError(Exception):
         self.detail = detail
         self.pointer = pointer
         self.problems = tuple(problems)
+
+    def bare(self) -> Self:
+        """
+        The same refusal without its traceback, to be kept: the frames that it went through hold decoded pictures.
+
+        >>> InvalidImage("too small", "/image").bare().pointer
+        '/image'
+        """
+        return type(self)(self.detail, self.pointer, self.problems)
 
 
 class Unreadable(ServiceError):
