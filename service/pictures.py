@@ -6,6 +6,7 @@ Only the formats below are ever opened: every other decoder of Pillow is out of 
 
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -43,6 +44,10 @@ NAMES = "PNG, JPEG, WEBP, GIF or BMP"
 # The pixel caps below are checked against the header, before anything is decoded. Pillow's own cap would also refuse
 # pictures that ours allows (a large JPEG that is decoded at reduced size).
 Image.MAX_IMAGE_PIXELS = None
+
+# Pillow warns of each odd entry of a file, of which there can be thousands: on stderr, with nothing that says of which
+# request, and Python remembers the text of each. What a picture cannot do without is refused in words anyway.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # A photograph for the digit reader is decoded at the smallest scale whose longer side is still this long: eight times
 # cheaper than in full, and twice what the reader works on. In pixels.

@@ -13,7 +13,7 @@ from service.api.digits import Digits, read_digits
 from service.api.options import FeatureMapOptions
 from service.api.pictures_of_maps import draw_batch, used_range
 from service.api.reading import read_posted
-from service.core.errors import InvalidOption, NotFound
+from service.core.errors import InvalidOption, NotFound, shown
 from service.network.passport import Passport
 from service.network.sessions import Library, Network, Verdicts
 from service.record import Stage, note_verdicts
@@ -84,7 +84,7 @@ def _choose_filters(passport: Passport, names: Sequence[str], asked: Sequence[in
         if lacking:
             raise InvalidOption(f"{name} has filters 0 to {count - 1}, got {lacking[0]}", "/filters")
     if len(set(asked)) < len(asked) or not asked:
-        raise InvalidOption(f"filters is a list of different indices, got {list(asked)}", "/filters")
+        raise InvalidOption(f"filters is a list of different indices, got {shown(list(asked))}", "/filters")
     return list(asked)
 
 

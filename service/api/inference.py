@@ -42,7 +42,7 @@ from service.api.tensors import (
     read_request,
     read_shape,
 )
-from service.core.errors import InvalidInput, NotFound, ServiceError, TooLarge
+from service.core.errors import InvalidInput, NotFound, ServiceError, TooLarge, shown
 from service.network.sessions import Library, Network, Verdicts
 from service.record import Stage, note_verdicts
 from service.settings import Limits, Settings
@@ -227,11 +227,11 @@ def _check_input(inputs: Sequence[RequestInput], limits: Limits) -> tuple[Reques
     is_pictures = tensor.datatype == "BYTES" and shape[1:] in ([], [1]) and bool(shape)
     if not is_image and not is_pictures:
         wanted = f"FP32 {[-1, *IMAGE_SHAPE]} or BYTES [-1], an encoded picture each"
-        raise InvalidInput(f"image is {wanted}, got {tensor.datatype[:80]} {str(shape)[:80]}")
+        raise InvalidInput(f"image is {wanted}, got {tensor.datatype[:80]} {shown(shape)}")
     if not shape[0]:
         raise InvalidInput("a request has at least 1 picture, got 0")
     if shape[0] > limits.max_batch:
-        raise TooLarge(f"a request may have {limits.max_batch} pictures, got {shape[0]}")
+        raise TooLarge(f"a request may have {limits.max_batch} pictures, got {shown(shape[0])}")
     return tensor, shape
 
 
@@ -284,7 +284,7 @@ def _choose_output(output: RequestOutput, served: Served, batch: int, *, binary:
     binary = _flag(parameters, "binary_data", otherwise=binary)
     top = parameters.get("classification", 0)
     if not isinstance(top, int) or isinstance(top, bool) or top < 0:
-        raise InvalidInput(f"classification is how many classes, from 1, got {str(top)[:80]}")
+        raise InvalidInput(f"classification is how many classes, from 1, got {shown(top)}")
     if top and output.name not in DEFAULT_OUTPUTS:
         raise InvalidInput(f"classification is for {' and '.join(DEFAULT_OUTPUTS)}, got it for {output.name}")
     top = min(top, *served.outputs[output.name]) if top else 0
@@ -294,7 +294,7 @@ def _choose_output(output: RequestOutput, served: Served, batch: int, *, binary:
 def _flag(parameters: Mapping[str, Any] | None, name: str, *, otherwise: bool) -> bool:
     value = (parameters or {}).get(name, otherwise)
     if not isinstance(value, bool):
-        raise InvalidInput(f"{name} is true or false, got {str(value)[:80]}")
+        raise InvalidInput(f"{name} is true or false, got {shown(value)}")
     return value
 
 

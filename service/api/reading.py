@@ -11,6 +11,7 @@ import io
 import tokenize
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from math import prod
 from time import perf_counter
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -33,6 +34,7 @@ from service.core.errors import (
     TooLarge,
     Unreadable,
     UnsupportedType,
+    shown,
 )
 from service.record import note
 from service.settings import Limits
@@ -303,7 +305,7 @@ def _read_npy(body: bytes) -> np.ndarray:
     if axes == 4 and shape[1] == 1:
         return array[:, 0]
     wanted = "(H,W), (H,W,C), (N,H,W), (N,H,W,C) or (N,1,H,W) with 1, 3 or 4 channels C"
-    raise InvalidImage(f"the shape of an npy body is {wanted}, got {shape}", "/image")
+    raise InvalidImage(f"the shape of an npy body is {wanted}, got {shown(shape)}", "/image")
 
 
 def _npy_array(body: bytes) -> np.ndarray:
@@ -321,16 +323,15 @@ def _npy_array(body: bytes) -> np.ndarray:
         raise InvalidImage(
             f"npy numbers are bool, integers or floats of at most 64 bits, got {str(dtype)[:40]}", "/image"
         )
-    count = 1
-    for size in shape:
-        count *= size
+    count = prod(shape)
     data = memoryview(body)[stream.tell() :]
     if any(size < 0 for size in shape) or count * dtype.itemsize != len(data):
         raise Unreadable(
-            f"an npy body of shape {shape} and type {dtype} has {count * dtype.itemsize} bytes, got {len(data)}"
+            f"an npy body of shape {shown(shape)} and type {dtype} has {shown(count * dtype.itemsize)} bytes, "
+            f"got {len(data)}"
         )
     if not count:
-        raise InvalidImage(f"a picture has at least one number, got shape {shape}", "/image")
+        raise InvalidImage(f"a picture has at least one number, got shape {shown(shape)}", "/image")
     return np.frombuffer(data, dtype).reshape(shape, order="F" if is_fortran else "C")
 
 
@@ -375,7 +376,7 @@ class _PictureReader:
             array = array[:, :, 0]
         is_colour = array.ndim == 3 and array.shape[2] in COLOUR_CHANNELS
         if (array.ndim != 2 and not is_colour) or not array.size:
-            raise InvalidImage(f"a picture is H x W numbers, or H x W x 3 for colour, got shape {array.shape}")
+            raise InvalidImage(f"a picture is H x W numbers, or H x W x 3 for colour, got shape {shown(array.shape)}")
         if array.shape[0] * array.shape[1] > self._limits.max_image_pixels:
             size = f"{array.shape[1]} x {array.shape[0]}"
             raise TooLarge(f"a picture may have {self._limits.max_image_pixels} pixels, got {size}")

@@ -10,6 +10,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterable
+from itertools import islice
 from math import prod
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ import numpy as np
 from flask import Request
 
 from service.api.reading import BODY
-from service.core.errors import InvalidInput, TooLarge, Unreadable, UnsupportedType
+from service.core.errors import InvalidInput, TooLarge, Unreadable, UnsupportedType, shown
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 HEADER_LENGTH_KEY = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"  # its name in a WSGI environ
@@ -162,7 +163,7 @@ def read_shape(tensor: RequestInput) -> list[int]:
     [1, 28]
     """
     if any(size != size // 1 or size < 0 for size in tensor.shape):
-        raise InvalidInput(f"a shape is whole numbers from 0, got {str(tensor.shape)[:80]} for {tensor.name[:80]}")
+        raise InvalidInput(f"a shape is whole numbers from 0, got {shown(tensor.shape)} for {tensor.name[:80]}")
     return [int(size) for size in tensor.shape]
 
 
@@ -180,6 +181,7 @@ def read_numbers(tensor: RequestInput, shape: list[int], tail: memoryview) -> np
             raise InvalidInput(f"shape {shape} of FP32 has {count * FP32_BYTES} bytes, got {len(tail)}")
         # A copy: after the JSON the numbers begin at any address.
         return np.frombuffer(tail, "<f4").astype(np.float32).reshape(shape)
+    _check_commas(tensor, shape, count)
     numbers = _decode_data(tensor, shape, _FLAT_NUMBERS, _NESTED_NUMBERS)
     try:
         array = np.array(numbers, np.float64)
@@ -200,14 +202,17 @@ def read_elements(tensor: RequestInput, shape: list[int], tail: memoryview) -> l
     raises: InvalidInput when their count is not that of the shape, or a length leads past the end
     """
     elements: list[Any]
+    count = prod(shape)
     if _is_binary(tensor, tail):
-        elements = list(unpack_elements(tail))
+        elements = list(islice(unpack_elements(tail), count + 1))
     else:
+        _check_commas(tensor, shape, 2 * count)  # one between two elements, and one within a data: URL
         elements = _decode_data(tensor, shape, _FLAT_TEXTS, _NESTED_TEXTS)
         if elements and isinstance(elements[0], list):
             elements = [element for row in elements for element in row]
-    if len(elements) != prod(shape):
-        raise InvalidInput(f"shape {shape} has {prod(shape)} elements, got {len(elements)}")
+    if len(elements) != count:
+        more = " or more" if len(elements) == count + 1 else ""  # those after the first too many are not read
+        raise InvalidInput(f"shape {shape} has {count} elements, got {len(elements)}{more}")
     return elements
 
 
@@ -253,10 +258,17 @@ def _is_binary(tensor: RequestInput, tail: memoryview) -> bool:
         raise InvalidInput(f"{tensor.name} has either data or parameters.binary_data_size, got {came}")
     if (0 if size is None else size) != len(tail) or isinstance(size, bool):
         raise InvalidInput(
-            f"binary_data_size of {tensor.name} is {str(size)[:40]}, and {len(tail)} bytes follow the JSON"
+            f"binary_data_size of {tensor.name} is {shown(size)}, and {len(tail)} bytes follow the JSON"
             + ("" if tail else f", whose length {HEADER_LENGTH} gives")
         )
     return size is not None
+
+
+def _check_commas(tensor: RequestInput, shape: list[int], most: int) -> None:
+    """Refuse data that has more elements than its shape, before a list is made of them."""
+    commas = bytes(tensor.data).count(b",")  # type: ignore[arg-type]
+    if commas > most:
+        raise InvalidInput(f"{tensor.name}: shape {shape} has {prod(shape)} elements, data has about {commas + 1}")
 
 
 def _decode_data(
