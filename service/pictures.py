@@ -24,6 +24,7 @@ from PIL import (
 )
 
 from service import anatomy
+from service.core.digit import Frame
 from service.core.errors import TooLarge, Unreadable, UnsupportedType
 
 # Named by their plugins, so that each is registered before the first request. A JPEG may turn out to be an MPO, which
@@ -54,6 +55,8 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 REDUCED_SIDE = 480
 
 ORIENTATION_TAG = 0x0112
+# Values of it (EXIF 3.0, 4.6.5.1.6): rows become columns; the upright picture's left, or top, is stored last.
+SIDEWAYS, FROM_RIGHT, FROM_BELOW = {5, 6, 7, 8}, {2, 3, 6, 7}, {3, 4, 7, 8}
 # Pillow's decoders raise any of these on damaged data.
 _DAMAGED = (
     AssertionError,
@@ -84,16 +87,26 @@ def decode(data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, keep_alpha
     >>> decode(encode_png(np.array([[0, 255]], np.uint8)), max_pixels=100)
     array([[  0, 255]], dtype=uint8)
     """
+    return decode_in_frame(data, max_pixels, max_jpeg_pixels, keep_alpha=keep_alpha)[0]
+
+
+def decode_in_frame(
+    data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, *, keep_alpha: bool = False
+) -> tuple[np.ndarray, Frame | None]:
+    """
+    Decode as `decode` does, and say where the pixels lie in the posted picture; None where they are its own.
+
+    raises: UnsupportedType, TooLarge, Unreadable
+    """
     plain = _plain_png(data, max_pixels)
     if plain is not None:
-        return plain
+        return plain, None
     anatomy.check(data, max_pixels)
     try:
         with _open(data) as image:
             _check_size(image, max_pixels, max_jpeg_pixels)
-            if max_jpeg_pixels and image.format in {"JPEG", "MPO"}:
-                _reduce(image)
-            return _pixels(_upright(image), keep_alpha=keep_alpha)
+            frame = _reduce(image) if max_jpeg_pixels and image.format in {"JPEG", "MPO"} else None
+            return _pixels(_upright(image), keep_alpha=keep_alpha), frame
     except UnidentifiedImageError:
         if data.startswith(SIGNATURES):
             raise Unreadable("the picture is damaged or cut short: its header cannot be read") from None
@@ -159,19 +172,30 @@ def _check_size(image: Image.Image, max_pixels: int, max_jpeg_pixels: int) -> No
         raise TooLarge(f"a picture may have {allowed} pixels, this {image.format} has {width} x {height}")
 
 
-def _reduce(image: Image.Image) -> None:
+def _reduce(image: Image.Image) -> Frame | None:
+    """Have a JPEG decoded at an eighth, a quarter or half of its size, where it is large."""
     # draft() keeps at least the size it is given, on both axes; it only reads the header.
     width, height = image.size
     scale = REDUCED_SIDE / max(width, height)
-    if scale < 1:
-        image.draft(None, (max(1, int(width * scale)), max(1, int(height * scale))))
+    drafted = image.draft(None, (max(1, int(width * scale)), max(1, int(height * scale)))) if scale < 1 else None
+    if drafted is None or image.size == (width, height):
+        return None
+    step = round(width / drafted[1][2])
+    # The last pixel of a row or column may reach beyond the picture. Turned upright, it may be the first.
+    beyond_x, beyond_y = width - step * image.width, height - step * image.height
+    turn = _turn(image)
+    if turn in SIDEWAYS:
+        width, height, beyond_x, beyond_y = height, width, beyond_y, beyond_x
+    return Frame(step, beyond_x if turn in FROM_RIGHT else 0, beyond_y if turn in FROM_BELOW else 0, width, height)
+
+
+def _turn(image: Image.Image) -> int:
+    # getexif() parses EXIF even where there is none to parse, which costs more than a small picture.
+    return image.getexif().get(ORIENTATION_TAG, 1) if "exif" in image.info else 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    # exif_transpose() parses EXIF even where there is none to parse, which costs more than a small picture.
-    if "exif" in image.info and image.getexif().get(ORIENTATION_TAG, 1) != 1:
-        return ImageOps.exif_transpose(image)
-    return image
+    return image if _turn(image) == 1 else ImageOps.exif_transpose(image)
 
 
 def _pixels(image: Image.Image, *, keep_alpha: bool) -> np.ndarray:

@@ -23,9 +23,10 @@ from service.api.applying import (
     respond,
 )
 from service.api.options import ApplyFiltersOptions, Stage
+from service.api.reading import Picture
 from service.core.colour import to_channels
 from service.core.convolution import Geometry, activation
-from service.core.digit import PreparedDigit, prepare
+from service.core.digit import PreparedDigit
 from service.core.errors import InvalidOption, ServiceError
 from service.network.passport import Field
 from service.network.sessions import Library
@@ -119,14 +120,14 @@ def read_steps(options: ApplyFiltersOptions, library: Library, limits: Limits) -
     return steps
 
 
-def plan_chain(picture: np.ndarray, steps: Sequence[Step], options: ApplyFiltersOptions, limits: Limits) -> Chain:
+def plan_chain(picture: Picture, steps: Sequence[Step], options: ApplyFiltersOptions, limits: Limits) -> Chain:
     """
     Work out what a chain will do to a picture.
 
     raises: InvalidKernel or InvalidOption where a filter or a pooling does not fit
     """
-    digit = prepare(picture) if options.prepare == "auto" else None
-    image = to_channels(picture if digit is None else digit.image)
+    digit = picture.prepared() if options.prepare == "auto" else None
+    image = to_channels(picture.pixels if digit is None else digit.image)
     planned: list[PlannedStep] = []
     channels, height, width = image.shape
     for index, step in enumerate(steps):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.api.options import PictureOptions
-from service.api.reading import Posted
+from service.api.reading import Picture, Posted
 from service.core.colour import to_grey, to_unit
-from service.core.digit import PreparedDigit, prepare
+from service.core.digit import PreparedDigit
 from service.core.inputs import SIDE, UNIT, as_input, of_size
 
 
@@ -31,12 +31,12 @@ def read_digits(posted: Posted[PictureOptions]) -> Digits:
     raises: InvalidImage without ink (auto) or of another size (none), and what decoding raises
     """
     if posted.options.prepare == "auto":
-        prepared = posted.each(prepare)
+        prepared = posted.each(Picture.prepared)
         levels = prepared[0].image if len(prepared) == 1 else np.array([digit.image for digit in prepared])
         return Digits(as_input(UNIT[levels]), list(prepared))
     batch = posted.levels()
     if batch is not None and batch.shape[1:] == (SIDE, SIDE):
         # A batch of levels is taken at once: one picture at a time takes ten times as long.
         return Digits(as_input(to_unit(batch)), [None] * len(batch))
-    pictures = posted.each(of_size)
+    pictures = posted.each(lambda picture: of_size(picture.pixels))
     return Digits(as_input(np.concatenate([to_grey(each) for each in pictures])), [None] * len(pictures))

@@ -10,10 +10,10 @@ from service.api import writing
 from service.api.application import Reply
 from service.api.options import PatchesOptions
 from service.api.pictures_of_maps import text_of_range
-from service.api.reading import read_posted
+from service.api.reading import Picture, read_posted
 from service.core.colour import to_grey
 from service.core.convolution import PAD_MODES, Geometry, check_choice, check_pair, geometry, pad, patches
-from service.core.digit import PreparedDigit, prepare
+from service.core.digit import PreparedDigit
 from service.core.errors import InvalidOption
 from service.core.ranges import to_levels, value_range
 from service.core.sheets import GAP, Levels, spaced, stack
@@ -69,10 +69,10 @@ def blueprint(settings: Settings) -> Blueprint:
     return routes
 
 
-def _plan(picture: np.ndarray, options: PatchesOptions) -> Cut:
+def _plan(picture: Picture, options: PatchesOptions) -> Cut:
     check_choice("pad_mode", options.pad_mode, PAD_MODES)
-    digit = prepare(picture) if options.prepare == "auto" else None
-    image = to_grey(picture if digit is None else digit.image)
+    digit = picture.prepared() if options.prepare == "auto" else None
+    image = to_grey(picture.pixels if digit is None else digit.image)
     size = check_pair("patch_size", options.patch_size, least=1)
     return Cut(image, geometry(image.shape, size, options.stride, 1, options.padding), digit)
 

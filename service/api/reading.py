@@ -26,6 +26,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from service import pictures
 from service.api.options import Options, PictureOptions, convert, explain
+from service.core.digit import Frame, PreparedDigit, prepare
 from service.core.errors import (
     InvalidImage,
     InvalidInput,
@@ -60,6 +61,23 @@ LARGEST_NUMBER = 3.4e38
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """
+    One picture, decoded.
+
+    pixels: as the head of this file says; frame: where they lie in the posted picture, None where they are its own
+    """
+
+    pixels: np.ndarray
+    frame: Frame | None = None
+
+    def prepared(self) -> PreparedDigit:
+        """The digit on it, with its box and matrix in posted pixels; raises InvalidImage."""
+        digit = prepare(self.pixels)
+        return digit if self.frame is None else digit.within(self.frame)
+
+
+@dataclass(frozen=True, slots=True)
 class Posted(Generic[Sourced_co]):
     """What a call that takes pictures was posted: its pictures, still as they came, and its options."""
 
@@ -78,7 +96,7 @@ class Posted(Generic[Sourced_co]):
         note("decode", *self.read)
         return levels
 
-    def each(self, work: Callable[[np.ndarray], Result], *, any_value: bool = False) -> list[Result]:
+    def each(self, work: Callable[[Picture], Result], *, any_value: bool = False) -> list[Result]:
         """
         Decode every picture and do `work` to it.
 
@@ -346,15 +364,15 @@ class _PictureReader:
         # knows what to make of transparency.
         self._for_digit = options.prepare == "auto"
 
-    def read(self, source: Source) -> np.ndarray:
+    def read(self, source: Source) -> Picture:
         if isinstance(source, str):
             source = _from_base64(source)
         if isinstance(source, bytes):
-            return self._one_npy(source) if source.startswith(NPY_MAGIC) else self._decode(source)
+            return Picture(self._one_npy(source)) if source.startswith(NPY_MAGIC) else self._decode(source)
         if isinstance(source, np.ndarray):
-            return self._numbers(source, is_npy=True)
+            return Picture(self._numbers(source, is_npy=True))
         if isinstance(source, list):
-            return self._numbers(self._from_lists(source), is_npy=False)
+            return Picture(self._numbers(self._from_lists(source), is_npy=False))
         wanted = "base64, a data: URL or rows of numbers"
         raise InvalidImage(f"a picture in JSON is {wanted}, got {type(source).__name__}")
 
@@ -364,12 +382,10 @@ class _PictureReader:
             raise InvalidImage(f"an npy file in a part or in base64 is one picture, got {len(arrays)}")
         return self._numbers(arrays[0], is_npy=True)
 
-    def _decode(self, data: bytes) -> np.ndarray:
+    def _decode(self, data: bytes) -> Picture:
         limits = self._limits
         large = limits.max_jpeg_pixels if self._for_digit else 0
-        return pictures.decode(
-            data, max_pixels=limits.max_image_pixels, max_jpeg_pixels=large, keep_alpha=self._for_digit
-        )
+        return Picture(*pictures.decode_in_frame(data, limits.max_image_pixels, large, keep_alpha=self._for_digit))
 
     def _numbers(self, array: np.ndarray, *, is_npy: bool) -> np.ndarray:
         if array.ndim == 3 and array.shape[2] == 1:

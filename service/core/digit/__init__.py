@@ -13,13 +13,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from service.core.digit.few import outline_filled, without_hairs, without_impulses
-from service.core.digit.form import KEPT, SIDE, Part, PreparedDigit, already_mnist, placed, unstretched
+from service.core.digit.form import KEPT, SIDE, Frame, Part, PreparedDigit, already_mnist, placed, unstretched
 from service.core.digit.ink import checked, clean_ink, grey, ink_of, reduced
 from service.core.digit.pieces import FEW, SMALL, extent_of, grown
 from service.core.digit.strokes import cut_out, digit_strokes, is_sheet
 from service.core.errors import InvalidImage
 
-__all__ = ["PreparedDigit", "prepare"]
+__all__ = ["Frame", "PreparedDigit", "prepare"]
 
 WORK_SIDE = 256  # ink is looked for at this size at most: a stroke of a digit is then still several pixels wide
 

@@ -6,7 +6,7 @@ digit's longer side becomes 20 pixels, anti-aliased, and its centre of mass is m
 pixels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,13 +30,29 @@ _UNMOVED.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """
+    Where the pixels of a picture that was decoded at reduced size lie in the posted one, both upright.
+
+    step: how many posted pixels are one of them, along each axis; left, top: where the first of them begins;
+    width, height: of the posted picture; all in posted pixels
+    """
+
+    step: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedDigit:
     """
     A digit in MNIST's form, and how it got there.
 
     image: (28, 28) uint8, 0 paper, 255 ink
     inverted: the posted picture had dark ink on a light ground
-    box: (x, y, width, height) of the ink in posted pixels
+    box: (x, y, width, height) of the ink in pixels of the picture; of the posted one, once within() its frame
     shift: (dx, dy), how far the centre of mass moved the digit from the middle of its box, in 28 x 28 pixels
     angle: degrees the digit was turned by; 0, the normaliser leaves slant to the network
     matrix: (3, 3) float64, takes (x, y, 1) of a pixel's centre in `image` to the pixel in the posted picture
@@ -48,6 +64,18 @@ class PreparedDigit:
     shift: tuple[float, float]
     angle: float
     matrix: NDArray[np.float64]
+
+    def within(self, frame: Frame) -> "PreparedDigit":
+        """The same digit, with its box and matrix in the pixels that were posted."""
+        step = frame.step
+        x, y, width, height = self.box
+        left, top = max(0, frame.left + step * x), max(0, frame.top + step * y)
+        right = min(frame.width, frame.left + step * (x + width))
+        bottom = min(frame.height, frame.top + step * (y + height))
+        # A pixel's centre is half a pixel from where it begins, posted or not.
+        half = (step - 1) / 2
+        outwards = np.array([[step, 0, frame.left + half], [0, step, frame.top + half], [0, 0, 1]], np.float64)
+        return replace(self, box=(left, top, right - left, bottom - top), matrix=outwards @ self.matrix)
 
 
 @dataclass(frozen=True, slots=True)
