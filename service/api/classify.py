@@ -31,7 +31,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
             verdicts = network.classify(digits.images)
         note_verdicts(network.name, verdicts.digits, verdicts.novelty)
         if form == "npz":
-            return writing.npz(_arrays(verdicts), network)
+            return writing.npz(_arrays(verdicts, network), network)
         return writing.json(_write(verdicts, digits, network, with_image=options.prepared_image))
 
     return routes
@@ -44,7 +44,7 @@ def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: 
     return writing.envelope(results, network)
 
 
-def _arrays(verdicts: Verdicts) -> dict[str, np.ndarray]:
+def _arrays(verdicts: Verdicts, network: Network) -> dict[str, np.ndarray]:
     arrays = {"digits": verdicts.logits.argmax(axis=1), "probabilities": verdicts.probabilities}
-    arrays["logits"] = verdicts.logits
+    arrays |= {"logits": verdicts.logits, "doubt": np.array(verdicts.doubts(network.passport), np.float32)}
     return arrays if verdicts.novelty is None else arrays | {"novelty": verdicts.novelty}

@@ -111,10 +111,16 @@ def check_bytes(count: int, limits: Limits) -> None:
 
 def verdicts(verdicts: Verdicts, network: Network) -> list[dict[str, Any]]:
     """Every picture's verdict; `confidence` is the probability of `digit`."""
-    each = zip(verdicts.digits, verdicts.probabilities, verdicts.logits, strict=True)
-    members = [
-        {"digit": digit, "confidence": probabilities[digit], "probabilities": probabilities, "logits": logits}
-        for digit, probabilities, logits in each
+    each = zip(verdicts.digits, verdicts.probabilities, verdicts.logits, verdicts.doubts(network.passport), strict=True)
+    members: list[dict[str, Any]] = [
+        {
+            "digit": digit,
+            "confidence": probabilities[digit],
+            "probabilities": probabilities,
+            "logits": logits,
+            "doubt": doubt,
+        }
+        for digit, probabilities, logits, doubt in each
     ]
     threshold = network.passport.novelty
     if verdicts.novelty is not None and threshold is not None:

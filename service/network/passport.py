@@ -4,7 +4,7 @@ What a model says about itself: the passport.json beside its files, read into ty
 A new model needs no change of code: labels, layers and thresholds come from here.
 """
 
-from math import prod
+from math import inf, log, log1p, prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,6 +83,39 @@ class Novelty(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
 
 
+class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of its probabilities a network gives back evenly, from its novelty."""
+
+    slope: float
+    offset: float
+    most: float
+
+    def of(self, novelty: float) -> float:
+        """
+        The doubt at a novelty: min(max(slope log(novelty / (1 - novelty)) + offset, 0), most).
+
+        >>> doubt = Doubt(slope=0.2, offset=-0.5, most=0.12)
+        >>> doubt.of(0.5), round(doubt.of(0.94), 4), doubt.of(1.0)
+        (0.0, 0.0503, 0.12)
+        """
+        if novelty <= 0:
+            return 0.0
+        # A novelty of 1 is one that has been rounded to it; log1p keeps what is left of 1 - novelty below it.
+        surprise = log(novelty) - log1p(-novelty) if novelty < 1 else inf
+        return min(max(self.slope * surprise + self.offset, 0.0), self.most)
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How logits become probabilities: (1 - doubt) softmax(logits / temperature) + doubt / classes.
+
+    doubt: None where nothing is given back
+    """
+
+    temperature: float = 1.0
+    doubt: Doubt | None = None
+
+
 class Passport(msgspec.Struct, frozen=True, kw_only=True):
     """The whole passport; what the service does not use itself is kept in `raw` and answered as it is."""
 
@@ -92,6 +125,7 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[Layer, ...]
     files: dict[str, Digest]
     novelty: Novelty | None = None
+    calibration: Calibration = Calibration()
     raw: dict[str, Any] = {}
 
     @classmethod

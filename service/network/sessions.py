@@ -50,6 +50,13 @@ class Verdicts:
     logits: np.ndarray
     novelty: np.ndarray | None
 
+    def doubts(self, passport: Passport) -> list[float]:
+        """How much of the probabilities was given back evenly, since a picture is unlike a digit; 0 to 1 for each."""
+        doubt = passport.calibration.doubt
+        if self.novelty is None or doubt is None:
+            return [0.0] * len(self.digits)
+        return [doubt.of(novelty) for novelty in self.novelty.tolist()]
+
 
 class Network:
     """
