@@ -54,6 +54,11 @@ def check_finite(verdicts: Verdicts, maps: Mapping[str, np.ndarray]) -> None:
             )
 
 
+def changed(changes: Sequence[Change]) -> dict[str, Any]:
+    """What a call that may be made without changes answers of them: nothing where there are none."""
+    return {"changes": describe(changes)} if changes else {}
+
+
 def describe(changes: Sequence[Change]) -> list[dict[str, Any]]:
     """The changes as an answer repeats them, without the caller's weights."""
     described = []

@@ -10,7 +10,7 @@ from service.api import writing
 from service.api.allowed import check_options, numbers_in_answer, runs_needed
 from service.api.application import Reply
 from service.api.cases import Case
-from service.api.changes import check_finite, describe, read_changes
+from service.api.changes import changed, check_finite, read_changes
 from service.api.digits import Digits, read_digits
 from service.api.explaining import METHODS
 from service.api.options import ExplainOptions
@@ -98,7 +98,5 @@ def _cases(
 
 
 def _tail(digits: Digits, index: int, options: ExplainOptions) -> dict[str, Any]:
-    members: dict[str, Any] = {"changes": describe(options.changes)} if options.changes else {}
-    return members | {
-        "prepared": writing.prepared(digits.prepared[index], with_image=options.prepared_image),
-    }
+    prepared = writing.prepared(digits.prepared[index], with_image=options.prepared_image)
+    return {**changed(options.changes), "prepared": prepared}

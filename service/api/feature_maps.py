@@ -8,7 +8,7 @@ from flask import Blueprint, request
 
 from service.api import writing
 from service.api.application import Reply
-from service.api.changes import check_finite, read_changes
+from service.api.changes import changed, check_finite, read_changes
 from service.api.digits import Digits, read_digits
 from service.api.options import FeatureMapOptions
 from service.api.pictures_of_maps import draw_batch, used_range
@@ -114,6 +114,7 @@ def _write(
         layers = [_write_layer(network, name, maps[name][picture], filters, options) for name in maps]
         results.append(
             {
+                **changed(options.changes),
                 "layers": layers,
                 "logits": verdicts.logits[picture],
                 "prepared": writing.prepared(prepared, with_image=options.prepared_image),

@@ -1,6 +1,7 @@
 """The routes that keep the service running and documented: probes, limits, the contract and its page."""
 
 from functools import cache
+from html import escape
 from importlib.resources import files
 from typing import Any
 
@@ -119,7 +120,7 @@ DOCS_SCRIPT = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#contract", deepL
 
 def _problems_page() -> str:
     entries = "\n".join(
-        f'<dt id="{slug(title)}">{status} {title}</dt><dd>{meaning}</dd>'
+        f'<dt id="{escape(slug(title))}">{status} {escape(title)}</dt><dd>{escape(meaning)}</dd>'
         for status, title, meaning in PROBLEMS.values()
     )
     return (

@@ -6,8 +6,10 @@ import json
 import numpy as np
 import pytest
 
+from service.api import options
 from service.app import create_app
 from service.settings import SHIPPED_MODELS, Settings
+from tests.api.contract import DOCUMENT, OPERATIONS, check_answer, parameters_of
 from tests.drawing import draw, encode, npy
 from tests.networks import STRUCTURES, library_of
 
@@ -197,3 +199,33 @@ def test_a_list_of_too_many_changes_is_refused(laboratory):
     answer = laboratory.post("/v1/what-if", json=body)
     assert answer.status_code == 422
     assert "at most 1024" in answer.json["detail"]
+
+
+METHODS = DOCUMENT["components"]["schemas"]["Method"]["enum"]
+OF_A_CELL = {"cell": {"layer": "conv1", "filter": 1, "row": 3, "col": 4}}
+TAKES_CHANGES = [path for path, method in OPERATIONS if "changes" in parameters_of(path, method, "query")]
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [(path, None) for path in TAKES_CHANGES] + [("/v1/explain", method) for method in METHODS]
+)
+def test_every_call_that_takes_changes_repeats_them(client, path, method):
+    changes = [
+        {"layer": "conv1", "filter": 0, "action": "off"},
+        {"layer": "conv2", "filter": 2, "action": "scale", "factor": 0.5},
+    ]
+    body = {"images": [draw(7, 28).tolist(), draw(3, 28).tolist()], "changes": changes}
+    body |= {} if method is None else {"method": method} | OF_A_CELL.get(method, {})
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.json
+    assert [result["changes"] for result in answer.json["results"]] == [changes] * 2
+    check_answer(answer, path, "post")
+    if path != "/v1/what-if":
+        unchanged = client.post(path, json=body | {"changes": []})
+        assert all("changes" not in result for result in unchanged.json["results"])
+
+
+def test_the_calls_that_take_changes_are_those_whose_options_do():
+    assert {"/v1/feature-maps", "/v1/explain", "/v1/what-if"} <= set(TAKES_CHANGES)
+    declared = {name for name, kind in vars(options).items() if "changes" in getattr(kind, "__struct_fields__", ())}
+    assert len(declared) == len(TAKES_CHANGES)
