@@ -4,16 +4,15 @@ gunicorn's settings: one worker per CPU, each with its own onnxruntime sessions.
     gunicorn --config deploy/gunicorn.conf.py
 
 HOST, PORT, WORKERS and LOG_LEVEL are read from the environment; every other setting of the service is FILTERSCOPE_*.
+A wrong one ends the start with one line that names it.
 """
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from service import logs, metrics, snapshot
+from service import logs, metrics, snapshot, startup
 from service.server import Loads
-from service.settings import BadSetting, Settings
 
 
 def available_cpus() -> int:
@@ -26,10 +25,12 @@ def available_cpus() -> int:
     return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
 
 
-wsgi_app = "service.app:create_door()"
+process, settings = startup.begin()
+
+wsgi_app = "service.app:start_worker()"
 worker_class = "service.server.DoorWorker"
-workers = int(os.environ.get("WORKERS") or available_cpus())
-bind = [f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '8000'}"]
+workers = process.workers or available_cpus()
+bind = [process.address]
 
 # Sessions must be made after the fork: onnxruntime does not survive one.
 preload_app = False
@@ -42,25 +43,35 @@ graceful_timeout = 30
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # not a predictable file, a folder
 # Nothing listens but the service.
 control_socket_disable = True
-logconfig_dict = logs.logconfig(
-    os.environ.get("LOG_LEVEL") or "info", os.environ.get("FILTERSCOPE_LOG_FORMAT") or "text"
-)
+logconfig_dict = logs.logconfig(process.log_level, settings.log_format)
 
 
 def start() -> None:
     """Do what a worker does to start, in a child of the master that is to try it."""
-    from service.app import create_door  # noqa: PLC0415  # never in the master: onnxruntime does not survive a fork
+    from service.app import try_start  # noqa: PLC0415  # never in the master: onnxruntime does not survive a fork
 
     # It answers no one, so it has nothing to count, and no one would remove its counts.
     os.environ.pop(metrics.VARIABLE, None)
-    create_door()
+    try_start()
+
+
+def stop_once(server: Any) -> None:
+    """Let the stop for a worker that could not start be no other, raised from within it, when a second could not."""
+    stop = server.stop
+
+    def stop_whatever_ends(graceful: bool = True) -> None:  # as gunicorn calls it
+        server.WORKER_BOOT_ERROR = -1  # a status that no process has
+        stop(graceful)
+
+    server.stop = stop_whatever_ends
 
 
 def on_starting(server: Any) -> None:
-    """Read what the workers will start from, let SIGHUP reload only what they can, and make room for their counts."""
+    """Make room for the workers' counts, and let SIGHUP reload only what they can start from."""
+    if server.cfg.workers < 1:  # as --workers may say
+        startup.refuse(f"--workers: a whole number of at least 1 is wanted, got {server.cfg.workers}")
     metrics.prepare_folder()
-    with suppress(BadSetting):  # the first worker names it
-        snapshot.keep(Settings.from_environ(os.environ))
+    stop_once(server)
     server.reload = snapshot.guarded(server.reload, start, server.log)
 
 

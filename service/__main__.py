@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from service.settings import BadSetting, Settings
+from service.settings import BadSetting, Settings, unknown
 
 EXTRAS = {
     "pyarrow": ("score", "pyarrow tqdm"),
@@ -23,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.from_environ()
     except BadSetting as error:
         return _refuse(str(error))
+    for line in unknown():
+        _say(line)
     options = _parser(settings).parse_args(arguments)
     try:
         from service.batch.errors import BadJob  # noqa: PLC0415 - its packages are an extra
@@ -81,8 +83,12 @@ def _missing(error: ModuleNotFoundError) -> str:
 
 
 def _refuse(line: str) -> int:
-    sys.stderr.write(f"python -m service: {line}\n")
+    _say(line)
     return 1
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"python -m service: {line}\n")
 
 
 if __name__ == "__main__":

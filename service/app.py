@@ -1,17 +1,19 @@
 """
 Builds the parts and joins them: the one file that knows them all.
 
-gunicorn starts `service.app:create_door()` in every worker, after the fork; a test drives `create_app(settings)` with
+gunicorn starts `service.app:start_worker()` in every worker, after the fork; a test drives `create_app(settings)` with
 Flask's own client.
 """
 
 import gc
+import logging
 import os
-from pathlib import Path
+import sys
+from collections.abc import Sequence
 
 import numpy as np
 
-from service import snapshot
+from service import snapshot, startup
 from service.api import (
     classify,
     errors,
@@ -27,14 +29,17 @@ from service.api import (
     what_if,
 )
 from service.api.application import Service
-from service.cors import BadOrigin, Cors
 from service.door import Door
-from service.keys import BadKeys, Keys
 from service.memory import give_back_large_blocks
 from service.metrics import Metrics
-from service.network.files import read_folders
+from service.network.files import BadModel
 from service.network.sessions import Library
-from service.settings import BadSetting, Settings
+from service.settings import PREFIX, BadSetting, Settings
+
+log = logging.getLogger(__name__)
+
+# gunicorn's Arbiter.WORKER_BOOT_ERROR: it ends instead of starting the next worker.
+WORKER_BOOT_ERROR = 3
 
 
 def create_app(
@@ -45,7 +50,7 @@ def create_app(
 
     settings: read from the environment unless given; library: loaded from `settings.models` unless given
     metrics: what /metrics shows; of this process alone unless given
-    raises: BadSetting or BadModel, with one line that names the culprit
+    raises: BadSetting, with one line that names the culprit
     """
     settings = settings or Settings.from_environ(os.environ)
     library = library or open_library(settings)
@@ -71,38 +76,59 @@ def create_app(
 
 
 def open_library(settings: Settings) -> Library:
-    """Open the models that the master has read, or, without one, those that are in their folder now."""
+    """
+    Open the models that the master has read, or, without one, those that are in their folder now.
+
+    Each of them that cannot be opened is named in a warning, and the others are served.
+    """
     files = snapshot.kept()
     if files is None:
-        files = read_folders(Path(settings.models))
-    return Library.open(files, settings.default_model)
+        files = snapshot.read(settings).models
+    try:
+        library = Library.open(files, settings.default_model)
+    except BadModel as error:
+        raise BadSetting(f"{PREFIX}MODELS: {error}") from None
+    for problem in library.problems:
+        log.warning("not served: %s", problem)
+    return library
 
 
 def create_door(settings: Settings | None = None) -> Door:
     """Make the door that gunicorn's worker opens (service/server.py)."""
-    give_back_large_blocks()
     settings = settings or Settings.from_environ(os.environ)
+    return _door(settings, open_library(settings))
+
+
+def start_worker() -> Door:
+    """
+    Make the door, or end the process with one line and the status that tells gunicorn that no worker can start.
+
+    In the master, at --check-config, any model that is wrong is a reason, for a reload would be refused for it.
+    """
+    try:
+        return try_start(snapshot.problems()) if snapshot.is_keeper() else create_door()
+    except (BadSetting, BadModel) as error:
+        log.critical("%s", error)
+        sys.exit(1 if snapshot.is_keeper() else WORKER_BOOT_ERROR)
+
+
+def try_start(problems: Sequence[BadModel] = ()) -> Door:
+    """Do what a worker does to start; raises what would keep it from that, or the first model from being served."""
+    settings = Settings.from_environ(os.environ)
     library = open_library(settings)
+    for problem in (*problems, *library.problems):
+        raise problem
+    return _door(settings, library)
+
+
+def _door(settings: Settings, library: Library) -> Door:
+    give_back_large_blocks()
     metrics = Metrics([(network.name, network.version, network.sha256) for network in library.networks], 0)
     app = create_app(settings, library, metrics)
     # What start-up made stays until the end: the collector need not walk through it again and again.
     gc.collect()
     gc.freeze()
-    return Door(app, settings, metrics, _read_keys(settings), _read_origins(settings))
-
-
-def _read_keys(settings: Settings) -> Keys | None:
-    try:
-        return Keys.open(settings.keys_file) if settings.keys_file else None
-    except BadKeys as error:
-        raise BadSetting(f"FILTERSCOPE_KEYS_FILE: {error}") from None
-
-
-def _read_origins(settings: Settings) -> Cors:
-    try:
-        return Cors.parse(settings.cors_origins)
-    except BadOrigin as error:
-        raise BadSetting(f"FILTERSCOPE_CORS_ORIGINS: {error}") from None
+    return Door(app, settings, metrics, startup.read_keys(settings), startup.read_origins(settings))
 
 
 def warm_up(library: Library) -> None:

@@ -5,8 +5,11 @@ Each field is the environment variable FILTERSCOPE_<FIELD IN CAPITALS>; `make se
 README holds, and a test compares the two. Limits are published as they are by GET /v1/limits.
 """
 
+import difflib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,8 +17,11 @@ import msgspec
 from msgspec import Meta
 
 PREFIX = "FILTERSCOPE_"
-Count = Annotated[int, Meta(ge=1)]
+LARGEST_COUNT = 2**53 - 1  # limits are published, and JSON readers know whole numbers up to this one
+Count = Annotated[int, Meta(ge=1, le=LARGEST_COUNT)]
 Seconds = Annotated[float, Meta(gt=0)]
+# What Kubernetes puts into a container beside a Service of the name filterscope, or one that begins with it.
+OF_KUBERNETES = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"
 
@@ -55,7 +61,7 @@ class Settings(Limits, frozen=True, kw_only=True):
     >>> Settings.from_environ({"FILTERSCOPE_MAX_BATCH": "none"})
     Traceback (most recent call last):
         ...
-    service.settings.BadSetting: FILTERSCOPE_MAX_BATCH: Expected `int`, got 'none'
+    service.settings.BadSetting: FILTERSCOPE_MAX_BATCH: a whole number from 1 to 9007199254740991 is wanted, got 'none'
     """
 
     models: Annotated[str, "folder of models, <name>/<version>/model.onnx"] = str(SHIPPED_MODELS)
@@ -66,7 +72,9 @@ class Settings(Limits, frozen=True, kw_only=True):
     access_log: Annotated[bool, "one line of JSON on standard output for every request"] = False
     log_format: Annotated[Literal["text", "json"], "how the service logs on standard error: text or json"] = "text"
     heavy_threads: Annotated[Count, "threads of a process for heavy calls"] = 2
-    heavy_waiting: Annotated[int, Meta(ge=0), "heavy calls that may wait in a process; more are answered 503"] = 16
+    heavy_waiting: Annotated[
+        int, Meta(ge=0, le=LARGEST_COUNT), "heavy calls that may wait in a process; more are answered 503"
+    ] = 16
     quick_body_bytes: Annotated[Count, "a larger body is worked on in the heavy lane, so it holds up no one"] = 65536
     head_timeout_seconds: Annotated[Seconds, "a request head not complete after this time is dropped"] = 10.0
     body_timeout_seconds: Annotated[Seconds, "a body that is not complete after this time is dropped"] = 30.0
@@ -77,25 +85,116 @@ class Settings(Limits, frozen=True, kw_only=True):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """Read FILTERSCOPE_* variables; BadSetting names the first that is wrong or unknown to no field."""
-        given: dict[str, Any] = {}
-        for field in msgspec.structs.fields(cls):
-            variable = PREFIX + field.name.upper()
-            if variable in environ:
-                given[field.name] = _convert(variable, environ[variable], field.type)
-        return cls(**given)
+        """Read FILTERSCOPE_* variables; BadSetting names the first that is wrong, or two that contradict each other."""
+        settings: Settings = _read(cls, environ, PREFIX)
+        if settings.max_held_bytes < settings.max_body_bytes:
+            raise BadSetting(
+                f"{PREFIX}MAX_HELD_BYTES: at least {PREFIX}MAX_BODY_BYTES, {settings.max_body_bytes}, is wanted, or "
+                f"the largest bodies would never find room; got {settings.max_held_bytes}"
+            )
+        return settings
 
     def limits(self) -> dict[str, int]:
         """Every published limit, by name."""
         return {field.name: getattr(self, field.name) for field in msgspec.structs.fields(Limits)}
 
 
-def _convert(variable: str, text: str, kind: Any) -> Any:
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What gunicorn is given: HOST, PORT, WORKERS and LOG_LEVEL, each as if it were not there where it is empty.
+
+    >>> Process.from_environ({"PORT": "8080", "HOST": "::1", "WORKERS": ""}).address
+    '[::1]:8080'
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535)] = 8000
+    workers: Annotated[int, Meta(ge=1, le=1024)] | None = None
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Process":
+        """Read them; BadSetting names the first that is wrong."""
+        given = {name: value for name, value in environ.items() if value.strip()}
+        if "LOG_LEVEL" in given:
+            given["LOG_LEVEL"] = given["LOG_LEVEL"].lower()
+        process: Process = _read(cls, given, "")
+        return process
+
+    @property
+    def address(self) -> str:
+        """Where to listen, as gunicorn's `bind` has it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def unknown(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """
+    A line for every variable that begins as a setting does and is none.
+
+    >>> unknown({"FILTERSCOPE_MAX_BACH": "3", "FILTERSCOPE_SERVICE_HOST": "10.0.0.1"})
+    ['FILTERSCOPE_MAX_BACH is no setting and changes nothing; is FILTERSCOPE_MAX_BATCH meant?']
+    """
+    known = {name.upper(): PREFIX + name.upper() for name in Settings.__struct_fields__}
+    meant = {name.upper(): name.upper() for name in Process.__struct_fields__} | known
+    lines = []
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX)
+        if variable.startswith(PREFIX) and name not in known and not OF_KUBERNETES.fullmatch(variable):
+            near = difflib.get_close_matches(name, meant, 1)
+            hint = f"; is {meant[near[0]]} meant?" if near else ""
+            lines.append(f"{variable[:80]} is no setting and changes nothing{hint}")
+    return lines
+
+
+@contextmanager
+def naming(field: str, *errors: type[Exception]) -> Iterator[None]:
+    """Raise one of these errors as the BadSetting of a field of Settings."""
     try:
-        return msgspec.convert(text.strip(), kind, strict=False)
-    except msgspec.ValidationError as error:
-        wanted = str(error).split(", got ")[0]
-        raise BadSetting(f"{variable}: {wanted}, got {text[:80]!r}") from None
+        yield
+    except errors as error:
+        raise BadSetting(f"{PREFIX}{field.upper()}: {error}") from None
+
+
+def _read(kind: Any, environ: Mapping[str, str], prefix: str) -> Any:
+    given: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        variable = prefix + field.name.upper()
+        if variable in environ:
+            given[field.name] = _convert(variable, environ[variable], field.type)
+    return kind(**given)
+
+
+def _convert(variable: str, text: str, kind: Any) -> Any:
+    # "none" and "null" are words of msgspec for the None of an optional type, and no number that could be given.
+    wanted = _wanted(msgspec.inspect.type_info(kind))
+    try:
+        value = msgspec.convert(text.strip(), kind, strict=False)
+    except (msgspec.ValidationError, UnicodeError):
+        value = None
+    if value is None:
+        raise BadSetting(f"{variable}: {wanted} is wanted, got {text[:80]!r}")
+    return value
+
+
+def _wanted(kind: Any) -> str:
+    """
+    A type of msgspec in words.
+
+    >>> _wanted(msgspec.inspect.type_info(Seconds)), _wanted(msgspec.inspect.type_info(Literal["text", "json"]))
+    ('a number above 0', 'json or text')
+    """
+    inspect = msgspec.inspect
+    if isinstance(kind, inspect.UnionType):
+        return _wanted(next(each for each in kind.types if not isinstance(each, inspect.NoneType)))
+    if isinstance(kind, inspect.LiteralType):
+        return " or ".join(map(str, kind.values))
+    if isinstance(kind, inspect.BoolType):
+        return "true or false"
+    if isinstance(kind, inspect.FloatType):
+        return f"a number above {kind.gt:g}"
+    if isinstance(kind, inspect.IntType):
+        return f"a whole number from {kind.ge} to {kind.le}"
+    return "text"
 
 
 def table() -> str:

@@ -199,21 +199,6 @@ def test_a_worker_told_to_stop_while_it_starts_stops(tmp_path):
         assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "says"),
-    [
-        ("FILTERSCOPE_MAX_BATCH", "many", "FILTERSCOPE_MAX_BATCH: Expected `int`, got 'many'"),
-        ("FILTERSCOPE_MODELS", "nowhere", "the default model 'digits' is not among: no model"),
-    ],
-)
-def test_a_bad_setting_stops_the_start_and_is_named(variable, value, says):
-    environ = os.environ | {"PORT": str(free_port()), "WORKERS": "1", variable: value}
-    command = [sys.executable, "-m", "gunicorn", *COMMAND]
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode != 0
-    assert says in done.stderr
-
-
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for the workers' numbers")
 def test_connections_leave_a_worker_the_descriptors_that_answering_and_counting_need():
     """From before its first request on, so that whatever is opened late has none."""

@@ -13,12 +13,9 @@ from service.api.caching import revalidated
 from service.api.options import ReportOptions
 from service.api.reading import read_options
 from service.core.errors import NotFound
-from service.core.idx import read_images
+from service.core.idx import read_parts
 from service.network.sessions import Library, Network
-from service.settings import BadSetting, Settings
-
-# The file that holds the pictures of each part of MNIST a report may be of.
-PICTURES = {"test": "t10k-images-idx3-ubyte"}
+from service.settings import Settings, naming
 
 
 def blueprint(library: Library, settings: Settings) -> Blueprint:
@@ -50,16 +47,8 @@ def read_pictures(settings: Settings) -> dict[str, np.ndarray]:
     """The pictures of each part that the folder of settings.mnist holds; none without such a folder."""
     if not settings.mnist:
         return {}
-    found = {}
-    for part, name in PICTURES.items():
-        paths = [path for path in (Path(settings.mnist) / name, Path(settings.mnist) / f"{name}.gz") if path.is_file()]
-        if not paths:
-            raise BadSetting(f"FILTERSCOPE_MNIST: {settings.mnist} should hold {name}.gz")
-        try:
-            found[part] = read_images(paths[0])
-        except (OSError, ValueError) as error:
-            raise BadSetting(f"FILTERSCOPE_MNIST: {error}") from None
-    return found
+    with naming("mnist", OSError, ValueError):
+        return read_parts(Path(settings.mnist))
 
 
 def _choose_layer(network: Network, report: dict[str, Any], layer: str | None) -> dict[str, Any]:

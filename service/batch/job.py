@@ -12,7 +12,8 @@ from service.batch.output import Job, Output
 from service.batch.scoring import Recipe
 from service.batch.sources import Part, Source, open_source
 from service.core.errors import NotFound
-from service.network.files import BadModel, read_folders
+from service.network.files import BadModel
+from service.network.folders import read_folders
 from service.network.sessions import Library, Network
 from service.settings import Limits
 
@@ -85,7 +86,7 @@ def _engine(request: Request, parts: Iterator[Part], recipe: Recipe, output: Out
 
 def _find_network(request: Request) -> Network:
     try:
-        return Library([Network(files) for files in read_folders(request.models)], request.model).get(request.model)
+        return Library.open(read_folders(request.models, request.model).models, request.model).get(request.model)
     except (BadModel, NotFound) as error:
         raise BadJob(str(error)) from error
 

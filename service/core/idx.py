@@ -9,6 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNSIGNED_BYTES = 0x08
+# The file that holds the pictures of each part of MNIST a report may be of.
+PARTS = {"test": "t10k-images-idx3-ubyte"}
+
+
+def read_parts(folder: Path) -> dict[str, NDArray[np.uint8]]:
+    """The pictures of each part of MNIST, from its folder; raises as `read_images`, and ValueError for no such file."""
+    found = {}
+    for part, name in PARTS.items():
+        paths = [path for path in (folder / name, folder / f"{name}.gz") if path.is_file()]
+        if not paths:
+            raise ValueError(f"{folder} should hold {name}.gz")
+        found[part] = read_images(paths[0])
+    return found
 
 
 def read_images(path: Path) -> NDArray[np.uint8]:

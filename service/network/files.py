@@ -1,5 +1,6 @@
 """The files of the models, read at one moment, so that what is checked is what is served."""
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -7,9 +8,25 @@ from typing import NamedTuple
 MODEL_FILE, ANALYSIS_FILE, PASSPORT_FILE = "model.onnx", "analysis.onnx", "passport.json"
 REPORT_FILE = "report.json"
 
+LONGEST_REASON = 500
+
 
 class BadModel(Exception):
-    """A model folder that cannot be served, and why."""
+    r"""
+    A model that cannot be served, and why, in one line that begins with its folder.
+
+    >>> BadModel("it is\nempty", Path("models/digits/1"))
+    BadModel('models/digits/1: it is empty')
+    """
+
+    def __init__(self, reason: str, folder: Path | None = None) -> None:
+        line = " ".join(reason.split())[:LONGEST_REASON]
+        super().__init__(line if folder is None else f"{folder}: {line}")
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[type[Exception], tuple[str]]:
+        """Travel between processes as the line it is."""
+        return BadModel, (str(self),)
 
 
 class ModelFiles(NamedTuple):
@@ -21,7 +38,7 @@ class ModelFiles(NamedTuple):
     def content(self, name: str) -> bytes:
         """The content of one of them; BadModel where it is missing."""
         if name not in self.contents:
-            raise BadModel(f"{self.folder / name}: No such file")
+            raise BadModel(f"{name}: No such file", self.folder)
         return self.contents[name]
 
 
@@ -31,14 +48,12 @@ def read_folder(folder: Path) -> ModelFiles:
     for name in (MODEL_FILE, ANALYSIS_FILE, PASSPORT_FILE, REPORT_FILE):
         path = folder / name
         try:
+            # A pipe or a device would be read without end.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise BadModel(f"{name}: a file is wanted, this is something else", folder)
             contents[name] = path.read_bytes()
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise BadModel(f"{path}: {error.strerror}") from error
+            raise BadModel(f"{name}: {error.strerror}", folder) from error
     return ModelFiles(folder, contents)
-
-
-def read_folders(root: Path) -> list[ModelFiles]:
-    """Read models/<name>/<version>/ for every name and version that has a passport."""
-    return [read_folder(passport.parent) for passport in sorted(root.glob(f"*/*/{PASSPORT_FILE}"))]

@@ -4,6 +4,7 @@ What a model says about itself: the passport.json beside its files, read into ty
 A new model needs no change of code: labels, layers and thresholds come from here.
 """
 
+import hashlib
 from math import inf, log, log1p, prod
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from service.core.errors import NotFound
+from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, BadModel, ModelFiles
+
+INPUT_SHAPE = (1, 28, 28)
+# A folder's name as a number; more digits are no version but a slip.
+MOST_VERSION_DIGITS = 9
+MOST_LEVELS = 100
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +45,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         """Weights and biases."""
         if self.op == "conv":
             return self.shape[0] * (self.in_shape[0] * self.kernel[0] * self.kernel[1] + 1)
-        return dense_parameters(self._features, self.shape[0]) if self.op == "linear" else 0
+        return dense_parameters(self.features, self.shape[0]) if self.op == "linear" else 0
 
     @property
     def multiply_adds(self) -> int:
@@ -46,7 +53,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         if self.op == "conv":
             filters, rows, columns = self.shape
             return filters * rows * columns * self.in_shape[0] * self.kernel[0] * self.kernel[1]
-        return self.shape[0] * self._features if self.op == "linear" else 0
+        return self.shape[0] * self.features if self.op == "linear" else 0
 
     @property
     def dense_parameters(self) -> int:
@@ -54,7 +61,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         return dense_parameters(prod(self.in_shape), prod(self.shape))
 
     @property
-    def _features(self) -> int:
+    def features(self) -> int:
+        """How many numbers of its input a linear layer reads."""
         filters, rows, columns = self.in_shape
         return filters if self.reduce == "mean" else filters * rows * columns
 
@@ -126,6 +134,8 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, Digest]
     novelty: Novelty | None = None
     calibration: Calibration = Calibration()
+    description: str = ""
+    accuracy: dict[str, Any] = {}
     raw: dict[str, Any] = {}
 
     @classmethod
@@ -136,7 +146,7 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def parse(cls, text: bytes) -> "Passport":
         """Read the text of a passport.json."""
-        return msgspec.structs.replace(msgspec.json.decode(text, type=cls), raw=msgspec.json.decode(text))
+        return msgspec.structs.replace(msgspec.json.decode(text, type=cls), raw=decode_plain(text))
 
     @property
     def convolutions(self) -> tuple[Layer, ...]:
@@ -160,6 +170,94 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
         The (filters, rows, columns) of every map, in network order.
         """
         return {name: layer.shape for layer in self.layers for name in layer.maps}
+
+
+def decode_plain(text: bytes) -> Any:
+    """
+    Read JSON that is to be answered as it is; ValueError for what could not be written again.
+
+    >>> decode_plain(b'{"a": 1e3}')
+    {'a': 1000.0}
+    """
+    value = msgspec.json.decode(text)
+    _check_plain(value, MOST_LEVELS)
+    return value
+
+
+def _check_plain(value: Any, levels: int) -> None:
+    if isinstance(value, dict | list):
+        if not levels:
+            raise ValueError(f"lists and objects may be nested {MOST_LEVELS} deep, these are deeper")
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_plain(each, levels - 1)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"a whole number has at most 64 bits, got one of {value.bit_length()}")
+
+
+def read_passport(files: ModelFiles) -> Passport:
+    """The passport of a model's files; BadModel says where it is none, does not fit them, or contradicts itself."""
+    folder = files.folder
+    try:
+        passport = Passport.parse(files.content(PASSPORT_FILE))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadModel(f"{PASSPORT_FILE}: {error}", folder) from error
+    if (passport.name, passport.version) != (folder.parent.name, folder.name):
+        raise BadModel(f"its passport says {passport.name!r} version {passport.version!r}", folder)
+    if not is_version(passport.version):
+        raise BadModel(f"a version is a number such as 1 or 12, this is {passport.version!r}", folder)
+    for name in (MODEL_FILE, ANALYSIS_FILE):
+        _check_digest(files, name, passport)
+    if fault := _fault(passport.layers, passport.labels):
+        raise BadModel(f"{PASSPORT_FILE}: {fault}", folder)
+    return passport
+
+
+def is_version(text: str) -> bool:
+    """
+    Whether a folder of that name is a version.
+
+    >>> is_version("12"), is_version("1.2"), is_version("two")
+    (True, False, False)
+    """
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_VERSION_DIGITS
+
+
+def _check_digest(files: ModelFiles, name: str, passport: Passport) -> None:
+    if name not in passport.files:
+        raise BadModel(f"{name}: its passport gives no SHA-256 for it", files.folder)
+    found, wanted = hashlib.sha256(files.content(name)).hexdigest(), passport.files[name].sha256
+    if found != wanted:
+        raise BadModel(f"{name}: SHA-256 is {found}, its passport says {wanted[:64]!r}", files.folder)
+
+
+def _fault(layers: tuple[Layer, ...], labels: tuple[str, ...]) -> str:
+    """What keeps layers from being a network that reads a digit and ends in one linear layer, or nothing."""
+    if len(layers) < 2 or [layer.op == "linear" for layer in layers] != [False] * (len(layers) - 1) + [True]:
+        return "layers must end in the one linear layer, and have another before it"
+    names = [layer.name for layer in layers]
+    if len(set(names)) < len(names) or not all(name and name.isprintable() and "." not in name for name in names):
+        return f"layers must have names of their own without a dot, these have {names}"
+    before: tuple[int, ...] = INPUT_SHAPE
+    for layer in layers:
+        if layer.in_shape != before:
+            return f"{layer.name} must read {list(before)}, what comes before it; it says {list(layer.in_shape)}"
+        if min(layer.kernel + layer.stride) < 1 or min(layer.pads) < 0:
+            return f"{layer.name} must have a kernel and a stride of at least 1, and no negative pads"
+        before = (len(labels),) if layer.op == "linear" else _shape_after(layer)
+        if layer.shape != before or min(before) < 1:
+            return f"{layer.name} must have the shape {list(before)}, it says {list(layer.shape)}"
+    return ""
+
+
+def _shape_after(layer: Layer) -> tuple[int, ...]:
+    """The shape that a convolution's or a pooling's own geometry gives it; the filters are its own to choose."""
+    top, left, bottom, right = layer.pads
+    padded = (layer.in_shape[1] + top + bottom, layer.in_shape[2] + left + right)
+    sides = [
+        (size - kernel) // stride + 1 for size, kernel, stride in zip(padded, layer.kernel, layer.stride, strict=True)
+    ]
+    filters = layer.shape[0] if layer.op == "conv" and layer.shape else layer.in_shape[0]
+    return (filters, *sides)
 
 
 class Field(msgspec.Struct, frozen=True):

@@ -5,8 +5,7 @@ onnxruntime runs the whole graph whatever output is asked for, so classifying ru
 verdict, and explaining runs its twin in which every inner map is an output and every weight an input.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,16 +16,9 @@ import numpy as np
 import onnxruntime
 
 from service.core.errors import NotFound
-from service.network.files import (
-    ANALYSIS_FILE,
-    MODEL_FILE,
-    PASSPORT_FILE,
-    REPORT_FILE,
-    BadModel,
-    ModelFiles,
-    read_folder,
-)
-from service.network.passport import Passport
+from service.network.files import ANALYSIS_FILE, MODEL_FILE, REPORT_FILE, BadModel, ModelFiles, read_folder
+from service.network.folders import check_default
+from service.network.passport import Layer, Passport, decode_plain, read_passport
 
 # Batches are cut into runs of this many pictures: enough to be as fast as one run of all of them, and the inner
 # tensors of a run stay within a few megabytes.
@@ -68,15 +60,21 @@ class Network:
 
     def __init__(self, source: ModelFiles | Path) -> None:
         files = read_folder(source) if isinstance(source, Path) else source
-        self.passport = _read_passport(files)
+        self.folder = files.folder
+        self.passport = read_passport(files)
         self.sha256 = self.passport.files[MODEL_FILE].sha256
+        self.report = _read_report(files, self.passport)
         self._lean = _open_session(files, MODEL_FILE)
         self._analysis = _open_session(files, ANALYSIS_FILE)
         # What InferenceSession.run calls once it has checked the names, which are fixed here.
         self._run_lean = self._lean._sess.run  # noqa: SLF001
         self._verdict_names = [output.name for output in self._lean.get_outputs()]
-        self._check_twins(files.folder)
-        self.report = _read_report(files, self.sha256)
+        try:
+            fault = next(self._faults(), "")
+        except Exception as error:  # onnxruntime's exceptions have no common base but this
+            raise BadModel(f"{MODEL_FILE} or {ANALYSIS_FILE} cannot be run: {error}", files.folder) from error
+        if fault:
+            raise BadModel(fault, files.folder)
 
     @property
     def name(self) -> str:
@@ -123,30 +121,70 @@ class Network:
         verdicts = _verdicts(arrays[: len(self._verdict_names)])
         return verdicts, dict(zip(maps, arrays[len(self._verdict_names) :], strict=True))
 
-    def _check_twins(self, folder: Path) -> None:
+    def _faults(self) -> Iterator[str]:
+        """What keeps the two networks from being one, and the one of the passport; the first is what counts."""
+        if self._verdict_names[:2] != ["probabilities", "logits"]:
+            yield f"{MODEL_FILE} must give probabilities, logits and maybe novelty, it gives {self._verdict_names}"
+        if self.passport.novelty is not None and "novelty" not in self._verdict_names:
+            yield f"its passport has a threshold of novelty, {MODEL_FILE} gives none"
         probe = np.linspace(0, 1, 2 * 28 * 28, dtype=np.float32).reshape(2, 1, 28, 28) ** 2
-        lean, (analysed, _) = self.classify(probe), self.analyse(probe, [])
+        shapes = self.passport.map_shapes()
+        lean, (analysed, maps) = self.classify(probe), self.analyse(probe, list(shapes))
+        found = {name: array.shape[1:] for name, array in maps.items()}
+        found |= {name: array.shape for name, array in self.weights.items()}
+        wanted = shapes | _weight_shapes(self.passport.layers)
+        for name in [*wanted, *found]:
+            if found.get(name) != wanted.get(name):
+                yield f"{name} is {found.get(name)} in {ANALYSIS_FILE}, its passport says {wanted.get(name)}"
+        if lean.logits.shape != (2, len(self.passport.labels)):
+            yield f"{MODEL_FILE} tells {lean.logits.shape[1:]} classes, its passport {len(self.passport.labels)}"
+        missing = set(self.weights) - {each.name for each in self._analysis.get_overridable_initializers()}
+        if missing:
+            yield f"{ANALYSIS_FILE} must take every weight as an input, it does not take {min(missing)}"
         difference = float(np.abs(lean.logits - analysed.logits).max())
         if not difference <= LARGEST_LOGIT_DIFFERENCE or lean.digits != analysed.digits:
-            raise BadModel(f"{folder}: {MODEL_FILE} and {ANALYSIS_FILE} differ by {difference:g} in a logit")
+            yield f"{MODEL_FILE} and {ANALYSIS_FILE} differ by {difference:g} in a logit"
+
+
+def _weight_shapes(layers: Sequence[Layer]) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for layer in layers:
+        if layer.op == "conv":
+            shapes[f"{layer.name}.weight"] = (layer.shape[0], layer.in_shape[0], *layer.kernel)
+        elif layer.op == "linear":
+            shapes[f"{layer.name}.weight"] = (layer.shape[0], layer.features)
+        else:
+            continue
+        shapes[f"{layer.name}.bias"] = layer.shape[:1]
+    return shapes
 
 
 class Library:
-    """Every model under one folder, by name and version."""
+    """
+    Every model that is served, by name and version; `problems` are those of a folder that could not be opened.
 
-    def __init__(self, networks: Sequence[Network], default: str) -> None:
+    raises: BadModel where the default model is not among them
+    """
+
+    def __init__(self, networks: Sequence[Network], default: str, problems: Sequence[BadModel] = ()) -> None:
+        check_default(default, [network.folder for network in networks], problems)
         self._networks: dict[str, dict[str, Network]] = {}
         for network in networks:
             self._networks.setdefault(network.name, {})[network.version] = network
-        if default not in self._networks:
-            raise BadModel(f"the default model {default!r} is not among: {', '.join(self._networks) or 'no model'}")
+        self.problems = tuple(problems)
         self.default = default
         self._newest = {name: versions[max(versions, key=int)] for name, versions in self._networks.items()}
 
     @classmethod
     def open(cls, models: Iterable[ModelFiles], default: str) -> "Library":
-        """Open every model of which the files were read; BadModel names the first that cannot be."""
-        return cls([Network(files) for files in models], default)
+        """Open every model of which the files were read, and leave out those that cannot be."""
+        networks, problems = [], []
+        for files in models:
+            try:
+                networks.append(Network(files))
+            except BadModel as problem:
+                problems.append(problem)
+        return cls(networks, default, problems)
 
     @property
     def networks(self) -> list[Network]:
@@ -168,44 +206,45 @@ class Library:
         return self._networks[name][version]
 
 
-def _read_passport(files: ModelFiles) -> Passport:
-    folder = files.folder
-    try:
-        passport = Passport.parse(files.content(PASSPORT_FILE))
-    except msgspec.DecodeError as error:
-        raise BadModel(f"{folder / PASSPORT_FILE}: {error}") from error
-    if (passport.name, passport.version) != (folder.parent.name, folder.name) or not passport.version.isdecimal():
-        raise BadModel(f"{folder}: its passport says {passport.name} version {passport.version}")
-    for name in (MODEL_FILE, ANALYSIS_FILE):
-        _check_digest(files, name, passport)
-    return passport
+class _Named(msgspec.Struct):
+    name: str
+    filters: list[dict[str, Any]]
 
 
-def _read_report(files: ModelFiles, sha256: str) -> dict[str, Any] | None:
+class _Of(msgspec.Struct):
+    part: str
+
+
+class _Report(msgspec.Struct):
+    """What the service itself reads of a report; the rest it answers as it is."""
+
+    data: _Of
+    layers: list[_Named]
+    head_input_mean: list[list[list[float]]]
+
+
+def _read_report(files: ModelFiles, passport: Passport) -> dict[str, Any] | None:
     """The dataset report, if there is one and it is of this very model."""
     if REPORT_FILE not in files.contents:
         return None
+    text = files.contents[REPORT_FILE]
     try:
-        report: dict[str, Any] = msgspec.json.decode(files.contents[REPORT_FILE], type=dict)
-    except msgspec.DecodeError as error:
-        raise BadModel(f"{files.folder / REPORT_FILE}: {error}") from error
-    return report if report.get("sha256") == sha256 else None
-
-
-def _check_digest(files: ModelFiles, name: str, passport: Passport) -> None:
-    path = files.folder / name
-    if name not in passport.files:
-        raise BadModel(f"{path}: its passport gives no SHA-256 for it")
-    found = hashlib.sha256(files.content(name)).hexdigest()
-    if found != passport.files[name].sha256:
-        raise BadModel(f"{path}: SHA-256 is {found}, its passport says {passport.files[name].sha256}")
+        report: dict[str, Any] = msgspec.convert(decode_plain(text), dict)
+        if report.get("sha256") != passport.files[MODEL_FILE].sha256:
+            return None
+        mean = np.array(msgspec.json.decode(text, type=_Report).head_input_mean)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadModel(f"{REPORT_FILE}: {error}", files.folder) from error
+    if mean.shape != passport.head.in_shape:
+        raise BadModel(f"{REPORT_FILE}: head_input_mean has the shape {mean.shape}, not that of the head", files.folder)
+    return report
 
 
 def _open_session(files: ModelFiles, name: str) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(files.content(name), one_thread(), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common base but this
-        raise BadModel(f"{files.folder / name}: {error}") from error
+        raise BadModel(f"{name}: {error}", files.folder) from error
 
 
 def one_thread() -> onnxruntime.SessionOptions:
