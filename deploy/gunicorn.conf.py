@@ -7,6 +7,7 @@ HOST, PORT, WORKERS and LOG_LEVEL are read from the environment; every other set
 A wrong one ends the start with one line that names it.
 """
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,9 @@ def on_starting(server: Any) -> None:
     metrics.prepare_folder()
     stop_once(server)
     server.reload = snapshot.guarded(server.reload, start, server.log)
+    # What is here is the workers' too, page for page, as long as no collector writes to it.
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -30,11 +30,12 @@ from service.api import (
 )
 from service.api.application import Service
 from service.door import Door
-from service.memory import give_back_large_blocks
+from service.memory import give_back_large_blocks, give_back_what_is_free
 from service.metrics import Metrics
 from service.network.files import BadModel
 from service.network.sessions import Library
 from service.settings import PREFIX, BadSetting, Settings
+from service.warming import warm
 
 log = logging.getLogger(__name__)
 
@@ -125,8 +126,10 @@ def _door(settings: Settings, library: Library) -> Door:
     give_back_large_blocks()
     metrics = Metrics([(network.name, network.version, network.sha256) for network in library.networks], 0)
     app = create_app(settings, library, metrics)
+    warm(app, library.get())
     # What start-up made stays until the end: the collector need not walk through it again and again.
     gc.collect()
+    give_back_what_is_free()
     gc.freeze()
     return Door(app, settings, metrics, startup.read_keys(settings), startup.read_origins(settings))
 

@@ -1,4 +1,4 @@
-"""Memory given back to the system as soon as it is free."""
+"""Memory given back to the system when it is free."""
 
 import ctypes
 import sys
@@ -20,3 +20,15 @@ def give_back_large_blocks() -> bool:
         return False
     library = ctypes.CDLL(None)
     return hasattr(library, "mallopt") and bool(library.mallopt(M_MMAP_THRESHOLD, LARGE_BYTES))
+
+
+def give_back_what_is_free() -> bool:
+    """
+    Have the C library give back every page that holds nothing now, as after a start that needed more than its result.
+
+    returns: whether there was a C library that can be told so
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    library = ctypes.CDLL(None)
+    return hasattr(library, "malloc_trim") and bool(library.malloc_trim(0))

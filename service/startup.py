@@ -15,6 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+# What NumPy imports when it is first asked for: here once for all workers, so that no call waits for it.
+import numpy.fft
+import numpy.ma
+import numpy.random  # noqa: F401
+
 from service import logs, snapshot
 from service.core.idx import read_parts
 from service.cors import BadOrigin, Cors

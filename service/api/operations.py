@@ -91,7 +91,8 @@ def _add_pages(routes: Blueprint) -> None:
 def contract() -> dict[str, Any]:
     """openapi.yaml, parsed."""
     text = (files("service.api") / "openapi.yaml").read_text(encoding="utf-8")
-    document: dict[str, Any] = yaml.safe_load(text)
+    # Written in C where the package has it: a tenth of the time.
+    document: dict[str, Any] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     document["info"]["version"] = __version__
     return document
 

@@ -1,8 +1,8 @@
 """
 Run the benchmarks: python -m tests.benchmarks [PART ...] (make bench)
 
-The parts are requests, answers, calls, beside, overload, filters and growth; all of them unless some are named. Prints
-the rows as they come, and writes build/bench/table.md and growth.png.
+The parts are cold, requests, answers, calls, beside, overload, filters and growth; all of them unless some are named.
+Prints the rows as they come, and writes build/bench/table.md and growth.png.
 """
 
 import os
@@ -13,11 +13,12 @@ import sys
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from tests.benchmarks import answers, beside, filters, growth, overload, requests  # read the lines above
+from tests.benchmarks import answers, beside, cold, filters, growth, overload, requests  # read the lines above
 from tests.benchmarks.servers import wrk_is_there
 from tests.benchmarks.table import HEAD, OUT, QUICK
 
 PARTS = {
+    "cold": cold.rows,
     "requests": requests.rows,
     "answers": answers.rows,
     "calls": answers.rows_in_process,
@@ -25,7 +26,7 @@ PARTS = {
     "overload": overload.rows,
     "filters": filters.rows,
 }
-WITHOUT_WRK = {"calls", "filters", "growth"}
+WITHOUT_WRK = {"cold", "calls", "filters", "growth"}
 
 
 def main(named):
