@@ -13,6 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 COMMAND = ("--config", "deploy/gunicorn.conf.py")
 
 
+def bare_environ():
+    """The variables of this process without settings of the service, such as the tests' own FILTERSCOPE_PROOF."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FILTERSCOPE_")}
+
+
 def free_port():
     """A port that nothing listens on."""
     with socket.socket() as listener:

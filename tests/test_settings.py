@@ -1,6 +1,5 @@
 """Wrong settings, met as an operator meets them: one line that names the setting, before anything is started."""
 
-import os
 import re
 import socket
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 from service import snapshot
 from service.settings import PREFIX, BadSetting, Process, Settings, unknown
 from service.startup import Start, check
-from tests.serving import COMMAND, ROOT, free_port, wait_until_ready
+from tests.serving import COMMAND, ROOT, bare_environ, free_port, wait_until_ready
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs a POSIX system")
 
@@ -86,7 +85,7 @@ def test_a_wrong_value_is_told_with_what_came_and_what_was_wanted():
 def start(environ, *arguments, seconds=60):
     """Run gunicorn as an operator does until it ends by itself; (status, lines on standard error)."""
     command = [sys.executable, "-m", "gunicorn", *COMMAND, *arguments]
-    environment = os.environ | {"PORT": str(free_port()), "WORKERS": "2"} | environ
+    environment = bare_environ() | {"PORT": str(free_port()), "WORKERS": "2"} | environ
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, timeout=seconds, check=False, errors="replace"
     )
@@ -96,7 +95,7 @@ def start(environ, *arguments, seconds=60):
 
 def test_a_wrong_setting_ends_the_start_with_one_line(proof):
     random = np.random.default_rng(1)
-    chosen = WRONG if proof else [WRONG[index] for index in random.choice(len(WRONG), 6, replace=False)]
+    chosen = [WRONG[index] for index in random.choice(len(WRONG), 60 if proof else 6, replace=False)]
     for variable, value in [*chosen, ("WORKERS", "0"), ("LOG_LEVEL", "loud"), (f"{PREFIX}CORS_ORIGINS", "*")]:
         workers = {"WORKERS": str(random.integers(1, 3))}
         arguments = ["--check-config"] if random.integers(2) else []
@@ -172,7 +171,7 @@ def test_what_kubernetes_puts_beside_a_service_of_that_name_is_no_setting():
 def running(log, environ):
     """A server of two workers until the block ends; yields (port, process)."""
     port = free_port()
-    environment = os.environ | {"PORT": str(port), "WORKERS": "2"} | environ
+    environment = bare_environ() | {"PORT": str(port), "WORKERS": "2"} | environ
     with log.open("wb") as file:
         process = subprocess.Popen([sys.executable, "-m", "gunicorn", *COMMAND], cwd=ROOT, env=environment, stderr=file)
     try:

@@ -5,7 +5,7 @@ import re
 
 import yaml
 
-from service.settings import Settings
+from service.settings import Process, Settings
 from tests.serving import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -59,9 +59,8 @@ def gunicorn():
 
 
 def gunicorn_variables():
-    """Every variable of the environment that gunicorn.conf.py reads, or sets for the service."""
-    text = (DEPLOY / "gunicorn.conf.py").read_text(encoding="utf-8")
-    return set(re.findall(r"""environ(?:\.get\(|\.setdefault\(|\[)["'](\w+)["']""", text))
+    """Every variable of the environment that gunicorn itself is set by."""
+    return {name.upper() for name in Process.__struct_fields__}
 
 
 def directives(name, directive):

@@ -120,7 +120,7 @@ def test_the_question_whether_models_are_good_is_answered(tmp_path, is_good):
         cwd=ROOT, env=os.environ | {"FILTERSCOPE_MODELS": str(models)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode == 0) == is_good, done.stderr
-    assert is_good or f"{models}/tiny/1/model.onnx: SHA-256 is" in done.stderr
+    assert is_good or f"{models}/tiny/1: model.onnx: SHA-256 is" in done.stderr
 
 
 def test_every_file_that_the_guide_names_is_there():

@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 
 from service import __version__
-from service.settings import Settings, describe
+from service.settings import Process, Settings, describe
 from tests.deploy.manifests import (
     BASE,
     CUSTOM,
@@ -149,6 +149,7 @@ def test_every_variable_is_one_that_something_reads(where, environment):
 )
 def test_every_setting_has_a_value_that_it_can_have(where, environment):
     Settings.from_environ(environment)
+    Process.from_environ(environment)
 
 
 @pytest.mark.parametrize(("name", "container"), containers(), ids=["base", "kserve"])

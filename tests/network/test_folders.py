@@ -22,7 +22,7 @@ from service.network.sessions import Library, Network
 from service.settings import SHIPPED_MODELS, Settings
 from tests.drawing import draw, encode
 from tests.networks import STRUCTURES, random_weights, write_model
-from tests.serving import COMMAND, ROOT, free_port, serving
+from tests.serving import COMMAND, ROOT, bare_environ, free_port, serving
 from tests.test_server import is_up, models_of, wait_for, workers_of
 
 TINY = SHIPPED_MODELS / "tiny" / "1"
@@ -318,7 +318,7 @@ def environ_of(models, default="tiny", **more):
 @pytest.mark.parametrize("arguments", [[], ["--check-config"]])
 def test_a_default_model_that_no_worker_can_open_ends_the_start_without_a_traceback(models, arguments):
     not_to_be_opened(models / "bad" / "1")
-    environ = os.environ | environ_of(models, "bad", PORT=str(free_port()), WORKERS="2")
+    environ = bare_environ() | environ_of(models, "bad", PORT=str(free_port()), WORKERS="2")
     command = [sys.executable, "-m", "gunicorn", *COMMAND, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
@@ -339,7 +339,7 @@ def test_the_others_are_served_and_a_reload_is_asked_about_every_model(models, t
         warnings = [line for line in log.read_text().splitlines() if f"not served: {models}/bad/1: " in line]
         assert len(warnings) == 1
         assert "Traceback" not in log.read_text()
-        environ = os.environ | environ_of(models, PORT=str(port))
+        environ = bare_environ() | environ_of(models, PORT=str(port))
         command = [sys.executable, "-m", "gunicorn", *COMMAND, "--check-config"]
         asked = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
         assert asked.returncode == 1
