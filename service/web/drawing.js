@@ -34,7 +34,8 @@ export const EXAMPLE = [
 
 /**
  * Make a canvas into a pad.
- * on: {begin(), ink(isFinished), keys(text)}; begin is called before the first ink of a stroke
+ * on: {begin(), halt(), ink(isFinished)}; begin is called before a hand's first ink of a stroke, halt before a hand
+ * takes ink away. What is drawn with start, as an example is, calls neither.
  */
 export function createPad(canvas, on) {
   const small = Object.assign(document.createElement("canvas"), { width: INK_SIDE, height: INK_SIDE });
@@ -49,21 +50,28 @@ export function createPad(canvas, on) {
     levels: () => greyOf(ink.getImageData(0, 0, INK_SIDE, INK_SIDE).data),
     show: (strokes) => {
       pad.strokes = strokes.map((points) => [...points]);
+      pad.drawing = null;
       pad.image = null;
       redraw(pad, canvas, ink);
     },
     showImage: (image) => {
       pad.strokes = [];
+      pad.drawing = null;
       pad.image = image;
       redraw(pad, canvas, ink);
     },
     redraw: () => redraw(pad, canvas, ink),
-    begin: (point) => begin(pad, canvas, ink, point, on),
+    begin: (point) => {
+      on.begin();
+      pad.start(point);
+    },
+    start: (point) => start(pad, canvas, ink, point, on),
     extend: (point) => extend(pad, canvas, ink, point, on),
     end: () => end(pad, on),
     undo: () => undo(pad, canvas, ink, on),
     redo: () => redo(pad, canvas, ink, on),
     clear: () => {
+      on.halt();
       pad.undone = [];
       pad.show([]);
       on.ink(true);
@@ -78,8 +86,7 @@ export function createPad(canvas, on) {
 // Points are kept as a link keeps them, so that a reopened link has the very same ink.
 const rounded = (point) => point.map((share) => Math.round(share * 255) / 255);
 
-function begin(pad, canvas, ink, point, on) {
-  on.begin();
+function start(pad, canvas, ink, point, on) {
   pad.undone = [];
   pad.strokes.push([rounded(point)]);
   pad.drawing = pad.strokes.at(-1);
@@ -102,6 +109,7 @@ function end(pad, on) {
 }
 
 function undo(pad, canvas, ink, on) {
+  on.halt();
   if (!pad.strokes.length) return;
   pad.undone.push(pad.strokes.pop());
   redraw(pad, canvas, ink);
@@ -109,6 +117,7 @@ function undo(pad, canvas, ink, on) {
 }
 
 function redo(pad, canvas, ink, on) {
+  on.halt();
   if (!pad.undone.length) return;
   pad.strokes.push(pad.undone.pop());
   redraw(pad, canvas, ink);
@@ -284,7 +293,7 @@ export function play(pad, strokes, milliseconds, done) {
     const upTo = Math.min(points.length, Math.ceil(((now - start) / milliseconds) * points.length));
     for (; drawn < upTo; drawn += 1) {
       const [point, isFirst] = points[drawn];
-      if (isFirst) pad.begin(point);
+      if (isFirst) pad.start(point);
       else pad.extend(point);
     }
     if (drawn < points.length) requestAnimationFrame(step);

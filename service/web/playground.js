@@ -65,13 +65,14 @@ const context = {
 };
 
 const pad = createPad(byId("pad"), {
+  halt: haltExample,
   begin: () => {
-    stopExample?.();
+    haltExample();
     if (store.get().example || store.get().picture.kind !== "strokes") pad.show([]);
   },
   ink: () => {
     inkIsNew = true;
-    store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: false });
+    store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: stopExample !== null });
   },
 });
 context.pad = pad;
@@ -315,31 +316,37 @@ function pin(at, moveFocus) {
 }
 
 function clear() {
-  stopExample?.();
   pad.clear();
   byId("pad").focus({ preventScroll: true });
 }
 
+/** The example is one from its first point on: whoever draws before it is whole starts on a clear pad, too. */
 function playExample(isPlayed) {
-  stopExample?.();
+  haltExample();
   pad.show([]);
   if (!isPlayed || still.matches) {
     pad.show(EXAMPLE);
     finishExample();
     return;
   }
-  store.set({ example: false });
+  setOn(byId("pad"), "aria-busy", "true");
   stopExample = play(pad, EXAMPLE, 900, finishExample);
 }
 
-function finishExample() {
+function haltExample() {
+  stopExample?.();
   stopExample = null;
+  setOn(byId("pad"), "aria-busy", null);
+}
+
+function finishExample() {
+  haltExample();
   inkIsNew = true;
   store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: true });
 }
 
 function showPicture(picture) {
-  stopExample?.();
+  haltExample();
   pad.shown = picture;
   if (picture.kind === "strokes") pad.show(picture.strokes);
   else if (picture.kind === "file") pad.showImage({ image: picture.image });

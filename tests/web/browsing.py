@@ -1,4 +1,8 @@
-"""What the tests of the page share: a server of their own, a real Chromium, and a page that must not complain."""
+"""
+What the tests of the page share: a server of their own, a real Chromium, and a page that must not complain.
+
+The browser is as it comes: what a test needs otherwise (reduced motion, a theme, a touch screen) it asks for.
+"""
 
 import json
 import shutil
@@ -31,19 +35,23 @@ def chromium():
 
 
 class Visit:
-    """A page that was opened, and everything it complained of."""
+    """
+    A page that was opened, and everything it complained of.
+
+    expected: parts of what the console may say, such as a refusal that the test brings about. An error that nothing
+    caught is never expected.
+    """
 
     def __init__(self, browser, origin, *, width=1440, height=900, theme="light", **options):
         self.origin = origin
-        self.complaints, self.urls, self.allowed = [], [], []
+        self.said, self.uncaught, self.urls, self.expected = [], [], [], []
         self.ended = 0
-        options = {"reduced_motion": "reduce"} | options
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, accept_downloads=True, **options
         )
         self.page = self.context.new_page()
-        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(f"{error} {error.stack}"))
+        self.page.on("console", lambda said: said.type == "error" and self.said.append(said.text))
+        self.page.on("pageerror", lambda error: self.uncaught.append(f"{error} {error.stack}"))
         self.page.on("request", lambda request: self.urls.append(request.url))
         self.page.on("requestfinished", self._count)
         self.page.on("requestfailed", self._count)
@@ -52,8 +60,9 @@ class Visit:
         self.ended += 1
 
     def open(self, fragment="", wait_for="3"):
-        """Open the page, and wait until it shows a verdict."""
+        """Open the page, and wait until the example is drawn and the page shows a verdict."""
         self.page.goto(f"{self.origin}/{fragment}")
+        expect(self.page.locator("#pad:not([aria-busy])")).to_be_visible()
         if wait_for is not None:
             expect(self.page.locator("#digit")).to_have_text(wait_for)
         return self.page
@@ -61,12 +70,16 @@ class Visit:
     def close(self):
         """Close the page and check what it left: no complaint, no request to anyone else."""
         self.context.close()
-        unexpected = [text for text in self.complaints if not any(allowed in text for allowed in self.allowed)]
-        if unexpected:
-            pytest.fail(f"the page complained: {unexpected}")
+        complaints = self.complaints()
+        if complaints:
+            pytest.fail(f"the page complained {len(complaints)} times, first of: {complaints[:3]}")
         strangers = [url for url in self.urls if not url.startswith((self.origin + "/", "blob:", "data:"))]
         if strangers:
             pytest.fail(f"the page asked elsewhere: {strangers}")
+
+    def complaints(self):
+        """Every error that nothing caught, and what the console said that was not expected."""
+        return self.uncaught + [text for text in self.said if not any(part in text for part in self.expected)]
 
     def draw(self, strokes):
         """Draw with mouse events."""

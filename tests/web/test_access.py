@@ -25,7 +25,7 @@ LOOKS = [(1440, "light"), (390, "dark"), (1024, "dark"), (1440, "dark"), (390, "
 @pytest.mark.parametrize(("width", "theme"), LOOKS if os.environ.get("FILTERSCOPE_PROOF") else LOOKS[:2])
 def test_axe_finds_nothing_serious_in_any_view(visit, width, theme):
     opened = visit(width=width, theme=theme)
-    opened.allowed = ["404"]  # a model without a report on a data set
+    opened.expected = ["404"]  # a model without a report on a data set
     page = opened.open("#change=conv1/2:off&at=conv2/5@3,4")
     for view in VIEWS if width == 1440 or os.environ.get("FILTERSCOPE_PROOF") else ("network", "why"):
         page.locator(f"#tab-{view}").click()
@@ -104,7 +104,7 @@ def test_a_kernel_is_typed_with_the_keys_alone(visit):
 
 def test_no_view_scrolls_sideways_on_the_narrowest_phone(visit):
     opened = visit(width=320, height=640)
-    opened.allowed = ["404"]  # a model without a report on a data set
+    opened.expected = ["404"]  # a model without a report on a data set
     page = opened.open()
     for view in VIEWS:
         page.locator(f"#tab-{view}").click()

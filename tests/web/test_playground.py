@@ -37,6 +37,38 @@ def test_the_first_look_shows_a_three_and_its_maps_without_a_click(visit):
     assert painted == page.locator(".layer .map").count() > 100
 
 
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_the_example_is_drawn_whole_whatever_motion_is_asked_for(visit, motion):
+    page = visit(reduced_motion=motion).open()
+    expect(page.locator("#confidence")).to_have_text("> 99.9 %")
+    expect(page.locator("#pad-hint")).to_have_text("An example. Draw over it.")
+    expect(page.locator("#aside")).not_to_contain_text("may not be a digit")
+    page.get_by_role("button", name="Example").click()
+    expect(page.locator("#pad:not([aria-busy])")).to_be_visible()
+    expect(page.locator("#confidence")).to_have_text("> 99.9 %")
+
+
+@pytest.mark.parametrize("moment", ["while it is drawn", "when it is whole", "undone while it is drawn"])
+def test_nothing_of_the_example_is_left_in_the_first_drawing(visit, moment):
+    opened = visit()
+    page = opened.open()
+    page.get_by_role("button", name="Clear").click()
+    opened.draw(SEVEN)
+    expect(page.locator("#digit")).to_have_text("7")
+    opened.rest()
+    alone = opened.seen()
+    page.get_by_role("button", name="Example").click()
+    expect(page.locator("#pad-hint")).to_have_text("An example. Draw over it.")
+    if moment == "when it is whole":
+        expect(page.locator("#pad:not([aria-busy])")).to_be_visible()
+    elif moment == "undone while it is drawn":
+        page.get_by_role("button", name="Undo").click()
+    opened.draw(SEVEN)
+    expect(page.locator("#digit")).to_have_text("7")
+    opened.rest()
+    np.testing.assert_array_equal(opened.seen(), alone)
+
+
 def test_a_digit_drawn_with_the_mouse_is_read_as_the_service_reads_it(visit, origin):
     opened = visit()
     page = opened.open()
@@ -314,7 +346,7 @@ def refuse(page, path, status, detail, headers=None):
 )
 def test_a_refusal_is_told_in_words_where_it_happened(visit, path, view, status, words):
     opened = visit()
-    opened.allowed = ["Failed to load resource"]
+    opened.expected = ["Failed to load resource"]
     refuse(opened.page, path, status, "only a linear head", {"Retry-After": "1"})
     page = opened.open(f"#view={view}")
     expect(page.locator(f"#view-{view} .problem")).to_contain_text(words)
@@ -322,7 +354,7 @@ def test_a_refusal_is_told_in_words_where_it_happened(visit, path, view, status,
 
 def test_a_wanted_key_is_asked_for_and_never_put_into_the_address(visit):
     opened = visit()
-    opened.allowed = ["Failed to load resource"]
+    opened.expected = ["Failed to load resource"]
     refuse(opened.page, "/v1/classify", 401, "a key is wanted")
     page = opened.open(wait_for="–")
     page.get_by_label("Key", exact=True).fill("s3cret")
@@ -337,7 +369,7 @@ def test_a_wanted_key_is_asked_for_and_never_put_into_the_address(visit):
 
 def test_a_service_that_goes_away_leaves_the_drawing_and_is_asked_again(visit):
     opened = visit()
-    opened.allowed = ["Failed to load resource"]
+    opened.expected = ["Failed to load resource"]
     page = opened.open()
     page.route("**/v1/classify*", lambda route: route.abort())
     opened.draw(ONE)
@@ -373,7 +405,7 @@ def test_the_maps_can_be_taken_away_as_files(visit):
 
 def test_every_view_opens_and_says_something(visit):
     opened = visit()
-    opened.allowed = ["404"]  # a model without a report on a data set
+    opened.expected = ["404"]  # a model without a report on a data set
     page = opened.open()
     for name in ["Window", "Your filter", "Why", "What if", "Filters", "Network"]:
         page.get_by_role("tab", name=name).click()
