@@ -16,6 +16,11 @@ export class Refusal extends Error {
   }
 }
 
+/** Whether the same may be answered when it is asked again. */
+export function isPassing({ status }) {
+  return [0, 429, 503].includes(status);
+}
+
 /** The address of a request record {method, path, query}. */
 export function address({ path, query = {} }) {
   const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined)).toString();
@@ -28,16 +33,18 @@ export async function send(record, signal) {
   const key = sessionStorage.getItem("filterscope-key");
   if (key) headers.Authorization = `Bearer ${key}`;
   const body = bodyOf(record, headers);
-  let response;
   try {
-    response = await fetch(address(record), { method: record.method || "GET", headers, body, signal });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refusal(0, { detail: "" });
-  }
-  if (!response.ok)
+    const response = await fetch(address(record), { method: record.method || "GET", headers, body, signal });
+    if (response.ok) return await answerOf(response, record);
     throw new Refusal(response.status, await problemOf(response), Number(response.headers.get("Retry-After")) || 0);
-  if (record.raw) return response.blob();
+  } catch (error) {
+    if (error instanceof Refusal || error.name === "AbortError") throw error;
+    throw new Refusal(0, { detail: "" }); // no answer, or one that broke off
+  }
+}
+
+async function answerOf(response, { raw }) {
+  if (raw) return response.blob();
   const kind = response.headers.get("Content-Type") || "";
   if (kind.includes("npz")) return readNpz(await response.arrayBuffer());
   return kind.includes("json") ? response.json() : response.blob();
@@ -70,7 +77,8 @@ async function problemOf(response) {
 }
 
 /**
- * The lanes of the page. report({lane, want, answer} or {lane, want, error}) is called for every request that ended.
+ * The lanes of the page. report({lane, want, answer}) is called for every answer, and report({lane, want}) for every
+ * refusal, which standing(lane) tells until the lane is answered again.
  * A want is {lane, key, request, heavy}; one with the key asked last is not asked again.
  */
 export class Lanes {
@@ -85,23 +93,35 @@ export class Lanes {
   ask(want) {
     const lane = this.#lane(want.lane);
     if (lane.key === want.key) return;
-    lane.key = want.key;
+    if (lane.key === lane.answered) lane.since = performance.now();
+    Object.assign(lane, { key: want.key, want });
     if (lane.running?.want.heavy) lane.running.controller.abort();
     lane.waiting = want;
     this.#next(lane);
   }
 
-  /** Forget what a lane asked: nothing that is still on its way will be reported. */
-  drop(name) {
-    const lane = this.#lane(name);
-    lane.key = null;
-    lane.waiting = null;
-    lane.epoch += 1;
+  /**
+   * Forget the lanes whose last want is such: what they asked and were answered, and what is still on its way.
+   * Returns their names.
+   */
+  forget(isSuch) {
+    const lanes = [...this.#lanes].filter(([, lane]) => lane.want && isSuch(lane.want));
+    for (const [, lane] of lanes) {
+      Object.assign(lane, { want: null, key: null, answered: null, error: null, waiting: null, failed: null });
+      lane.epoch += 1;
+    }
+    return lanes.map(([name]) => name);
   }
 
-  /** The key that a lane was asked last. */
-  asked(name) {
-    return this.#lane(name).key;
+  /**
+   * How the last answer of a lane stands to what it was asked last: {want, isSettled, error, waited, age}.
+   * waited: ms since it was asked something new or answered something old; age: ms since its last answer
+   */
+  standing(name) {
+    const { want, key, answered, error, since, answeredAt } = this.#lane(name);
+    const isSettled = key !== null && key === answered;
+    const now = performance.now();
+    return { want, isSettled, error: isSettled ? null : error, waited: isSettled ? 0 : now - since, age: now - answeredAt };
   }
 
   /** Ask again what failed, now. */
@@ -117,7 +137,18 @@ export class Lanes {
 
   #lane(name) {
     if (!this.#lanes.has(name)) {
-      this.#lanes.set(name, { key: null, running: null, waiting: null, failed: null, epoch: 0, rest: 0, spacing: 20 });
+      this.#lanes.set(name, {
+        want: null,
+        key: null,
+        answered: null,
+        error: null,
+        running: null,
+        waiting: null,
+        failed: null,
+        epoch: 0,
+        rest: 0,
+        spacing: 20,
+      });
     }
     return this.#lanes.get(name);
   }
@@ -146,14 +177,21 @@ export class Lanes {
     lane.failed = null;
     try {
       const answer = await send(want.request, controller.signal);
-      if (epoch === lane.epoch) this.#report({ lane: want.lane, want, answer });
       lane.spacing = Math.max(20, lane.spacing * 0.9);
+      if (epoch === lane.epoch) this.#answer(lane, want, answer);
     } catch (error) {
       if (epoch === lane.epoch) this.#fail(lane, want, error);
+    } finally {
+      clearTimeout(timer);
+      lane.running = null;
+      this.#next(lane);
     }
-    clearTimeout(timer);
-    lane.running = null;
-    this.#next(lane);
+  }
+
+  #answer(lane, want, answer) {
+    const now = performance.now();
+    Object.assign(lane, { answered: want.key, error: null, since: now, answeredAt: now });
+    this.#report({ lane: want.lane, want, answer });
   }
 
   #fail(lane, want, error) {
@@ -162,14 +200,14 @@ export class Lanes {
       error = new Refusal(0, { detail: "" });
     }
     if (!(error instanceof Refusal)) throw error;
-    const isPassing = [0, 429, 503].includes(error.status);
-    if (isPassing) {
+    lane.error = error;
+    if (isPassing(error)) {
       lane.failed = want;
       lane.waiting ??= want;
       lane.rest = performance.now() + (error.retrySeconds * 1000 || RETRY_MS);
       if (error.status) lane.spacing = Math.min(1000, lane.spacing * 2);
     }
-    this.#report({ lane: want.lane, want, error });
+    this.#report({ lane: want.lane, want });
   }
 }
 

@@ -29,7 +29,9 @@ export function createDock(root, context) {
   dock.work = make("div", { class: "sum" });
   dock.formula = make("p", { class: "formula", id: "sum" });
   resize(dock.picture, SIDE, SIDE);
+  dock.todo = make("p", { class: "todo muted" }, "One cell, one sum: point at a map, and the sum behind its cell is here.");
   root.append(
+    dock.todo,
     make("figure", {}, dock.grid.root, dock.mapName),
     make("figure", {}, make("div", { class: "framed" }, dock.picture, dock.field), dock.fieldName),
     make(
@@ -62,7 +64,7 @@ function draw(dock, model) {
   const layer = at && network.layers.find(({ name }) => name === at.layer);
   const map = layer && data.maps?.arrays[layer.op === "conv" ? `${layer.name}.act` : layer.name];
   dock.root.classList.toggle("open", state.pinned);
-  dock.root.classList.toggle("ready", Boolean(map));
+  set(dock.todo, "hidden", Boolean(map));
   if (!map || state.view !== "network") return;
   if (!dock.isNew(at, state.pinned, data.maps, weights[at.layer], theme, state.scale, state.changes)) return;
   write(dock.title, `${layer.name}, filter ${at.filter}, row ${at.row}, column ${at.column}`);
@@ -108,7 +110,7 @@ function drawWork(dock, layer, at, model) {
   else if (known) drawConvolution(dock, layer, at, input, known, model);
   else {
     dock.work.replaceChildren();
-    write(dock.formula, "…");
+    write(dock.formula, "The filter has not come yet.");
   }
 }
 

@@ -19,7 +19,7 @@ export function create(root, context) {
   view.words = make("p", { class: "muted" }, "");
   view.tilesBox = make("div", { class: "switches", role: "group", "aria-label": "Filters" });
   view.legend = legend();
-  view.card = make("div", { class: "card" });
+  view.card = make("div", { class: "card", "data-lane": "cards" });
   view.presets = make("div", { class: "switches" });
   const share = context.share(
     "filters",
@@ -34,7 +34,13 @@ export function create(root, context) {
     make(
       "div",
       { class: "columns split" },
-      make("div", { class: "result" }, view.words, view.tilesBox, make("div", { class: "fit" }, view.legend.root)),
+      make(
+        "div",
+        { class: "result", "data-lane": "cards" },
+        view.words,
+        view.tilesBox,
+        make("div", { class: "fit" }, view.legend.root),
+      ),
       view.card,
     ),
   );
@@ -50,7 +56,11 @@ function wants(view, { network }) {
   const layer = view.layer || network.layers[0].name;
   return [
     want("cards", { path: path(network, layer), query: { version: network.version, card: true } }),
-    want("report", { path: `/v1/models/${network.name}/report`, query: { version: network.version, layer } }),
+    want(
+      "report",
+      { path: `/v1/models/${network.name}/report`, query: { version: network.version, layer } },
+      { isOptional: true },
+    ),
   ];
 }
 
@@ -61,14 +71,16 @@ function draw(view, { state, data, network, theme }) {
     view.picker.box.replaceChildren(
       ...layers.map(({ name, shape, kernel }) => choice([name, `${name}: ${shape[0]} of ${kernel.join(" × ")}`])),
     );
+    drawBlanks(view, layers[0]);
   }
   view.picker.box.value = view.layer;
   const answer = data.cards?.answer;
   if (!answer || answer.layer !== view.layer) return;
+  const { error } = view.context.lanes.standing("report");
   if (view.isNew(answer, theme)) drawTiles(view, answer, theme);
-  if (view.cardIsNew(answer, view.chosen, theme, data.report, state.changes)) {
+  if (view.cardIsNew(answer, view.chosen, theme, data.report, error, state.changes)) {
     view.tiles.forEach(({ button }, i) => set(button, "aria-pressed", String(i === view.chosen)));
-    drawCard(view, answer.filters[view.chosen], state, data, theme);
+    drawCard(view, answer.filters[view.chosen], state, { answer: data.report?.answer, error }, theme);
   }
 }
 
@@ -130,7 +142,20 @@ function drawTiles(view, { filters, layer }, theme) {
   );
 }
 
-function drawCard(view, filter, state, data, theme) {
+/** The filters of a layer before they have come. */
+function drawBlanks(view, { shape: [count] }) {
+  view.tiles = [];
+  view.card.replaceChildren();
+  view.tilesBox.replaceChildren(
+    ...Array.from({ length: count }, () => {
+      const canvas = heatmap();
+      resize(canvas, TILE, TILE);
+      return make("span", { class: "switch" }, canvas);
+    }),
+  );
+}
+
+function drawCard(view, filter, state, reported, theme) {
   const { index, weights, bias, card } = filter;
   const isFlat = !Array.isArray(weights[0][0]);
   const { values, rows, columns } = mosaic(filter);
@@ -160,7 +185,7 @@ function drawCard(view, filter, state, data, theme) {
       isFlat ? make("button", { onclick: () => context.editFilter({ layer, filter: index }) }, "Edit this filter") : "",
       make("button", { "aria-pressed": String(isOff), onclick: change }, isOff ? "Switch on" : "Switch off"),
     ),
-    ...report(data.report, layer, index),
+    ...report(reported, layer, index),
   );
 }
 
@@ -193,10 +218,10 @@ function facts(card, bias) {
 }
 
 /** What the report on a data set says of a filter. */
-function report(entry, layer, index) {
-  if (entry?.error) return [make("p", { class: "muted" }, `No report on a data set: ${refusal(entry.error)}`)];
-  if (!entry?.answer) return [];
-  const { data, layers, thumbnails } = entry.answer;
+function report({ answer, error }, layer, index) {
+  if (error) return [make("p", { class: "muted" }, `No report on a data set: ${refusal(error)}`)];
+  if (!answer) return [];
+  const { data, layers, thumbnails } = answer;
   const filter = layers.find(({ name }) => name === layer)?.filters[index];
   if (!filter) return [];
   const rows = [

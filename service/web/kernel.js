@@ -87,15 +87,16 @@ function askPreset(view, asked) {
   view.context.redraw();
 }
 
-/** Take a learnt filter into the editor, and aim at its place in the network. */
+/** Take a learnt filter into the editor once it has come, and aim at its place in the network. */
 function take(view, layer, filter) {
   const known = view.context.weights[layer];
+  view.taking = known ? null : { layer, filter };
+  view.context.set({ slot: { layer, filter } });
   if (!known) return;
   const [, channels, rows, columns] = known.weights.shape;
   const start = filter * channels * rows * columns;
   view.presetAsked = null;
   const cells = Array.from(known.weights.data.slice(start, start + rows * columns), exact);
-  view.context.set({ slot: { layer, filter } });
   view.editKernel({ rows, columns, cells, bias: exact(known.biases.data[filter]) });
 }
 
@@ -174,7 +175,9 @@ function resizeKernel(view, patch) {
 function draw(view, model) {
   const { state, data } = model;
   adoptPreset(view, data);
-  view.editor.draw(state.kernel, model.theme, errorsOf(data.response));
+  if (view.taking && view.context.weights[view.taking.layer])
+    queueMicrotask(() => view.taking && take(view, view.taking.layer, view.taking.filter));
+  view.editor.draw(state.kernel, model.theme, errorsOf(view.context));
   drawControls(view, state);
   view.response.draw(model);
   view.slot.draw(model);
@@ -197,8 +200,8 @@ function adoptPreset(view, data) {
   queueMicrotask(() => view.editKernel({ rows: made.shape[0], columns: made.shape[1], cells }));
 }
 
-function errorsOf(entry) {
-  return entry?.error?.problem.errors || [];
+function errorsOf({ lanes }) {
+  return lanes.standing("response").error?.problem.errors || [];
 }
 
 function drawControls(view, { kernel }) {

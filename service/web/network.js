@@ -18,7 +18,7 @@ const EDGES = 10; // strongest inputs that are joined to the map at hand
 export function create(root, context) {
   const view = { root, context, layers: [], size: "", isNew: changes(), linesAreNew: changes() };
   view.caption = make("p", { class: "caption" });
-  view.strip = make("div", { class: "layers" });
+  view.strip = make("div", { class: "layers", "data-lane": "maps" });
   view.lines = shape("svg", { class: "lines", "aria-hidden": "true" });
   view.shiftWords = make("p", { class: "muted" });
   view.scale = radios("Colours", "scale", SCALES, (scale) => context.set({ scale }));
@@ -50,7 +50,10 @@ export function create(root, context) {
 function describe(view) {
   const { context } = view;
   const link = (text, act) => make("button", { class: "link", onclick: act }, text);
-  const strongest = () => context.set({ at: context.strongest(), pinned: true });
+  const strongest = () => {
+    const at = context.strongest();
+    if (at) context.set({ at, pinned: true });
+  };
   view.caption.append(
     "Each small picture is one filter’s answer to your digit; blue is a positive answer, orange a negative one. Point at a map to see the sum behind a cell, click to pin it. Start with the ",
     link("strongest answer", strongest),
@@ -91,6 +94,7 @@ function compass({ set: change, store }) {
 
 function build(view, network) {
   view.network = network;
+  view.size = ""; // new tiles have no size yet
   view.strip.replaceChildren();
   view.layers = network.layers.filter(({ op }) => op !== "linear").map((layer) => buildLayer(view, layer));
   view.layers.forEach((layer, i) => {
@@ -149,15 +153,15 @@ function buildTile(view, { info, rows, columns }, filter) {
 function draw(view, model) {
   const { state, data, network } = model;
   if (view.network !== network) build(view, network);
-  view.root.classList.toggle("ready", Boolean(data.maps));
   view.scale.choose(state.scale);
   view.range.choose(state.range);
   view.stage.choose(state.before ? "1" : "");
   layOut(view);
   for (const layer of view.layers) drawLayer(layer, model);
   drawLines(view, model);
-  write(view.shiftWords, shiftWords(model));
-  set(view.shiftWords, "hidden", data.input === data.base);
+  const words = shiftWords(model);
+  write(view.shiftWords, words);
+  set(view.shiftWords, "hidden", !words);
 }
 
 /** Columns from left to right where they fit, else a row per layer. */
@@ -218,6 +222,7 @@ function drawLayer(layer, { state, data, theme }) {
   const maps = data.maps?.arrays[name];
   const marked = data.maps ? state.at && `${state.at.layer}/${state.at.filter}/${state.pinned}` : "";
   if (!layer.isNew(maps, state.scale, state.range, theme, marked, state.changes)) return;
+  layer.root.classList.toggle("unanswered", !maps);
   const table = colourTable(state.scale, theme);
   layer.tiles.forEach(({ button, canvas }, filter) => {
     const isCurrent = state.at?.layer === info.name && state.at.filter === filter;
@@ -306,9 +311,11 @@ function inputsOf(view, index, at, data, weights) {
   return strongest.map(({ channel, sum }) => ({ channel, share: sum / most }));
 }
 
+/** What the shift changed, once the maps of both pictures are there. */
 function shiftWords({ state, data }) {
-  const [before, after] = [data.base_maps?.arrays, data.maps?.arrays];
-  if (!before || !after) return "";
+  const isOf = (entry, picture) => entry?.want.request.picture === picture;
+  if (data.input === data.base || !isOf(data.maps, data.input) || !isOf(data.base_maps, data.base)) return "";
+  const [before, after] = [data.base_maps.arrays, data.maps.arrays];
   const names = Object.keys(before).filter((name) => after[name] && name !== "logits" && !name.endsWith(".pre"));
   const parts = names.map(
     (name) => `${name.replace(".act", "")} ${plainPercent(difference(before[name].data, after[name].data))}`,

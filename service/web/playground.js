@@ -8,20 +8,21 @@ import { choice, set as setOn, write } from "./dom.js";
 import { createPad, EXAMPLE, play } from "./drawing.js";
 import { create as createNetwork } from "./network.js";
 import { fromFile } from "./picture.js";
-import { createRail } from "./rail.js";
+import { createRail, keyField } from "./rail.js";
 import { shareLink, shareRow, showHelp } from "./sharing.js";
 import { createStore, DEFAULTS } from "./state.js";
 import { editedWant, keepMaps, moved, posted, seenBy, verdictWant } from "./subject.js";
 import { focusTab, listenToTabs, showTab } from "./tabs.js";
+import { createStanding, LATE_MS } from "./standing.js";
 import { createVerdict } from "./verdict.js";
-import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken } from "./words.js";
+import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, WAITING } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const store = createStore({});
-const data = { verdict: null, base: null, input: null, maps: null, fixed: {} };
+const data = { base: null, input: null, fixed: {} }; // and by the name of its lane the last answer of each
 const weights = {};
 const lanes = new Lanes(report);
 const addressKeeper = createKeeper(store);
@@ -30,6 +31,8 @@ let subject = null; // what is posted: {picture, isPrepared}
 let inkIsNew = false;
 let stopExample = null;
 let frameAsked = false;
+let opening = 0;
+let openingAgain = 0;
 let lastSeen = 0;
 
 const context = {
@@ -86,7 +89,8 @@ const LATER = {
   "what-if": "./whatif.js",
   filters: "./gallery.js",
 };
-const verdict = createVerdict();
+const verdict = createVerdict(lanes);
+const standing = createStanding(context);
 const rail = createRail(context);
 const dock = createDock(byId("dock"), context);
 byId("rail-share").append(shareRow("verdict", () => data.verdict?.want.request, ["json", "npz"]));
@@ -97,11 +101,12 @@ async function start() {
   listen();
   store.subscribe(changed);
   const { state, problems } = await read(location.hash);
-  store.set(state);
-  await openModels();
-  if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
+  store.set({ ...state, example: !state.picture });
+  const opened = openModels();
   if (!state.picture) playExample(!still.matches);
   else showPicture(state.picture);
+  await opened;
+  if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
   fetchViews();
 }
 
@@ -113,7 +118,7 @@ async function view(name) {
     views[name] ??= create(byId(`view-${name}`), context);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    notice("The service does not answer, and this view has not come yet.");
+    notice("The service does not answer, and this view has not come yet. Reload the page when it is back.");
   }
   schedule();
   return views[name];
@@ -127,8 +132,11 @@ function fetchViews() {
 }
 
 async function openModels() {
+  clearTimeout(openingAgain);
+  const late = tellLate("");
   try {
     const { models } = await send({ path: "/v1/models" });
+    clearTimeout(late);
     const box = byId("model");
     box.replaceChildren(
       ...models.map(({ name, version, accuracy }) => {
@@ -138,26 +146,61 @@ async function openModels() {
     );
     const wished = store.get().model;
     const found = models.find(({ name, version }) => `${name}@${version}` === wished);
-    if (wished && !found) notice(`The link's model ${wished} is not here; the default answers.`);
+    const missing = wished && !found ? `The link's model ${wished} is not here; the default answers.` : "";
     const { name, version } = found || models.find((model) => model.default) || models[0];
     box.value = `${name}@${version}`;
-    await openModel(name, version);
-    notice("");
+    await openModel(name, version, missing);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    notice(refusal(error));
-    setTimeout(openModels, 3000);
+    openAgain(error, "", openModels);
+  } finally {
+    clearTimeout(late);
   }
 }
 
-async function openModel(name, version) {
-  const described = await send({ path: `/v1/models/${name}`, query: { version } });
+function tellLate(words) {
+  return setTimeout(() => notice(`${WAITING} ${words}`), LATE_MS);
+}
+
+/** Show another network, and a notice with it; until it has come, the one before stays. */
+async function openModel(name, version, words = "") {
+  clearTimeout(openingAgain);
+  opening += 1;
+  const ticket = opening;
+  const still = network
+    ? `${name} v${version} has not come; what you see is ${network.name} v${network.version}.`
+    : "";
+  const late = tellLate(still);
+  try {
+    const described = await send({ path: `/v1/models/${name}`, query: { version } });
+    if (ticket !== opening) return;
+    notice(words);
+    takeNetwork(described);
+  } catch (error) {
+    if (ticket === opening) openAgain(error, still, () => openModel(name, version, words));
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+function takeNetwork(described) {
   for (const layer of Object.keys(weights)) delete weights[layer];
   network = described;
-  data.maps = null;
+  forget(() => true);
   data.fixed = {};
   checkState();
   schedule();
+}
+
+/** Forget what these wants were answered; without a verdict there is no picture that the network saw, either. */
+function forget(isSuch) {
+  for (const lane of lanes.forget(isSuch)) data[lane] = null;
+  if (!data.verdict) data.base = null;
+}
+
+function openAgain(error, words, again) {
+  if (!(error instanceof Refusal)) throw error;
+  notice(`${refusal(error)} ${words}`, error.status === 401 ? keyField(context) : null);
+  if (error.status !== 401) openingAgain = setTimeout(again, 3000);
 }
 
 /** Forget choices that this network does not have. */
@@ -197,8 +240,8 @@ function schedule() {
 }
 
 function frame() {
-  if (!network) return;
   const state = store.get();
+  write(byId("pad-hint"), hint(state));
   if (inkIsNew) takePicture(state.picture);
   data.input = data.base
     ? data.movedFrom === data.base && String(data.movedBy) === String(state.shift)
@@ -206,14 +249,17 @@ function frame() {
       : moved(data.base, state.shift)
     : null;
   Object.assign(data, { movedFrom: data.base, movedBy: state.shift });
-  if (!state.at && data.maps) return store.set({ at: strongest() });
+  if (!state.at && network && mapsOf(network.layers[0])) return store.set({ at: strongest() });
   const theme = state.theme || (dark.matches ? "dark" : "light");
-  const model = { state, data, network, weights, theme };
-  ask(model);
+  const model = { state, data, network, weights, theme, isEmpty: !subject && !state.example };
+  const wanted = network ? ask(model) : [];
   verdict.draw(model);
-  rail.draw({ ...model, hintText: hint(state) });
-  views[state.view]?.draw(model);
-  dock.draw(model);
+  rail.draw(model);
+  if (network) {
+    views[state.view]?.draw(model);
+    dock.draw(model);
+  }
+  standing.draw(model, wanted);
 }
 
 function hint({ example, picture }) {
@@ -225,23 +271,21 @@ function takePicture(picture) {
   inkIsNew = false;
   subject = posted(picture, pad);
   if (subject) return;
-  for (const lane of ["verdict", "edited", "maps", "base_maps"]) lanes.drop(lane);
-  Object.assign(data, { verdict: null, edited: null, base: null, input: null, maps: null });
+  forget(({ request }) => request.picture);
   write(byId("live"), EMPTY);
 }
 
+/** Ask what the open view and the rail need; returns the wants. */
 function ask(model) {
   const { state } = model;
   const list = [];
   if (subject) list.push(verdictWant(network, subject));
   const edited = data.base && editedWant(network, data, state.changes);
   if (edited) list.push(edited);
-  else if (data.edited) {
-    lanes.drop("edited");
-    data.edited = null;
-  }
-  if (data.verdict) list.push(...(views[state.view]?.wants(model) || []), ...weightWants(state));
+  else forget(({ lane }) => lane === "edited");
+  list.push(...(views[state.view]?.wants(model) || []), ...weightWants(state));
   for (const each of list) lanes.ask(each);
+  return list;
 }
 
 function weightWants({ at, slot }) {
@@ -254,22 +298,20 @@ function weightWants({ at, slot }) {
   );
 }
 
-function report({ lane, want: asked, answer, error }) {
-  const entry = { want: asked, answer, error };
-  if (lane.startsWith("weights/")) {
-    const layer = lane.slice(8);
-    if (answer) weights[layer] = { weights: answer[`${layer}.weight`], biases: answer[`${layer}.bias`] };
-  } else if (error) data[lane] = { ...data[lane], error, failed: asked };
-  else if (lane === "maps" || lane === "base_maps") keepMaps(data, lane, entry);
-  else if (lane === "verdict") keepVerdict(entry);
-  else if (lane === "edited")
-    data.edited = { ...entry, result: withConfidence(answer.results[0].after || answer.results[0]) };
-  else data[lane] = entry;
+function report({ lane, want: asked, answer }) {
+  if (answer) keep(lane, { want: asked, answer });
   schedule();
 }
 
-function withConfidence(result) {
-  return { ...result, confidence: result.confidence ?? result.probabilities[result.digit] };
+function keep(lane, entry) {
+  const { answer } = entry;
+  if (lane.startsWith("weights/")) {
+    const layer = lane.slice(8);
+    weights[layer] = { weights: answer[`${layer}.weight`], biases: answer[`${layer}.bias`] };
+  } else if (lane === "maps" || lane === "base_maps") keepMaps(data, lane, entry);
+  else if (lane === "verdict") keepVerdict(entry);
+  else if (lane === "edited") data.edited = { ...entry, result: answer.results[0].after || answer.results[0] };
+  else data[lane] = entry;
 }
 
 async function keepVerdict(entry) {
@@ -302,9 +344,11 @@ function peak(layer, filter) {
   return maps ? greatest(maps, filter).slice(1) : [0, 0];
 }
 
-/** The cell of the first layer that answers most. */
+/** The cell of the first layer that answers most; null while there are no maps. */
 function strongest() {
-  const [filter, row, column] = greatest(mapsOf(network.layers[0]));
+  const maps = mapsOf(network.layers[0]);
+  if (!maps) return null;
+  const [filter, row, column] = greatest(maps);
   return { layer: network.layers[0].name, filter, row, column };
 }
 
@@ -356,20 +400,24 @@ function showPicture(picture) {
 }
 
 async function openFile(file) {
-  store.set({ picture: await fromFile(file) });
+  try {
+    store.set({ picture: await fromFile(file) });
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    notice("The browser could not read that file.");
+  }
 }
 
 function restart() {
+  forget(() => true);
   openModels();
-  inkIsNew = true;
-  for (const lane of ["verdict", "maps"]) lanes.drop(lane);
-  schedule();
 }
 
-function notice(words) {
+function notice(words, field = null) {
   const box = byId("notice");
-  write(box, words);
-  setOn(box, "hidden", !words);
+  if (field) box.replaceChildren(words, field);
+  else write(box, words);
+  setOn(box, "hidden", !words.trim());
 }
 
 let announcing = 0;

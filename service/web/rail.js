@@ -3,6 +3,7 @@
 import { changes, choice, make, set, write } from "./dom.js";
 import { openCamera, PATTERNS, pictureIn } from "./picture.js";
 import { openDialog } from "./sharing.js";
+import { verdictsOf } from "./subject.js";
 import { refusal } from "./words.js";
 
 export function createRail(context) {
@@ -89,12 +90,10 @@ function listenForPictures(context) {
 
 function createNotes(context, patterns) {
   const root = document.getElementById("rail-notes");
-  const hint = document.getElementById("pad-hint");
   const isNew = changes();
-  return ({ state, data, hintText }) => {
-    write(hint, hintText);
+  return ({ state, data }) => {
     patterns.value = state.picture.kind === "pattern" ? state.picture.name : "";
-    const error = data.verdict?.error;
+    const { error } = context.lanes.standing("verdict");
     if (!isNew(state.changes, state.shift, error, data.edited, state.picture.kind)) return;
     root.replaceChildren(...notes(context, state, data, error));
   };
@@ -108,18 +107,17 @@ function notes(context, state, data, error) {
     list.push(make("p", { class: "problem" }, refusal(error), error.status === 401 ? keyField(context) : null));
   if (state.changes.length) {
     const count = state.changes.length === 1 ? "1 filter changed" : `${state.changes.length} filters changed`;
-    const before =
-      data.edited && data.verdict
-        ? `: ${data.verdict.result.digit} before, ${data.edited.result.digit} now. The orange tick is before`
-        : "";
-    list.push(chip(`${count}${before}.`, "undo all", () => context.set({ changes: [] })));
+    const { before, shown } = verdictsOf(data);
+    const both = before ? `: ${before.digit} before, ${shown.digit} now. The orange tick is before` : "";
+    list.push(chip(`${count}${both}.`, "undo all", () => context.set({ changes: [] })));
   }
   if (String(state.shift) !== "0,0")
     list.push(chip(`Shifted by ${state.shift.join(", ")} pixels.`, "back", () => context.set({ shift: [0, 0] })));
   return list;
 }
 
-function keyField(context) {
+/** Where a key is typed in, for a service that wants one. */
+export function keyField(context) {
   const box = make("input", { type: "password", "aria-label": "Key", autocomplete: "off" });
   const use = () => {
     sessionStorage.setItem("filterscope-key", box.value);

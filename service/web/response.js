@@ -5,7 +5,7 @@ import { changes, make, number, radios, select, set, write } from "./dom.js";
 import { createGrid } from "./grid.js";
 import { frame, heatmap, legend, numbers, paint, resize } from "./heatmap.js";
 import { colourTable, extent, fixed, shownRange, short } from "./scales.js";
-import { refusal, unread } from "./words.js";
+import { unread } from "./words.js";
 
 const SIDE = 252;
 const ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "abs"];
@@ -52,20 +52,25 @@ function buildPictures(view) {
     },
   });
   view.legend = legend();
-  view.problem = make("p", { class: "problem", hidden: true });
   view.words = make("p", { class: "muted" });
-  view.sum = make("div", { class: "sum" });
-  view.pools = make("div", { class: "columns" });
+  view.sum = make("div", { class: "sum", "data-lane": "response" });
+  view.pools = make("div", { class: "columns", "data-lane": "pool-max pool-avg" });
   resize(view.picture, SIDE, SIDE);
   const under = make("figcaption", { class: "muted" }, "your digit, as the network sees it");
   const picture = make(
     "figure",
-    { class: "result" },
+    { class: "result", "data-lane": "verdict" },
     make("div", { class: "framed" }, view.picture, view.frame),
     under,
   );
-  const map = make("figure", { class: "result" }, view.grid.root, view.legend.root, view.words);
-  return [view.problem, make("div", { class: "columns" }, picture, map, view.pools), view.sum];
+  const map = make(
+    "figure",
+    { class: "result", "data-lane": "response" },
+    view.grid.root,
+    view.legend.root,
+    view.words,
+  );
+  return [make("div", { class: "columns" }, picture, map, view.pools), view.sum];
 }
 
 function drawControls(view, { response }) {
@@ -79,10 +84,9 @@ function drawControls(view, { response }) {
 function draw(view, { state, data, theme }) {
   drawControls(view, state);
   const entry = data.response;
-  set(view.problem, "hidden", !entry?.error || entry.failed?.key !== view.context.lanes.asked("response"));
-  if (entry?.error) write(view.problem, refusal(entry.error));
+  set(view.frame, "hidden", !entry);
   if (data.input) paint(view.picture, data.input.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
-  const result = entry?.answer?.results[0];
+  const result = entry?.answer.results[0];
   if (
     !result ||
     !view.isNew(entry, data["pool-max"], data["pool-avg"], theme, view.at, state.response.pool, data.input)
@@ -99,23 +103,22 @@ function draw(view, { state, data, theme }) {
   resize(view.grid.canvas, columns * cell, rows * cell);
   view.legend.draw("diverging", theme, range, "this answer");
   const [row, column] = view.at || strongest(values, columns);
-  view.at = [Math.min(row, rows - 1), Math.min(column, columns - 1)];
-  view.grid.mark(rows, columns, view.at, short(response[view.at[0]][view.at[1]]));
+  const at = [Math.min(row, rows - 1), Math.min(column, columns - 1)];
+  view.grid.mark(rows, columns, at, short(response[at[0]][at[1]]));
   const { patches, unread: edge } = result.geometry;
   write(view.words, `${patches[0]} × ${patches[1]} = ${patches[0] * patches[1]} places; ${unread(edge)}`);
-  drawSum(view, result, entry, theme);
+  drawSum(view, at, result, entry, theme);
   drawPools(view, state, data, theme, range);
 }
 
-/** The cell to begin with: the one that answers most, either way. */
+/** The cell until one is pointed at: the one that answers most, either way. */
 function strongest(values, columns) {
   const best = values.reduce((most, value, i) => (Math.abs(value) > Math.abs(values[most]) ? i : most), 0);
   return [Math.floor(best / columns), best % columns];
 }
 
 /** The sum behind the cell pointed at. */
-function drawSum(view, { filters: [{ response, weights }], geometry }, { want: { request } }, theme) {
-  const [row, column] = view.at;
+function drawSum(view, [row, column], { filters: [{ response, weights }], geometry }, { want: { request } }, theme) {
   const [rows, columns] = geometry.kernel;
   const box = {
     top: row * geometry.stride[0] - geometry.pads[0],
@@ -159,8 +162,10 @@ function drawPools(view, { response }, data, theme, range) {
     ["max", "largest"],
     ["avg", "mean"],
   ]) {
-    const result = data[`pool-${kind}`]?.answer?.results[0].filters[0];
-    if (!result) continue;
+    const entry = data[`pool-${kind}`];
+    if (!entry) continue;
+    const [result] = entry.answer.results[0].filters;
+    const { size } = entry.want.request.json.pool;
     const [rows, columns] = result.shape;
     const canvas = heatmap();
     paint(canvas, result.response.flat(), rows, columns, colourTable("diverging", theme), range);
@@ -171,7 +176,7 @@ function drawPools(view, { response }, data, theme, range) {
         "figure",
         { class: "result" },
         canvas,
-        make("figcaption", { class: "muted" }, `${name} of ${response.pool} × ${response.pool}: ${rows} × ${columns}`),
+        make("figcaption", { class: "muted" }, `${name} of ${size} × ${size}: ${rows} × ${columns}`),
       ),
     );
   }

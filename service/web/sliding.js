@@ -6,9 +6,10 @@ import { changes, make, number, select, set, write } from "./dom.js";
 import { createGrid } from "./grid.js";
 import { frame, heatmap, legend, numbers, paint, resize } from "./heatmap.js";
 import { colourTable, extent, fixed, shownRange, short } from "./scales.js";
-import { refusal, unread } from "./words.js";
+import { unread } from "./words.js";
 
 const STEP_MS = 250;
+const LANES = "patches sums";
 const CELL = 12; // pixels of a pixel
 const KERNELS = [
   ["diagonal_falling", "edge along \\"],
@@ -49,11 +50,9 @@ export function create(root, context) {
   );
   view.count = make("h2", {}, "");
   view.rest = make("p", { class: "muted" }, "");
-  view.problem = make("p", { class: "problem", hidden: true });
   const share = context.share("patches", () => context.data.patches?.want.request, ["png", "npz", "json"]);
   root.append(
     make("div", { class: "view-head" }, caption(view), share),
-    view.problem,
     make(
       "div",
       { class: "controls" },
@@ -65,7 +64,7 @@ export function create(root, context) {
       view.step,
       make("label", { class: "field grow" }, make("span", {}, "Patch"), view.scrub),
     ),
-    make("div", {}, view.count, view.rest),
+    make("div", { class: "counts", "data-lane": LANES }, view.count, view.rest),
     buildStage(view),
   );
   return { draw: (model) => draw(view, model), wants: (model) => wants(model) };
@@ -121,7 +120,7 @@ function buildStage(view) {
   view.picked = make("figcaption", { class: "muted" }, "");
   return make(
     "div",
-    { class: "result" },
+    { class: "result", "data-lane": LANES },
     make(
       "div",
       { class: "columns" },
@@ -147,6 +146,7 @@ function buildStage(view) {
 // ---- moving ----
 
 function move(view, by) {
+  if (!view.total) return;
   const { place } = view.context.store.get().sliding;
   view.change({ place: (place + by + view.total) % view.total });
 }
@@ -174,7 +174,7 @@ function stop(view) {
 function scrubbed(view, event) {
   const by = { PageUp: -view.grid.columns, PageDown: view.grid.columns }[event.key];
   if (event.key === " ") (view.playing ? stop : play)(view);
-  else if (by)
+  else if (by && view.total)
     view.change({ place: Math.min(Math.max(view.context.store.get().sliding.place + by, 0), view.total - 1) });
   else return;
   event.preventDefault();
@@ -191,11 +191,6 @@ function draw(view, { state, data, theme, network }) {
     if (document.activeElement !== box.box) box.box.value = value;
   view.kernel.box.value = sliding.preset;
   view.padding.box.value = sliding.padding;
-  const failed = [data.patches, data.sums].find(
-    (entry) => entry?.error && view.context.lanes.asked(entry.failed.lane) === entry.failed.key,
-  );
-  set(view.problem, "hidden", !failed);
-  if (failed) write(view.problem, refusal(failed.error));
   const sums = data.sums?.answer?.results[0];
   const patches = data.patches?.answer?.results[0];
   if (

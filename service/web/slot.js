@@ -4,6 +4,7 @@ import { choice, make, select, set, write } from "./dom.js";
 import { percent } from "./scales.js";
 import { changeOf, numberOf, weightsOf, withChange } from "./state.js";
 import { reshaped } from "./editor.js";
+import { verdictsOf } from "./subject.js";
 
 /** The changes with the kernel in its slot; where a layer has channels, each sees it divided by their number. */
 export function put(kernel, { changes: made, slot }, layer) {
@@ -91,13 +92,12 @@ function drawSlot(view, { state, data, network }) {
   const fits = info.kernel[0] === state.kernel.rows && info.kernel[1] === state.kernel.columns;
   write(view.put, fits ? "Put it into the network" : `Make it ${info.kernel.join(" × ")} and put it into the network`);
   set(view.put, "hidden", isIn && fits);
-  write(view.outcome, outcome(isIn, data, layer, filter, info));
+  write(view.outcome, outcome(isIn, verdictsOf(data), view.context.lanes.standing("edited"), state.slot, info));
 }
 
-function outcome(isIn, { verdict, edited }, layer, filter, info) {
+function outcome(isIn, { before, shown }, { isSettled, error }, { layer, filter }, info) {
   const channels = info.in_shape[0];
   if (!isIn) return channels === 1 ? "" : `Each of its ${channels} channels gets your kernel, divided by ${channels}.`;
-  if (!edited?.result || !verdict?.result) return "asking…";
-  const [before, after] = [verdict.result, edited.result];
-  return `With your filter as ${layer}/${filter} it reads ${after.digit} (${percent(after.confidence)}); before it read ${before.digit} (${percent(before.confidence)}). Every view now shows the changed network.`;
+  if (!isSettled || !before) return error ? "The changed network has not answered." : "It is in the network.";
+  return `With your filter as ${layer}/${filter} it reads ${shown.digit} (${percent(shown.confidence)}); before it read ${before.digit} (${percent(before.confidence)}). Every view now shows the changed network.`;
 }

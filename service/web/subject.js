@@ -37,13 +37,19 @@ export function verdictWant(network, { picture, isPrepared }) {
   return want("verdict", networkCall("/v1/classify", network, picture, options, isPrepared));
 }
 
-/** The request for the verdict on what was shifted or changed, where anything was. */
-export function editedWant(network, { input, base }, changes) {
+/** The request for the verdict on what was shifted or changed, where anything was; `before` is the verdict without. */
+export function editedWant(network, { input, base, verdict }, changes) {
+  const before = verdict.result;
   if (changes.length) {
     const { query, ...call } = networkCall("/v1/what-if", network, input, {});
-    return want("edited", { ...call, json: { ...query, changes } });
+    return want("edited", { ...call, json: { ...query, changes } }, { before });
   }
-  return input === base ? null : want("edited", networkCall("/v1/classify", network, input, {}));
+  return input === base ? null : want("edited", networkCall("/v1/classify", network, input, {}), { before });
+}
+
+/** The verdict that is shown, and the one before a change where anything is changed: both of one picture. */
+export function verdictsOf({ verdict, edited }) {
+  return edited ? { before: edited.want.before, shown: edited.result } : { before: null, shown: verdict?.result ?? null };
 }
 
 /** The 28 x 28 of a verdict, once decoded. */

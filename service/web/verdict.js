@@ -3,9 +3,10 @@
 import { changes, make, set, write } from "./dom.js";
 import { paint } from "./heatmap.js";
 import { colourTable, percent } from "./scales.js";
-import { EMPTY, reading } from "./words.js";
+import { verdictsOf } from "./subject.js";
+import { EMPTY, reading, UNREAD, WAITING } from "./words.js";
 
-export function createVerdict() {
+export function createVerdict(lanes) {
   const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) =>
     document.getElementById(id),
   );
@@ -15,15 +16,14 @@ export function createVerdict() {
   const seenIsNew = changes();
   const isNew = changes();
 
-  function draw({ data, theme }) {
-    const before = data.verdict?.result;
-    const after = data.edited?.result;
-    const shown = after || before;
-    if (isNew(before, after, data.verdict?.error)) {
-      drawWords(shown, { box, digit, confidence, aside });
-      rows.forEach((row, label) => drawRow(row, label, shown, after && before));
+  function draw({ data, theme, isEmpty }) {
+    const { before, shown } = verdictsOf(data);
+    const missing = isEmpty ? EMPTY : lanes.standing("verdict").error ? UNREAD : WAITING;
+    if (isNew(before, shown, missing)) {
+      drawWords(shown, missing, { digit, confidence, aside });
+      rows.forEach((row, label) => drawRow(row, label, shown, before));
     }
-    set(box, "class", `verdict${shown?.is_digit === false ? " doubt" : ""}${data.verdict?.error ? " old" : ""}`);
+    set(box, "class", `verdict${shown?.is_digit === false ? " doubt" : ""}`);
     if (seenIsNew(data.input, theme)) {
       paint(seen, data.input?.levels || new Uint8Array(784), 28, 28, colourTable("pencil", theme), [0, 255]);
     }
@@ -31,9 +31,9 @@ export function createVerdict() {
   return { draw };
 }
 
-function drawWords(verdict, { digit, confidence, aside }) {
+function drawWords(verdict, missing, { digit, confidence, aside }) {
   write(digit, verdict ? String(verdict.digit) : "–");
-  const [first, second] = verdict ? reading(verdict) : ["", EMPTY];
+  const [first, second] = verdict ? reading(verdict) : ["", missing];
   write(confidence, first);
   write(aside, second);
 }

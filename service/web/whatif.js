@@ -6,15 +6,13 @@ import { heatmap, paint, resize } from "./heatmap.js";
 import { mapOf } from "./arithmetic.js";
 import { colourTable, extent, fixed, percent, shownRange, short, signed } from "./scales.js";
 import { changeOf, withChange } from "./state.js";
-import { mapWants } from "./subject.js";
-import { refusal } from "./words.js";
+import { mapWants, verdictsOf } from "./subject.js";
 
 const TILE = 48;
 
 export function create(root, context) {
   const view = { root, context, layers: [], isNew: changes(), tableIsNew: changes() };
-  view.problem = make("p", { class: "problem", hidden: true });
-  view.switches = make("div", { class: "result" });
+  view.switches = make("div", { class: "result", "data-lane": "maps" });
   view.list = make("div", { class: "result" });
   view.table = make("table", {});
   view.headline = make("h2", { id: "after" }, "");
@@ -25,12 +23,21 @@ export function create(root, context) {
       caption(context),
       context.share("what-if", () => context.data.edited?.want.request, ["json"]),
     ),
-    view.problem,
     make(
       "div",
       { class: "columns split" },
       make("div", { class: "result wide" }, view.switches),
-      make("div", { class: "result" }, view.headline, make("div", { class: "scroll" }, view.table), view.list),
+      make(
+        "div",
+        { class: "result" },
+        make(
+          "div",
+          { class: "result", "data-lane": "verdict", "data-also": "edited" },
+          view.headline,
+          make("div", { class: "scroll" }, view.table),
+        ),
+        view.list,
+      ),
     ),
   );
   return { draw: (model) => draw(view, model), wants: mapWants };
@@ -115,15 +122,12 @@ function switchAll(context, { name, shape }) {
 
 function draw(view, { state, data, network, theme }) {
   if (view.network !== network) build(view, network);
-  const error =
-    data.edited?.error && data.edited.failed?.key === view.context.lanes.asked("edited") ? data.edited.error : null;
-  set(view.problem, "hidden", !error);
-  if (error) write(view.problem, refusal(error));
   if (view.isNew(data.maps, state.changes, theme)) {
     for (const layer of view.layers) drawLayer(layer, state, data, theme);
     drawList(view, state.changes);
   }
-  if (view.tableIsNew(data.verdict?.result, data.edited?.result)) drawTable(view, data);
+  const { before, shown } = verdictsOf(data);
+  if (view.tableIsNew(before, shown)) drawTable(view, before, shown);
 }
 
 function drawLayer({ info, tiles, all }, { changes: made }, data, theme) {
@@ -181,17 +185,15 @@ function changeRow(context, change) {
   );
 }
 
-function drawTable(view, { verdict, edited }) {
-  const before = verdict?.result;
-  const after = edited?.result || before;
-  if (!before) return;
-  const isSame = before.digit === after.digit;
-  write(
-    view.headline,
-    edited?.result
-      ? `${isSame ? `Still ${after.digit}` : `${before.digit} becomes ${after.digit}`}, ${percent(after.confidence)}`
-      : `${before.digit}, ${percent(before.confidence)}`,
-  );
+function drawTable(view, changedFrom, after) {
+  if (!after) {
+    write(view.headline, "");
+    view.table.replaceChildren();
+    return;
+  }
+  const before = changedFrom || after;
+  const change = before.digit === after.digit ? `Still ${after.digit}` : `${before.digit} becomes ${after.digit}`;
+  write(view.headline, `${changedFrom ? change : after.digit}, ${percent(after.confidence)}`);
   const cells = (tag, texts) =>
     make(
       "tr",

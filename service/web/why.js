@@ -6,7 +6,6 @@ import { createGrid } from "./grid.js";
 import { heatmap, legend, paint, resize } from "./heatmap.js";
 import { colourTable, extent, fixed, shownRange, signed } from "./scales.js";
 import { changeOf, pairOf, withChange } from "./state.js";
-import { refusal } from "./words.js";
 
 const SHOWN = 12; // pegs that are drawn one by one
 const SIDE = 196;
@@ -17,6 +16,7 @@ export function create(root, context) {
     context,
     isNew: changes(),
     areShareNew: changes(),
+    placesAreNew: changes(),
     decidingAsked: null,
     all: false,
     gridAt: [0, 0],
@@ -24,7 +24,6 @@ export function create(root, context) {
   const digits = Array.from({ length: 10 }, (_, digit) => String(digit));
   view.target = select("Why", digits, (digit) => context.set({ target: Number(digit) }));
   view.rival = select("and not", digits, (digit) => context.set({ rival: Number(digit) }));
-  view.problem = make("p", { class: "problem", hidden: true });
   view.list = make("ol", { class: "pegs" });
   view.ball = make("span", { class: "ball", "aria-hidden": "true", hidden: true });
   view.total = make("p", { class: "formula", id: "ledger-sum" });
@@ -41,7 +40,16 @@ export function create(root, context) {
     "",
   );
   view.deciding = make("button", { onclick: () => askDeciding(view) }, "Smallest set that flips it");
-  view.flip = make("p", { role: "status", id: "deciding" });
+  view.flip = make("p", { role: "status", id: "deciding", "data-lane": "deciding" });
+  view.controls = make(
+    "div",
+    { class: "controls" },
+    view.target.field,
+    view.rival.field,
+    view.drop,
+    view.deciding,
+    view.more,
+  );
   root.append(
     make(
       "div",
@@ -49,15 +57,14 @@ export function create(root, context) {
       caption(view),
       context.share("ledger", () => context.data.ledger?.want.request, ["json"]),
     ),
-    view.problem,
-    make("div", { class: "controls" }, view.target.field, view.rival.field, view.drop, view.deciding, view.more),
+    view.controls,
     view.flip,
     make(
       "div",
       { class: "columns split" },
       make(
         "div",
-        { class: "result wide" },
+        { class: "result wide", "data-lane": "ledger" },
         view.headline,
         make("div", { class: "pachinko" }, view.list, view.ball),
         view.total,
@@ -84,14 +91,18 @@ function caption(view) {
 
 // ---- asking ----
 
-/** The last layer's filters that are off stay pegs here: the ledger is asked without that, and the sum done again. */
+/**
+ * The last layer's filters that are off stay pegs here: the ledger is asked without that, and the sum done again. What
+ * stands beside the pegs is of the network as it is changed.
+ */
 function wants(view, { state, data, network }) {
   if (!data.input) return [];
   const [target, rival] = pairOf(state, data.verdict.result.logits);
-  const call = (method, more = {}) =>
-    explainCall(network, data.input, otherChanges(state, network), { method, target, rival, ...more });
-  const list = [want("ledger", call("ledger")), want("pixels", call("pixels"))];
-  if (view.decidingAsked) list.push(want("deciding", call("deciding-set")));
+  const others = otherChanges(state, network);
+  const call = (method, made) => explainCall(network, data.input, made, { method, target, rival });
+  const list = [want("ledger", call("ledger", others)), want("pixels", call("pixels", state.changes))];
+  if (others.length < state.changes.length) list.push(want("places", call("ledger", state.changes)));
+  if (view.decidingAsked) list.push(want("deciding", call("deciding-set", others)));
   return list;
 }
 
@@ -124,19 +135,20 @@ function buildPictures(view) {
   view.inkWords = make("figcaption", { class: "muted" }, "");
   view.placesWords = make("figcaption", { class: "muted" }, "");
   for (const canvas of [view.under, view.ink]) resize(canvas, SIDE, SIDE);
+  view.placesFigure = make(
+    "figure",
+    { class: "result fit" },
+    make("div", { class: "framed" }, view.under, view.places),
+    view.placesLegend.root,
+    view.placesWords,
+  );
   return make(
     "div",
     { class: "result" },
     make("h3", {}, "Where the push comes from"),
-    make(
-      "figure",
-      { class: "result fit" },
-      make("div", { class: "framed" }, view.under, view.places),
-      view.placesLegend.root,
-      view.placesWords,
-    ),
+    view.placesFigure,
     make("h3", {}, "The ink, by its credit"),
-    make("figure", { class: "result fit" }, view.ink, view.inkLegend.root, view.inkWords),
+    make("figure", { class: "result fit", "data-lane": "pixels" }, view.ink, view.inkLegend.root, view.inkWords),
   );
 }
 
@@ -151,6 +163,7 @@ function buildShares(view) {
   view.gridWords = make("p", { class: "muted", "aria-live": "off" });
   view.gridLegend = legend();
   const heading = make("h3", {}, "Every filter (across) and every digit (down)");
+  view.offWords = make("p", { class: "muted", hidden: true }, "This table keeps the shares of the filters that are off.");
   view.digits = make(
     "ol",
     { "aria-hidden": "true" },
@@ -158,8 +171,9 @@ function buildShares(view) {
   );
   return make(
     "div",
-    { class: "result" },
+    { class: "result", "data-lane": "ledger" },
     heading,
+    view.offWords,
     make("div", { class: "scroll" }, make("div", { class: "digit-grid" }, view.digits, view.grid.root)),
     view.gridWords,
     make("div", { class: "fit" }, view.gridLegend.root),
@@ -177,22 +191,25 @@ function toggle({ context }, filter) {
 
 function draw(view, model) {
   const { data, state } = model;
-  const error =
-    data.ledger?.error && data.ledger.failed?.key === view.context.lanes.asked("ledger") ? data.ledger.error : null;
-  set(view.problem, "hidden", !error);
-  if (error) write(view.problem, refusal(error));
-  const ledger = data.ledger?.answer?.results[0];
-  if (!data.input || !ledger) return;
-  if (view.isNew(ledger, data.deciding, state.changes, view.all, data.edited, view.decidingAsked, model.theme)) {
-    drawPegs(view, ledger, model);
-    drawDeciding(view, data.deciding?.answer?.results[0], model);
-    drawPlaces(view, ledger, model);
+  const hasOff = otherChanges(state, model.network).length < state.changes.length;
+  set(view.placesFigure, "data-lane", hasOff ? "places" : "ledger");
+  set(view.offWords, "hidden", !hasOff);
+  set(view.controls, "hidden", !data.ledger);
+  if (!data.ledger) return;
+  const [ledger] = data.ledger.answer.results;
+  const { isSettled } = view.context.lanes.standing("edited");
+  const news = [data.ledger, data.deciding, state.changes, view.all, isSettled, view.decidingAsked, model.theme];
+  if (view.isNew(...news)) {
+    drawPegs(view, ledger, model, isSettled ? data.edited?.result : null);
+    drawDeciding(view, data.deciding?.answer.results[0], model);
   }
-  if (data.pixels?.answer) drawInk(view, data.pixels.answer.results[0], model);
+  const places = hasOff ? data.places : data.ledger;
+  if (places && view.placesAreNew(places, model.theme)) drawPlaces(view, places, model.theme);
+  if (data.pixels) drawInk(view, data.pixels.answer.results[0], model);
   drawShares(view, ledger, model);
 }
 
-function drawPegs(view, ledger, { state, data, network }) {
+function drawPegs(view, ledger, { state }, edited) {
   const { target, rival, margin, layer, head_bias: bias } = ledger;
   view.target.box.value = String(target);
   view.rival.box.value = String(rival);
@@ -207,7 +224,7 @@ function drawPegs(view, ledger, { state, data, network }) {
     if (!peg.isOff) running += peg.share;
     rows.push({ ...peg, name: peg.name || `${layer}/${peg.filter}`, from, to: running });
   }
-  const all = rows.flatMap(({ from, to }) => [from, to]);
+  const all = rows.flatMap(({ from, to, isOff, share }) => [from, isOff ? from + share : to]);
   const [lo, hi] = [Math.min(0, ...all), Math.max(0, ...all)];
   const pad = (hi - lo || 1) * 0.03;
   view.scale = (value) => ((value - lo + pad) / (hi - lo + 2 * pad)) * 100;
@@ -225,8 +242,7 @@ function drawPegs(view, ledger, { state, data, network }) {
       rows,
       running,
       margin,
-      data,
-      network,
+      edited,
       pegs.some((peg) => peg.isOff),
     ),
   );
@@ -279,7 +295,7 @@ function pegRow(view, { name, share, from, to, filter, isOff }, next) {
   );
 }
 
-function totalWords(rows, running, margin, { edited }, network, hasOff) {
+function totalWords(rows, running, margin, edited, hasOff) {
   const terms = rows
     .slice(1)
     .filter(({ isOff }) => !isOff)
@@ -287,8 +303,8 @@ function totalWords(rows, running, margin, { edited }, network, hasOff) {
   const sum = `bias ${fixed(rows[0].share)} ${terms.join(" ")} = ${fixed(running, 4)}`;
   if (!hasOff)
     return `${sum}. The network says ${fixed(margin.value, 4)}; off by ${Math.abs(margin.residual).toExponential(0)}.`;
-  return edited?.result
-    ? `${sum}, with what is off left out; the what-if says so too: it reads ${edited.result.digit}.`
+  return edited
+    ? `${sum}, with what is off left out; the what-if says so too: it reads ${edited.digit}.`
     : `${sum}, with what is off left out.`;
 }
 
@@ -340,11 +356,12 @@ function drawDeciding(view, answer, { state, network }) {
   );
 }
 
-function drawPlaces(view, { margin, receptive_field: field, target, rival }, { data, theme }) {
+function drawPlaces(view, { want: { request }, answer }, theme) {
+  const [{ margin, receptive_field: field, target, rival }] = answer.results;
   const values = margin.shares.places;
   const [rows, columns] = [values.length, values[0].length];
   const range = shownRange("diverging", extent(values.flat()));
-  paint(view.under, data.ledger.want.request.picture.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
+  paint(view.under, request.picture.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
   paint(view.places, values.flat(), rows, columns, colourTable("diverging", theme), range);
   const pixel = SIDE / 28;
   const centre = (axis) => field.start[axis] + (field.size[axis] - 1) / 2 + 0.5 - field.jump[axis] / 2;

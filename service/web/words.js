@@ -4,6 +4,24 @@ import { percent, short } from "./scales.js";
 
 export const EMPTY = "Nothing drawn yet. Draw a digit, drop a picture, or take the example.";
 export const EXAMPLE = "An example. Draw over it.";
+export const UNREAD = "No answer for this picture yet.";
+export const WAITING = "The service has not answered yet.";
+
+/** What to do in each view while nothing is drawn. */
+export const EMPTY_VIEWS = {
+  network: "Nothing drawn yet. Draw a digit, and every map fills with one filter’s answer to it.",
+  window: "Nothing drawn yet. Draw a digit, and the window slides over it.",
+  filter: "Nothing drawn yet. Write your filter here, and draw a digit to see its answer.",
+  why: "Nothing drawn yet. Draw a digit, and see what every filter added to the decision.",
+  "what-if": "Nothing drawn yet. Draw a digit, then press a map to switch its filter off.",
+  filters: "Nothing drawn yet. These filters are the network’s own and need no picture.",
+};
+
+/** How old an answer is: "12 s old", "3 min old". */
+export function aged(milliseconds) {
+  const seconds = Math.round(milliseconds / 1000);
+  return seconds < 120 ? `${seconds} s old` : `${Math.round(seconds / 60)} min old`;
+}
 
 /** Two lines under the digit. */
 export function reading(verdict) {

@@ -349,7 +349,7 @@ def test_a_refusal_is_told_in_words_where_it_happened(visit, path, view, status,
     opened.expected = ["Failed to load resource"]
     refuse(opened.page, path, status, "only a linear head", {"Retry-After": "1"})
     page = opened.open(f"#view={view}")
-    expect(page.locator(f"#view-{view} .problem")).to_contain_text(words)
+    expect(page.locator(f"#view-{view} .standing")).to_contain_text(words)
 
 
 def test_a_wanted_key_is_asked_for_and_never_put_into_the_address(visit):
@@ -373,10 +373,10 @@ def test_a_service_that_goes_away_leaves_the_drawing_and_is_asked_again(visit):
     page = opened.open()
     page.route("**/v1/classify*", lambda route: route.abort())
     opened.draw(ONE)
-    expect(page.get_by_text("The service does not answer. Your drawing is kept")).to_be_visible()
+    expect(page.locator("#rail-notes")).to_contain_text("The service does not answer. Your drawing is kept")
     page.unroute("**/v1/classify*")
     expect(page.locator("#digit")).to_have_text("1")
-    expect(page.get_by_text("The service does not answer")).to_be_hidden()
+    expect(page.get_by_text("The service does not answer")).to_have_count(0)
 
 
 def test_the_code_of_a_panel_runs_and_agrees_with_it(visit):
