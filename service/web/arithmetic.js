@@ -135,6 +135,15 @@ export function softmax(logits, temperature = 1) {
   return powers.map((power) => power / sum);
 }
 
+/**
+ * The ten shares before doubt: the softmax of the logits at the network's temperature. Of its probabilities the service
+ * says: (1 - doubt) softmax(logits / temperature) + doubt / 10.
+ */
+export function sharesOf({ probabilities, logits, doubt }, { passport }) {
+  if (doubt === undefined) return softmax(logits, passport?.calibration?.temperature ?? 1);
+  return probabilities.map((share) => Math.max(0, (share - doubt / probabilities.length) / (1 - doubt)));
+}
+
 /** The indices of an array from its greatest value down. */
 export function ranking(values) {
   return Array.from(values.keys()).sort((a, b) => values[b] - values[a]);

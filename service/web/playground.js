@@ -2,7 +2,7 @@
 
 import { createKeeper, read } from "./address.js";
 import { Lanes, send, Refusal, want } from "./api.js";
-import { greatest } from "./arithmetic.js";
+import { greatest, sharesOf } from "./arithmetic.js";
 import { createDock } from "./dock.js";
 import { choice, set as setOn, write } from "./dom.js";
 import { createPad, EXAMPLE, play } from "./drawing.js";
@@ -425,7 +425,10 @@ let announcing = 0;
 /** Speak the verdict once the pen rests. */
 function announce() {
   clearTimeout(announcing);
-  announcing = setTimeout(() => data.verdict?.result && write(byId("live"), spoken(data.verdict.result)), 1000);
+  announcing = setTimeout(() => {
+    const result = data.verdict?.result;
+    if (result) write(byId("live"), spoken(result, sharesOf(result, network)));
+  }, 1000);
 }
 
 // ---- views, address, page ----

@@ -99,5 +99,5 @@ function outcome(isIn, { before, shown }, { isSettled, error }, { layer, filter 
   const channels = info.in_shape[0];
   if (!isIn) return channels === 1 ? "" : `Each of its ${channels} channels gets your kernel, divided by ${channels}.`;
   if (!isSettled || !before) return error ? "The changed network has not answered." : "It is in the network.";
-  return `With your filter as ${layer}/${filter} it reads ${shown.digit} (${percent(shown.confidence)}); before it read ${before.digit} (${percent(before.confidence)}). Every view now shows the changed network.`;
+  return `With your filter as ${layer}/${filter} it reads ${shown.digit} (confidence ${percent(shown.confidence)}); before it read ${before.digit} (confidence ${percent(before.confidence)}). Every view now shows the changed network.`;
 }

@@ -1,10 +1,11 @@
 // The verdict: digit, confidence, ten bars, and the 28 x 28 that the network saw.
 
+import { sharesOf } from "./arithmetic.js";
 import { changes, make, set, write } from "./dom.js";
 import { paint } from "./heatmap.js";
 import { colourTable, percent } from "./scales.js";
 import { verdictsOf } from "./subject.js";
-import { EMPTY, reading, UNREAD, WAITING } from "./words.js";
+import { DOUBT, EMPTY, reading, UNREAD, WAITING } from "./words.js";
 
 export function createVerdict(lanes) {
   const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) =>
@@ -13,15 +14,19 @@ export function createVerdict(lanes) {
   const rows = Array.from({ length: 10 }, (_, label) => makeRow(label));
   document.getElementById("bars").append(...rows.map((row) => row.root));
   const seen = document.getElementById("seen");
+  const doubt = makeDoubt(document.getElementById("doubt"));
   const seenIsNew = changes();
   const isNew = changes();
 
-  function draw({ data, theme, isEmpty }) {
+  function draw({ data, theme, isEmpty, network }) {
     const { before, shown } = verdictsOf(data);
     const missing = isEmpty ? EMPTY : lanes.standing("verdict").error ? UNREAD : WAITING;
     if (isNew(before, shown, missing)) {
-      drawWords(shown, missing, { digit, confidence, aside });
-      rows.forEach((row, label) => drawRow(row, label, shown, before));
+      const shares = shown && sharesOf(shown, network);
+      const sharesBefore = before && sharesOf(before, network);
+      drawWords(shown, shares, missing, { digit, confidence, aside });
+      rows.forEach((row, label) => drawRow(row, label, shown, shares, sharesBefore));
+      drawDoubt(doubt, shown?.doubt ?? 0);
     }
     set(box, "class", `verdict${shown?.is_digit === false ? " doubt" : ""}`);
     if (seenIsNew(data.input, theme)) {
@@ -31,9 +36,9 @@ export function createVerdict(lanes) {
   return { draw };
 }
 
-function drawWords(verdict, missing, { digit, confidence, aside }) {
+function drawWords(verdict, shares, missing, { digit, confidence, aside }) {
   write(digit, verdict ? String(verdict.digit) : "–");
-  const [first, second] = verdict ? reading(verdict) : ["", missing];
+  const [first, second] = verdict ? reading(verdict, shares) : ["", missing];
   write(confidence, first);
   write(aside, second);
 }
@@ -52,11 +57,25 @@ function makeRow(label) {
   return { root, fill, tick, share };
 }
 
-function drawRow({ root, fill, tick, share }, label, verdict, before) {
-  const value = verdict ? verdict.probabilities[label] : 0;
+function drawRow({ root, fill, tick, share }, label, verdict, shares, before) {
+  const value = verdict ? shares[label] : 0;
   fill.style.width = `${value * 100}%`;
   write(share, verdict ? percent(value) : "");
   set(root, "class", verdict?.digit === label ? "best" : null);
   set(tick, "hidden", !before);
-  if (before) tick.style.left = `calc(${before.probabilities[label] * 100}% - 1.5px)`;
+  if (before) tick.style.left = `calc(${before[label] * 100}% - 1.5px)`;
+}
+
+function makeDoubt(root) {
+  const fill = make("span", { class: "fill" });
+  const share = make("span", { class: "share" }, "");
+  const track = make("span", { class: "track", "aria-hidden": "true" }, fill);
+  root.append(make("p", {}, make("span", {}, "doubt"), track, share), make("p", { class: "muted" }, DOUBT));
+  return { root, fill, share };
+}
+
+function drawDoubt({ root, fill, share }, doubt) {
+  set(root, "hidden", doubt === 0);
+  fill.style.width = `${doubt * 100}%`;
+  write(share, percent(doubt));
 }

@@ -3,7 +3,7 @@
 import { changes, make, set, write } from "./dom.js";
 import { enter, roving } from "./grid.js";
 import { heatmap, paint, resize } from "./heatmap.js";
-import { mapOf } from "./arithmetic.js";
+import { mapOf, sharesOf } from "./arithmetic.js";
 import { colourTable, extent, fixed, percent, shownRange, short, signed } from "./scales.js";
 import { changeOf, withChange } from "./state.js";
 import { mapWants, verdictsOf } from "./subject.js";
@@ -127,7 +127,7 @@ function draw(view, { state, data, network, theme }) {
     drawList(view, state.changes);
   }
   const { before, shown } = verdictsOf(data);
-  if (view.tableIsNew(before, shown)) drawTable(view, before, shown);
+  if (view.tableIsNew(before, shown)) drawTable(view, before, shown, network);
 }
 
 function drawLayer({ info, tiles, all }, { changes: made }, data, theme) {
@@ -185,7 +185,7 @@ function changeRow(context, change) {
   );
 }
 
-function drawTable(view, changedFrom, after) {
+function drawTable(view, changedFrom, after, network) {
   if (!after) {
     write(view.headline, "");
     view.table.replaceChildren();
@@ -193,7 +193,8 @@ function drawTable(view, changedFrom, after) {
   }
   const before = changedFrom || after;
   const change = before.digit === after.digit ? `Still ${after.digit}` : `${before.digit} becomes ${after.digit}`;
-  write(view.headline, `${changedFrom ? change : after.digit}, ${percent(after.confidence)}`);
+  write(view.headline, `${changedFrom ? change : after.digit}, confidence ${percent(after.confidence)}`);
+  const [sharesBefore, shares] = [sharesOf(before, network), sharesOf(after, network)];
   const cells = (tag, texts) =>
     make(
       "tr",
@@ -209,8 +210,8 @@ function drawTable(view, changedFrom, after) {
   const rows = before.logits.map((logit, digit) =>
     cells("td", [
       String(digit),
-      percent(before.probabilities[digit]),
-      percent(after.probabilities[digit]),
+      percent(sharesBefore[digit]),
+      percent(shares[digit]),
       fixed(after.logits[digit], 2),
       signed(after.logits[digit] - logit),
     ]),

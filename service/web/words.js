@@ -23,25 +23,27 @@ export function aged(milliseconds) {
   return seconds < 120 ? `${seconds} s old` : `${Math.round(seconds / 60)} min old`;
 }
 
-/** Two lines under the digit. */
-export function reading(verdict) {
-  const order = verdict.probabilities.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
+export const DOUBT =
+  "Doubt is how much was given back evenly, because the picture is unlike a digit. The bars are before it, the confidence is after it.";
+
+/** The confidence, and the lines under it; shares: of the ten digits, before doubt. */
+export function reading(verdict, shares) {
+  const order = shares.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
   const [[, first], [share, second]] = order;
-  if (verdict.is_digit === false) {
-    return [
-      percent(verdict.confidence),
-      `This may not be a digit. Closest: ${first}. Novelty ${short(verdict.novelty)}.`,
-    ];
-  }
-  return [percent(verdict.confidence), `Next: ${second}, ${percent(share)}.`];
+  const name = verdict.doubt ? "Confidence, after doubt." : "Confidence.";
+  const rest =
+    verdict.is_digit === false
+      ? `This may not be a digit. Closest: ${first}. Novelty ${short(verdict.novelty)}.`
+      : `Next: ${second}, ${percent(share)}.`;
+  return [percent(verdict.confidence), `${name} ${rest}`];
 }
 
 /** What is spoken when the pen rests. */
-export function spoken(verdict) {
-  const order = verdict.probabilities.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
-  const [[best, first], [next, second]] = order;
+export function spoken(verdict, shares) {
+  const order = shares.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
+  const [[, first], [next, second]] = order;
   const start = verdict.is_digit === false ? "This may not be a digit. Closest:" : "Reads as";
-  return `${start} ${first}, ${percent(best)}. Next ${second}, ${percent(next)}.`;
+  return `${start} ${first}, confidence ${percent(verdict.confidence)}. Next ${second}, ${percent(next)}.`;
 }
 
 /** A refusal, in words for a person. */

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.special
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +120,12 @@ def ask(origin, path, members=None):
     request = urllib.request.Request(origin + path, body, {"Content-Type": "application/json"} if body else {})
     with urllib.request.urlopen(request, timeout=30) as response:
         return json.load(response)
+
+
+def softmax_of(verdict, origin, model="digits"):
+    """The ten shares of a verdict's logits at the temperature of its network's passport, before any doubt."""
+    temperature = ask(origin, f"/v1/models/{model}")["passport"]["calibration"]["temperature"]
+    return scipy.special.softmax(np.array(verdict["logits"]) / temperature)
 
 
 def percent(share):

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 from scipy import signal
 
 from tests.drawing import draw, encode
-from tests.web.browsing import ONE, SEVEN, ask, needs_chromium, percent
+from tests.web.browsing import ONE, SEVEN, ask, needs_chromium, percent, softmax_of
 
 pytestmark = needs_chromium
 
@@ -77,7 +77,7 @@ def test_a_digit_drawn_with_the_mouse_is_read_as_the_service_reads_it(visit, ori
     opened.rest()
     expect(page.locator("#live")).to_contain_text("Reads as 7")
     [result] = ask(origin, "/v1/classify", {"image": opened.seen().tolist(), "prepare": "none"})["results"]
-    assert bars(page) == [percent(share) for share in result["probabilities"]]
+    assert bars(page) == [percent(share) for share in softmax_of(result, origin)]
 
 
 def test_undoing_everything_leaves_the_sentence_for_an_empty_pad(visit):
@@ -259,7 +259,7 @@ def test_a_filter_put_into_the_network_changes_the_verdict_as_what_if_says(visit
         "results"
     ]
     expect(page.locator("#digit")).to_have_text(str(result["after"]["digit"]))
-    assert bars(page) == [percent(share) for share in result["after"]["probabilities"]] != before
+    assert bars(page) == [percent(share) for share in softmax_of(result["after"], origin)] != before
     page.get_by_role("button", name="Take it out").click()
     expect(page.locator("#digit")).to_have_text("3")
     assert bars(page) == before
@@ -283,6 +283,55 @@ def test_the_ball_lands_on_the_margin_and_the_smallest_set_flips_it(visit, origi
     page.get_by_role("button", name="Switch them off").click()
     expect(page.locator("#view-why h2")).to_contain_text("it reads 8 rather than 3")
     expect(page.locator("#digit")).not_to_have_text("3")
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_every_percentage_is_the_softmax_of_its_logit_and_doubt_is_told_apart(visit, origin, is_told):
+    opened = visit()
+    page = opened.page
+    verdicts = []
+
+    def with_doubt(route):
+        answer = route.fetch().json()
+        for verdict in answer["results"]:
+            best = softmax_of(verdict, origin)[verdict["digit"]]
+            verdict.pop("doubt", None)
+            if is_told:
+                verdict["doubt"] = (best - verdict["confidence"]) / (best - 0.1)
+            verdicts.append(verdict)
+        route.fulfill(json=answer)
+
+    page.route("**/v1/classify*", with_doubt)
+    opened.open("#view=what-if&pic=t:ones", wait_for=None)
+    expect(page.locator("#view-what-if tbody tr")).to_have_count(10)
+    opened.rest()
+    verdict = verdicts[-1]
+    shares = [percent(share) for share in softmax_of(verdict, origin)]
+    assert bars(page) == shares
+    assert page.locator("#view-what-if tbody tr td:nth-child(3)").all_inner_texts() == shares
+    assert page.locator("#view-what-if tbody tr td:nth-child(4)").all_inner_texts() == [
+        written(logit, 2) for logit in verdict["logits"]
+    ]
+    expect(page.locator("#confidence")).to_have_text(percent(verdict["confidence"]))
+    if is_told:
+        assert verdict["doubt"] > 0.05
+        expect(page.locator("#aside")).to_contain_text("Confidence, after doubt.")
+        expect(page.locator("#doubt .share")).to_have_text(percent(verdict["doubt"]))
+        expect(page.locator("#doubt")).to_contain_text("given back evenly, because the picture is unlike a digit")
+    else:
+        expect(page.locator("#doubt")).to_be_hidden()
+
+
+def test_with_filters_off_all_of_why_is_about_the_changed_network(visit):
+    opened = visit()
+    page = opened.open("#view=why&target=3&rival=8")
+    page.get_by_role("button", name="Smallest set that flips it", exact=True).click()
+    page.get_by_role("button", name="Switch them off").click()
+    expect(page.locator("#view-why h2")).to_contain_text("it reads 8 rather than 3")
+    opened.rest()
+    lead = re.search(r"by (−?[\d.]+)", page.locator("#view-why h2").inner_text())[1]
+    expect(page.get_by_text("biases")).to_contain_text(f"= {lead};")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
 
 
 def test_switching_filters_off_shows_before_and_after(visit, origin):

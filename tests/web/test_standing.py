@@ -24,7 +24,7 @@ FAULTS = ["503", "422", "offline", "slow"]
 SAMPLE = 1000 if os.environ.get("FILTERSCOPE_PROOF") else 6  # faults that are tried in each view
 SEVEN = "s:AAY9M3MwvTOja4qeddY"
 ONE = "s:AAOAKYCAgNY"
-EDIT = "conv1/2:off;conv4/3:off;conv4/20:off"
+EDIT = ";".join(["conv1/2:off", *(f"conv4/{k}:off" for k in range(28))])
 NO_REPORT = "No report on a data set"
 STEPS = {
     "opened": {"pic": SEVEN},
