@@ -119,3 +119,27 @@ def test_a_scan_of_fewer_components_than_the_frame_is_one_of_several():
     jpeg[place + 4] = 1
     with pytest.raises(TooLarge):
         anatomy._check_jpeg(bytes(jpeg), 100)
+
+
+@pytest.mark.parametrize("place", ["before the first segment", "before the scan", "and nothing else"])
+def test_a_jpeg_has_few_bytes_between_its_segments(place):
+    jpeg = written("JPEG", 64)
+    at = {"before the first segment": 2, "before the scan": jpeg.find(b"\xff\xda")}.get(place)
+    few, many = (b"\xff" * count for count in (4000, 5000))
+    if at is None:
+        with pytest.raises(Unreadable, match="4096 bytes between its parts"):
+            pictures.decode(jpeg[:2] + many, max_pixels=PIXELS)
+        return
+    assert pictures.decode(jpeg[:at] + few + jpeg[at:], max_pixels=PIXELS).shape == (64, 64)
+    with pytest.raises(Unreadable, match="4096 bytes between its parts"):
+        pictures.decode(jpeg[:at] + many + jpeg[at:], max_pixels=PIXELS)
+
+
+def test_a_gif_has_few_bytes_between_its_blocks():
+    gif = written("GIF", 40)
+    at = 13 + (3 << ((gif[10] & 7) + 1) if gif[10] & 128 else 0)
+    assert pictures.decode(gif[:at] + bytes(4000) + gif[at:], max_pixels=PIXELS).shape == (40, 40)
+    comment = b"!\xfe\x01x\0"
+    for junk in (bytes(5000), bytes(3000) + comment + bytes(3000)):
+        with pytest.raises(Unreadable, match="4096 bytes between its parts"):
+            pictures.decode(gif[:at] + junk + gif[at:], max_pixels=PIXELS)
