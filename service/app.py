@@ -109,7 +109,7 @@ def start_worker() -> Door:
     try:
         return try_start(snapshot.problems()) if snapshot.is_keeper() else create_door()
     except (BadSetting, BadModel) as error:
-        log.critical("%s", error)
+        log.critical("%s", str(error))
         sys.exit(1 if snapshot.is_keeper() else WORKER_BOOT_ERROR)
 
 

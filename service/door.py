@@ -111,6 +111,7 @@ class Door:
                 self._thread.is_entered = True
             answer = self.admit(request) or self._answer_whole(request, environ)
         finally:
+            current.set(None)
             with self._lock:
                 self._calls -= 1
         start_response(*start_of(answer))

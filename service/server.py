@@ -18,6 +18,7 @@ import mmap
 import os
 import re
 import resource
+import select
 import signal
 import socket
 import ssl
@@ -556,6 +557,13 @@ class Loads:
         return _LOADS[age % _WORKERS] > 0
 
 
+def _has_another(listener: socket.socket) -> bool:
+    """Whether a connection waits to be accepted."""
+    looked = select.poll()
+    looked.register(listener, select.POLLIN)
+    return bool(looked.poll(0))
+
+
 class Server:
     """The connections of one worker, and the listening sockets it shares with the other workers."""
 
@@ -580,7 +588,8 @@ class Server:
         self._ssl: ssl.SSLContext | None = None
         self._loads = loads or Loads(0)
         self._lead = 0  # how many may be accepted although another worker has fewer connections
-        self._arriving: set[asyncio.Task[Any]] = set()
+        self._arriving = 0  # accepted, and not joined yet
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.tick()
 
     def listen(self, listeners: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> None:
@@ -595,7 +604,7 @@ class Server:
         # A fair share: while another worker holds fewer connections, pause for GIVE_WAY_SECONDS, so that a client with
         # few connections finds all workers at work. Then accept up to a quarter more than it has: it may be busy, and a
         # crowd should not wait for it. What workers tell of themselves may be a turn of the event loop old.
-        for count in range(1 + len(self.connections) // 2):
+        for _ in range(1 + len(self.connections) // 2):
             if not self._loads.are_lower_elsewhere():
                 self._lead = 0
             elif self._lead:
@@ -604,8 +613,8 @@ class Server:
                 self._lead = 1 + len(self.connections) // 4
                 self._pause(listener, GIVE_WAY_SECONDS)
                 return
-            if len(self.connections) + len(self._arriving) >= self.max_connections:
-                if count:  # whether another waits is known in the next turn
+            if len(self.connections) + self._arriving >= self.max_connections:
+                if not _has_another(listener):
                     return
                 if not self._make_room():
                     self._pause(listener, 0.05)
@@ -634,6 +643,7 @@ class Server:
     def joined(self, connection: Connection) -> None:
         """Note a connection that has been made."""
         self.connections[connection] = None
+        self._arriving -= 1
         self._tell_load()
 
     def left(self, connection: Connection) -> None:
@@ -643,7 +653,7 @@ class Server:
         self._tell_load()
 
     def _tell_load(self) -> None:
-        self._loads.tell(len(self.connections) + len(self._arriving))
+        self._loads.tell(len(self.connections) + self._arriving)
 
     def _take(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -651,15 +661,16 @@ class Server:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made = self.loop.connect_accepted_socket(lambda: Connection(self), connection, ssl=self._ssl)
         task = self.loop.create_task(made)
-        self._arriving.add(task)
+        self._tasks.add(task)
+        self._arriving += 1
         self._tell_load()
         task.add_done_callback(self._arrived)
 
     def _arrived(self, task: "asyncio.Task[Any]") -> None:
-        self._arriving.discard(task)
-        self._tell_load()
-        if not task.cancelled():
-            task.exception()  # a peer that fails at TLS, or has left, is ignored
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception():  # a peer that fails at TLS, or has left, is ignored
+            self._arriving -= 1
+            self._tell_load()
 
     def _pause(self, listener: socket.socket, seconds: float) -> None:
         """Accept nothing for a while."""
@@ -700,7 +711,7 @@ class Server:
         self.is_stopping = True
         deadline = self.loop.time() + seconds
         idle_until = min(deadline, self.loop.time() + IDLE_AT_STOP_SECONDS)
-        while (self.connections or self._arriving) and self.loop.time() < deadline:
+        while (self.connections or self._tasks) and self.loop.time() < deadline:
             self.tick()
             if self.loop.time() >= idle_until:
                 for connection in list(self.connections):

@@ -24,6 +24,12 @@ class BadModel(Exception):
         super().__init__(line if folder is None else f"{folder}: {line}")
         self.folder = folder
 
+    def bare(self) -> "BadModel":
+        """The same without what it was raised from: its traceback holds the files of the model."""
+        other = BadModel(str(self))
+        other.folder = self.folder
+        return other
+
     def __reduce__(self) -> tuple[type[Exception], tuple[str]]:
         """Travel between processes as the line it is."""
         return BadModel, (str(self),)

@@ -35,7 +35,7 @@ def read_folders(root: Path, default: str) -> Found:
         try:
             versions = _entries(name)
         except BadModel as problem:
-            found.problems.append(problem)
+            found.problems.append(problem.bare())
             continue
         if not versions:
             wanted = f"a model is a folder NAME/VERSION with {MODEL_FILE} and {PASSPORT_FILE}"
@@ -45,7 +45,7 @@ def read_folders(root: Path, default: str) -> Found:
                 files = read_folder(version)
                 read_passport(files)
             except BadModel as problem:
-                found.problems.append(problem)
+                found.problems.append(problem.bare())
             else:
                 found.models.append(files)
     check_default(default, [files.folder for files in found.models], found.problems, root)

@@ -183,7 +183,7 @@ class Library:
             try:
                 networks.append(Network(files))
             except BadModel as problem:
-                problems.append(problem)
+                problems.append(problem.bare())
         return cls(networks, default, problems)
 
     @property

@@ -107,6 +107,7 @@ READERS = {
     "isinstance",
     "getattr",
     "explain",
+    "_refusal",
     "handle_exception",
     "handle_user_exception",
 }
