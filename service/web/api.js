@@ -119,9 +119,9 @@ export class Lanes {
    */
   standing(name) {
     const { want, key, answered, error, since, answeredAt } = this.#lane(name);
-    const isSettled = key !== null && key === answered;
-    const now = performance.now();
-    return { want, isSettled, error: isSettled ? null : error, waited: isSettled ? 0 : now - since, age: now - answeredAt };
+    const age = performance.now() - answeredAt;
+    if (key === answered) return { want, isSettled: true, error: null, waited: 0, age };
+    return { want, isSettled: false, error, waited: performance.now() - since, age };
   }
 
   /** Ask again what failed, now. */

@@ -9,6 +9,7 @@ import { changeOf, withChange } from "./state.js";
 
 const SIDE = document.documentElement.clientWidth < 1120 ? 112 : 140;
 const STRONGEST = 2;
+const TODO = "One cell, one sum: point at a map, and the sum behind its cell is here.";
 
 export function createDock(root, context) {
   const dock = { root, context, isNew: changes() };
@@ -29,7 +30,7 @@ export function createDock(root, context) {
   dock.work = make("div", { class: "sum" });
   dock.formula = make("p", { class: "formula", id: "sum" });
   resize(dock.picture, SIDE, SIDE);
-  dock.todo = make("p", { class: "todo muted" }, "One cell, one sum: point at a map, and the sum behind its cell is here.");
+  dock.todo = make("p", { class: "todo muted" }, TODO);
   root.append(
     dock.todo,
     make("figure", {}, dock.grid.root, dock.mapName),
@@ -64,7 +65,9 @@ function draw(dock, model) {
   const layer = at && network.layers.find(({ name }) => name === at.layer);
   const map = layer && data.maps?.arrays[layer.op === "conv" ? `${layer.name}.act` : layer.name];
   dock.root.classList.toggle("open", state.pinned);
-  set(dock.todo, "hidden", Boolean(map));
+  const isKnown = layer?.op !== "conv" || Boolean(weights[layer.name]);
+  write(dock.todo, map ? "The filter has not come yet." : TODO);
+  set(dock.todo, "hidden", Boolean(map) && isKnown);
   if (!map || state.view !== "network") return;
   if (!dock.isNew(at, state.pinned, data.maps, weights[at.layer], theme, state.scale, state.changes)) return;
   write(dock.title, `${layer.name}, filter ${at.filter}, row ${at.row}, column ${at.column}`);
@@ -110,7 +113,7 @@ function drawWork(dock, layer, at, model) {
   else if (known) drawConvolution(dock, layer, at, input, known, model);
   else {
     dock.work.replaceChildren();
-    write(dock.formula, "The filter has not come yet.");
+    write(dock.formula, "");
   }
 }
 

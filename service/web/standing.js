@@ -40,11 +40,11 @@ export function createStanding(context) {
   return { draw };
 }
 
-/** An answer about a picture cannot be newer than the verdict, which tells what picture the network saw. */
-function standingOf(lanes, lane) {
+/** A lane's standing, and whether that is to be told. An answer about a picture cannot be newer than the verdict, which tells what picture the network saw. */
+export function standingOf(lanes, lane) {
   const own = lanes.standing(lane);
   const verdict = lanes.standing("verdict");
-  const isOfPicture = lane !== "verdict" && own.want.request.picture;
+  const isOfPicture = lane !== "verdict" && own.want?.request.picture;
   const found = isOfPicture && !verdict.isSettled ? { ...verdict, age: own.age } : own;
   return { ...found, isLate: found.error !== null || found.waited > LATE_MS };
 }

@@ -4,8 +4,9 @@ import { sharesOf } from "./arithmetic.js";
 import { changes, make, set, write } from "./dom.js";
 import { paint } from "./heatmap.js";
 import { colourTable, percent } from "./scales.js";
+import { standingOf } from "./standing.js";
 import { verdictsOf } from "./subject.js";
-import { DOUBT, EMPTY, reading, UNREAD, WAITING } from "./words.js";
+import { aged, DOUBT, EMPTY, reading, UNREAD, WAITING } from "./words.js";
 
 export function createVerdict(lanes) {
   const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) =>
@@ -21,10 +22,14 @@ export function createVerdict(lanes) {
   function draw({ data, theme, isEmpty, network }) {
     const { before, shown } = verdictsOf(data);
     const missing = isEmpty ? EMPTY : lanes.standing("verdict").error ? UNREAD : WAITING;
-    if (isNew(before, shown, missing)) {
+    const age = shown ? ageOf(lanes) : "";
+    if (isNew(before, shown, missing, age)) {
       const shares = shown && sharesOf(shown, network);
       const sharesBefore = before && sharesOf(before, network);
-      drawWords(shown, shares, missing, { digit, confidence, aside });
+      const [words, rest] = shown ? reading(shown, shares) : ["", missing];
+      write(digit, shown ? String(shown.digit) : "–");
+      write(confidence, words);
+      write(aside, age || rest);
       rows.forEach((row, label) => drawRow(row, label, shown, shares, sharesBefore));
       drawDoubt(doubt, shown?.doubt ?? 0);
     }
@@ -36,11 +41,11 @@ export function createVerdict(lanes) {
   return { draw };
 }
 
-function drawWords(verdict, shares, missing, { digit, confidence, aside }) {
-  write(digit, verdict ? String(verdict.digit) : "–");
-  const [first, second] = verdict ? reading(verdict, shares) : ["", missing];
-  write(confidence, first);
-  write(aside, second);
+/** How old the verdict is that is shown, where it is not of the picture and the changes at hand. */
+function ageOf(lanes) {
+  const [verdict, edited] = ["verdict", "edited"].map((lane) => standingOf(lanes, lane));
+  if (verdict.isLate) return `Of the picture before, ${aged(verdict.age)}.`;
+  return edited.isLate ? "Of the network before the last change." : "";
 }
 
 function makeRow(label) {

@@ -137,7 +137,7 @@ function buildPictures(view) {
   for (const canvas of [view.under, view.ink]) resize(canvas, SIDE, SIDE);
   view.placesFigure = make(
     "figure",
-    { class: "result fit" },
+    { class: "result fit", "data-lane": "ledger" },
     make("div", { class: "framed" }, view.under, view.places),
     view.placesLegend.root,
     view.placesWords,
