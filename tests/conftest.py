@@ -9,7 +9,7 @@ from service.app import create_app
 from service.settings import SHIPPED_MODELS, Settings
 from tests import fuzzing
 from tests.documents import counted
-from training.data import find_mnist, load_mnist
+from training.data.mnist import find_mnist, load_mnist
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from service.core.digit import prepare
 from tests.networks import read
-from training.data import find_mnist, load_mnist
+from training.data.mnist import find_mnist, load_mnist
 
 Pictures = np.ndarray  # (count, 28, 28), 0 paper to 1 ink
 Rng = np.random.Generator

@@ -11,10 +11,10 @@ import numpy as np
 
 from service.network.sessions import Library, Network
 from service.settings import SHIPPED_MODELS
-from training.export import Export, analysis_model, lean_model
-from training.networks import CLASS_COUNT, Conv, Pool, Structure, feature_count, layers
-from training.produce import describe_layers
-from training.runner import open_session, run_all
+from training.export.model_folder import describe_layers
+from training.export.onnx_files import Export, analysis_model, lean_model
+from training.export.runner import open_session, run_all
+from training.networks.network import CLASS_COUNT, Conv, Pool, Structure, feature_count, layers
 
 STRUCTURES = {
     "lecture": Structure((Conv(5, (7, 7), (2, 2), activation="tanh"), Pool())),

@@ -119,7 +119,7 @@ PACKAGES = {
     # Training draws with Pillow; what it decodes, it decodes as the service does.
     "training": {"numpy", "scipy", "PIL", "torch", "onnx", "matplotlib", "tqdm", "click"},
     # Runs a file that has just been exported and is not a model folder yet.
-    "training.runner": {"numpy", "onnxruntime"},
+    "training.export.runner": {"numpy", "onnxruntime"},
 }
 
 
@@ -172,9 +172,9 @@ def test_every_import_is_an_arrow_of_the_drawing(module):
         ("service.api.errors", "from PIL import Image"),
         ("service.api.errors", "from service.app import create_app"),
         ("service.door", "from service.api import classify"),
-        ("service.pictures", "import training.data"),
-        ("training.fit", "from service.api.errors import slug"),
-        ("training.fit", "import onnxruntime"),
+        ("service.pictures", "import training.data.mnist"),
+        ("training.networks.fit", "from service.api.errors import slug"),
+        ("training.networks.fit", "import onnxruntime"),
     ],
 )
 def test_an_arrow_that_is_not_drawn_would_be_seen(tmp_path, monkeypatch, module, line):
@@ -240,7 +240,7 @@ print("silent")
 
 
 @pytest.mark.parametrize(
-    "module", ["service.network.sessions", "service.network.bank", "service.app", "training.runner"]
+    "module", ["service.network.sessions", "service.network.bank", "service.app", "training.export.runner"]
 )
 def test_onnxruntime_is_told_to_be_silent_before_it_is_imported_and_is(tmp_path, module):
     environment = {

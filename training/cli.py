@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from training.data import DatasetError, cache_folder, fetch_mnist, find_or_fetch_mnist, load_mnist
+from training.data.mnist import DatasetError, cache_folder, fetch_mnist, find_or_fetch_mnist, load_mnist
 from training.knobs import STRUCTURES, Knobs, StudyKnobs
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
@@ -40,8 +40,8 @@ class _Commands(click.Group):
     """A group whose commands report a problem with the digits or a model folder as one line, not as a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from training.evaluate import ModelFolderError  # noqa: PLC0415  torch and onnxruntime load when needed
-        from training.score import BankError  # noqa: PLC0415
+        from training.evaluation.evaluate import ModelFolderError  # noqa: PLC0415  torch and onnxruntime load when needed
+        from training.evaluation.score import BankError  # noqa: PLC0415
 
         try:
             return super().invoke(ctx)
@@ -69,7 +69,7 @@ def fetch(folder: Path | None) -> None:
 @seed_option
 def samples(data: Path | None, pictures: Path, seed: int) -> None:
     """Draw a sheet of training digits with their labels, as they come and as pencil on paper."""
-    from training.drawings import draw_samples  # noqa: PLC0415
+    from training.evaluation.plots import draw_samples  # noqa: PLC0415
 
     part = load_mnist(find_or_fetch_mnist(data)).train
     for pencil in (False, True):
@@ -102,7 +102,7 @@ def train(
     threads: int,
 ) -> None:
     """Train one network without a teacher and export it."""
-    from training.train import Places, train_network  # noqa: PLC0415
+    from training.study.train import Places, train_network  # noqa: PLC0415
 
     knobs = Knobs(seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
     places = Places(find_or_fetch_mnist(data), models, pictures)
@@ -119,9 +119,9 @@ def train(
 @click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None:
     """Measure a model folder (models/digits/1) again."""
-    from training.drawings import draw_confusion, draw_filters  # noqa: PLC0415
-    from training.evaluate import evaluate as run  # noqa: PLC0415
-    from training.evaluate import first_filters  # noqa: PLC0415
+    from training.evaluation.evaluate import evaluate as run  # noqa: PLC0415
+    from training.evaluation.evaluate import first_filters  # noqa: PLC0415
+    from training.evaluation.plots import draw_confusion, draw_filters  # noqa: PLC0415
 
     digits = getattr(load_mnist(find_or_fetch_mnist(data)), part)
     result = run(folder, digits)
@@ -144,7 +144,7 @@ def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None
 @click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 def report(folder: Path, data: Path | None, part: str) -> None:
     """Write report.json into a model folder: what every filter does over a whole part."""
-    from training.report import write_report  # noqa: PLC0415
+    from training.evaluation.report import write_report  # noqa: PLC0415
 
     digits = getattr(load_mnist(find_or_fetch_mnist(data)), part)
     click.echo(f"{part}: {write_report(folder, digits, part, say=click.echo)}")
@@ -162,8 +162,8 @@ def report(folder: Path, data: Path | None, part: str) -> None:
 )
 def score(filters: Path, data: Path | None, models: Path) -> None:
     """Fit a linear read-out to the answers of a bank of filters, and say how many digits it reads right."""
-    from training.score import pixels, read_bank  # noqa: PLC0415
-    from training.score import score as run  # noqa: PLC0415
+    from training.evaluation.score import pixels, read_bank  # noqa: PLC0415
+    from training.evaluation.score import score as run  # noqa: PLC0415
 
     bank = read_bank(filters, models)
     mnist = load_mnist(find_or_fetch_mnist(data))
@@ -179,7 +179,7 @@ def score(filters: Path, data: Path | None, models: Path) -> None:
 @seed_option
 def quick(data: Path | None, models: Path, seed: int) -> None:
     """Reach 99 % in a few seconds."""
-    from training.quick import quick as run  # noqa: PLC0415
+    from training.study.quick import quick as run  # noqa: PLC0415
 
     result = run(find_or_fetch_mnist(data), models, seed)
     rate = result.finished.passport["accuracy"]["test"]
@@ -194,8 +194,8 @@ def quick(data: Path | None, models: Path, seed: int) -> None:
 @click.option(
     "--kept",
     type=click.Path(path_type=Path),
-    default=_CHECKOUT / "training" / "kept",
-    show_default="training/kept",
+    default=_CHECKOUT / "training" / "study" / "kept",
+    show_default="training/study/kept",
     help="Folder of teachers and students; a study goes on from what it finds there.",
 )
 @click.option(
@@ -209,7 +209,7 @@ def quick(data: Path | None, models: Path, seed: int) -> None:
 @click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Networks trained at a time.")
 def study(data: Path | None, models: Path, kept: Path, scratch: Path, pictures: Path, workers: int) -> None:
     """Make the shipped networks: teachers, their answers, students. Hours; it can be broken off and resumed."""
-    from training.study import Bench, run_study  # noqa: PLC0415
+    from training.study.study import Bench, run_study  # noqa: PLC0415
 
     bench = Bench(find_or_fetch_mnist(data), kept, scratch, StudyKnobs())
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

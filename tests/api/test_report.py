@@ -18,7 +18,7 @@ from tests.networks import random_network
 
 @pytest.fixture(scope="module")
 def part():
-    from training.data import Part
+    from training.data.mnist import Part
 
     random = np.random.default_rng(1)
     return Part(random.integers(0, 256, (60, 28, 28)).astype(np.uint8), random.integers(0, 10, 60).astype(np.uint8))
@@ -27,7 +27,7 @@ def part():
 @pytest.fixture(scope="module")
 def reported(part, tmp_path_factory):
     """A folder of one model with its report, and one of the pictures it is of."""
-    from training.report import write_report
+    from training.evaluation.report import write_report
 
     models = tmp_path_factory.mktemp("models")
     random_network(models, "overlap", 0)

@@ -19,7 +19,7 @@ from tests.documents.pages import PAGES, blocks, read, stray
 from tests.documents.places import GROUP, LONG, PLACES, QUICK, needs_mnist, place, plain
 from tests.documents.reader import Reader, copy, imported, install, lend, needed
 from tests.serving import ROOT, free_port, serving, wait_until_ready
-from training.data import find_mnist
+from training.data.mnist import find_mnist
 
 BLOCKS = [block for page in PAGES for block in blocks(page, read(page))]
 PYTHON = [block for block in BLOCKS if block.language == "python"]

@@ -8,10 +8,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from training.cli import main
-from training.data import CHECKSUMS, load_mnist
-from training.fit import accuracy, fit
+from training.data.mnist import CHECKSUMS, load_mnist
 from training.knobs import STRUCTURES, Knobs, StudyKnobs
-from training.networks import Conv, Pool, Structure
+from training.networks.fit import accuracy, fit
+from training.networks.network import Conv, Pool, Structure
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,11 @@ def test_what_was_learnt_is_drawn(trained):
 
 
 def test_evaluate_measures_what_train_wrote_into_the_passport(trained, folder, monkeypatch):
-    import training.data
+    import training.data.mnist
 
     _, out = trained
     # The drawn set is smaller than the split that evaluate takes for granted.
-    monkeypatch.setattr(training.data.load_mnist, "__defaults__", (100,))
+    monkeypatch.setattr(training.data.mnist.load_mnist, "__defaults__", (100,))
     result = run("evaluate", out / "models" / "lecture" / "1", "--data", folder, "--pictures", out / "again")
     assert result.exit_code == 0, result.output
     passport = json.loads((out / "models" / "lecture" / "1" / "passport.json").read_text())
@@ -69,9 +69,9 @@ def test_evaluate_measures_what_train_wrote_into_the_passport(trained, folder, m
 
 
 def test_samples_are_drawn_as_they_are_and_as_pencil(folder, tmp_path, monkeypatch):
-    import training.data
+    import training.data.mnist
 
-    monkeypatch.setattr(training.data.load_mnist, "__defaults__", (100,))
+    monkeypatch.setattr(training.data.mnist.load_mnist, "__defaults__", (100,))
     result = run("samples", "--data", folder, "--pictures", tmp_path)
     assert result.exit_code == 0, result.output
     native = np.asarray(Image.open(tmp_path / "samples-native.png").convert("L")).astype(int)
@@ -82,9 +82,9 @@ def test_samples_are_drawn_as_they_are_and_as_pencil(folder, tmp_path, monkeypat
 
 
 def test_quick_writes_a_model_folder_and_says_how_long_it_took(folder, tmp_path, monkeypatch):
-    import training.data
+    import training.data.mnist
 
-    monkeypatch.setattr(training.data.load_mnist, "__defaults__", (100,))
+    monkeypatch.setattr(training.data.mnist.load_mnist, "__defaults__", (100,))
     result = run("quick", "--data", folder, "--models", tmp_path)
     assert result.exit_code == 0, result.output
     passport = json.loads((tmp_path / "quick" / "1" / "passport.json").read_text())
@@ -118,7 +118,7 @@ def test_training_learns_and_a_seed_gives_the_same_network_again(folder):
 
 
 def test_every_shipped_structure_keeps_its_weight_budget():
-    from training.networks import parameter_count
+    from training.networks.network import parameter_count
 
     assert parameter_count(STRUCTURES["digits"]) <= 25_000
     assert parameter_count(STRUCTURES["tiny"]) <= 5_994

@@ -1,0 +1,232 @@
+"""The two exported files compute what PyTorch computes, map by map, over random networks of every allowed kind."""
+
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+from scipy.special import logit, softmax
+
+from training.export.onnx_files import Calibration, Export, Novelty, analysis_model, check_weights, lean_model
+from training.export.runner import open_session, output_names, run_all
+from training.networks.network import (
+    Conv,
+    Network,
+    Pool,
+    Structure,
+    feature_count,
+    folded_weights,
+    layers,
+    network_from,
+    parameter_count,
+)
+from training.novelty.reader import novelty_of
+
+CALIBRATION = Calibration(temperature=1.3, slope=0.7, offset=0.1, most=0.3)
+SEEDS = range(40 if os.environ.get("FILTERSCOPE_PROOF") else 8)
+
+
+def random_structure(random):
+    """A chain that fits 28 x 28, with rectangular kernels, uneven strides, padding, and either kind of head."""
+    while True:
+        stages = [random_conv(random)]
+        stages += [random_conv(random) if random.random() < 0.5 else random_pool(random) for _ in range(3)]
+        if random.random() < 0.2:
+            stages.insert(0, random_pool(random))
+        structure = Structure(tuple(stages), str(random.choice(["flatten", "mean"])))
+        try:
+            named = layers(structure)
+        except ValueError:
+            continue
+        if min(named[-1].shape[1:]) >= 1:
+            return structure
+
+
+def random_conv(random):
+    kernel = tuple(int(size) for size in random.integers(1, 6, 2))
+    return Conv(
+        filters=int(random.integers(2, 7)),
+        kernel=kernel,
+        stride=tuple(int(step) for step in random.integers(1, 3, 2)),
+        pads=tuple(int(random.integers(0, size)) for size in kernel),
+        activation=str(random.choice(["relu", "tanh", "linear"])),
+    )
+
+
+def random_pool(random):
+    kind = str(random.choice(["maxpool", "avgpool"]))
+    kernel = tuple(int(size) for size in random.integers(1, 4, 2))
+    pads = tuple(int(random.integers(0, size // 2 + 1)) for size in kernel) if kind == "maxpool" else (0, 0)
+    stride = tuple(int(step) for step in random.integers(1, 4, 2))
+    if stride == (1, 1):
+        # onnx's reference takes [top, left, bottom, right] for [top, bottom, left, right] at this stride (1.23).
+        pads = (min(pads),) * 2
+    return Pool(kind, kernel, stride, pads)
+
+
+def random_network(structure, seed):
+    """A network whose batch norm has seen something, so that folding it matters."""
+    torch.manual_seed(seed)
+    network = Network(structure)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.3, 2)
+            torch.nn.init.normal_(module.bias, 0, 0.3)
+            if module.weight.requires_grad:
+                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    return network.eval()
+
+
+def random_novelty(structure, random):
+    features = feature_count(structure)
+    return Novelty(
+        hidden=random.normal(0, features**-0.5, (features, 5)).astype(np.float32),
+        hidden_bias=random.normal(size=5).astype(np.float32),
+        output=random.normal(size=(5, 1)).astype(np.float32),
+        output_bias=random.normal(size=1).astype(np.float32),
+        threshold=0.5,
+        method="random",
+    )
+
+
+@pytest.fixture(params=SEEDS)
+def case(request):
+    random = np.random.default_rng(request.param)
+    structure = random_structure(random)
+    network = random_network(structure, request.param)
+    export = Export("case", "3", structure, folded_weights(network), CALIBRATION, random_novelty(structure, random))
+    return network, export, random.random((3, 1, 28, 28)).astype(np.float32)
+
+
+def torch_maps(export, images):
+    """The maps from the folded weights, by torch.nn.functional alone."""
+    functional = torch.nn.functional
+    activations = {"relu": torch.relu, "tanh": torch.tanh, "linear": lambda x: x}
+    poolings = {"maxpool": functional.max_pool2d, "avgpool": functional.avg_pool2d}
+    maps, x = {}, torch.from_numpy(images).double()
+    weights = {name: torch.from_numpy(array).double() for name, array in export.weights.items()}
+    counts = {"conv": 0, "pool": 0}
+    for stage in export.structure.stages:
+        kind = "conv" if isinstance(stage, Conv) else "pool"
+        counts[kind] += 1
+        name = f"{kind}{counts[kind]}"
+        if kind == "conv":
+            weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+            x = maps[f"{name}.pre"] = functional.conv2d(x, weight, bias, stage.stride, stage.pads)
+            x = maps[f"{name}.act"] = activations[stage.activation](x)
+        else:
+            x = maps[name] = poolings[stage.kind](x, stage.kernel, stage.stride, stage.pads)
+    features = x.flatten(1) if export.structure.reduce == "flatten" else x.mean((2, 3))
+    return maps, features, features @ weights["head.weight"].T + weights["head.bias"]
+
+
+def test_both_files_answer_as_the_unfolded_network_does(case):
+    network, export, images = case
+    with torch.no_grad():
+        logits = network(torch.from_numpy(images)).numpy()
+        features = network.features(torch.from_numpy(images)).numpy()
+    for model in (lean_model(export), analysis_model(export)):
+        answers = run_all(open_session(model.SerializeToString()), images, ["probabilities", "logits", "novelty"])
+        np.testing.assert_allclose(answers["logits"], logits, rtol=1e-4, atol=1e-4)
+        novelty = novelty_of(export.novelty, features)
+        doubt = np.clip(0.7 * logit(novelty) + 0.1, 0, 0.3)[:, None]
+        expected = (1 - doubt) * softmax(logits / 1.3, axis=1) + doubt / 10
+        np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
+        np.testing.assert_allclose(answers["novelty"], novelty_of(export.novelty, features), rtol=1e-4, atol=1e-3)
+
+
+def test_every_map_agrees_with_torch_and_with_onnxs_own_reference(case):
+    _, export, images = case
+    model = analysis_model(export)
+    session = open_session(model.SerializeToString())
+    names = [name for name in output_names(session) if not name.startswith("weights/")]
+    ours = run_all(session, images, names)
+    reference = dict(zip(names, ReferenceEvaluator(model).run(names, {"image": images}), strict=True))
+    maps, _, logits = torch_maps(export, images)
+    assert names == ["probabilities", "logits", "novelty", *maps], "maps come in network order after the answers"
+    for name in names:
+        np.testing.assert_allclose(ours[name], reference[name], rtol=1e-4, atol=1e-4, err_msg=name)
+    for name, expected in {**maps, "logits": logits}.items():
+        np.testing.assert_allclose(ours[name], expected, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_an_overridden_weight_equals_the_edited_file(case):
+    _, export, images = case
+    session = open_session(analysis_model(export).SerializeToString())
+    random = np.random.default_rng(9)
+    for name, weight in export.weights.items():
+        edited = (weight + random.normal(0, 0.2, weight.shape)).astype(np.float32)
+        other = replace(export, weights={**export.weights, name: edited})
+        fed = session.run(["logits", f"weights/{name}"], {"image": images, name: edited})
+        np.testing.assert_array_equal(fed[1], edited)
+        filed = run_all(open_session(lean_model(other).SerializeToString()), images, ["logits"])["logits"]
+        np.testing.assert_allclose(fed[0], filed, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_every_weight_is_given_back_and_can_be_fed(case):
+    _, export, images = case
+    session = open_session(analysis_model(export).SerializeToString())
+    names = [f"weights/{name}" for name in export.weights]
+    for name, came in zip(export.weights, session.run(names, {"image": images[:1]}), strict=True):
+        np.testing.assert_array_equal(came, export.weights[name])
+    fed = {value.name for value in session.get_overridable_initializers()}
+    assert fed == set(export.weights)
+    assert [value.name for value in session.get_inputs()] == ["image"]
+
+
+def test_the_files_promise_what_the_readers_rely_on(case):
+    _, export, _ = case
+    lean, analysis = lean_model(export), analysis_model(export)
+    for model in (lean, analysis):
+        assert 17 <= model.opset_import[0].version <= 20
+        assert model.ir_version <= 10
+        properties = {entry.key: entry.value for entry in model.metadata_props}
+        assert (properties["name"], properties["version"]) == ("case", "3")
+        aliases = json.loads(properties["aliases"])
+        for layer in layers(export.structure):
+            assert aliases[layer.name] == (layer.name if isinstance(layer.stage, Pool) else f"{layer.name}.act")
+        initialisers = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+        counted = sum(array.size for name, array in initialisers.items() if name.split(".")[-1] in ("weight", "bias"))
+        assert counted == parameter_count(export.structure)
+    assert [value.name for value in lean.graph.output] == ["probabilities", "logits", "novelty"]
+    assert [value.name for value in lean.graph.input] == ["image"]
+
+
+def test_without_novelty_there_is_no_such_output():
+    structure = Structure((Conv(2, (3, 3)), Pool()))
+    model = lean_model(Export("plain", "1", structure, folded_weights(random_network(structure, 1))))
+    assert [value.name for value in model.graph.output] == ["probabilities", "logits"]
+    onnx.checker.check_model(model, full_check=True)
+
+
+def test_a_network_rebuilt_from_its_folded_weights_answers_the_same(case):
+    network, export, images = case
+    rebuilt = network_from(export.structure, export.weights)
+    with torch.no_grad():
+        expected, came = network(torch.from_numpy(images)), rebuilt(torch.from_numpy(images))
+    np.testing.assert_allclose(came, expected, rtol=1e-4, atol=1e-4)
+    for name, weight in folded_weights(rebuilt).items():
+        np.testing.assert_allclose(weight, export.weights[name], rtol=1e-6, err_msg=name)
+
+
+def test_weights_that_do_not_fit_the_structure_are_refused():
+    structure = Structure((Conv(2, (3, 3)), Pool()))
+    weights = folded_weights(random_network(structure, 1))
+    check_weights(structure, weights)
+    with pytest.raises(ValueError, match=r"head\.bias"):
+        check_weights(structure, {name: array for name, array in weights.items() if name != "head.bias"})
+    with pytest.raises(ValueError, match="needs weights"):
+        check_weights(structure, {**weights, "conv1.weight": weights["conv1.weight"][:, :, :2]})
+
+
+def test_what_cannot_be_built_is_refused():
+    with pytest.raises(ValueError, match="does not fit maps of 28 x 28"):
+        layers(Structure((Conv(2, (29, 3)),)))
+    with pytest.raises(ValueError, match="takes no padding"):
+        Pool("avgpool", (3, 3), (1, 1), (1, 1))

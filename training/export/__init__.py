@@ -1,0 +1,1 @@
+"""From a fitted network to a model folder: calibrated, written as ONNX, checked, with its passport."""

@@ -1,0 +1,1 @@
+"""The recipes: from the digits to a model folder, with teachers and students or without."""
