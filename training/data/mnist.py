@@ -1,15 +1,12 @@
 """
 MNIST: found, fetched, checked and split.
 
-The handwritten digits come as four IDX files, gzipped or plain: a header (two zero bytes, one byte for the type of the
-numbers, one for how many axes follow, the axes as big-endian 32-bit integers) and then the numbers themselves.
+The handwritten digits come as four IDX files, gzipped or plain.
 """
 
 import gzip
 import hashlib
-import math
 import os
-import struct
 import sys
 import urllib.error
 import urllib.request
@@ -21,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
+
+from service.core import idx
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -36,7 +35,6 @@ CHECKSUMS = {
 }
 
 VALIDATION_COUNT = 10_000
-_UNSIGNED_BYTES = 0x08
 _DOWNLOAD_TIMEOUT_SECONDS = 30
 _CHUNK_BYTES = 1 << 16
 
@@ -153,30 +151,10 @@ def read_idx(folder: str | os.PathLike[str], name: str) -> NDArray[np.uint8]:
     path = _file_of(Path(folder), name)
     if path is None:
         raise DatasetError(f"{folder} lacks {name} or {name}.gz; `python -m training fetch` downloads it")
-    return parse_idx(_unpacked(path), str(path))
-
-
-def parse_idx(content: bytes, source: str) -> NDArray[np.uint8]:
-    """
-    Turn the bytes of an IDX file into an array; `source` is named in errors.
-
-    >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 8, 9]), "three labels")
-    array([7, 8, 9], dtype=uint8)
-    """
-    if len(content) < 4 or content[:2] != b"\0\0":
-        raise DatasetError(f"{source} is not an IDX file: it should begin with two zero bytes, got {content[:4]!r}")
-    kind, axis_count = content[2], content[3]
-    if kind != _UNSIGNED_BYTES:
-        raise DatasetError(f"{source} should hold unsigned bytes (type 0x08), got type {kind:#04x}")
-    header_bytes = 4 + 4 * axis_count
-    if len(content) < header_bytes:
-        raise DatasetError(f"{source} is truncated: its header alone takes {header_bytes} bytes, got {len(content)}")
-    shape = struct.unpack(f">{axis_count}I", content[4:header_bytes])
-    wanted = header_bytes + math.prod(shape)
-    if len(content) != wanted:
-        problem = "truncated" if len(content) < wanted else "too long"
-        raise DatasetError(f"{source} is {problem}: shape {shape} takes {wanted} bytes, got {len(content)}")
-    return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape)
+    try:
+        return idx.read_idx(path)
+    except (OSError, ValueError) as error:
+        raise DatasetError(str(error)) from error
 
 
 def fetch_mnist(folder: Path, mirrors: Sequence[str] = MIRRORS, *, progress: bool = True) -> None:
@@ -208,18 +186,6 @@ def _missing_files(folder: Path) -> str:
 
 def _file_of(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / f"{name}.gz", folder / name) if path.is_file()), None)
-
-
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix != ".gz":
-        return content
-    try:
-        return gzip.decompress(content)
-    except EOFError as error:
-        raise DatasetError(f"{path} is truncated: the gzip stream ends too early") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise DatasetError(f"{path} is corrupt: {error}") from error
 
 
 def _checksum_matches(packed: bytes, checksum: str) -> bool:

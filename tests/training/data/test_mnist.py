@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from training.data import mnist as data
-from training.data.mnist import DatasetError, Part, fetch_mnist, find_mnist, load_mnist, parse_idx, read_idx
+from training.data.mnist import DatasetError, Part, fetch_mnist, find_mnist, load_mnist, read_idx
 
 NAMES = tuple(data.CHECKSUMS)
 
@@ -97,16 +97,6 @@ def test_a_corrupt_gzip_stream_is_refused(tmp_path, place):
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=r"corrupt|truncated|IDX"):
         read_idx(tmp_path, NAMES[0])
-
-
-def test_a_file_that_is_too_long_or_of_another_kind_is_refused():
-    good = idx_bytes(np.arange(6, dtype=np.uint8).reshape(2, 3))
-    with pytest.raises(DatasetError, match=r"too long: shape \(2, 3\) takes 18 bytes, got 19"):
-        parse_idx(good + b"!", "it")
-    with pytest.raises(DatasetError, match="type 0x0d"):
-        parse_idx(good[:2] + b"\x0d" + good[3:], "it")
-    with pytest.raises(DatasetError, match="not an IDX file"):
-        parse_idx(b"<html>" + good, "it")
 
 
 def test_images_and_labels_must_belong_together():
