@@ -105,6 +105,11 @@ def as_torch(network):
     return nn.Sequential(*modules, nn.Flatten(), linear).double().eval()
 
 
+def output_names(session):
+    """The names of what an onnxruntime session gives, in its order."""
+    return [output.name for output in session.get_outputs()]
+
+
 def read(model, images):
     """What a shipped network reads in pictures (count, 28, 28) uint8, as they are."""
     session = open_session(SHIPPED_MODELS / model / "1" / "model.onnx")

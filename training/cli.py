@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from service.network.files import BadModel
 from training.data.mnist import DatasetError, cache_folder, fetch_mnist, find_or_fetch_mnist, load_mnist
 from training.knobs import STRUCTURES, Knobs, StudyKnobs
 
@@ -40,12 +41,11 @@ class _Commands(click.Group):
     """A group whose commands report a problem with the digits or a model folder as one line, not as a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        from training.evaluation.evaluate import ModelFolderError  # noqa: PLC0415  torch and onnxruntime load when needed
-        from training.evaluation.score import BankError  # noqa: PLC0415
+        from training.evaluation.score import BankError  # noqa: PLC0415  torch and onnxruntime load when needed
 
         try:
             return super().invoke(ctx)
-        except (DatasetError, ModelFolderError, BankError) as error:
+        except (DatasetError, BadModel, BankError) as error:
             raise click.ClickException(str(error)) from error
 
 
@@ -120,7 +120,6 @@ def train(
 def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None:
     """Measure a model folder (models/digits/1) again."""
     from training.evaluation.evaluate import evaluate as run  # noqa: PLC0415
-    from training.evaluation.evaluate import first_filters  # noqa: PLC0415
     from training.evaluation.plots import draw_confusion, draw_filters  # noqa: PLC0415
 
     digits = getattr(load_mnist(find_or_fetch_mnist(data)), part)
@@ -134,7 +133,7 @@ def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None
     click.echo(f"largest difference between model.onnx and analysis.onnx: {result.largest_difference:.1e}")
     name = result.passport["name"]
     draw_confusion(measured.confusion, pictures / f"{name}-confusion.png")
-    draw_filters(first_filters(folder), pictures / f"{name}-filters.png")
+    draw_filters(result.first_filters, pictures / f"{name}-filters.png")
     click.echo(f"confusion matrix and filters: {pictures}")
 
 

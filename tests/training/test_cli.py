@@ -101,10 +101,14 @@ def test_a_problem_with_the_digits_is_one_line(tmp_path):
     assert "Traceback" not in result.output
 
 
-def test_a_model_folder_without_a_passport_is_one_line(folder, tmp_path):
-    result = run("evaluate", tmp_path, "--data", folder)
+@pytest.mark.parametrize("command", ["evaluate", "report"])
+def test_a_model_folder_without_a_passport_is_one_line(folder, tmp_path, monkeypatch, command):
+    import training.data.mnist
+
+    monkeypatch.setattr(training.data.mnist.load_mnist, "__defaults__", (100,))
+    result = run(command, tmp_path, "--data", folder)
     assert result.exit_code == 1
-    assert result.output.startswith("Error: ")
+    assert result.output == f"Error: {tmp_path}/passport.json: No such file\n"
 
 
 def test_training_learns_and_a_seed_gives_the_same_network_again(folder):

@@ -44,7 +44,7 @@ Say = Callable[[str], object]
 
 def write_report(folder: Path, part: Part, part_name: str, say: Say = print) -> Path:
     """Build the report of a model folder over `part` and write it there; returns its path."""
-    report = build_report(Network(folder), part, part_name, say)
+    report = build_report(Network(folder.resolve()), part, part_name, say)
     path = folder / REPORT_FILE
     path.write_text(json.dumps(report, separators=(",", ":")) + "\n", encoding="utf-8")
     return path

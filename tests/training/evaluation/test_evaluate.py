@@ -9,8 +9,12 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from training.evaluation.evaluate import ModelFolderError, evaluate, read_passport
-from training.export.runner import open_session, output_names, run_all
+from service.network.files import BadModel
+from service.network.sessions import Network
+from tests.networks import output_names
+from training.data.mnist import Part
+from training.evaluation.evaluate import evaluate
+from training.export.runner import open_session, run_all
 from training.networks.measures import expected_calibration_error
 from training.novelty.strangers import KINDS, areas_by_kind
 
@@ -33,6 +37,11 @@ def digits(mnist_test):
     if SAMPLE is None:
         return mnist_test
     return mnist_test[np.random.default_rng(28).choice(len(mnist_test), SAMPLE, replace=False)]
+
+
+def read_passport(folder):
+    """What a model says about itself, its files checked."""
+    return Network(folder).passport.raw
 
 
 def initialisers(path):
@@ -159,17 +168,24 @@ def test_strangers_are_told_from_digits_as_the_passport_says(folder, digits):
 def test_a_file_that_was_changed_is_refused(tmp_path):
     import shutil
 
-    copy = tmp_path / "1"
+    nothing = Part(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
+    copy = tmp_path / "digits" / "1"
     shutil.copytree(MODELS / "digits" / "1", copy)
-    read_passport(copy)
+    evaluate(copy, nothing)
     (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes() + b"\0")
-    with pytest.raises(ModelFolderError, match="should have SHA-256"):
-        read_passport(copy)
+    with pytest.raises(BadModel, match="SHA-256 is"):
+        evaluate(copy, nothing)
     (copy / "model.onnx").unlink()
-    with pytest.raises(ModelFolderError, match=r"lacks model\.onnx"):
-        read_passport(copy)
-    with pytest.raises(ModelFolderError, match=r"should hold a passport\.json"):
-        read_passport(tmp_path)
+    with pytest.raises(BadModel, match=r"model\.onnx: No such file"):
+        evaluate(copy, nothing)
+    with pytest.raises(BadModel, match=r"passport\.json: No such file"):
+        evaluate(tmp_path, nothing)
+
+
+def test_a_model_folder_may_be_named_from_inside_it(monkeypatch):
+    monkeypatch.chdir(MODELS / "digits" / "1")
+    blank = Part(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
+    assert evaluate(Path(), blank).passport["name"] == "digits"
 
 
 def test_seeds_are_reported_and_the_shipped_one_is_best_on_validation(folder):

@@ -12,8 +12,9 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from scipy.special import logit, softmax
 
+from tests.networks import output_names
 from training.export.onnx_files import Calibration, Export, Novelty, analysis_model, check_weights, lean_model
-from training.export.runner import open_session, output_names, run_all
+from training.export.runner import open_session, run_all
 from training.networks.network import (
     Conv,
     Network,
