@@ -14,7 +14,7 @@ from service.settings import SHIPPED_MODELS
 from training.export.model_folder import describe_layers
 from training.export.onnx_files import Export, analysis_model, lean_model
 from training.export.runner import open_session, run_all
-from training.networks.network import CLASS_COUNT, Conv, Pool, Structure, feature_count, layers
+from training.networks.structure import CLASS_COUNT, Conv, Pool, Structure, feature_count, layers
 
 STRUCTURES = {
     "lecture": Structure((Conv(5, (7, 7), (2, 2), activation="tanh"), Pool())),

@@ -6,7 +6,7 @@ Chosen on the validation part alone. `python -m training train --help` lists tho
 
 from dataclasses import asdict, dataclass, field, replace
 
-from training.networks.network import Conv, Pool, Structure
+from training.networks.structure import Conv, Pool, Structure
 
 STRUCTURES = {
     # A wide first look and an early pooling: three quarters of the work is gone before the second layer starts.

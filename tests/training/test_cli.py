@@ -11,7 +11,7 @@ from training.cli import main
 from training.data.mnist import CHECKSUMS, load_mnist
 from training.knobs import STRUCTURES, Knobs, StudyKnobs
 from training.networks.fit import accuracy, fit
-from training.networks.network import Conv, Pool, Structure
+from training.networks.structure import Conv, Pool, Structure
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_training_learns_and_a_seed_gives_the_same_network_again(folder):
 
 
 def test_every_shipped_structure_keeps_its_weight_budget():
-    from training.networks.network import parameter_count
+    from training.networks.structure import parameter_count
 
     assert parameter_count(STRUCTURES["digits"]) <= 25_000
     assert parameter_count(STRUCTURES["tiny"]) <= 5_994

@@ -33,12 +33,11 @@ from training.networks.measures import (
     probabilities_at,
     with_doubt,
 )
-from training.networks.network import (
+from training.networks.network import Network, folded_weights
+from training.networks.structure import (
     Conv,
     Layer,
-    Network,
     Structure,
-    folded_weights,
     head_input_shape,
     layers,
     parameter_count,

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from training.networks.network import (
+from training.networks.structure import (
     CLASS_COUNT,
     IMAGE_SHAPE,
     Conv,

@@ -22,7 +22,8 @@ from training.data.mnist import Mnist, Part
 from training.data.variants import variants
 from training.data.warps import warped_copy
 from training.knobs import Knobs
-from training.networks.network import Network, Structure, Weights, network_from
+from training.networks.network import Network, network_from
+from training.networks.structure import Structure, Weights
 
 THREADS = 2
 _EVALUATION_BATCH = 1000

@@ -39,7 +39,8 @@ from training.networks.fit import (
     with_variants,
 )
 from training.networks.measures import best_temperature, probabilities_at
-from training.networks.network import Network, Structure, Weights, folded_weights, network_from
+from training.networks.network import Network, folded_weights, network_from
+from training.networks.structure import Structure, Weights
 
 
 @dataclass(frozen=True)
