@@ -106,10 +106,10 @@ def train(
 
     knobs = Knobs(seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
     places = Places(find_or_fetch_mnist(data), models, pictures)
-    finished = train_network(name, knobs, places, validation_count=validation_count, threads=threads)
-    rates = finished.passport["accuracy"]
+    model = train_network(name, knobs, places, validation_count=validation_count, threads=threads)
+    rates = model.passport["accuracy"]
     click.echo(f"seed {seed}: validation {rates['validation']:.2%}, test {rates['test']:.2%}")
-    click.echo(f"{finished.passport['parameters']} parameters in {finished.folder}; pictures in {pictures}")
+    click.echo(f"{model.passport['parameters']} parameters in {model.path}; pictures in {pictures}")
 
 
 @main.command()
@@ -181,10 +181,10 @@ def quick(data: Path | None, models: Path, seed: int) -> None:
     from training.study.quick import quick as run  # noqa: PLC0415
 
     result = run(find_or_fetch_mnist(data), models, seed)
-    rate = result.finished.passport["accuracy"]["test"]
+    rate = result.model.passport["accuracy"]["test"]
     spent = f"{result.seconds:.1f} s ({result.core_seconds:.1f} s of cores)"
     click.echo(f"seed {seed}: test {rate:.2%} after {spent}, reading and writing included")
-    click.echo(f"{result.finished.passport['parameters']} parameters in {result.finished.folder}")
+    click.echo(f"{result.model.passport['parameters']} parameters in {result.model.path}")
 
 
 @main.command()

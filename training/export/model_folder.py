@@ -35,6 +35,9 @@ from training.networks.measures import (
 )
 from training.networks.network import Network, folded_weights
 from training.networks.structure import (
+    CLASS_COUNT,
+    IMAGE_SHAPE,
+    LABELS,
     Conv,
     Layer,
     Structure,
@@ -70,17 +73,17 @@ class Description:
 
 
 @dataclass(frozen=True)
-class Finished:
+class ModelFolder:
     """A model folder and what was measured on it."""
 
-    folder: Path
+    path: Path
     passport: dict[str, Any]
     test: Measurement
 
 
-def finish(
+def write_model_folder(
     network: Network, data: Mnist, description: Description, folder: Path, *, with_novelty: bool = True
-) -> Finished:
+) -> ModelFolder:
     """
     Write model.onnx, analysis.onnx and passport.json into `folder`, replacing what was there only when all is well.
 
@@ -108,8 +111,8 @@ def finish(
         "name": description.name,
         "version": description.version,
         "description": description.text,
-        "labels": [str(digit) for digit in range(10)],
-        "input": {"name": "image", "shape": [1, 28, 28], "range": [0, 1], "paper": 0, "ink": 1},
+        "labels": list(LABELS),
+        "input": {"name": "image", "shape": list(IMAGE_SHAPE), "range": [0, 1], "paper": 0, "ink": 1},
         "layers": describe_layers(network.structure),
         "parameters": parameter_count(network.structure),
         "accuracy": {
@@ -126,7 +129,7 @@ def finish(
         "files": {name: {"sha256": _sha256(content), "bytes": len(content)} for name, content in files.items()},
     }
     _write_folder(folder, files, passport)
-    return Finished(folder, passport, test)
+    return ModelFolder(folder, passport, test)
 
 
 @torch.inference_mode()
@@ -152,7 +155,7 @@ def describe_layers(structure: Structure) -> list[dict[str, Any]]:
         "op": "linear",
         "reduce": structure.reduce,
         "in_shape": list(head_input_shape(structure)),
-        "shape": [10],
+        "shape": [CLASS_COUNT],
     }
     return [*(_describe_layer(layer) for layer in layers(structure)), head]
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.mnist import load_mnist
-from training.export.model_folder import Description, Finished, finish
+from training.export.model_folder import Description, ModelFolder, write_model_folder
 from training.knobs import DESCRIPTIONS, QUICK, QUICK_STRUCTURE
 from training.networks.fit import fit
 
 
 @dataclass(frozen=True)
 class Quick:
-    """A finished model folder; from reading the digits to the written files, seconds of the clock and of all cores."""
+    """The model folder; from reading the digits to the written files, seconds of the clock and of all cores."""
 
-    finished: Finished
+    model: ModelFolder
     seconds: float
     core_seconds: float
 
@@ -26,5 +26,6 @@ def quick(mnist: Path, models: Path, seed: int) -> Quick:
     knobs = QUICK.with_(seed=seed)
     fitted = fit(QUICK_STRUCTURE, data, knobs)
     description = Description("quick", "1", DESCRIPTIONS["quick"], seed, knobs.as_recipe())
-    finished = finish(fitted.network, data, description, models / "quick" / "1", with_novelty=False)
-    return Quick(finished, time.perf_counter() - started, time.process_time() - started_cores)
+    folder = models / "quick" / "1"
+    model = write_model_folder(fitted.network, data, description, folder, with_novelty=False)
+    return Quick(model, time.perf_counter() - started, time.process_time() - started_cores)

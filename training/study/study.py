@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from training.data.mnist import VALIDATION_COUNT, Mnist, Part, load_mnist
 from training.data.warps import warped_copy
 from training.evaluation.plots import draw_learning_curve
-from training.export.model_folder import Description, finish, write_passport
+from training.export.model_folder import Description, write_model_folder, write_passport
 from training.knobs import DESCRIPTIONS, STRUCTURES, TEACHERS, Knobs, StudyKnobs
 from training.networks.fit import (
     Epochs,
@@ -116,7 +116,8 @@ def ship_best(bench: Bench, name: str, models: Path) -> dict[str, Any]:
         return shipped
     structure, weights, _ = read_network(bench.student_file(name, best["seed"]))
     description = Description(name, "1", DESCRIPTIONS[name], best["seed"], best["recipe"], notes)
-    return finish(network_from(structure, weights), bench.data(), description, folder).passport
+    network = network_from(structure, weights)
+    return write_model_folder(network, bench.data(), description, folder).passport
 
 
 def _shipped_passport(folder: Path, best: dict[str, Any]) -> dict[str, Any] | None:
