@@ -10,10 +10,13 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  its customary name
 
+from training.data.mnist import Part
 from training.knobs import WarpKnobs
 
 _BATCH = 1000
@@ -122,6 +125,17 @@ def warped_copy(images: Tensor, knobs: WarpKnobs, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     warps = draw_warps(len(images), knobs, generator)
     return torch.cat([_as_bytes(warp(batch, its, generator)) for batch, its in _batches(images, warps)])
+
+
+def warped_digits(part: Part, seed: int) -> Part:
+    """Return the part, every digit warped as in training."""
+    return Part(warped_pictures(part.images, seed), part.labels)
+
+
+def warped_pictures(pictures: NDArray[np.uint8], seed: int, knobs: WarpKnobs | None = None) -> NDArray[np.uint8]:
+    """Return the pictures, each warped as `knobs` say, or else as digits are in training: (count, 28, 28)."""
+    copy = warped_copy(torch.from_numpy(pictures.copy())[:, None], knobs or WarpKnobs(), seed)
+    return np.asarray(copy[:, 0].numpy())
 
 
 def _batches(images: Tensor, warps: Warps) -> Iterator[tuple[Tensor, Warps]]:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.data.mnist import Mnist, Part
-from training.export.onnx_files import Calibration, Export, Novelty, analysis_model, check_weights, lean_model
+from training.export.onnx_files import Calibration, Export, analysis_model, check_weights, lean_model
 from training.export.runner import InferenceSession, open_session, run_all
 from training.networks.fit import logits_of
 from training.networks.measures import (
@@ -45,8 +45,9 @@ from training.networks.structure import (
     layers,
     parameter_count,
 )
-from training.novelty.reader import fit_novelty, strangeness_of
+from training.novelty.reader import fit_novelty
 from training.novelty.strangers import areas_by_kind
+from training.novelty.weights import Novelty, strangeness_of
 
 _BATCH = 250
 _STRANGERS, _STRANGERS_SEED = 500, 1  # drawn of each kind to measure the novelty

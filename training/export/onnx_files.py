@@ -26,29 +26,13 @@ from training.networks.structure import (
     feature_count,
     layers,
 )
+from training.novelty.weights import Novelty
 
 OPSET = 17  # the newest in which every operation used takes its axes as attributes
 IR_VERSION = 8  # what opset 17 came with; onnxruntime reads it since 1.12
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "linear": "Identity"}
 _POOLINGS = {"maxpool": "MaxPool", "avgpool": "AveragePool"}
-
-
-@dataclass(frozen=True)
-class Novelty:
-    """
-    How unlike a digit a picture is, 0 to 1, read from the head's input by one hidden layer.
-
-    hidden: (features, units)   hidden_bias: (units,)   output: (units, 1)   output_bias: (1,)
-    threshold: above it a picture is not taken for a digit   method: one sentence for the passport
-    """
-
-    hidden: NDArray[np.float32]
-    hidden_bias: NDArray[np.float32]
-    output: NDArray[np.float32]
-    output_bias: NDArray[np.float32]
-    threshold: float
-    method: str
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """
-Is it a digit at all? A small reader of the head's input answers in the same run.
+The novelty reader: a small network on the head's input that says whether a picture is a digit at all.
 
-It learns from digits (as they are, bent, written in other ways) and from pictures that are none (`negatives.py`). None
-of those that it is measured with (`strangers.py`) is among them. Distances to the classes' Gaussians (Lee et al. 2018)
-were tried first and lost clearly. A small convolutional branch of its own, on the picture or on the first pooling, was
-tried too: alone it tells letters apart worse, beside the head's input no better, for a tenth of the network's work.
+It learns from digits (as they are, warped, written in other ways) and from negatives, and answers in the same run. None
+of the pictures that it is measured with (`strangers.py`) is among them. Distances to the classes' Gaussians (Lee et al.
+2018) were tried first and lost clearly. A small convolutional branch of its own, on the picture or on the first
+pooling, was tried too: alone it tells letters apart worse, beside the head's input no better, for a tenth of the
+network's work.
 """
 
 import math
@@ -14,15 +15,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  its customary name
 
 from training.data.mnist import Part
 from training.data.variants import variants
-from training.export.onnx_files import Novelty
+from training.data.warps import warped_digits, warped_pictures
 from training.networks.fit import THREADS
-from training.novelty.negatives import bent, bent_digits, drawn, from_digits
+from training.novelty.negatives import drawn, from_digits
+from training.novelty.weights import Floats, Novelty, novelty_of
 
 FLAGGED_SHARE = 0.01  # of the validation digits lie above the threshold
 _HIDDEN = 32  # with 16 letters are told apart worse, with 64 hardly better; it costs a microsecond
@@ -37,7 +38,6 @@ _METHOD = (
     "mirrored, turned, joined, overlaid and paired digits)"
 )
 
-Floats = NDArray[np.float32]
 Features = Callable[[Part], Floats]
 
 
@@ -47,8 +47,8 @@ def fit_novelty(features: Features, train: Part, validation: Part, seed: int = 1
 
     features: what the head reads for the images of a part, (count, F)
     """
-    digits, strangers = _examples(train, seed)
-    novelty = _learn(features(digits), features(strangers), seed)
+    digits, negatives = _examples(train, seed)
+    novelty = _learn(features(digits), features(negatives), seed)
     return replace(novelty, threshold=threshold_for(novelty_of(novelty, features(validation))))
 
 
@@ -57,33 +57,27 @@ def threshold_for(scores: NDArray[np.float64]) -> float:
     return float(np.quantile(scores, 1 - FLAGGED_SHARE))
 
 
-def novelty_of(novelty: Novelty, features: Floats) -> NDArray[np.float64]:
-    """Return the score as the exported graph computes it: features (count, F) -> (count,), 0 digit to 1 none."""
-    return np.asarray(expit(strangeness_of(novelty, features)))
-
-
-def strangeness_of(novelty: Novelty, features: Floats) -> NDArray[np.float64]:
-    """Return the score before its sigmoid, of any range: features (count, F) -> (count,)."""
-    hidden = np.maximum(features.astype(np.float64) @ novelty.hidden + novelty.hidden_bias, 0)
-    return np.asarray((hidden @ novelty.output + novelty.output_bias)[:, 0])
-
-
 def _examples(train: Part, seed: int) -> tuple[Part, Part]:
     random = np.random.default_rng(seed)
-    few = train[random.permutation(len(train))[:_DIGITS]]
-    shown = [few, bent_digits(few, seed + 1), bent_digits(few, seed + 2), variants(few, len(few) // 8, seed + 3)]
+    sample = train[random.permutation(len(train))[:_DIGITS]]
+    shown = [
+        sample,
+        warped_digits(sample, seed + 1),
+        warped_digits(sample, seed + 2),
+        variants(sample, len(sample) // 8, seed + 3),
+    ]
     digits = Part(np.concatenate([one.images for one in shown]), np.concatenate([one.labels for one in shown]))
-    # Each is seen bent as well: that costs little beside drawing, and halves the letters that pass.
-    strangers = np.concatenate([from_digits(few, seed + 2), drawn(2 * len(few), seed + 2, workers=THREADS)])
-    strangers = np.concatenate([strangers, bent(strangers, seed + 4)])
-    return digits, Part(strangers, np.zeros(len(strangers), np.uint8))
+    # Each is seen warped as well: that costs little beside drawing, and halves the letters that pass.
+    negatives = np.concatenate([from_digits(sample, seed + 2), drawn(2 * len(sample), seed + 2, workers=THREADS)])
+    negatives = np.concatenate([negatives, warped_pictures(negatives, seed + 4)])
+    return digits, Part(negatives, np.zeros(len(negatives), np.uint8))
 
 
-def _learn(digits: Floats, strangers: Floats, seed: int) -> Novelty:
+def _learn(digits: Floats, negatives: Floats, seed: int) -> Novelty:
     torch.manual_seed(seed)
     # In 16 bits, or they would take a gigabyte.
-    inputs = torch.cat([torch.from_numpy(part.astype(np.float16)) for part in (digits, strangers)])
-    wanted = torch.cat([torch.zeros(len(digits)), torch.ones(len(strangers))])
+    inputs = torch.cat([torch.from_numpy(part.astype(np.float16)) for part in (digits, negatives)])
+    wanted = torch.cat([torch.zeros(len(digits)), torch.ones(len(negatives))])
     # Features differ in scale; a little is added so that dead ones do not blow up.
     sample = inputs[::3].float()
     middle, spread = sample.mean(0), sample.std(0) + 0.05

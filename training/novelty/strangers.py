@@ -16,16 +16,13 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from training.data.mnist import Part
+from training.data.warps import warped_pictures
 from training.knobs import WarpKnobs
 from training.networks.measures import area_under_roc
-from training.novelty.negatives import bent, dyed
-
-Pictures = NDArray[np.uint8]
+from training.novelty.pen import FINE, SIDE, Pictures, dyed
 
 LETTERS = "ACEFHKMNPRUVWXacdefhkmnrtuvwx"
 _FACES = ("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono", "STIXGeneral")
-_SIDE = 28
-_FINE = 4  # shapes are drawn four times as large and averaged down, for soft edges
 
 
 def letters(count: int, seed: int) -> Pictures:
@@ -34,7 +31,7 @@ def letters(count: int, seed: int) -> Pictures:
     faces = [ImageFont.truetype(str(_face_file(name)), 80) for name in _FACES]
     drawn = [_glyph(str(random.choice(list(LETTERS))), faces[random.integers(len(faces))]) for _ in range(count)]
     knobs = WarpKnobs(bend_pixels=1.2, shift_pixels=0.5, faint_share=0.0, noise_share=0.0, blur_share=0.3)
-    return bent(np.stack(drawn), seed, knobs)
+    return warped_pictures(np.stack(drawn), seed, knobs)
 
 
 def clothes(count: int, seed: int) -> Pictures:
@@ -59,8 +56,8 @@ def textures(count: int, seed: int) -> Pictures:
 def noise(count: int, seed: int) -> Pictures:
     """Return grain: even, or salt and pepper of some density."""
     random = np.random.default_rng(seed)
-    even = random.integers(0, 256, (count, _SIDE, _SIDE))
-    grains = 255 * (random.random((count, _SIDE, _SIDE)) < random.uniform(0.1, 0.6, (count, 1, 1)))
+    even = random.integers(0, 256, (count, SIDE, SIDE))
+    grains = 255 * (random.random((count, SIDE, SIDE)) < random.uniform(0.1, 0.6, (count, 1, 1)))
     return np.where(random.random((count, 1, 1)) < 0.5, even, grains).astype(np.uint8)
 
 
@@ -101,23 +98,23 @@ def _glyph(letter: str, face: ImageFont.FreeTypeFont) -> Pictures:
 
 def _centred_by_mass(ink: Pictures) -> Pictures:
     y, x = ndimage.center_of_mass(ink)
-    top = int(np.clip(round(13.5 - y), 0, _SIDE - ink.shape[0]))
-    left = int(np.clip(round(13.5 - x), 0, _SIDE - ink.shape[1]))
-    framed = np.zeros((_SIDE, _SIDE), np.uint8)
+    top = int(np.clip(round(13.5 - y), 0, SIDE - ink.shape[0]))
+    left = int(np.clip(round(13.5 - x), 0, SIDE - ink.shape[1]))
+    framed = np.zeros((SIDE, SIDE), np.uint8)
     framed[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
     return framed
 
 
 def _silhouette(points: list[tuple[float, float]], random: np.random.Generator) -> NDArray[np.float64]:
     """Fill an outline given in pixels, each corner a little elsewhere: (28, 28), 0 to 1."""
-    sheet = Image.new("L", (_SIDE * _FINE, _SIDE * _FINE))
-    moved = [tuple(_FINE * (np.array(point) + random.normal(0, 0.6, 2))) for point in points]
+    sheet = Image.new("L", (SIDE * FINE, SIDE * FINE))
+    moved = [tuple(FINE * (np.array(point) + random.normal(0, 0.6, 2))) for point in points]
     ImageDraw.Draw(sheet).polygon(moved, fill=255)
-    return np.asarray(sheet.resize((_SIDE, _SIDE), Image.Resampling.BOX)) / 255
+    return np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.BOX)) / 255
 
 
 def _mirrored(half: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    return half + [(_SIDE - x, y) for x, y in reversed(half)]
+    return half + [(SIDE - x, y) for x, y in reversed(half)]
 
 
 def _shirt(random: np.random.Generator) -> NDArray[np.float64]:
@@ -151,13 +148,13 @@ def _scribble(random: np.random.Generator) -> Pictures:
     path = np.cumsum(np.stack([np.cos(turns), np.sin(turns)], 1) * random.uniform(1, 2), axis=0)
     low, high = path.min(0), path.max(0)
     path = 4 + 20 * (path - low) / np.maximum(high - low, 1e-6)
-    sheet = Image.new("L", (_SIDE * _FINE, _SIDE * _FINE))
-    pen = int(random.uniform(1.2, 2.6) * _FINE)
-    ImageDraw.Draw(sheet).line([tuple(point * _FINE) for point in path], fill=255, width=pen, joint="curve")
-    return np.asarray(sheet.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    sheet = Image.new("L", (SIDE * FINE, SIDE * FINE))
+    pen = int(random.uniform(1.2, 2.6) * FINE)
+    ImageDraw.Draw(sheet).line([tuple(point * FINE) for point in path], fill=255, width=pen, joint="curve")
+    return np.asarray(sheet.resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
 def _texture(random: np.random.Generator) -> Pictures:
-    field = ndimage.gaussian_filter(random.normal(size=(_SIDE, _SIDE)), random.uniform(0.7, 5))
+    field = ndimage.gaussian_filter(random.normal(size=(SIDE, SIDE)), random.uniform(0.7, 5))
     low, high = field.min(), field.max()
     return np.asarray((255 * (field - low) / (high - low)).astype(np.uint8))

@@ -13,11 +13,11 @@ from onnx.reference import ReferenceEvaluator
 from scipy.special import logit, softmax
 
 from tests.networks import output_names
-from training.export.onnx_files import Calibration, Export, Novelty, analysis_model, check_weights, lean_model
+from training.export.onnx_files import Calibration, Export, analysis_model, check_weights, lean_model
 from training.export.runner import open_session, run_all
 from training.networks.network import Network, folded_weights, network_from
 from training.networks.structure import Conv, Pool, Structure, feature_count, layers, parameter_count
-from training.novelty.reader import novelty_of
+from training.novelty.weights import Novelty, novelty_of
 
 CALIBRATION = Calibration(temperature=1.3, slope=0.7, offset=0.1, most=0.3)
 SEEDS = range(40 if os.environ.get("FILTERSCOPE_PROOF") else 8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicHermiteSpline
 
-from training.novelty.negatives import in_mnists_form, smooth
+from training.novelty.pen import in_mnists_form, smooth
 
 
 def test_a_curve_is_the_catmull_rom_spline_through_its_points():
