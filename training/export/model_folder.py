@@ -18,21 +18,11 @@ import torch
 from numpy.typing import NDArray
 
 from training.data.mnist import Mnist, Part
-from training.export.onnx_files import Calibration, Export, analysis_model, check_weights, lean_model
+from training.export.calibration import Calibration, fit_calibration, probabilities_at, with_doubt
+from training.export.onnx_files import Export, analysis_model, check_weights, lean_model
 from training.export.runner import InferenceSession, open_session, run_all
 from training.networks.fit import logits_of
-from training.networks.measures import (
-    DOUBT_SLOPE,
-    MOST_DOUBT,
-    Measurement,
-    balanced_temperature,
-    best_temperature,
-    calibration_noise,
-    doubt_of,
-    measure,
-    probabilities_at,
-    with_doubt,
-)
+from training.networks.measures import Measurement, calibration_noise, measure
 from training.networks.network import Network, folded_weights
 from training.networks.structure import (
     CLASS_COUNT,
@@ -55,9 +45,6 @@ _DOUBT = (
     "probabilities = (1 - doubt) softmax(logits / temperature) + doubt / 10, "
     "doubt = min(max(slope log(novelty / (1 - novelty)) + offset, 0), most)"
 )
-# Of the validation digits so many are made less sure than 0.9. Of those that novelty flags, three times as many, nearly
-# all are read right: to doubt all of them would cost half of the calibration error that is allowed.
-_DOUBTED_SHARE = 0.003
 _LARGEST_DIFFERENCE = 1e-4  # of a probability between PyTorch and the exported file; above it the export is wrong
 
 
@@ -93,7 +80,8 @@ def write_model_folder(
     network = network.eval()
     validation_logits = logits_of(network, data.validation)
     novelty = _fit_novelty(network, data) if with_novelty else None
-    calibration = _fit_calibration(network, validation_logits, data.validation, novelty)
+    strangeness = None if novelty is None else strangeness_of(novelty, features_of(network, data.validation))
+    calibration = fit_calibration(validation_logits, data.validation.labels, strangeness)
     export = Export(
         description.name,
         description.version,
@@ -198,17 +186,6 @@ def _describe_novelty(novelty: Novelty, session: InferenceSession, test: Part) -
             "drawn": {"count": _STRANGERS, "seed": _STRANGERS_SEED},
         },
     }
-
-
-def _fit_calibration(
-    network: Network, logits: NDArray[np.float32], validation: Part, novelty: Novelty | None
-) -> Calibration:
-    if novelty is None:
-        return Calibration(best_temperature(logits, validation.labels))
-    strangeness = strangeness_of(novelty, features_of(network, validation))
-    at = float(np.quantile(strangeness, 1 - _DOUBTED_SHARE))
-    temperature = balanced_temperature(logits, doubt_of(strangeness, at), validation.labels)
-    return Calibration(temperature, DOUBT_SLOPE, MOST_DOUBT - DOUBT_SLOPE * at, MOST_DOUBT)
 
 
 def _describe_calibration(

@@ -15,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from training.export.calibration import UNCALIBRATED, Calibration
 from training.networks.structure import (
     CLASS_COUNT,
     IMAGE_SHAPE,
@@ -36,21 +37,6 @@ _POOLINGS = {"maxpool": "MaxPool", "avgpool": "AveragePool"}
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """
-    How logits become probabilities: (1 - doubt) softmax(logits / temperature) + doubt / 10.
-
-    doubt = slope x + offset, no less than 0 and no more than `most`; x is the novelty before its sigmoid. Without a
-    novelty there is no doubt.
-    """
-
-    temperature: float = 1.0
-    slope: float = 0.0
-    offset: float = 0.0
-    most: float = 0.0
-
-
-@dataclass(frozen=True)
 class Export:
     """Everything the two files are made from."""
 
@@ -58,7 +44,7 @@ class Export:
     version: str
     structure: Structure
     weights: Weights
-    calibration: Calibration = Calibration()
+    calibration: Calibration = UNCALIBRATED
     novelty: Novelty | None = None
 
 

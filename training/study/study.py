@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from training.data.mnist import VALIDATION_COUNT, Mnist, Part, load_mnist
 from training.data.warps import warped_copy
 from training.evaluation.plots import draw_learning_curve
+from training.export.calibration import best_temperature, probabilities_at
 from training.export.model_folder import Description, write_model_folder, write_passport
 from training.knobs import DESCRIPTIONS, STRUCTURES, TEACHERS, Knobs, StudyKnobs
 from training.networks.fit import (
@@ -38,7 +39,6 @@ from training.networks.fit import (
     logits_of,
     with_variants,
 )
-from training.networks.measures import best_temperature, probabilities_at
 from training.networks.network import Network, folded_weights, network_from
 from training.networks.structure import Structure, Weights
 

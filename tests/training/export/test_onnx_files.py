@@ -13,7 +13,8 @@ from onnx.reference import ReferenceEvaluator
 from scipy.special import logit, softmax
 
 from tests.networks import output_names
-from training.export.onnx_files import Calibration, Export, analysis_model, check_weights, lean_model
+from training.export.calibration import Calibration
+from training.export.onnx_files import Export, analysis_model, check_weights, lean_model
 from training.export.runner import open_session, run_all
 from training.networks.network import Network, folded_weights, network_from
 from training.networks.structure import Conv, Pool, Structure, feature_count, layers, parameter_count
