@@ -208,7 +208,8 @@ def quick(data: Path | None, models: Path, seed: int) -> None:
 @click.option("--workers", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Networks trained at a time.")
 def study(data: Path | None, models: Path, kept: Path, scratch: Path, pictures: Path, workers: int) -> None:
     """Make the shipped networks: teachers, their answers, students. Hours; it can be broken off and resumed."""
-    from training.study.study import Bench, run_study  # noqa: PLC0415
+    from training.study.bench import Bench  # noqa: PLC0415
+    from training.study.study import run_study  # noqa: PLC0415
 
     bench = Bench(find_or_fetch_mnist(data), kept, scratch, StudyKnobs())
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

@@ -12,7 +12,10 @@ from training.evaluation.evaluate import evaluate
 from training.knobs import STRUCTURES, TEACHERS, Knobs, StudyKnobs
 from training.networks.fit import logits_of
 from training.networks.network import Network, folded_weights, network_from
-from training.study.study import Bench, choose_teachers, read_network, run_study, save_network
+from training.study.bench import Bench
+from training.study.kept_networks import read_network, save_network
+from training.study.study import run_study
+from training.study.teachers import choose_teachers
 
 KNOBS = StudyKnobs(
     teachers=(("wide", 1), ("wide", 2)),

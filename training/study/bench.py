@@ -1,0 +1,49 @@
+"""Where a study works: the digits, its knobs, and the files that its steps leave."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.mnist import VALIDATION_COUNT, Mnist, load_mnist
+from training.knobs import StudyKnobs
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where a study works: the digits, the networks to keep, what can be made again, and its knobs."""
+
+    mnist: Path
+    kept: Path
+    scratch: Path
+    knobs: StudyKnobs
+    validation_count: int = VALIDATION_COUNT
+
+    def data(self) -> Mnist:
+        """Read the digits; every worker reads its own."""
+        return load_mnist(self.mnist, self.validation_count)
+
+    def teacher_file(self, name: str, seed: int) -> Path:
+        """Return where a teacher is kept."""
+        return self.kept / f"teacher-{name}-{seed}.npz"
+
+    def answers_file(self, copy: int) -> Path:
+        """Return where the teachers' answers to one copy of the pool are kept."""
+        return self.scratch / f"answers-{copy:02d}.npy"
+
+    def pictures_file(self, copy: int) -> Path:
+        """Return where one copy of the pool lies."""
+        return self.scratch / f"pictures-{copy:02d}.npy"
+
+    def student_file(self, name: str, seed: int) -> Path:
+        """Return where a student is kept."""
+        return self.kept / f"student-{name}-{seed}.npz"
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as .npy beside its place and then take it, so that no reader meets half a file."""
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, array)
+    partial.replace(path)
