@@ -1,17 +1,42 @@
-"""A small set of digits that the tests of training draw for themselves."""
+"""A small set of digits that the tests of training draw for themselves, and a network trained on it."""
 
 import gzip
 import struct
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image, ImageDraw, ImageFont
+
+from training.cli import main
 
 
 @pytest.fixture(scope="session")
 def write_drawn_digits():
     """A function (folder, train_count, test_count) -> folder, which then holds the four IDX files."""
     return _write_drawn_digits
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory, write_drawn_digits):
+    """A folder of 700 digits to learn from and 100 to test with."""
+    return write_drawn_digits(tmp_path_factory.mktemp("digits"), train_count=700, test_count=100)
+
+
+@pytest.fixture(scope="session")
+def run():
+    """The command line: run("train", "lecture", ...) -> what it printed, and its exit status."""
+    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def trained(folder, run, tmp_path_factory):
+    """One epoch of the lecture's network: what the command printed, and where it wrote."""
+    out = tmp_path_factory.mktemp("out")
+    common = ("--data", folder, "--models", out / "models", "--pictures", out / "pictures", "--seed", 3)
+    few = ("--epochs", 1, "--validation-count", 100, "--batch-size", 20, "--threads", 1)
+    result = run("train", "lecture", *common, *few)
+    return result, out
 
 
 def _drawn_digits(count, seed):

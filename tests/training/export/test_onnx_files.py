@@ -1,7 +1,6 @@
 """The two exported files compute what PyTorch computes, map by map, over random networks of every allowed kind."""
 
 import json
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -13,67 +12,15 @@ from onnx.reference import ReferenceEvaluator
 from scipy.special import logit, softmax
 
 from tests.networks import output_names
+from tests.training.random_networks import SEEDS, random_network, random_structure
 from training.export.calibration import Calibration
 from training.export.onnx_files import Export, analysis_model, check_weights, lean_model
 from training.export.runner import open_session, run_all
-from training.networks.network import Network, folded_weights, network_from
+from training.networks.network import folded_weights
 from training.networks.structure import Conv, Pool, Structure, feature_count, layers, parameter_count
 from training.novelty.weights import Novelty, novelty_of
 
 CALIBRATION = Calibration(temperature=1.3, slope=0.7, offset=0.1, most=0.3)
-SEEDS = range(40 if os.environ.get("FILTERSCOPE_PROOF") else 8)
-
-
-def random_structure(random):
-    """A chain that fits 28 x 28, with rectangular kernels, uneven strides, padding, and either kind of head."""
-    while True:
-        stages = [random_conv(random)]
-        stages += [random_conv(random) if random.random() < 0.5 else random_pool(random) for _ in range(3)]
-        if random.random() < 0.2:
-            stages.insert(0, random_pool(random))
-        structure = Structure(tuple(stages), str(random.choice(["flatten", "mean"])))
-        try:
-            named = layers(structure)
-        except ValueError:
-            continue
-        if min(named[-1].shape[1:]) >= 1:
-            return structure
-
-
-def random_conv(random):
-    kernel = tuple(int(size) for size in random.integers(1, 6, 2))
-    return Conv(
-        filters=int(random.integers(2, 7)),
-        kernel=kernel,
-        stride=tuple(int(step) for step in random.integers(1, 3, 2)),
-        pads=tuple(int(random.integers(0, size)) for size in kernel),
-        activation=str(random.choice(["relu", "tanh", "linear"])),
-    )
-
-
-def random_pool(random):
-    kind = str(random.choice(["maxpool", "avgpool"]))
-    kernel = tuple(int(size) for size in random.integers(1, 4, 2))
-    pads = tuple(int(random.integers(0, size // 2 + 1)) for size in kernel) if kind == "maxpool" else (0, 0)
-    stride = tuple(int(step) for step in random.integers(1, 4, 2))
-    if stride == (1, 1):
-        # onnx's reference takes [top, left, bottom, right] for [top, bottom, left, right] at this stride (1.23).
-        pads = (min(pads),) * 2
-    return Pool(kind, kernel, stride, pads)
-
-
-def random_network(structure, seed):
-    """A network whose batch norm has seen something, so that folding it matters."""
-    torch.manual_seed(seed)
-    network = Network(structure)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.3, 2)
-            torch.nn.init.normal_(module.bias, 0, 0.3)
-            if module.weight.requires_grad:
-                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-    return network.eval()
 
 
 def random_novelty(structure, random):
@@ -198,16 +145,6 @@ def test_without_novelty_there_is_no_such_output():
     onnx.checker.check_model(model, full_check=True)
 
 
-def test_a_network_rebuilt_from_its_folded_weights_answers_the_same(case):
-    network, export, images = case
-    rebuilt = network_from(export.structure, export.weights)
-    with torch.no_grad():
-        expected, came = network(torch.from_numpy(images)), rebuilt(torch.from_numpy(images))
-    np.testing.assert_allclose(came, expected, rtol=1e-4, atol=1e-4)
-    for name, weight in folded_weights(rebuilt).items():
-        np.testing.assert_allclose(weight, export.weights[name], rtol=1e-6, err_msg=name)
-
-
 def test_weights_that_do_not_fit_the_structure_are_refused():
     structure = Structure((Conv(2, (3, 3)), Pool()))
     weights = folded_weights(random_network(structure, 1))
@@ -216,10 +153,3 @@ def test_weights_that_do_not_fit_the_structure_are_refused():
         check_weights(structure, {name: array for name, array in weights.items() if name != "head.bias"})
     with pytest.raises(ValueError, match="needs weights"):
         check_weights(structure, {**weights, "conv1.weight": weights["conv1.weight"][:, :, :2]})
-
-
-def test_what_cannot_be_built_is_refused():
-    with pytest.raises(ValueError, match="does not fit maps of 28 x 28"):
-        layers(Structure((Conv(2, (29, 3)),)))
-    with pytest.raises(ValueError, match="takes no padding"):
-        Pool("avgpool", (3, 3), (1, 1), (1, 1))

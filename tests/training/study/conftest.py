@@ -1,0 +1,33 @@
+"""A whole study in miniature, run once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from training.knobs import Knobs, StudyKnobs
+from training.study.bench import Bench
+from training.study.study import run_study
+
+KNOBS = StudyKnobs(
+    teachers=(("wide", 1), ("wide", 2)),
+    teacher=Knobs(epochs=1, batch_size=20, average_steps=5),
+    pool_copies=1,
+    students=(("lecture", 1),),
+    seeds=(1, 2),
+    student=Knobs(batch_size=20, average_steps=5),
+    polished=("lecture",),
+    polish=Knobs(epochs=1, batch_size=20, average_steps=5, learning_rate=1e-4),
+    polish_variants=5,
+)
+
+
+@pytest.fixture(scope="session")
+def done(tmp_path_factory, write_drawn_digits):
+    """A study that has run: its bench, its folder, what it said."""
+    folder = tmp_path_factory.mktemp("study")
+    write_drawn_digits(folder / "digits", train_count=160, test_count=60)
+    bench = Bench(folder / "digits", folder / "kept", folder / "scratch", KNOBS, validation_count=60)
+    said = []
+    with ThreadPoolExecutor(1) as pool:
+        run_study(bench, folder / "models", folder / "pictures", pool, say=said.append)
+    return bench, folder, said

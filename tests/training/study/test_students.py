@@ -1,0 +1,28 @@
+"""Students learn from the teachers' answers, then are polished."""
+
+import numpy as np
+
+from training.data.mnist import load_mnist
+from training.knobs import STRUCTURES
+from training.networks.fit import logits_of
+from training.networks.network import network_from
+from training.study.kept_networks import read_network
+
+
+def test_a_polished_student_goes_on_from_where_it_was(done):
+    bench, _, _ = done
+    for seed in bench.knobs.seeds:
+        notes = read_network(bench.student_file("lecture", seed))[2]
+        polish = notes["recipe"]["polish"]
+        assert (polish["epochs"], polish["variants"]) == (1, 5)
+        assert notes["recipe"]["epochs"] == 1
+        # Few small steps move few answers: it did not begin anew.
+        assert abs(notes["test"] - polish["before"]["test"]) < 0.2
+
+
+def test_students_are_structures_that_ship(done):
+    bench, _, _ = done
+    structure, weights, _ = read_network(bench.student_file("lecture", 1))
+    assert structure == STRUCTURES["lecture"]
+    logits = logits_of(network_from(structure, weights), load_mnist(bench.mnist, 60).test)
+    assert np.isfinite(logits).all()

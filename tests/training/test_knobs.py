@@ -1,0 +1,16 @@
+"""The knobs keep what the shipped networks promise."""
+
+from training.knobs import STRUCTURES, StudyKnobs
+from training.networks.structure import Conv, parameter_count
+
+
+def test_every_shipped_structure_keeps_its_weight_budget():
+    assert parameter_count(STRUCTURES["digits"]) <= 25_000
+    assert parameter_count(STRUCTURES["tiny"]) <= 5_994
+    assert STRUCTURES["lecture"].stages[0] == Conv(20, (7, 7), (2, 2), activation="tanh")
+
+
+def test_the_study_trains_nothing_on_the_test_part_and_names_each_network_once():
+    knobs = StudyKnobs()
+    assert len(set(knobs.teachers)) == len(knobs.teachers)
+    assert {name for name, _ in knobs.students} <= set(STRUCTURES)
