@@ -1,4 +1,4 @@
-"""`python -m training`."""
+"""`python -m training`: the command line."""
 
 from training.cli import main
 

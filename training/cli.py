@@ -1,4 +1,4 @@
-"""The command line: each command reads its options, calls the one file that does the work, and says what came of it."""
+"""The command line: a command reads its options, calls one file, and says what came of it."""
 
 import os
 from concurrent.futures import ProcessPoolExecutor

@@ -67,7 +67,7 @@ class Knobs:
     """How a network is trained."""
 
     seed: int = 1  # of weights, warps and the order of batches; two runs with one seed on one machine agree
-    epochs: int = 32  # six to nine minutes on two cores; the rate ends at nought whatever this is, more go on helping
+    epochs: int = 32  # six to nine minutes on two cores; the rate ends at 0 whatever this is, more epochs still help
     batch_size: int = 250  # 200 steps per epoch; two cores are no faster per image with more
     learning_rate: float = 0.01  # the peak; batch norm and Adam bear it, and a short run needs it
     warm_up: float = 0.25  # share of the steps on which the rate climbs

@@ -1,5 +1,5 @@
 """
-Ways of writing that MNIST's writers seldom had, made from its own digits by a stroke more.
+Augmentation by variants: MNIST's digits with a stroke more, as people elsewhere write them.
 
 MNIST was written by Americans in the 1990s. Elsewhere a 7 is crossed and begins with a tick, a 1 has a long or waved
 flag and stands on a serif, a 0 is slashed, a 4 is a triangle on a stem. Here a few training digits get such a stroke,

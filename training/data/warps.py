@@ -1,5 +1,5 @@
 """
-Augmentation: a whole batch of digits bent at once, each in its own way.
+Augmentation by warps: a whole batch of digits bent at once, each in its own way.
 
 One affine grid per image (rotation, scale, slant, shift, a slow wave), then stroke width, edge softness, blur, contrast
 and grain for a share of them. What is drawn is drawn from a seed, so that a copy of the training part can be made again
@@ -156,8 +156,8 @@ def _affine(angle: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
     """Return (count, 2, 2): the picture is scaled by `scale` (x, y), slanted, then turned; the matrix leads back."""
     cos, sin = torch.cos(angle), torch.sin(angle)
     turn_back = torch.stack([torch.stack([cos, sin], 1), torch.stack([-sin, cos], 1)], 1)
-    one, nought = torch.ones_like(shear), torch.zeros_like(shear)
-    slant_back = torch.stack([torch.stack([one, -shear], 1), torch.stack([nought, one], 1)], 1)
+    one, zero = torch.ones_like(shear), torch.zeros_like(shear)
+    slant_back = torch.stack([torch.stack([one, -shear], 1), torch.stack([zero, one], 1)], 1)
     return torch.diag_embed(1 / scale) @ slant_back @ turn_back
 
 

@@ -1,4 +1,4 @@
-"""`python -m training evaluate`: measures any model folder again, and holds it to what its passport says."""
+"""`evaluate`: measures a model folder again, and holds it to what its passport says."""
 
 from dataclasses import dataclass
 from pathlib import Path

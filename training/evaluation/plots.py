@@ -1,4 +1,4 @@
-"""The one file of training that draws: samples, learning curve, confusion matrix and learnt filters, as PNG."""
+"""Plots as PNG: samples, learning curve, confusion matrix, learnt filters."""
 
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def draw_filters(weights: NDArray[np.float32], path: Path, columns: int = 8) -> 
     """
     Draw the filters of the first layer, (filters, 1, rows, columns): red adds ink's weight, blue takes it away.
 
-    One scale for all, symmetric about nought, so that filters can be compared.
+    One scale for all, symmetric about 0, so that filters can be compared.
     """
     filters = weights[:, 0]
     count, height, width = filters.shape

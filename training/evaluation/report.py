@@ -1,5 +1,5 @@
 """
-`python -m training report`: what every filter of a model does over a whole set of digits, as report.json beside it.
+`report`: what every filter of a model does over a whole set of digits, as report.json.
 
 Statistics alone, no pictures. With A[n,k,i,j] a layer's maps after the activation, m[n,k] their mean over the places
 and a[n,k] their largest value:

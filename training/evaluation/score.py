@@ -1,5 +1,5 @@
 """
-`python -m training score filters.json`: how well digits can be told apart by a caller's own filters.
+`score`: how well digits can be told apart by a caller's own filters.
 
 The bank answers every image, and a linear read-out is fitted to its answers: nothing is learnt but that. So hand-made
 filters and learnt ones can be compared, and both with the bare pixels. The file holds what POST /v1/apply-filters

@@ -1,6 +1,4 @@
-"""
-Calibration: the temperature and the doubt with which logits become probabilities that are as sure as they are right.
-"""
+"""Calibration: temperature and doubt make probabilities as sure as they are right."""
 
 from dataclasses import dataclass
 

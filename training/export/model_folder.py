@@ -1,5 +1,5 @@
 """
-From a trained network to a finished model folder: calibrated, exported, checked, measured, with its passport.
+The model folder: calibrated, exported, checked, measured, with its passport.
 
 The temperature and the novelty's threshold are set on the validation part; the test part is measured once, at the end.
 """

@@ -1,5 +1,5 @@
 """
-From a network's weights to ONNX, every name ours.
+The two ONNX files of a network, every name in them ours.
 
 Two files come from one description: the lean one answers and nothing else, so that the runtime may fuse what it likes;
 the analysis one gives out every inner map, and takes and returns every weight.

@@ -1,5 +1,5 @@
 """
-Training itself: warped digits in, a network out.
+Fitting: warped digits in, a trained network out.
 
 One epoch is one warped copy of the training part, made from the seed and the epoch's number. Adam under the one-cycle
 schedule walks the weights; a moving average of them is what is kept.

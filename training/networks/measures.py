@@ -1,4 +1,4 @@
-"""Measures of a network's answers: accuracy, confusion, calibration error, and how well strangers are told apart."""
+"""Measures of answers: accuracy, confusion, calibration error, area under the ROC curve."""
 
 from dataclasses import dataclass
 

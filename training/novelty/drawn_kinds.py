@@ -1,5 +1,5 @@
 """
-The kinds of drawn negative: scribbles, dots, letters and signs, silhouettes, blots, patchwork, grain, photographs.
+The kinds of drawn negative: scribbles, dots, letters, silhouettes, grain and others.
 
 Each is a function of a generator of random numbers that draws one picture, of any size.
 """

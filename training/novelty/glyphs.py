@@ -1,5 +1,5 @@
 """
-Letters and signs that are no digits, as a pen goes: what the novelty reader learns beside scribbles and pictures.
+Glyphs: letters and signs that are no digits, as the strokes of a pen.
 
 A glyph is a few strokes, parted by `|`; a stroke is a few points `xy` on a grid of 10 by 10, y downwards, joined by
 straight lines or, after a `~`, by a smooth curve. Left out are letters that look like a digit to somebody (B, D, G, I,

@@ -1,5 +1,5 @@
 """
-Negatives: pictures that are no digits, made from a seed, which the novelty reader learns to flag.
+Negatives: pictures that are no digits, from which the novelty reader learns.
 
 Some are made from digits (mirrored, turned, cut and joined, laid over each other, written side by side), some are
 drawn (`drawn_kinds.py`). None of the pictures that novelty is measured with (`strangers.py`) is among them, and none

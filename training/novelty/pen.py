@@ -1,6 +1,4 @@
-"""
-A pen and its ink: how the curves and shapes that a seed gives become pictures like MNIST's.
-"""
+"""A pen and its ink: how the curves and shapes that a seed gives become pictures like MNIST's."""
 
 import math
 

@@ -1,5 +1,5 @@
 """
-The novelty reader: a small network on the head's input that says whether a picture is a digit at all.
+The novelty reader: a small network that says whether a picture is a digit at all.
 
 It learns from digits (as they are, warped, written in other ways) and from negatives, and answers in the same run. None
 of the pictures that it is measured with (`strangers.py`) is among them. Distances to the classes' Gaussians (Lee et al.

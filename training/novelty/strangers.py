@@ -1,5 +1,5 @@
 """
-Pictures that are not digits, drawn from a seed: what the novelty output is measured against.
+Strangers: pictures that are no digits, with which novelty is measured and never trained.
 
 No other data set is at hand, so these stand in for one: letters in the faces that matplotlib brings along, bent like
 handwriting; clothes as textured silhouettes; scribbles; textures like those of photographs; noise. Letters that look

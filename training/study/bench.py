@@ -1,4 +1,4 @@
-"""Where a study works: the digits, its knobs, and the files that its steps leave."""
+"""The bench of a study: the digits, its knobs, and where each step leaves its file."""
 
 from dataclasses import dataclass
 from pathlib import Path

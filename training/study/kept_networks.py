@@ -1,4 +1,4 @@
-"""Networks kept in 16 bits, with their structure's name and notes: one .npz file each."""
+"""Kept networks: weights in 16 bits with notes, one .npz file each."""
 
 import json
 from pathlib import Path

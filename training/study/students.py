@@ -1,4 +1,4 @@
-"""Students: the networks that ship, trained on the teachers' answers and polished beside other ways of writing."""
+"""Students: the networks that ship, fitted to the teachers' answers, then polished."""
 
 from dataclasses import asdict
 from typing import Any

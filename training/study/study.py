@@ -1,5 +1,5 @@
 """
-How the shipped networks are made: teachers, their answers to a pool of warps, then students, seed by seed.
+`study`: makes the shipped networks, step by step: teachers, their answers, students.
 
 Every step leaves a file and is skipped when its file is there, so that a study broken off goes on after its last
 finished network. Networks are kept in 16 bits; so are the answers, which the kept teachers give again in minutes, as

@@ -1,4 +1,4 @@
-"""Teachers: trained on the digits, chosen by their mean answer, and asked about a pool of warped digits."""
+"""Teachers: trained on the digits, chosen by their mean answer, asked about a pool of warps."""
 
 import json
 from itertools import combinations

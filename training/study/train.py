@@ -1,4 +1,4 @@
-"""`python -m training train`: one network without a teacher, from the digits to a model folder and its pictures."""
+"""`train`: one network without a teacher, from the digits to a model folder and its plots."""
 
 from dataclasses import dataclass
 from pathlib import Path
