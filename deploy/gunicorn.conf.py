@@ -12,8 +12,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from service import logs, metrics, snapshot, startup
-from service.server import Loads
+from service.observe import logs, metrics
+from service.server.accept import Loads
+from service.start import snapshot, startup
 
 
 def available_cpus() -> int:
@@ -29,7 +30,7 @@ def available_cpus() -> int:
 process, settings = startup.begin()
 
 wsgi_app = "service.app:start_worker()"
-worker_class = "service.server.DoorWorker"
+worker_class = "service.server.accept.DoorWorker"
 workers = process.workers or available_cpus()
 bind = [process.address]
 

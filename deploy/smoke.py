@@ -20,7 +20,7 @@ from PIL import Image
 
 import service
 from service.app import create_app
-from service.pictures import FORMATS
+from service.pictures.codec import FORMATS
 from service.settings import Settings
 
 

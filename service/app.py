@@ -13,29 +13,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service import snapshot, startup
-from service.api import (
-    classify,
-    errors,
-    explain,
-    feature_maps,
-    filters,
-    inference,
-    models,
-    operations,
-    patches,
-    report,
-    web,
-    what_if,
-)
-from service.api.application import Service
-from service.door import Door
+from service.api import operations, web
+from service.api.http import errors
+from service.api.http.application import Service
+from service.api.v1 import classify, explain, feature_maps, filters, models, patches, report, what_if
+from service.api.v2 import inference
+from service.door.door import Door
 from service.memory import give_back_large_blocks, give_back_what_is_free
-from service.metrics import Metrics
 from service.network.files import BadModel
 from service.network.sessions import Library
+from service.observe.metrics import Metrics
 from service.settings import PREFIX, BadSetting, Settings
-from service.warming import warm
+from service.start import snapshot, startup
+from service.start.warming import warm
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +85,7 @@ def open_library(settings: Settings) -> Library:
 
 
 def create_door(settings: Settings | None = None) -> Door:
-    """Make the door that gunicorn's worker opens (service/server.py)."""
+    """Make the door that gunicorn's worker opens (service/server/)."""
     settings = settings or Settings.from_environ(os.environ)
     return _door(settings, open_library(settings))
 

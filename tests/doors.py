@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import uvloop
 
-from service.door import Door
-from service.server import Server, Times
+from service.door.door import Door
+from service.server.accept import Server, Times
 from service.settings import Settings
 
 TICK_SECONDS = 0.02

@@ -14,7 +14,7 @@ from functools import _lru_cache_wrapper
 import werkzeug.test
 from werkzeug.wrappers import Response
 
-import service.startup  # noqa: F401  # what gunicorn's first process has imported
+import service.start.startup  # noqa: F401  # what gunicorn's first process has imported
 from service.app import create_door
 from service.settings import Settings
 

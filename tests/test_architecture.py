@@ -4,128 +4,10 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-SOURCES = sorted([*ROOT.glob("service/**/*.py"), *ROOT.glob("training/**/*.py")])
-NAMES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES}
-
-# Per part, the parts of the project that it may import. A part is a module or package; the longest name counts.
-ARROWS = {
-    "service": set(),
-    "service.settings": set(),
-    "service.core": {"service.core"},
-    "service.memory": set(),
-    "service.anatomy": {"service.core"},
-    "service.pictures": {"service.core", "service.anatomy"},
-    "service.network": {"service.network", "service.core"},
-    "service.api": {
-        "service.api",
-        "service.network",
-        "service.pictures",
-        "service.core",
-        "service.metrics",
-        "service.record",
-        "service.settings",
-    },
-    "service.record": set(),
-    "service.server": set(),
-    "service.metrics": {"service.record"},
-    "service.logs": {"service.record"},
-    "service.keys": set(),
-    "service.cors": set(),
-    "service.tracing": {"service.record"},
-    "service.wsgi": {
-        "service.api.application",
-        "service.api.reading",
-        "service.core.errors",
-        "service.server",
-    },
-    "service.door": {
-        "service.wsgi",
-        "service.metrics",
-        "service.logs",
-        "service.keys",
-        "service.cors",
-        "service.tracing",
-        "service.api.application",
-        "service.api.errors",
-        "service.core.errors",
-        "service.record",
-        "service.server",
-        "service.settings",
-    },
-    "service.snapshot": {"service.network.files", "service.network.folders", "service.settings"},
-    "service.startup": {
-        "service.snapshot",
-        "service.logs",
-        "service.keys",
-        "service.cors",
-        "service.tracing",
-        "service.core.idx",
-        "service.settings",
-    },
-    "service.warming": {
-        "service.api.application",
-        "service.api.explaining",
-        "service.api.reading",
-        "service.network.sessions",
-        "service.pictures",
-    },
-    "service.app": {
-        "service.memory",
-        "service.snapshot",
-        "service.warming",
-        "service.startup",
-        "service.metrics",
-        "service.api",
-        "service.network",
-        "service.door",
-        "service.core",
-        "service.settings",
-    },
-    "service.batch": {"service.batch", "service.core", "service.network", "service.pictures", "service.settings"},
-    "service.__main__": {"service.batch", "service.settings"},
-    "training": {"training", "service.core", "service.network", "service.pictures"},
-}
-# Per part, the packages of others that it may import besides the standard library.
-PACKAGES = {
-    "service": set(),
-    "service.settings": {"msgspec"},
-    "service.core": {"numpy"},
-    "service.memory": set(),
-    "service.anatomy": set(),
-    "service.pictures": {"numpy", "PIL"},
-    "service.network": {"numpy", "onnxruntime", "msgspec"},
-    "service.api": {"numpy", "flask", "werkzeug", "msgspec", "orjson", "yaml"},
-    "service.record": set(),
-    "service.metrics": {"numpy", "prometheus_client"},
-    "service.logs": {"orjson", "pythonjsonlogger"},
-    "service.keys": set(),
-    "service.cors": set(),
-    "service.tracing": {"opentelemetry"},
-    "service.server": {"httptools", "uvloop", "gunicorn"},
-    "service.wsgi": set(),
-    "service.door": set(),
-    "service.snapshot": set(),
-    "service.startup": {"numpy"},
-    "service.warming": {"numpy"},
-    "service.app": {"numpy", "flask"},
-    "service.batch": {"numpy", "msgspec", "pyarrow", "tqdm"},
-    "service.batch.cluster": {"numpy", "ray"},
-    "service.__main__": set(),
-    # Training draws with Pillow; what it decodes, it decodes as the service does.
-    "training": {"numpy", "scipy", "PIL", "torch", "onnx", "matplotlib", "tqdm", "click"},
-    # Runs a file that has just been exported and is not a model folder yet.
-    "training.export.runner": {"numpy", "onnxruntime"},
-}
-
-
-def part_of(module, parts):
-    """The part that a module belongs to, the longest of those that contain it."""
-    return max((part for part in parts if module == part or module.startswith(f"{part}.")), key=len)
+from tests.architecture import ARROWS, NAMES, PACKAGES, PAGE, RESERVED, ROOT, SOURCES, part_of, written
 
 
 def within(module, parts):
@@ -166,14 +48,20 @@ def test_every_import_is_an_arrow_of_the_drawing(module):
     ("module", "line"),
     [
         ("service.core.sheets", "import onnxruntime"),
-        ("service.core.sheets", "from service import pictures"),
+        ("service.core.sheets", "from service.pictures import codec"),
         ("service.core.sheets", "def late():\n    from flask import request"),
-        ("service.network.bank", "import service.api.errors"),
-        ("service.api.errors", "from PIL import Image"),
-        ("service.api.errors", "from service.app import create_app"),
-        ("service.door", "from service.api import classify"),
-        ("service.pictures", "import training.data.mnist"),
-        ("training.networks.fit", "from service.api.errors import slug"),
+        ("service.network.bank", "import service.api.http.errors"),
+        ("service.lab.filters", "from flask import request"),
+        ("service.lab.filters", "import orjson"),
+        ("service.lab.explain.methods", "from service.api.http import writing"),
+        ("service.api.http.errors", "from PIL import Image"),
+        ("service.api.http.errors", "from service.app import create_app"),
+        ("service.api.http.errors", "from service.api.v1 import classify"),
+        ("service.api.v1.classify", "from service.api.v2 import tensors"),
+        ("service.door.door", "from service.api.v1 import classify"),
+        ("service.server.accept", "from service.door.door import Door"),
+        ("service.pictures.codec", "import training.data.mnist"),
+        ("training.networks.fit", "from service.api.http.errors import slug"),
         ("training.networks.fit", "import onnxruntime"),
     ],
 )
@@ -185,12 +73,23 @@ def test_an_arrow_that_is_not_drawn_would_be_seen(tmp_path, monkeypatch, module,
 
 
 def test_every_part_of_the_drawing_exists():
-    assert set(ARROWS) <= set(NAMES)
-    assert set(PACKAGES) <= set(NAMES)
+    assert set(ARROWS) - set(NAMES) <= RESERVED
+    assert set(PACKAGES) - set(NAMES) <= RESERVED
 
 
-@pytest.mark.parametrize("module", [name for name in NAMES if name != "service.pictures"])
-def test_only_pictures_decodes_a_picture(module):
+def test_the_page_shows_the_tree_and_the_arrows_as_they_are():
+    page = PAGE.read_text(encoding="utf-8")
+    assert written(page) == page, "python -m tests.architecture writes it again"
+
+
+def test_the_service_has_few_loose_files_and_every_folder_of_it_is_a_part():
+    assert len(list((ROOT / "service").glob("*.py"))) <= 6
+    folders = {name for name, path in NAMES.items() if path.name == "__init__.py" and name.count(".") == 1}
+    assert {name for name in folders if name.startswith("service.")} <= set(ARROWS)
+
+
+@pytest.mark.parametrize("module", [name for name in NAMES if name != "service.pictures.codec"])
+def test_only_the_codec_decodes_a_picture(module):
     assert "Image.open" not in NAMES[module].read_text(encoding="utf-8")
 
 

@@ -9,9 +9,9 @@ import time
 import pytest
 from flask import request
 
-from service import server as server_module
-from service.api.application import Service
-from service.server import MAX_AHEAD, MAX_HEAD_BYTES, Loads
+from service.api.http.application import Service
+from service.server import accept as server_module
+from service.server.accept import MAX_AHEAD, MAX_HEAD_BYTES, Loads
 from service.settings import Settings
 from tests.doors import opened, post, read_all, statuses
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from service.cors import EXPOSED, BadOrigin, Cors
+from service.door.cors import EXPOSED, BadOrigin, Cors
 from tests.api.contract import DOCUMENT
 from tests.api.examples import walk
 from tests.doors import opened

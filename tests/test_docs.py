@@ -203,15 +203,3 @@ def test_every_link_within_the_repository_leads_somewhere(page):
     links = re.findall(r"\]\(([^)#]+)", (ROOT / page).read_text(encoding="utf-8"))
     local = [link for link in links if not urlsplit(link).scheme]
     assert [link for link in local if not (ROOT / link).exists()] == []
-
-
-def test_every_file_of_the_service_is_in_the_drawing():
-    paths = [*ROOT.glob("service/*.py"), *ROOT.glob("service/core/*.py"), *ROOT.glob("service/network/*.py")]
-    assert sorted(path.name for path in paths if path.stem != "__init__" and path.name not in ARCHITECTURE) == []
-
-
-def test_the_drawing_names_no_file_that_there_is_not():
-    drawing = re.search(r"```\nservice/\n(.*?)```", ARCHITECTURE, re.DOTALL)[1]
-    named = re.findall(r"^ +([\w.]+\.(?:py|yaml))\b", drawing, re.MULTILINE)
-    assert named
-    assert [name for name in named if not list((ROOT / "service").rglob(name))] == []

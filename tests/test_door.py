@@ -12,13 +12,13 @@ import orjson
 import pytest
 from flask import Response, request
 
-from service.api.application import Service
+from service.api.http.application import Service
 from service.app import create_app
-from service.cors import Cors
-from service.keys import Keys
-from service.logs import ACCESS
-from service.metrics import Metrics
-from service.record import Stage, note_verdicts
+from service.door.cors import Cors
+from service.door.keys import Keys
+from service.observe.logs import ACCESS
+from service.observe.metrics import Metrics
+from service.observe.record import Stage, note_verdicts
 from service.settings import Settings
 from tests.doors import opened, post, read_all, statuses
 from tests.drawing import draw, encode

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from service.api.errors import answer
+from service.api.http.errors import answer
 from service.core.errors import Unauthorized
-from service.keys import MOST_BYTES, MOST_KEYS, BadKeys, Keys
+from service.door.keys import MOST_BYTES, MOST_KEYS, BadKeys, Keys
 
 FIRST, SECOND = "first-key-0123456789", "second.key~0123456789=="
 

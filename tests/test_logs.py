@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from service import logs
-from service.record import Record, current
+from service.observe import logs
+from service.observe.record import Record, current
 
 TRACE = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1)
 PARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

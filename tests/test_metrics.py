@@ -16,8 +16,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
+from service.observe.record import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = [("digits", "1", "ab12"), ("tiny", "2", "cd34")]
@@ -49,8 +49,7 @@ def value(page, name, **labels):
 
 FILLED = """
 import os, sys
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
 m = metrics.Metrics([("digits", "1", "ab12"), ("tiny", "2", "cd34")], 64)
 m.answered("POST", "/v1/classify", 200, 0.0004)
 m.stage("decode", 0.00002)
@@ -196,8 +195,7 @@ def test_the_buckets_begin_at_a_hundred_microseconds_and_rise():
 def test_a_page_has_the_numbers_of_all_processes_and_keeps_those_of_ended_ones(tmp_path):
     code = f"""
 import os, json
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
 folder = metrics.prepare_folder()
 def child():
     ends, goes = os.pipe(), os.pipe()
@@ -272,8 +270,7 @@ def test_a_folder_that_no_one_uses_any_more_is_removed_and_one_in_use_is_not(tmp
     others.mkdir()
     code = """
 import os, subprocess, sys
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
 folder = metrics.prepare_folder()
 print(folder, flush=True)
 if len(sys.argv) < 2:
@@ -291,8 +288,7 @@ def test_where_no_folder_can_be_written_every_process_shows_its_own(tmp_path):
     missing = tmp_path / "file"
     missing.write_text("not a folder")
     code = f"""
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
 assert metrics.prepare_folder() is None
 assert {metrics.VARIABLE!r} not in metrics.os.environ
 {FILLED}
@@ -310,8 +306,7 @@ metrics.remove_folder()
 def test_a_worker_that_finds_no_room_in_the_folder_shows_its_own(tmp_path):
     code = f"""
 import errno, os
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
 metrics.prepare_folder()
 def full(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -330,8 +325,7 @@ print(m.page().decode())
 def test_a_worker_without_room_leaves_nothing_that_others_would_stumble_over(tmp_path):
     code = f"""
 import errno, os
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
 folder = metrics.prepare_folder()
 pid = os.fork()
 if pid == 0:
@@ -353,8 +347,7 @@ def test_the_room_of_a_worker_and_of_those_that_have_ended_is_enough_for_every_s
     longest = max((rule.rule for rule in app.url_map.iter_rules()), key=len)
     code = f"""
 import os, struct
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
 folder = metrics.prepare_folder()
 def child(first):
     pid = os.fork()
@@ -393,8 +386,7 @@ metrics.remove_folder()
 def test_a_worker_without_room_starts_where_the_master_has_added_up_counts_before(tmp_path):
     code = """
 import errno, os
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
 metrics.prepare_folder()
 def child(work):
     pid = os.fork()
@@ -420,8 +412,7 @@ child(without_room)
 def test_nothing_is_said_of_workers_that_ended_before_they_had_counted_anything(tmp_path):
     code = """
 import os
-from service import metrics
-from service.record import STAGES
+from service.observe import metrics
 metrics.prepare_folder()
 for _ in range(3):
     pid = os.fork()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service import pictures
 from service.core.errors import ServiceError
+from service.pictures import codec
 from tests.drawing import draw
 
 
@@ -25,13 +25,13 @@ def chunk(kind, content):
 
 def without_a_shortcut(data, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "_plain_png", lambda _data, _pixels: None)
+        patch.setattr(codec, "_plain_png", lambda _data, _pixels: None)
         return outcome(data)
 
 
 def outcome(data):
     try:
-        return pictures.decode(data, max_pixels=100_000).tolist()
+        return codec.decode(data, max_pixels=100_000).tolist()
     except ServiceError as error:
         return type(error), error.detail
 
@@ -44,8 +44,8 @@ def test_a_plain_png_is_decoded_as_pillow_decodes_it(seed, monkeypatch):
     smooth = np.cumsum(random.integers(0, 3, shape), axis=1)  # so that every filter of PNG is used
     levels = (random.integers(0, 256, shape) if seed % 3 else smooth).astype(np.uint8)
     data = png(levels, compress_level=int(random.integers(0, 10)))
-    assert pictures._plain_png(data, 100_000) is not None
-    assert pictures.decode(data, max_pixels=100_000).tolist() == levels.tolist()
+    assert codec._plain_png(data, 100_000) is not None
+    assert codec.decode(data, max_pixels=100_000).tolist() == levels.tolist()
     assert without_a_shortcut(data, monkeypatch) == levels.tolist()
 
 
@@ -73,12 +73,12 @@ def test_what_is_more_than_plain_goes_the_long_way():
     interlaced[29:33] = struct.pack(">I", zlib.crc32(bytes(interlaced[12:29])))
     with_text = png(grey)[:33] + chunk(b"tEXt", b"a\0b") + png(grey)[33:]
     for data in (out.getvalue(), one.getvalue(), png(transparent), bytes(interlaced), with_text, png(grey) + b"x"):
-        assert pictures._plain_png(data, 100_000) is None
-    assert pictures.decode(with_text, max_pixels=784).tolist() == grey.tolist()
+        assert codec._plain_png(data, 100_000) is None
+    assert codec.decode(with_text, max_pixels=784).tolist() == grey.tolist()
 
 
 def test_a_plain_png_over_the_limit_is_refused_by_its_header():
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 10**6))
-    with pytest.raises(pictures.TooLarge, match="60000 x 60000"):
-        pictures.decode(bomb + chunk(b"IEND", b""), max_pixels=4_000_000)
+    with pytest.raises(codec.TooLarge, match="60000 x 60000"):
+        codec.decode(bomb + chunk(b"IEND", b""), max_pixels=4_000_000)

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from service import snapshot
 from service.settings import PREFIX, BadSetting, Process, Settings, unknown
-from service.startup import Start, check
+from service.start import snapshot
+from service.start.startup import Start, check
 from tests.serving import COMMAND, ROOT, bare_environ, free_port, wait_until_ready
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs a POSIX system")
@@ -102,13 +102,13 @@ def test_a_wrong_setting_ends_the_start_with_one_line(proof):
         status, lines = start(workers | {variable: value}, *arguments)
         assert status == 1, (variable, value)
         assert len(lines) == 1, lines
-        assert f" critical service.startup {variable}: " in lines[0]
+        assert f" critical service.start.startup {variable}: " in lines[0]
 
 
 def test_where_logs_are_json_so_is_the_line():
     _, lines = start({"FILTERSCOPE_LOG_FORMAT": "json", "FILTERSCOPE_MAX_BATCH": "0"})
     (line,) = map(msgspec.json.decode, lines)
-    assert (line["level"], line["logger"]) == ("CRITICAL", "service.startup")
+    assert (line["level"], line["logger"]) == ("CRITICAL", "service.start.startup")
     assert line["message"].startswith("FILTERSCOPE_MAX_BATCH: ")
 
 
@@ -133,7 +133,7 @@ def test_a_port_that_is_taken_is_named_without_a_traceback():
 
 
 def test_tracing_that_is_not_installed_is_told_at_the_start(monkeypatch):
-    monkeypatch.setattr("service.startup.find_spec", lambda _name: None)
+    monkeypatch.setattr("service.start.startup.find_spec", lambda _name: None)
     with pytest.raises(BadSetting, match=r"OTEL_EXPORTER_OTLP_ENDPOINT: .* pip install filterscope\[otel\]"):
         everything({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"})
 

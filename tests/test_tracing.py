@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from service import tracing
-from service.record import Record
+from service.observe import tracing
+from service.observe.record import Record
 
 TRACE = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", 1)
 
@@ -96,7 +96,7 @@ def test_it_is_on_where_an_endpoint_is_named(environ, configured):
 
 
 def test_off_nothing_of_it_is_imported():
-    code = "import sys, service.tracing, service.app; print([name for name in sys.modules if 'opentelemetry' in name])"
+    code = "import sys, service.observe.tracing, service.app; print([name for name in sys.modules if 'telemetry' in name])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout == "[]\n"
 

@@ -8,21 +8,21 @@ from base64 import b64encode
 import pytest
 
 from service.app import create_app
-from service.metrics import Metrics
 from service.network.sessions import Library, Network
+from service.observe.metrics import Metrics
 from service.settings import SHIPPED_MODELS, Settings
-from service.warming import warm
+from service.start.warming import warm
 from tests.networks import STRUCTURES, random_network
 from tests.routes import calls
 from tests.serving import ROOT
 
 # About documents, of pictures that a setting brings, or results that are kept: made when first asked for.
 LATER = {
-    "service.api.cards._card",
+    "service.lab.cards._card",
     "service.api.operations.contract",
     "service.api.operations.contract_json",
-    "service.api.report._thumbnail",
-    "service.door._come_again",
+    "service.api.v1.report._thumbnail",
+    "service.door.door._busy",
 }
 
 

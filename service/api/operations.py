@@ -11,14 +11,14 @@ from flask import Blueprint, Response, redirect, request, send_from_directory
 from werkzeug.wrappers import Response as AnyResponse
 
 from service import __version__
-from service.api import writing
-from service.api.application import HEADERS, Reply
-from service.api.caching import revalidated
-from service.api.errors import PROBLEMS, slug
-from service.api.options import NoOptions
-from service.api.reading import read_options
-from service.metrics import Metrics
+from service.api.http import writing
+from service.api.http.application import HEADERS, Reply
+from service.api.http.caching import revalidated
+from service.api.http.errors import PROBLEMS, slug
+from service.api.http.reading import read_options
+from service.lab.options import NoOptions
 from service.network.sessions import Library
+from service.observe.metrics import Metrics
 from service.settings import Settings
 
 # The documentation page runs only its own scripts; its styles are set from script, hence 'unsafe-inline' for those.

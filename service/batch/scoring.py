@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from service import pictures
 from service.batch.sources import Part, Picture
 from service.core.digit import prepare
 from service.core.errors import ServiceError
 from service.core.inputs import UNIT, as_input, as_posted
 from service.network.files import read_folder
 from service.network.sessions import Network
+from service.pictures import codec
 from service.settings import Limits
 
 CLASSES = 10
@@ -82,7 +82,7 @@ class Scorer:
 
     def _digit(self, content: bytes) -> np.ndarray:
         limits, is_auto = self._recipe.limits, self._recipe.prepare == "auto"
-        pixels = pictures.decode(
+        pixels = codec.decode(
             content,
             max_pixels=limits.max_image_pixels,
             max_jpeg_pixels=limits.max_jpeg_pixels if is_auto else 0,

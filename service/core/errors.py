@@ -15,7 +15,7 @@ Everything the core can refuse, as one tree.
     │   └── InvalidOption
     └── Busy                       503  no room now
 
-The statuses are given by `service/api/errors.py`; nothing in here knows HTTP.
+The statuses are given by `service/api/http/errors.py`; nothing in here knows HTTP.
 A message says what was wanted and what came: "stride must be at least 1, got 0".
 """
 

@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from service.api.archive import LARGEST_16, npz_chunks
+from service.api.http.npz import LARGEST_16, npz_chunks
 
 ARRAYS = {
     "float": np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32),

@@ -12,10 +12,10 @@ import pytest
 from openapi_spec_validator import validate
 
 from service import __version__
-from service.api import options
-from service.api.errors import PROBLEMS, answer, slug
+from service.api.http.errors import PROBLEMS, answer, slug
 from service.core.convolution import ACTIVATIONS, NORMALISATIONS, PAD_MODES, PADDING_SYNONYMS, PADDINGS, POOL_KINDS
 from service.core.errors import Busy
+from service.lab import options
 from service.settings import Limits
 from tests.api import examples
 from tests.api.contract import (

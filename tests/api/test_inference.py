@@ -605,7 +605,7 @@ def test_a_path_that_only_begins_alike_is_not_the_protocols(client):
 
 
 def test_a_failure_of_the_service_is_told_in_the_protocols_words(app, monkeypatch):
-    from service.api import inference
+    from service.api.v2 import inference
 
     def fail(*_):
         raise ZeroDivisionError

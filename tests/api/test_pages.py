@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from service.api.errors import PROBLEMS
+from service.api.http.errors import PROBLEMS
 
 # HTML's elements, without those that embed anything else.
 TAGS = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service import pictures
 from service.app import create_app
+from service.pictures import codec
 from service.settings import SHIPPED_MODELS, Settings
 from tests.drawing import draw, encode
 
@@ -52,7 +52,7 @@ def written(sheet, kind, turn=1, **options):
     """The bytes of a file that shows `sheet` when it is turned upright."""
     image = Image.fromarray(sheet)
     exif = Image.Exif()
-    exif[pictures.ORIENTATION_TAG] = turn
+    exif[codec.ORIENTATION_TAG] = turn
     out = io.BytesIO()
     (image if turn == 1 else image.transpose(STORED[turn])).save(out, kind, exif=exif, **options)
     return out.getvalue()
@@ -154,7 +154,7 @@ def test_a_frame_says_where_each_decoded_pixel_was(size, step, turn):
         ramp = np.linspace(0, 255, length)
         sheet = np.broadcast_to(ramp if axis else ramp[:, None], (height, width)).round().astype(np.uint8)
         data = written(sheet, "JPEG", turn, quality=100)
-        pixels, frame = pictures.decode_in_frame(data, 1000, 20_000_000)
+        pixels, frame = codec.decode_in_frame(data, 1000, 20_000_000)
         if step == 1:
             assert frame is None
             continue

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from service.api import options
 from service.app import create_app
+from service.lab import options
 from service.settings import SHIPPED_MODELS, Settings
 from tests.api.contract import DOCUMENT, OPERATIONS, check_answer, parameters_of
 from tests.drawing import draw, encode, npy

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from service.__main__ import main
-from service.pictures import encode_png
+from service.pictures.codec import encode_png
 
 ray = pytest.importorskip("ray", reason="Ray is not in this environment; `make proof` makes one that has it")
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service import anatomy, pictures
 from service.core.errors import TooLarge, Unreadable
+from service.pictures import anatomy, codec
 from tests.serving import ROOT
 
 PIXELS = 4_194_304
@@ -73,7 +73,7 @@ def test_honest_and_broken_files_pass(data):
 ])  # fmt: skip
 def test_files_of_many_parts_are_refused(data, says):
     with pytest.raises(Unreadable, match=says):
-        pictures.decode(data, max_pixels=PIXELS)
+        codec.decode(data, max_pixels=PIXELS)
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
@@ -102,7 +102,7 @@ from service.core.errors import TooLarge
 data = open(sys.argv[1], "rb").read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
-    print(pictures.decode(data, max_pixels=4194304, max_jpeg_pixels=50_000_000).shape)
+    print(codec.decode(data, max_pixels=4194304, max_jpeg_pixels=50_000_000).shape)
 except TooLarge as error:
     print("refused:", error)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
@@ -128,18 +128,18 @@ def test_a_jpeg_has_few_bytes_between_its_segments(place):
     few, many = (b"\xff" * count for count in (4000, 5000))
     if at is None:
         with pytest.raises(Unreadable, match="4096 bytes between its parts"):
-            pictures.decode(jpeg[:2] + many, max_pixels=PIXELS)
+            codec.decode(jpeg[:2] + many, max_pixels=PIXELS)
         return
-    assert pictures.decode(jpeg[:at] + few + jpeg[at:], max_pixels=PIXELS).shape == (64, 64)
+    assert codec.decode(jpeg[:at] + few + jpeg[at:], max_pixels=PIXELS).shape == (64, 64)
     with pytest.raises(Unreadable, match="4096 bytes between its parts"):
-        pictures.decode(jpeg[:at] + many + jpeg[at:], max_pixels=PIXELS)
+        codec.decode(jpeg[:at] + many + jpeg[at:], max_pixels=PIXELS)
 
 
 def test_a_gif_has_few_bytes_between_its_blocks():
     gif = written("GIF", 40)
     at = 13 + (3 << ((gif[10] & 7) + 1) if gif[10] & 128 else 0)
-    assert pictures.decode(gif[:at] + bytes(4000) + gif[at:], max_pixels=PIXELS).shape == (40, 40)
+    assert codec.decode(gif[:at] + bytes(4000) + gif[at:], max_pixels=PIXELS).shape == (40, 40)
     comment = b"!\xfe\x01x\0"
     for junk in (bytes(5000), bytes(3000) + comment + bytes(3000)):
         with pytest.raises(Unreadable, match="4096 bytes between its parts"):
-            pictures.decode(gif[:at] + junk + gif[at:], max_pixels=PIXELS)
+            codec.decode(gif[:at] + junk + gif[at:], max_pixels=PIXELS)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service import pictures
-from service.api import tensors
-from service.api.reading import _read_npy
+from service.api.http.reading import _read_npy
+from service.api.v2 import tensors
 from service.core.errors import ServiceError
 from service.core.kernels import check_kernel
+from service.pictures import codec
 from tests.api.test_fuzz import SOUND, WEIGHTS, damaged
 from tests.fuzzing import fuzz
 from tests.hostile.test_anatomy import chunk
@@ -59,7 +59,7 @@ def test_a_decoder_gives_pixels_within_its_limit_or_a_refusal(large, keep_alpha)
     @given(data=damaged().map(lambda posted: posted[0]) | made_png() | made_jpeg() | st.binary(max_size=80))
     def decoder(data):
         try:
-            pixels = pictures.decode(data, max_pixels=MAX_PIXELS, max_jpeg_pixels=large, keep_alpha=keep_alpha)
+            pixels = codec.decode(data, max_pixels=MAX_PIXELS, max_jpeg_pixels=large, keep_alpha=keep_alpha)
         except ServiceError:
             return
         assert pixels.dtype in (np.uint8, np.float32)

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from service.api import options
 from service.core.errors import LONGEST_SHOWN, shown
+from service.lab import options
 from tests.drawing import draw, encode
 
 ROOT = Path(__file__).resolve().parent.parent.parent

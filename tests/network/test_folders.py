@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.api.explaining import METHODS
 from service.app import create_app
+from service.lab.explain.methods import METHODS
 from service.network.files import BadModel, ModelFiles, read_folder
 from service.network.folders import read_folders
 from service.network.sessions import Library, Network

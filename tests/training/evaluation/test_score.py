@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from service.api.options import ApplyFiltersOptions
+from service.lab.options import ApplyFiltersOptions
 from tests.networks import random_network
 from training.data.mnist import Mnist, Part
 from training.evaluation.score import MAX_FEATURES, PENALTIES, BankError, pixels, read_bank, score

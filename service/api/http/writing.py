@@ -1,0 +1,166 @@
+"""
+Answers: JSON by orjson, npz by archive, PNG by pictures.
+
+Results become dictionaries and bytes here and in the routes, and nowhere further in.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+from flask import Request, Response
+
+from service.api.http.application import HEADERS, Json
+from service.api.http.npz import Chunk, npz_chunks
+from service.core.digit import PreparedDigit
+from service.core.errors import InvalidOption, NotAcceptable, TooLarge
+from service.network.sessions import Network, Verdicts
+from service.observe.record import Stage
+from service.pictures.codec import encode_png
+from service.settings import Limits
+
+MEDIA_TYPES = {"json": "application/json", "png": "image/png", "npz": "application/x-npz"}
+# Also understood in Accept; an npz is a zip.
+SYNONYMS = {"application/zip": "npz", "application/octet-stream": "npz"}
+# The ranges of a large batch are longer than clients and proxies take a header to be; its text chunk has them in full.
+LONGEST_HEADER = 4096
+
+
+def choose_format(request: Request, asked: str | None, available: Sequence[str]) -> str:
+    """
+    The format of the answer: `format=` beats Accept, and without either it is the first available.
+
+    raises: NotAcceptable when the call has no such answer
+    """
+    if asked is not None:
+        if asked not in available:
+            raise NotAcceptable(f"this call answers {', '.join(available)}, got format={asked}", "/format")
+        return asked
+    if "HTTP_ACCEPT" not in request.environ:
+        return available[0]
+    offered = {MEDIA_TYPES[name]: name for name in available}
+    offered |= {kind: name for kind, name in SYNONYMS.items() if name in available}
+    best = request.accept_mimetypes.best_match(list(offered))
+    if best is None:
+        accept = request.headers["Accept"][:80]
+        raise NotAcceptable(f"this call answers {', '.join(offered)}, got Accept: {accept}")
+    return offered[best]
+
+
+def json(members: Any) -> Json:
+    """Write JSON; NumPy arrays become nested numbers, float32 with the fewest digits that read back the same."""
+    with Stage("encode"):
+        text = orjson.dumps(members, _in_row_order, orjson.OPT_SERIALIZE_NUMPY)
+    return Json(text)
+
+
+def _in_row_order(value: Any) -> Any:
+    """Help orjson with what it cannot write itself: arrays that do not lie in memory as they are read."""
+    if isinstance(value, np.ndarray):
+        return np.ascontiguousarray(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def envelope(results: list[Any], network: Network | None = None) -> dict[str, Any]:
+    """What every call on pictures answers: which network ran, if one did, and one result per picture."""
+    if network is None:
+        return {"results": results}
+    return {"model": network.name, "version": network.version, "sha256": network.sha256, "results": results}
+
+
+def npz(arrays: Mapping[str, np.ndarray], network: Network | None = None) -> Response:
+    """Write arrays by name, in chunks that are views of them: an answer may have 256 MiB."""
+    return _binary(npz_chunks(arrays), "npz", network, {})
+
+
+def png(levels: np.ndarray, text: Mapping[str, Any], network: Network | None = None) -> Response:
+    """Write a picture; `text` goes into its text chunks, and as X-Filterscope-<Key> headers."""
+    with Stage("encode"):
+        content = encode_png(levels, text)
+    return _binary([content], "png", network, text)
+
+
+def _binary(body: list[Chunk], kind: str, network: Network | None, text: Mapping[str, Any]) -> Response:
+    headers = dict(HEADERS)
+    if network is not None:
+        headers |= {"X-Filterscope-Model": f"{network.name}/{network.version}", "X-Filterscope-Sha256": network.sha256}
+    headers |= {
+        f"X-Filterscope-{key.title()}": str(value) for key, value in text.items() if len(str(value)) <= LONGEST_HEADER
+    }
+    headers["Content-Length"] = str(sum(map(len, body)))
+    chunks: Iterable[Any] = body  # Flask's type names bytes alone; a view of bytes is sent as well
+    return Response(chunks, mimetype=MEDIA_TYPES[kind], headers=headers)
+
+
+def check_numbers(count: int, limits: Limits, others: str = "npz and png") -> None:
+    """Refuse, before the work, a JSON answer of more numbers than the limit."""
+    if count > limits.max_json_numbers_out:
+        allowed = limits.max_json_numbers_out
+        raise InvalidOption(
+            f"an answer in JSON may have {allowed} numbers, this would have {count}; ask for format={others}", "/format"
+        )
+
+
+def check_bytes(count: int, limits: Limits) -> None:
+    """Refuse, before the work, a binary answer of more bytes than the limit."""
+    if count > limits.max_answer_bytes:
+        raise TooLarge(f"an answer may have {limits.max_answer_bytes} bytes, this would have {count}")
+
+
+def verdicts(verdicts: Verdicts, network: Network) -> list[dict[str, Any]]:
+    """Every picture's verdict; `confidence` is the probability of `digit`."""
+    each = zip(verdicts.digits, verdicts.probabilities, verdicts.logits, verdicts.doubts(network.passport), strict=True)
+    members: list[dict[str, Any]] = [
+        {
+            "digit": digit,
+            "confidence": probabilities[digit],
+            "probabilities": probabilities,
+            "logits": logits,
+            "doubt": doubt,
+        }
+        for digit, probabilities, logits, doubt in each
+    ]
+    threshold = network.passport.novelty
+    if verdicts.novelty is not None and threshold is not None:
+        for one, novelty in zip(members, verdicts.novelty, strict=True):
+            one["novelty"] = novelty
+            one["is_digit"] = bool(novelty <= threshold.threshold)
+    return members
+
+
+def prepared(digit: PreparedDigit | None, *, with_image: bool) -> dict[str, Any] | None:
+    """What was done to the posted picture; None where nothing was."""
+    if digit is None:
+        return None
+    members: dict[str, Any] = {
+        "inverted": digit.inverted,
+        "box": list(digit.box),
+        "shift": list(digit.shift),
+        "angle": digit.angle,
+        "matrix": np.ascontiguousarray(digit.matrix),
+    }
+    if with_image:
+        members["image"] = data_url(digit.image)
+    return members
+
+
+def data_url(levels: np.ndarray) -> str:
+    """A picture as a data: URL."""
+    return "data:image/png;base64," + base64.b64encode(encode_png(levels)).decode("ascii")
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """
+    Make names unique by numbering the repeated ones.
+
+    >>> numbered(["box", "sobel", "box"])
+    ['box', 'sobel', 'box_2']
+    """
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return unique

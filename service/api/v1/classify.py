@@ -1,0 +1,50 @@
+"""POST /v1/classify."""
+
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, request
+
+from service.api.http import writing
+from service.api.http.application import Reply
+from service.api.http.digits import Digits, read_digits
+from service.api.http.reading import read_posted
+from service.lab.options import ClassifyOptions
+from service.network.sessions import Library, Network, Verdicts
+from service.observe.record import Stage, note_verdicts
+from service.settings import Settings
+
+
+def blueprint(library: Library, settings: Settings) -> Blueprint:
+    """The routes of this noun, given what they work with."""
+    routes = Blueprint("classify", __name__)
+
+    @routes.post("/v1/classify")
+    def classify() -> Reply:
+        """Read the digit on every posted picture."""
+        posted = read_posted(request, ClassifyOptions, settings)
+        options = posted.options
+        form = writing.choose_format(request, options.format, ("json", "npz"))
+        network = library.get(options.model, options.version)
+        digits = read_digits(posted)
+        with Stage("infer"):
+            verdicts = network.classify(digits.images)
+        note_verdicts(network.name, verdicts.digits, verdicts.novelty)
+        if form == "npz":
+            return writing.npz(_arrays(verdicts, network), network)
+        return writing.json(_write(verdicts, digits, network, with_image=options.prepared_image))
+
+    return routes
+
+
+def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: bool) -> dict[str, Any]:
+    results = writing.verdicts(verdicts, network)
+    for result, digit in zip(results, digits.prepared, strict=True):
+        result["prepared"] = writing.prepared(digit, with_image=with_image)
+    return writing.envelope(results, network)
+
+
+def _arrays(verdicts: Verdicts, network: Network) -> dict[str, np.ndarray]:
+    arrays = {"digits": verdicts.logits.argmax(axis=1), "probabilities": verdicts.probabilities}
+    arrays |= {"logits": verdicts.logits, "doubt": np.array(verdicts.doubts(network.passport), np.float32)}
+    return arrays if verdicts.novelty is None else arrays | {"novelty": verdicts.novelty}

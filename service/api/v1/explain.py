@@ -1,0 +1,102 @@
+"""POST /v1/explain: why the network decided as it did, in numbers that add up where its structure allows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, request
+
+from service.api.http import writing
+from service.api.http.application import Reply
+from service.api.http.digits import Digits, read_digits
+from service.api.http.reading import read_posted
+from service.core.errors import InvalidOption, NotPossible
+from service.lab.changes import changed, check_finite, read_changes
+from service.lab.explain.case import Case
+from service.lab.explain.methods import METHODS
+from service.lab.explain.rules import check_options, numbers_in_answer, runs_needed
+from service.lab.options import ExplainOptions
+from service.network.sessions import Library, Network
+from service.observe.record import Stage
+from service.settings import Limits, Settings
+
+
+def blueprint(library: Library, settings: Settings) -> Blueprint:
+    """The routes of this noun, given what they work with."""
+    routes = Blueprint("explain", __name__)
+
+    @routes.post("/v1/explain")
+    def explain() -> Reply:
+        """Explain the verdict on every posted picture by the method asked for."""
+        posted = read_posted(request, ExplainOptions, settings)
+        options = posted.options
+        writing.choose_format(request, options.format, ("json",))
+        network = library.get(options.model, options.version)
+        check_options(network, options)
+        _check_size(network, options, len(posted.sources), settings)
+        overrides = read_changes(network, options.changes)
+        mean_maps = _mean_maps(network, options)
+        digits = read_digits(posted)
+        results = [
+            METHODS[options.method](case) | _tail(digits, index, options)
+            for index, case in enumerate(_cases(network, options, digits, overrides, mean_maps))
+        ]
+        return writing.json(writing.envelope(results, network))
+
+    return routes
+
+
+def _check_size(network: Network, options: ExplainOptions, count: int, limits: Limits) -> None:
+    runs = runs_needed(options) * count
+    if runs > limits.max_masked_runs:
+        pointer = "/masks" if options.method == "rise" else "/stride"
+        raise InvalidOption(
+            f"a request may run the network on {limits.max_masked_runs} masked pictures, this needs {runs}", pointer
+        )
+    writing.check_numbers(numbers_in_answer(network, options) * count, limits, "no other format: post fewer pictures")
+
+
+def _mean_maps(network: Network, options: ExplainOptions) -> np.ndarray | None:
+    if options.baseline != "mean" or options.method == "occlusion":
+        return None
+    found = network.mean_maps
+    if found is None:
+        raise NotPossible(
+            f"baseline=mean needs the mean maps of a dataset, and {network.name}/{network.version} has no report.json "
+            "(python -m training report makes it); baseline=zero works",
+            "/baseline",
+        )
+    return found
+
+
+def _cases(
+    network: Network,
+    options: ExplainOptions,
+    digits: Digits,
+    overrides: dict[str, np.ndarray],
+    mean_maps: np.ndarray | None,
+) -> Sequence[Case]:
+    """Run the network once over all pictures, and hand out each with the maps of its own."""
+    with Stage("infer"):
+        verdicts, maps = network.analyse(digits.images, list(network.passport.map_shapes()), overrides)
+    if overrides:
+        check_finite(verdicts, maps)
+    weights = {**network.weights, **overrides}
+    return [
+        Case(
+            network,
+            options,
+            digits.images[i, 0],
+            {name: array[i] for name, array in maps.items()},
+            weights,
+            overrides,
+            verdicts.logits[i],
+            mean_maps,
+        )
+        for i in range(len(digits.images))
+    ]
+
+
+def _tail(digits: Digits, index: int, options: ExplainOptions) -> dict[str, Any]:
+    prepared = writing.prepared(digits.prepared[index], with_image=options.prepared_image)
+    return {**changed(options.changes), "prepared": prepared}

@@ -1,0 +1,164 @@
+"""POST /v1/feature-maps: what every filter of the network responded to."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, request
+
+from service.api.http import writing
+from service.api.http.application import Reply
+from service.api.http.digits import Digits, read_digits
+from service.api.http.reading import read_posted
+from service.api.http.sheets import draw_batch, used_range
+from service.core.errors import InvalidOption, NotFound, shown
+from service.lab.changes import changed, check_finite, read_changes
+from service.lab.options import FeatureMapOptions
+from service.network.passport import Passport
+from service.network.sessions import Library, Network, Verdicts
+from service.observe.record import Stage, note_verdicts
+from service.settings import Settings
+
+Maps = dict[str, np.ndarray]
+
+
+def blueprint(library: Library, settings: Settings) -> Blueprint:
+    """The routes of this noun, given what they work with."""
+    routes = Blueprint("feature_maps", __name__)
+
+    @routes.post("/v1/feature-maps")
+    def feature_maps() -> Reply:
+        """Answer the maps of the chosen layers, for every posted picture."""
+        posted = read_posted(request, FeatureMapOptions, settings)
+        options = posted.options
+        form = writing.choose_format(request, options.format, ("json", "png", "npz"))
+        network = library.get(options.model, options.version)
+        names = choose_maps(network.passport, options.layers)
+        filters = _choose_filters(network.passport, names, options.filters)
+        _check_size(network.passport, names, filters, len(posted.sources), form, settings)
+        overrides = read_changes(network, options.changes)
+        digits = read_digits(posted)
+        with Stage("infer"):
+            verdicts, maps = network.analyse(digits.images, names, overrides)
+        note_verdicts(network.name, verdicts.digits, verdicts.novelty)
+        if overrides:
+            check_finite(verdicts, maps)
+        if form == "npz":
+            chosen = maps if filters is None else {name: array[:, filters] for name, array in maps.items()}
+            return writing.npz({**chosen, "logits": verdicts.logits}, network)
+        if form == "png":
+            batch = [{name: array[i] for name, array in maps.items()} for i in range(len(digits.images))]
+            levels, text = draw_batch(batch, options, filters)
+            return writing.png(levels, text, network)
+        return writing.json(_write(network, digits, verdicts, maps, filters, options))
+
+    return routes
+
+
+def choose_maps(passport: Passport, asked: Sequence[str] | None) -> list[str]:
+    """
+    The maps that `layers` asks for, in network order: conv1 means conv1.act; without it every .act and pool.
+
+    raises: NotFound, listing the candidates; InvalidOption for none, or one asked for twice
+    """
+    shapes = passport.map_shapes()
+    if asked is None:
+        return [name for name in shapes if not name.endswith(".pre")]
+    if not asked:
+        raise InvalidOption("layers is a list of at least one layer or map, got none", "/layers")
+    chosen = [f"{name}.act" if f"{name}.act" in shapes else name for name in asked]
+    for name, map_name in zip(asked, chosen, strict=True):
+        if map_name not in shapes:
+            raise NotFound.among("layer or map", name, list(shapes), "/layers")
+        if chosen.count(map_name) > 1:
+            raise InvalidOption(f"layers names {map_name} twice", "/layers")
+    return [name for name in shapes if name in chosen]
+
+
+def _choose_filters(passport: Passport, names: Sequence[str], asked: Sequence[int] | None) -> list[int] | None:
+    if asked is None:
+        return None
+    for name in names:
+        count = passport.map_shapes()[name][0]
+        lacking = [index for index in asked if index >= count]
+        if lacking:
+            raise InvalidOption(f"{name} has filters 0 to {count - 1}, got {lacking[0]}", "/filters")
+    if len(set(asked)) < len(asked) or not asked:
+        raise InvalidOption(f"filters is a list of different indices, got {shown(list(asked))}", "/filters")
+    return list(asked)
+
+
+def _check_size(
+    passport: Passport, names: Sequence[str], filters: Sequence[int] | None, count: int, form: str, settings: Settings
+) -> None:
+    shapes = passport.map_shapes()
+    cells = 0
+    for name in names:
+        total, rows, columns = shapes[name]
+        cells += (total if filters is None else len(filters)) * rows * columns
+    if form == "json":
+        writing.check_numbers(cells * count, settings)
+    writing.check_bytes(cells * count * 4, settings)
+
+
+def _write(
+    network: Network,
+    digits: Digits,
+    verdicts: Verdicts,
+    maps: Maps,
+    filters: Sequence[int] | None,
+    options: FeatureMapOptions,
+) -> dict[str, Any]:
+    results = []
+    for picture, prepared in enumerate(digits.prepared):
+        layers = [_write_layer(network, name, maps[name][picture], filters, options) for name in maps]
+        results.append(
+            {
+                **changed(options.changes),
+                "layers": layers,
+                "logits": verdicts.logits[picture],
+                "prepared": writing.prepared(prepared, with_image=options.prepared_image),
+            }
+        )
+    return writing.envelope(results, network)
+
+
+def _write_layer(
+    network: Network, name: str, maps: np.ndarray, filters: Sequence[int] | None, options: FeatureMapOptions
+) -> dict[str, Any]:
+    layer = network.passport.layer(name.partition(".")[0])
+    indices, shown = (range(len(maps)), maps) if filters is None else (filters, maps[filters])
+    return {
+        "name": name,
+        "op": layer.op,
+        "shape": list(shown.shape),
+        "total": layer.shape[0],
+        "range": used_range(maps, options, filters),
+        "filters": _write_filters(indices, shown, with_stats=options.stats),
+    }
+
+
+def _write_filters(indices: Sequence[int], maps: np.ndarray, *, with_stats: bool) -> list[dict[str, Any]]:
+    # All maps of a layer are measured at once: one at a time takes ten times longer.
+    values = maps.reshape(len(maps), -1)
+    exact = values.astype(np.float64)
+    mean = exact.mean(axis=1)
+    ranges = (indices, values.min(axis=1), values.max(axis=1), mean.astype(np.float32))
+    if not with_stats:
+        return [
+            {"index": index, "min": least, "max": most, "mean": middle, "map": one}
+            for index, least, most, middle, one in zip(*ranges, maps, strict=True)
+        ]
+    away = exact - mean[:, None]
+    std = np.sqrt(np.einsum("ij,ij->i", away, away) / values.shape[1]).tolist()
+    l2 = np.sqrt(np.einsum("ij,ij->i", exact, exact)).tolist()
+    zeros = ((values == 0).sum(axis=1) / values.shape[1]).tolist()
+    places = [divmod(place, maps.shape[2]) for place in values.argmax(axis=1).tolist()]
+    return [
+        {
+            "index": index, "min": least, "max": most, "mean": middle, "std": spread, "l2": length, "zeros": share,
+            "argmax": place, "map": one,
+        }
+        for index, least, most, middle, spread, length, share, place, one
+        in zip(*ranges, std, l2, zeros, places, maps, strict=True)
+    ]  # fmt: skip

@@ -1,0 +1,188 @@
+"""POST /v1/apply-filters, and GET /v1/filters: the caller's own filters, and named ones to start from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, request
+
+from service.api.http import writing
+from service.api.http.application import Reply
+from service.api.http.caching import revalidated
+from service.api.http.reading import read_options, read_posted
+from service.api.http.sheets import draw_batch, draw_kernels, used_range
+from service.core.convolution import check_pair
+from service.core.kernels import PRESETS, preset
+from service.core.kernels import Kernel as NamedKernel
+from service.core.snippets import SnippetFilter, SnippetStep, snippet
+from service.lab.cards import card, check_cards
+from service.lab.chains import (
+    Chain,
+    PlannedStep,
+    check_size,
+    names_of,
+    plan_chain,
+    read_steps,
+    receptive_field,
+    run_chain,
+)
+from service.lab.filters import Plan
+from service.lab.options import ApplyFiltersOptions, PresetListOptions, PresetOptions
+from service.network.sessions import Library
+from service.observe.record import Stage
+from service.settings import Settings
+
+
+def blueprint(library: Library, settings: Settings) -> Blueprint:
+    """The routes of this noun, given what they work with."""
+    routes = Blueprint("filters", __name__)
+    routes.after_request(revalidated)
+
+    @routes.post("/v1/apply-filters")
+    def apply_filters() -> Reply:
+        """Answer the response of every posted picture to every filter."""
+        posted = read_posted(request, ApplyFiltersOptions, settings)
+        options = posted.options
+        form = writing.choose_format(request, options.format, ("json", "png", "npz"))
+        steps = read_steps(options, library, settings)
+        if options.card:
+            check_cards(kernel.weights for kernel in steps[-1].kernels)
+        chains = posted.each(lambda picture: plan_chain(picture, steps, options, settings), any_value=True)
+        check_size(chains, form, settings)
+        with Stage("infer"):
+            answers = [run_chain(chain) for chain in chains]
+        if form == "json":
+            results = [_write(chain, maps, options) for chain, maps in zip(chains, answers, strict=True)]
+            return writing.json(writing.envelope(results))
+        named = [dict(zip(names_of(chain), maps, strict=True)) for chain, maps in zip(chains, answers, strict=True)]
+        if form == "npz":
+            return writing.npz({f"{i}/{name}": maps for i, each in enumerate(named) for name, maps in each.items()})
+        batch = [{name: maps if maps.ndim == 3 else maps[None] for name, maps in each.items()} for each in named]
+        return writing.png(*draw_batch(batch, options))
+
+    @routes.get("/v1/filters")
+    def presets() -> Reply:
+        """List the named filters, with the parameters each takes and its weights at their defaults."""
+        options = read_options(request, PresetListOptions)
+        form = writing.choose_format(request, options.format, ("json", "png"))
+        made = [preset(kind.name) for kind in PRESETS]
+        if form == "png":
+            return _draw_presets([kernel.weights for kernel in made], options)
+        return writing.json({"filters": [_write_preset(kernel, with_card=options.card) for kernel in made]})
+
+    @routes.get("/v1/filters/<name>")
+    def one_preset(name: str) -> Reply:
+        """Make a named filter of the size, angle and sigma asked for."""
+        options = read_options(request, PresetOptions)
+        form = writing.choose_format(request, options.format, ("json", "png", "npz"))
+        kernel = preset(name, options.size, options.angle, options.sigma)
+        if form == "png":
+            return writing.png(*draw_kernels([kernel.weights[None]], options, with_spectra=options.card))
+        if form == "npz":
+            return writing.npz({kernel.name: kernel.weights})
+        return writing.json(_write_preset(kernel, with_card=options.card))
+
+    return routes
+
+
+def _write_preset(kernel: NamedKernel, *, with_card: bool) -> dict[str, Any]:
+    members = kernel.describe()
+    return members | {"card": card(kernel.weights)} if with_card else members
+
+
+def _write(chain: Chain, answers: Sequence[np.ndarray], options: ApplyFiltersOptions) -> dict[str, Any]:
+    last = chain.steps[-1]
+    shared = _shared_range(answers, options)
+    filters = []
+    for index, (name, maps) in enumerate(zip(names_of(chain), answers, strict=True)):
+        members: dict[str, Any] = {
+            "name": name,
+            "shape": list(maps.shape),
+            "min": maps.min(),
+            "max": maps.max(),
+            "mean": np.float32(maps.mean(dtype=np.float64)),
+            "range": shared or _own_range(maps, options),
+        }
+        if last.plans:
+            members |= _write_filter(last, index, with_card=options.card)
+        filters.append(members | {"response": maps})
+    result: dict[str, Any] = {"filters": filters}
+    if last.plans:
+        result["geometry"] = _write_geometry(last.plans[0])
+    if options.stages:
+        result["stages"] = [_write_step(chain, index) for index in range(len(chain.steps))]
+    if options.snippet:
+        result["snippet"] = snippet(options.snippet, [_as_code(step) for step in chain.steps], chain.image)
+    return result | {"prepared": writing.prepared(chain.prepared, with_image=options.prepared_image)}
+
+
+def _as_code(planned: PlannedStep) -> SnippetStep:
+    stage = planned.step.stage
+    pooled = planned.pooled or next((plan.pooled for plan in planned.plans), None)
+    return SnippetStep(
+        [
+            SnippetFilter(kernel.name, kernel.weights, kernel.bias, plan.places.pads)
+            for kernel, plan in zip(planned.step.kernels, planned.plans, strict=True)
+        ],
+        check_pair("stride", stage.stride, least=1),
+        check_pair("dilation", stage.dilation, least=1),
+        stage.pad_mode,
+        stage.pad_value,
+        stage.channels == "each",
+        stage.activation,
+        (stage.pool.kind, pooled.kernel, pooled.stride) if stage.pool and pooled else None,
+    )
+
+
+def _write_filter(step: PlannedStep, index: int, *, with_card: bool) -> dict[str, Any]:
+    kernel, plan = step.step.kernels[index], step.plans[index]
+    members: dict[str, Any] = {"weights": kernel.weights, "bias": kernel.bias}
+    if with_card:
+        members["card"] = card(kernel.weights, kernel.bias)
+    return members | ({"geometry": _write_geometry(plan)} if plan.places != step.plans[0].places else {})
+
+
+def _write_step(chain: Chain, index: int) -> dict[str, Any]:
+    """What one step of a chain made of the picture, in size."""
+    step = chain.steps[index]
+    rows, columns = receptive_field(chain.steps[: index + 1])
+    members: dict[str, Any] = {
+        "shape": list(step.out_shape),
+        "parameters": step.parameters,
+        "multiply_adds": step.multiply_adds,
+        "receptive_field": {name: [getattr(rows, name), getattr(columns, name)] for name in ("size", "jump", "start")},
+    }
+    return members | ({"geometry": _write_geometry(step.plans[0])} if step.plans else {})
+
+
+def _shared_range(answers: Sequence[np.ndarray], options: ApplyFiltersOptions) -> Any:
+    """One range for all responses to a picture, unless each map has its own."""
+    if options.range == "map":
+        return None
+    return used_range(np.concatenate([maps.ravel() for maps in answers])[None, None], options)
+
+
+def _own_range(maps: np.ndarray, options: ApplyFiltersOptions) -> Any:
+    ranges = used_range(maps if maps.ndim == 3 else maps[None], options)
+    return ranges if maps.ndim == 3 else ranges[0]
+
+
+def _write_geometry(plan: Plan) -> dict[str, Any]:
+    places = plan.places
+    members: dict[str, Any] = {
+        "image": list(places.image),
+        "kernel": list(places.kernel),
+        "patches": list(places.patches),
+        "count": places.count,
+        "unread": list(places.unread),
+        "pads": list(places.pads),
+        "stride": list(places.stride),
+        "dilation": list(places.dilation),
+    }
+    if plan.pooled is not None:
+        members["pooled"] = {"shape": list(plan.pooled.patches), "unread": list(plan.pooled.unread)}
+    return members
+
+
+def _draw_presets(kernels: Sequence[np.ndarray], options: PresetListOptions) -> Reply:
+    return writing.png(*draw_batch([{str(i): weights[None] for i, weights in enumerate(kernels)}], options))

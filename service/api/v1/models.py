@@ -1,0 +1,142 @@
+"""GET /v1/models: the networks, their layers, and the filters they have learnt."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, request
+
+from service.api.http import writing
+from service.api.http.application import Reply
+from service.api.http.caching import revalidated
+from service.api.http.reading import read_options
+from service.api.http.sheets import draw_kernels
+from service.core.errors import NotFound
+from service.lab.cards import card
+from service.lab.options import LayerFilterOptions, ModelOptions, NoOptions
+from service.network.passport import Field, Layer, receptive_fields
+from service.network.sessions import Library, Network
+
+
+def blueprint(library: Library) -> Blueprint:
+    """The routes of this noun, given what they work with."""
+    routes = Blueprint("models", __name__)
+    routes.after_request(revalidated)
+
+    @routes.get("/v1/models")
+    def models() -> Reply:
+        """List every version of every model."""
+        writing.choose_format(request, read_options(request, NoOptions).format, ("json",))
+        return writing.json({"models": [_summary(network, library) for network in library.networks]})
+
+    @routes.get("/v1/models/<name>")
+    def model(name: str) -> Reply:
+        """Describe one model: its layers and its passport."""
+        options = read_options(request, ModelOptions)
+        writing.choose_format(request, options.format, ("json",))
+        return writing.json(_describe(library.get(name, options.version)))
+
+    @routes.get("/v1/models/<name>/layers/<layer>/filters")
+    def layer_filters(name: str, layer: str) -> Reply:
+        """Show every filter of one layer."""
+        options = read_options(request, LayerFilterOptions)
+        network = library.get(name, options.version)
+        return _answer_filters(network, layer, None, options)
+
+    @routes.get("/v1/models/<name>/layers/<layer>/filters/<int:index>")
+    def layer_filter(name: str, layer: str, index: int) -> Reply:
+        """Show one filter of one layer."""
+        options = read_options(request, LayerFilterOptions)
+        network = library.get(name, options.version)
+        return _answer_filters(network, layer, index, options)
+
+    return routes
+
+
+def filter_weights(network: Network, layer: str, pointer: str = "/layer") -> tuple[np.ndarray, np.ndarray]:
+    """The weights (filters, channels, rows, columns) and biases (filters,) of a layer that has filters."""
+    found = network.passport.layer(layer, pointer)
+    if found.op != "conv":
+        having = [convolution.name for convolution in network.passport.convolutions]
+        raise NotFound(f"{layer} has no filters; these have: {', '.join(having)}", pointer)
+    return network.weights[f"{layer}.weight"], network.weights[f"{layer}.bias"]
+
+
+def _answer_filters(network: Network, layer: str, index: int | None, options: LayerFilterOptions) -> Reply:
+    form = writing.choose_format(request, options.format, ("json", "png", "npz"))
+    weights, biases = filter_weights(network, layer)
+    if index is not None and index >= len(weights):
+        raise NotFound(f"there is no filter {index} in {layer}; there is: 0 to {len(weights) - 1}", "/filter")
+    chosen = range(len(weights)) if index is None else [index]
+    if form == "png":
+        levels, text = draw_kernels([weights[i] for i in chosen], options, with_spectra=options.card)
+        return writing.png(levels, text, network)
+    if form == "npz":
+        arrays = {f"{layer}.weight": weights[list(chosen)], f"{layer}.bias": biases[list(chosen)]}
+        return writing.npz(arrays, network)
+    filters = [_write_filter(i, weights[i], biases[i], with_card=options.card) for i in chosen]
+    members = {"model": network.name, "version": network.version, "sha256": network.sha256, "layer": layer}
+    return writing.json(members | {"filters": filters})
+
+
+def _write_filter(index: int, weights: np.ndarray, bias: np.floating[Any], *, with_card: bool) -> dict[str, Any]:
+    flat = weights[0] if len(weights) == 1 else weights
+    members: dict[str, Any] = {"index": index, "weights": np.ascontiguousarray(flat), "bias": bias}
+    if with_card:
+        members["card"] = card(flat, float(bias))
+    return members
+
+
+def _summary(network: Network, library: Library) -> dict[str, Any]:
+    raw = network.passport.raw
+    return {
+        "name": network.name,
+        "version": network.version,
+        "default": network is library.get(),
+        "description": raw.get("description", ""),
+        "parameters": sum(layer.parameters for layer in network.passport.layers),
+        "accuracy": raw.get("accuracy", {}),
+        "sha256": network.sha256,
+    }
+
+
+def _describe(network: Network) -> dict[str, Any]:
+    passport = network.passport
+    fields = receptive_fields(passport.layers)
+    return {
+        "name": network.name,
+        "version": network.version,
+        "sha256": network.sha256,
+        "layers": [_write_layer(layer, fields.get(layer.name)) for layer in passport.layers],
+        "passport": passport.raw,
+    }
+
+
+def _write_layer(layer: Layer, field: tuple[Field, Field] | None) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "name": layer.name,
+        "op": layer.op,
+        "maps": list(layer.maps),
+        "in_shape": list(layer.in_shape),
+        "shape": list(layer.shape),
+        "parameters": layer.parameters,
+        "multiply_adds": layer.multiply_adds,
+        "dense": {"parameters": layer.dense_parameters, "multiply_adds": prod(layer.in_shape) * prod(layer.shape)},
+    }
+    if field is None:
+        members["reduce"] = layer.reduce
+        members["receptive_field"] = {"size": [28, 28], "jump": [0, 0], "start": [0, 0]}
+        return members
+    if layer.op == "conv":
+        members["activation"] = layer.activation
+    rows, columns = field
+    return members | {
+        "kernel": list(layer.kernel),
+        "stride": list(layer.stride),
+        "pads": list(layer.pads),
+        "receptive_field": {
+            "size": [rows.size, columns.size],
+            "jump": [rows.jump, columns.jump],
+            "start": [rows.start, columns.start],
+        },
+    }

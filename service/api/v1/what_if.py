@@ -1,0 +1,55 @@
+"""POST /v1/what-if: the verdict of an edited network beside that of the trained one."""
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from service.api.http import writing
+from service.api.http.application import Reply
+from service.api.http.digits import Digits, read_digits
+from service.api.http.reading import read_posted
+from service.lab.changes import check_finite, describe, read_changes
+from service.lab.options import WhatIfOptions
+from service.network.sessions import Library, Network, Verdicts
+from service.observe.record import Stage
+from service.settings import Settings
+
+
+def blueprint(library: Library, settings: Settings) -> Blueprint:
+    """The routes of this noun, given what they work with."""
+    routes = Blueprint("what_if", __name__)
+
+    @routes.post("/v1/what-if")
+    def what_if() -> Reply:
+        """Switch filters off, scale or replace them, and answer the verdict before and after."""
+        posted = read_posted(request, WhatIfOptions, settings)
+        options = posted.options
+        writing.choose_format(request, options.format, ("json",))
+        network = library.get(options.model, options.version)
+        overrides = read_changes(network, options.changes)
+        digits = read_digits(posted)
+        # Both from the analysis session, so that nothing but the changes makes a difference.
+        with Stage("infer"):
+            before, _ = network.analyse(digits.images, [])
+            after, _ = network.analyse(digits.images, [], overrides)
+        check_finite(after, {})
+        return writing.json(_write(network, digits, before, after, options))
+
+    return routes
+
+
+def _write(
+    network: Network, digits: Digits, before: Verdicts, after: Verdicts, options: WhatIfOptions
+) -> dict[str, Any]:
+    each = zip(writing.verdicts(before, network), writing.verdicts(after, network), digits.prepared, strict=True)
+    results = [
+        {
+            "changes": describe(options.changes),
+            "before": untouched,
+            "after": changed,
+            "difference": changed["logits"] - untouched["logits"],
+            "prepared": writing.prepared(prepared, with_image=options.prepared_image),
+        }
+        for untouched, changed, prepared in each
+    ]
+    return writing.envelope(results, network)

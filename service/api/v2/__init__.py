@@ -1,0 +1,1 @@
+"""The Open Inference Protocol: its calls, a network as it sees one, its wire forms, its statistics."""

@@ -1,0 +1,360 @@
+"""
+The door: between the server (server.py) and Flask.
+
+It refuses by the head what need not be read, picks the lane, turns Flask's answer into bytes, and counts it. A quick
+call runs at once on the event loop, a heavy one in a small bounded pool of threads, so that it holds up no probe and no
+quick call. What there is no room for is answered 503 at once. Flask itself stays a plain WSGI application, which its
+test client can drive.
+
+The door is a WSGI application too. Under another server than ours it does all the same, but for the lanes: which thread
+a call runs on, and how many wait, is then that server's affair.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from http import HTTPStatus
+from time import monotonic, perf_counter
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from service.api.http.application import Service
+from service.api.http.errors import PROTOCOL, problem
+from service.api.http.errors import answer as refusal_of
+from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
+from service.door.cors import Cors
+from service.door.keys import Keys
+from service.door.wsgi import Environ, answer_of, environ_of, read_body, request_of, start_of
+from service.observe.logs import ACCESS, access_line, request_id, trace_of
+from service.observe.metrics import Metrics
+from service.observe.record import Record, current
+from service.observe.tracing import Tracing, is_configured
+from service.server.accept import Answer, Connection, Request, Server
+from service.settings import Settings
+
+access = logging.getLogger(ACCESS)
+log = logging.getLogger(__name__)
+
+# Calls whose cost grows with what the caller asks for, not only with the bytes sent.
+HEAVY_PATHS = frozenset({b"/v1/apply-filters", b"/v1/explain", b"/v1/patches"})
+# An option that makes a quick call a heavy one: the cards of a whole layer take a second.
+HEAVY_OPTION = b"card="
+METRICS = b"/metrics"
+# What is open without a key takes no body; some clients send a little with anything.
+MAX_KEYLESS_BODY_BYTES = 4096
+TEND_SECONDS = 1.0  # under another server: between two looks at what was counted and at the keys
+# For so long quick calls are answered in one turn of the event loop; the rest wait while it looks for what has come.
+TURN_SECONDS = 0.005
+MAX_QUICK_SECONDS = 0.04  # no quick call takes longer where it has the CPU to itself
+# So many calls must wait before any is refused for it: one browser, with its six connections, never is.
+LEAST_CROWD = 8
+# Never refused for want of room: whoever runs the service must be able to see how it is.
+PROBES = frozenset({b"/healthz", b"/readyz", METRICS, b"/v2/health/live", b"/v2/health/ready"})
+
+TITLES = {status: HTTPStatus(status).phrase for status in (400, 408, 417, 431, 501, 505)}
+
+
+class Door:
+    """
+    What the server hands requests to: a Flask application behind limits.
+
+    metrics: where requests are counted; keys: who may call, None for everyone; cors: which pages may
+    """
+
+    def __init__(
+        self,
+        app: Service,
+        settings: Settings,
+        metrics: Metrics | None = None,
+        keys: Keys | None = None,
+        cors: Cors | None = None,
+    ) -> None:
+        self.settings = settings
+        self.max_body_bytes = settings.max_body_bytes
+        self._app = app
+        self._metrics = metrics or Metrics([], 0)
+        self._keys = keys
+        self._cors = cors or Cors([])
+        self._tracing: Tracing | None = None
+        self._threads = ThreadPoolExecutor(
+            settings.heavy_threads, thread_name_prefix="heavy", initializer=app.enter_thread
+        )
+        # Reading the counts of all processes takes some milliseconds, and must be possible when all else is full.
+        self._scraped = ThreadPoolExecutor(1, thread_name_prefix="metrics", initializer=app.enter_thread)
+        self._heavy_in_flight = 0
+        self._held_bytes = 0
+        self._waiting: deque[tuple[Request, Connection]] = deque()
+        self._usual_seconds = 0.0  # that a quick call has taken lately
+        self._turn_seconds = 0.0
+        self._is_turn_noted = False
+        self._server: Server
+        # Counting is not for several threads at once; those of another server share it.
+        self._lock = threading.RLock()
+        self._thread = threading.local()
+        self._calls = 0  # being answered, under another server
+        self._tended = monotonic()
+
+    # --- under another server -----------------------------------------------------------------------------------------
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Be a WSGI application, on any thread of any server: all that a door does, without lanes."""
+        request = request_of(environ)
+        with self._lock:
+            self._calls += 1
+            self._tend_when_due()
+        try:
+            if not hasattr(self._thread, "is_entered"):
+                self._app.enter_thread()
+                self._thread.is_entered = True
+            answer = self.admit(request) or self._answer_whole(request, environ)
+        finally:
+            current.set(None)
+            with self._lock:
+                self._calls -= 1
+        start_response(*start_of(answer))
+        return () if request.method == "HEAD" else tuple(map(bytes, answer.body))
+
+    def _answer_whole(self, request: Request, environ: Environ) -> Answer:
+        try:
+            request.body = read_body(environ, request.size, request.most)
+        except ServiceError as error:
+            return self._refusal(request, error)
+        if request.path == METRICS:
+            self._tend()
+        record = _record_of(request)
+        return self._finished(request, record, self._run(request, record))
+
+    def _tend_when_due(self) -> None:
+        if monotonic() >= self._tended + TEND_SECONDS:
+            self._tended = monotonic()
+            self._metrics.in_flight = self._calls
+            self._tend()
+
+    # --- the life of the worker ---------------------------------------------------------------------------------------
+
+    def open(self, server: Server) -> None:
+        """Begin: `server` will hand on requests from now on."""
+        self._server = server
+        self._metrics.limit = server.max_connections
+        self._app.enter_thread()
+        if is_configured():
+            self._tracing = Tracing()
+
+    def tick(self) -> None:
+        """Once a second."""
+        self._metrics.in_flight = self._server.busy
+        self._tend()
+
+    def _tend(self) -> None:
+        """Let others see what was counted, and see whether the keys are others."""
+        with self._lock:
+            self._metrics.fold()
+            if self._keys is not None:
+                self._keys.refresh()
+
+    def close(self) -> None:
+        """End: no request will come any more."""
+        for threads in (self._threads, self._scraped):
+            threads.shutdown(wait=False, cancel_futures=True)
+        self._metrics.in_flight = 0
+        with self._lock:
+            self._metrics.fold()
+        if self._tracing is not None:
+            self._tracing.close()
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def admit(self, request: Request) -> Answer | None:
+        """Refuse by the head alone, before a body is read."""
+        request.most = self.max_body_bytes
+        # A page asks with OPTIONS whether it may call, and browsers send no key with that.
+        if self._keys is not None and not self._keys.allows(request.header(b"authorization")):
+            if request.method != "OPTIONS" and not self._keys.is_open(request.path.decode("latin-1")):
+                detail = "a key is wanted, as in the header Authorization: Bearer <key>"
+                return self._refusal(request, Unauthorized(detail))
+            request.most = min(request.most, MAX_KEYLESS_BODY_BYTES)
+        if request.size is not None and request.size > request.most:
+            detail = f"a request body may have {request.most} bytes, this has {request.size}"
+            return self._refusal(request, TooLarge(detail))
+        return None
+
+    def refuse(self, request: Request | None, status: int, detail: str) -> Answer:
+        """Answer what the protocol or its times do not allow, in the words of the path it was sent to."""
+        if request is None:
+            request = Request("", b"/", [], "1.1")
+        if status == 413:
+            return self._refusal(request, TooLarge(detail))
+        if status == 503:
+            return self._refusal(request, Busy(detail), "bodies")
+        record = _record_of(request)
+        return self._finished(request, record, answer_of(problem(status, TITLES[status], detail, path=record.path)))
+
+    def hold(self, count: int) -> bool:
+        """Make room for the bytes of a body, or give it back."""
+        if count > 0 and self._held_bytes + count > self.settings.max_held_bytes:
+            return False
+        self._held_bytes += count
+        return True
+
+    def respond(self, request: Request, connection: Connection) -> None:
+        """Answer a whole request: now, or from a thread of the heavy lane."""
+        if request.path == METRICS:
+            self._metrics.fold()
+            self._respond_from(self._scraped, request, connection)
+        elif request.path in PROBES:
+            self._respond_now(request, connection)
+        elif self._server.slow and self._server.unsent_bytes > self.settings.max_held_bytes:
+            error = Busy("as many bytes of answers as there is room for wait for their readers")
+            connection.answer(self._refusal(request, error, "answers"))
+        elif self._is_heavy(request):
+            self._respond_later(request, connection)
+        elif not self._waiting and self._turn_seconds < TURN_SECONDS:
+            self._respond_now(request, connection)
+        else:
+            self._respond_in_turn(request, connection)
+
+    def _respond_now(self, request: Request, connection: Connection) -> None:
+        if not self._is_turn_noted:
+            self._is_turn_noted = True
+            self._server.loop.call_soon(self._begin_turn)
+        began = perf_counter()
+        record = _record_of(request)
+        answer = self._run(request, record)
+        connection.answer(self._dressed(request, record, answer))
+        self._count(request, record, answer)
+        took = perf_counter() - began
+        self._turn_seconds += took
+        # An average over the last eight or so. The clock also runs while another process has the CPU, hence the bound.
+        self._usual_seconds += (min(took, MAX_QUICK_SECONDS) - self._usual_seconds) / 8
+
+    def _respond_in_turn(self, request: Request, connection: Connection) -> None:
+        count = len(self._waiting)
+        if count >= LEAST_CROWD and count * self._usual_seconds > self.settings.max_wait_seconds:
+            error = Busy("more requests than can be answered in time are waiting")
+            connection.answer(self._refusal(request, error, "late"))
+        elif not request.held and not self.hold(len(request.body)):
+            error = Busy("as many bytes of bodies as there is room for are waiting")
+            connection.answer(self._refusal(request, error, "bodies"))
+        else:
+            request.held = request.held or len(request.body)
+            self._waiting.append((request, connection))
+
+    def _begin_turn(self) -> None:
+        """
+        Begin a turn of the event loop with those that wait.
+
+        Quick calls are answered as they come in. When more come together than can be answered in a moment, the others
+        wait in line, and between two moments the loop sees to probes, new connections, and those for whom the line is
+        too long: they are answered 503 with Retry-After at once, which costs a twentieth of an answer.
+        """
+        self._is_turn_noted = False
+        self._turn_seconds = 0.0
+        while self._waiting and self._turn_seconds < TURN_SECONDS:
+            self._respond_now(*self._waiting.popleft())
+
+    def _respond_later(self, request: Request, connection: Connection) -> None:
+        if self._heavy_in_flight >= self.settings.heavy_threads + self.settings.heavy_waiting:
+            error = Busy("as many heavy calls as there is room for are being worked on")
+            connection.answer(self._refusal(request, error, "heavy"))
+            return
+        self._heavy_in_flight += 1
+        self._respond_from(self._threads, request, connection)
+
+    def _respond_from(self, threads: ThreadPoolExecutor, request: Request, connection: Connection) -> None:
+        loop = self._server.loop
+        record = _record_of(request)
+
+        def done(answered: Future[Answer]) -> None:
+            if threads is self._threads:
+                self._heavy_in_flight -= 1
+            connection.answer(self._finished(request, record, answered.result()))
+
+        # The future is handed on, not closed over: a cycle with it would keep the answer until the collector comes.
+        threads.submit(self._run, request, record).add_done_callback(
+            lambda answered: loop.call_soon_threadsafe(done, answered)
+        )
+
+    def _is_heavy(self, request: Request) -> bool:
+        if request.path in HEAVY_PATHS or len(request.body) > self.settings.quick_body_bytes:
+            return True
+        query = unquote_to_bytes(request.query) if b"%" in request.query else request.query
+        # A small packed body may hold a large one.
+        return HEAVY_OPTION in query or request.header(b"content-encoding") is not None
+
+    def _run(self, request: Request, record: Record) -> Answer:
+        """Have Flask answer; on whatever thread."""
+        current.set(record)
+        try:
+            if self._cors and request.method == "OPTIONS" and (allowed := self._preflight(request)):
+                return allowed
+            reply, record.route = self._app.respond(environ_of(request, record.path))
+            return answer_of(reply)
+        except Exception:  # whatever it was, the connection must be answered
+            log.exception("%s %s failed", request.method, record.path)
+            detail = "the service failed on this request; the fault is ours and has been logged"
+            return answer_of(problem(500, "Internal error", detail, path=record.path))
+
+    def _preflight(self, request: Request) -> Answer | None:
+        origin, method = request.header(b"origin"), request.header(b"access-control-request-method")
+        if origin is None or method is None:
+            return None
+        lines = self._cors.preflight(origin, method, request.header(b"access-control-request-headers"))
+        if lines is None:
+            return None
+        return Answer(204, "".join(f"{name}: {value}\r\n" for name, value in lines).encode(), ())
+
+    def _refusal(self, request: Request, error: ServiceError, shed: str = "") -> Answer:
+        record = _record_of(request)
+        if shed:
+            with self._lock:
+                self._metrics.shed(shed)
+            answer = _busy(error.detail, is_protocol=record.path.startswith(PROTOCOL))
+        else:
+            answer = answer_of(refusal_of(error, record.path))
+        return self._finished(request, record, answer)
+
+    def _finished(self, request: Request, record: Record, answer: Answer) -> Answer:
+        dressed = self._dressed(request, record, answer)
+        self._count(request, record, answer)
+        return dressed
+
+    def _dressed(self, request: Request, record: Record, answer: Answer) -> Answer:
+        """Add to an answer what each says of its request."""
+        record.seconds = perf_counter() - record.started
+        lines = f"X-Request-ID: {record.id}\r\n"
+        if record.stages:
+            lines += f"Server-Timing: {record.timing()}\r\n"
+        head = answer.head + lines.encode("latin-1")
+        if self._cors and answer.status != 204:
+            head += self._cors.headers(request.header(b"origin"))
+        return Answer(answer.status, head, answer.body)
+
+    def _count(self, request: Request, record: Record, answer: Answer) -> None:
+        """Count, log and trace a request, once its answer is on its way."""
+        record.status = answer.status
+        metrics = self._metrics
+        with self._lock:
+            metrics.answered(record.method, record.route, answer.status, record.seconds)
+            for name, _, took in record.stages:
+                metrics.stage(name, took)
+            for verdicts in record.verdicts:
+                metrics.verdicts(*verdicts)
+        if self.settings.access_log:
+            access.info(access_line(record, sum(map(len, answer.body)), request.client))
+        if self._tracing is not None:
+            self._tracing.export(record)
+
+
+def _record_of(request: Request) -> Record:
+    trace = trace_of(request.header(b"traceparent"))
+    path = request.path.decode("latin-1")
+    return Record(request_id(request.header(b"x-request-id")), trace, request.method, path, request.started)
+
+
+@lru_cache
+def _busy(detail: str, *, is_protocol: bool) -> Answer:
+    """The answer to a request for which there is no room; kept, since those who are many should cost little."""
+    return answer_of(refusal_of(Busy(detail), PROTOCOL if is_protocol else "/"))

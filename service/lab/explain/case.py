@@ -1,0 +1,104 @@
+"""A picture to explain, with everything the network did on its way to the verdict."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.core.ledger import Floats, head_weights
+from service.core.relevance import ConvStage, PoolStage, Stage
+from service.lab.changes import Overrides
+from service.lab.options import ExplainOptions
+from service.network.passport import Layer
+from service.network.sessions import Network, Verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """
+    One picture to explain, and the network, edited or not, as it ran on it.
+
+    image: (28, 28)   maps: every map by name, (filters, rows, columns)   weights: every weight by name, edits included
+    logits, probabilities: (classes,)   mean_maps: the mean over a dataset of what the head reads, where it is known
+    """
+
+    network: Network
+    options: ExplainOptions
+    image: np.ndarray
+    maps: Mapping[str, np.ndarray]
+    weights: Mapping[str, np.ndarray]
+    overrides: Overrides
+    logits: np.ndarray
+    mean_maps: np.ndarray | None
+
+    @property
+    def digit(self) -> int:
+        """The verdict."""
+        return int(self.logits.argmax())
+
+    @property
+    def target(self) -> int:
+        """The class to explain: the verdict unless asked otherwise."""
+        return self.digit if self.options.target is None else self.options.target
+
+    @property
+    def rival(self) -> int | None:
+        """The class to compare with; for a margin without one, the strongest other class."""
+        if self.options.rival is not None or self.options.score != "margin":
+            return self.options.rival
+        others = self.logits.astype(np.float64)
+        others[self.target] = -np.inf
+        return int(others.argmax())
+
+    @property
+    def last(self) -> Layer:
+        """The layer that the head reads."""
+        return self.network.passport.layers[-2]
+
+    @property
+    def head_input(self) -> np.ndarray:
+        """What the head reads, (filters, rows, columns)."""
+        return self.maps[self.last.maps[-1]]
+
+    @property
+    def head(self) -> Floats:
+        """The head's weights, (classes, filters, rows, columns)."""
+        head = self.network.passport.head
+        return head_weights(self.weights["head.weight"], head.in_shape, head.reduce)
+
+    def stages(self, down_to: str | None = None) -> Iterator[Stage]:
+        """The layers below the head, the last first, down to but without the one named."""
+        layers = self.network.passport.layers[:-1]
+        for index in reversed(range(len(layers))):
+            if layers[index].name == down_to:
+                return
+            yield self.stage(layers[index], layers[index - 1] if index else None)
+
+    def reads(self, before: Layer | None) -> np.ndarray:
+        """What a layer reads, (channels, height, width): the map of the layer before it, or the picture."""
+        return self.image[None] if before is None else self.maps[before.maps[-1]]
+
+    def stage(self, layer: Layer, before: Layer | None) -> Stage:
+        """One layer as it was computed on this picture."""
+        if layer.op == "conv":
+            weights, biases = (self.weights[f"{layer.name}.{part}"] for part in ("weight", "bias"))
+            channels, height, width = layer.in_shape
+            return ConvStage(
+                layer.name,
+                weights,
+                biases,
+                layer.stride,
+                layer.pads,
+                layer.activation,
+                self.maps[f"{layer.name}.pre"],
+                (channels, height, width),
+            )
+        # Every activation here rises with its sum, so the largest sum wins a maximum too; and where tanh has flattened
+        # two sums to one value, the sums still tell them apart.
+        read = self.maps[f"{before.name}.pre"] if before is not None and before.op == "conv" else self.reads(before)
+        return PoolStage(layer.name, layer.op.removesuffix("pool"), layer.kernel, layer.stride, layer.pads, read)
+
+
+def run(network: Network, images: np.ndarray, overrides: Overrides) -> Verdicts:
+    """The verdicts of a network, edited or not."""
+    return network.analyse(images, [], overrides)[0] if overrides else network.classify(images)

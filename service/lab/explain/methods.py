@@ -1,0 +1,370 @@
+"""The methods of POST /v1/explain: one function each, that explains one picture."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from service.core import masking
+from service.core.convolution import correlate, pad
+from service.core.kernels import preset
+from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
+from service.core.masking import SIDE
+from service.core.relevance import PoolStage, Stage, walk_back, winners
+from service.lab.explain.case import Case, run
+from service.lab.explain.rules import cell_layer, read_window
+from service.network.passport import Layer, receptive_fields
+from service.network.sessions import Verdicts
+
+# Blurring as a baseline: wide enough that a stroke of a digit disappears.
+BLUR_SIZE, BLUR_SIGMA = 19, 4.0
+
+
+def explain_ledger(case: Case) -> dict[str, Any]:
+    """Every logit as the head's bias plus exact shares per filter and per place."""
+    entry = _ledger(case)
+    members = _head(case) | {
+        "layer": case.last.name,
+        "receptive_field": _field(case),
+        "baseline": case.options.baseline,
+        "logits": case.logits,
+        "head_bias": case.weights["head.bias"],
+        "base": entry.base,
+        "shares": _shares(entry, full=case.options.full),
+        "residual": entry.residual,
+        "note": "a filter's share is its Shapley value, and what the logit loses when its map is set to the baseline",
+    }
+    return members | _margin(case, entry)
+
+
+def explain_pixels(case: Case) -> dict[str, Any]:
+    """Exact credit of the target's logit, or of its margin over the rival, back to the ink."""
+    members = _head(case) | {"logits": case.logits} | _credit(case, case.options.score)
+    if _adds_margin(case):
+        members["margin"] = {"rival": case.rival} | _credit(case, "margin")
+    return members | {"note": "only ink is credited: a pixel of paper is 0, so its share is 0"}
+
+
+def explain_occlusion(case: Case) -> dict[str, Any]:
+    """What the score loses when a window is covered, averaged over the windows that cover a pixel."""
+    window, stride = read_window(case.options)
+    masks = masking.windows(window, stride)
+    whole = run(case.network, case.image[None, None], case.overrides)
+    covered = run(case.network, masking.cover(case.image, masks, _occluder(case)), case.overrides)
+
+    def explained(score: str) -> dict[str, Any]:
+        value = float(_scores(case, whole, score)[0])
+        return {"value": value, "map": masking.occlusion(masks, value - _scores(case, covered, score))}
+
+    members = _head(case) | {
+        "logits": case.logits,
+        "window": list(window),
+        "stride": list(stride),
+        "baseline": case.options.baseline,
+        "count": len(masks),
+    }
+    return members | _explained(case, explained)
+
+
+def explain_rise(case: Case) -> dict[str, Any]:
+    """The mean score of randomly masked pictures in which a pixel shows, with its standard error."""
+    options = case.options
+    masks = masking.random_masks(options.masks, options.cells, options.keep, options.seed)
+    whole = run(case.network, case.image[None, None], case.overrides)
+    blocks = [masks[start : start + masking.BLOCK] for start in range(0, len(masks), masking.BLOCK)]
+    masked = [run(case.network, (case.image * block)[:, None], case.overrides) for block in blocks]
+
+    def explained(score: str) -> dict[str, Any]:
+        scores = np.concatenate([_scores(case, verdicts, score) for verdicts in masked])
+        plain, centred = (masking.rise(masks, each, options.keep) for each in (scores, scores - scores.mean()))
+        return {
+            "value": float(_scores(case, whole, score)[0]),
+            "map": plain.estimate,
+            "standard_error": plain.standard_error,
+            "centred": {"map": centred.estimate, "standard_error": centred.standard_error},
+        }
+
+    members = _head(case) | {"logits": case.logits}
+    members |= {name: getattr(options, name) for name in ("masks", "cells", "keep", "seed")}
+    return members | _explained(case, explained)
+
+
+def explain_cam(case: Case) -> dict[str, Any]:
+    """A class activation map at the head's input, in closed form: raw, and drawn over the picture."""
+    fields = receptive_fields(case.network.passport.layers)[case.last.name]
+    shape = case.head_input.shape[1:]
+    rows, columns = ([field.centre(i) for i in range(count)] for field, count in zip(fields, shape, strict=True))
+
+    def explained(score: str) -> dict[str, Any]:
+        raw = activation_map(_score_weights(case, score), case.head_input, case.options.variant)
+        return {"raw": raw, "map": spread(np.maximum(raw, 0), rows, columns, SIDE)}
+
+    members = _head(case) | {
+        "variant": case.options.variant,
+        "layer": case.last.name,
+        "receptive_field": _field(case),
+        "logits": case.logits,
+    }
+    return members | _explained(case, explained)
+
+
+def explain_cell(case: Case) -> dict[str, Any]:
+    """How one cell of a map came to its value, and what it added to each class."""
+    layers = case.network.passport.layers
+    layer = cell_layer(case.network, case.options)
+    index = layers.index(layer)
+    before, after = layers[index - 1] if index else None, layers[index + 1]
+    k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
+    credit = walk_back(case.head, case.stages(layer.name))
+    value = case.maps[layer.maps[-1]][k, row, column]
+    rows, columns = receptive_fields(layers)[layer.name]
+    corner = (row * layer.stride[0] - layer.pads[0], column * layer.stride[1] - layer.pads[1])
+    members = _head(case) | {
+        "layer": layer.name,
+        "op": layer.op,
+        "filter": k,
+        "row": row,
+        "col": column,
+        "receptive_field": {"box": [columns.first(column), rows.first(row), columns.size, rows.size]},
+        "reads": before.maps[-1] if before else "image",
+        "corner": list(corner),
+        "logits": case.logits,
+    }
+    window = _Window(case.reads(before), layer, corner)
+    if layer.op == "conv":
+        members |= _sum_of_products(case, layer, window)
+    else:
+        members |= _pooled(case, case.stage(layer, before), window)
+    if after.op in {"maxpool", "avgpool"}:
+        members["pooling"] = _pooling_of(case, after, layer, (k, row, column))
+    return members | {"value": value, "shares": credit.gains[:, k, row, column] * float(value) + 0.0}
+
+
+def explain_deciding_set(case: Case) -> dict[str, Any]:
+    """The smallest sets of filters, and of places, without which the target no longer leads."""
+    entry = _ledger(case)
+    rivals = None if case.options.rival is None else [case.options.rival]
+    members = _head(case) | {
+        "layer": case.last.name,
+        "receptive_field": _field(case),
+        "baseline": case.options.baseline,
+        "logits": case.logits,
+    }
+    for name, shares in (("filters", entry.filters), ("places", entry.places)):
+        flat = shares.reshape(len(shares), -1)
+        found = deciding_set(entry.base, flat, case.logits, case.target, rivals)
+        after = case.logits - flat[:, found.members].sum(axis=1)
+        indices: list[Any] = found.members
+        if name == "places":
+            indices = [[int(i) for i in np.unravel_index(m, shares.shape[1:])] for m in found.members]
+        lead = flat[case.target] - flat[found.rival]
+        members[name] = {
+            "rival": found.rival,
+            "margin": found.margin,
+            "found": found.found,
+            "size": len(indices),
+            "members": indices,
+            "shares": lead[found.members],
+            "margins_after": found.margins_after,
+            "logits_after": after,
+            "digit_after": int(after.argmax()),
+        }
+    return members
+
+
+METHODS: dict[str, Callable[[Case], dict[str, Any]]] = {
+    "ledger": explain_ledger,
+    "pixels": explain_pixels,
+    "occlusion": explain_occlusion,
+    "rise": explain_rise,
+    "cam": explain_cam,
+    "cell": explain_cell,
+    "deciding-set": explain_deciding_set,
+}
+
+
+# --- parts of the answers --------------------------------------------------------------------------------------------
+
+
+def _head(case: Case) -> dict[str, Any]:
+    """What every explanation says first: of what it is one."""
+    members: dict[str, Any] = {
+        "method": case.options.method,
+        "target": case.target,
+        "digit": case.digit,
+        "score": case.options.score,
+    }
+    if case.rival is not None:
+        members["rival"] = case.rival
+    return members
+
+
+def _field(case: Case) -> dict[str, Any]:
+    """Where the places of the head's input lie on the picture, in pixels."""
+    rows, columns = receptive_fields(case.network.passport.layers)[case.last.name]
+    return {name: [getattr(rows, name), getattr(columns, name)] for name in ("size", "jump", "start")}
+
+
+def _ledger(case: Case) -> Ledger:
+    baseline = case.mean_maps if case.options.baseline == "mean" else None
+    return ledger(case.head, case.weights["head.bias"], case.head_input, case.logits, baseline)
+
+
+def _shares(entry: Ledger, *, full: bool) -> dict[str, Any]:
+    members = {"filters": entry.filters, "places": entry.places}
+    return members | {"full": entry.shares} if full else members
+
+
+def _margin(case: Case, entry: Ledger) -> dict[str, Any]:
+    if case.rival is None:
+        return {}
+    lead = entry.margin(case.target, case.rival)
+    shares = {name: each[0] for name, each in _shares(lead, full=case.options.full).items()}
+    members = {"rival": case.rival, "value": lead.logits[0], "base": lead.base[0], "shares": shares}
+    return {"margin": members | {"residual": lead.residual}}
+
+
+def _explained(case: Case, explained: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """The score asked for, explained; and where a rival is named beside it, the margin as well."""
+    members = explained(case.options.score)
+    return members | {"margin": {"rival": case.rival} | explained("margin")} if _adds_margin(case) else members
+
+
+def _adds_margin(case: Case) -> bool:
+    return case.rival is not None and case.options.score != "margin"
+
+
+def _credit(case: Case, score: str) -> dict[str, Any]:
+    head = _score_weights(case, score)
+    weights = head[None]
+    if case.options.full:
+        each_alone = np.eye(len(head))[:, :, None, None]
+        weights = np.concatenate([weights, head[None] * each_alone])
+    credit = walk_back(weights, case.stages())
+    pixels = credit.shares(case.image[None])[:, 0]  # (1, or 1 + filters, 28, 28)
+    biases = {name: float(each[0].sum()) for name, each in credit.biases.items()}
+    base, value = (_of_classes(case, each, score) for each in (case.weights["head.bias"], case.logits))
+    shares: dict[str, Any] = {
+        "pixels": pixels[0],
+        "biases": biases,
+        "filters": {name: each[0] for name, each in credit.filters.items()},
+    }
+    if case.options.full:
+        shares["full"] = pixels[1:]
+    residual = value - base - float(pixels[0].sum()) - sum(biases.values())
+    return {"value": value, "head_bias": base, "shares": shares, "residual": residual}
+
+
+def _of_classes(case: Case, per_class: np.ndarray, score: str) -> float:
+    """The target's number, or for a margin what it has more than the rival's."""
+    own = float(per_class[case.target])
+    return own - float(per_class[case.rival]) if score == "margin" and case.rival is not None else own
+
+
+def _score_weights(case: Case, score: str) -> Floats:
+    """The head's weights for one score, (filters, rows, columns)."""
+    head = case.head
+    own = head[case.target]
+    return np.asarray(own - head[case.rival]) if score == "margin" and case.rival is not None else own
+
+
+def _scores(case: Case, verdicts: Verdicts, score: str) -> Floats:
+    """One score of each picture, (n,)."""
+    values = (verdicts.probabilities if score == "probability" else verdicts.logits).astype(np.float64)
+    own = values[:, case.target]
+    return own - values[:, case.rival] if score == "margin" and case.rival is not None else own
+
+
+def _occluder(case: Case) -> np.ndarray:
+    asked = case.options.baseline
+    if asked == "blur":
+        kernel = preset("gaussian", BLUR_SIZE, sigma=BLUR_SIGMA).weights
+        return correlate(case.image, kernel, padding="same", pad_mode="replicate").astype(np.float32)
+    level = {"zero": 0.0, "mean": float(case.image.mean())}.get(asked) if isinstance(asked, str) else asked
+    return np.full_like(case.image, level)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The cells that one cell of a layer reads: of `source` (channels, height, width), from `corner` on."""
+
+    source: np.ndarray
+    layer: Layer
+    corner: tuple[int, int]
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(kh, kw), False where a cell is padding."""
+        return np.asarray(self._cut(np.ones((1, *self.source.shape[1:]), bool))[0])
+
+    @property
+    def values(self) -> np.ndarray:
+        """(channels, kh, kw), 0 where a cell is padding."""
+        return self._cut(self.source)
+
+    def _cut(self, source: np.ndarray) -> np.ndarray:
+        top, left = (start + pads for start, pads in zip(self.corner, self.layer.pads[:2], strict=True))
+        height, width = self.layer.kernel
+        return pad(source, self.layer.pads)[:, top : top + height, left : left + width]
+
+
+def _sum_of_products(case: Case, layer: Layer, window: _Window) -> dict[str, Any]:
+    k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
+    weights, bias = case.weights[f"{layer.name}.weight"][k], case.weights[f"{layer.name}.bias"][k]
+    products = window.values.astype(np.float64) * weights
+    total, pre = float(products.sum()), case.maps[f"{layer.name}.pre"][k, row, column]
+    return {
+        "patch": _flat(window.values),
+        "inside": window.inside,
+        "weights": _flat(weights),
+        "products": _flat(products),
+        "sum": total,
+        "bias": bias,
+        "pre": pre,
+        "residual": float(pre) - total - float(bias),
+        "activation": layer.activation,
+    }
+
+
+def _flat(channels: np.ndarray) -> np.ndarray:
+    """As filters are answered everywhere: without the axis of channels where there is one."""
+    return np.ascontiguousarray(channels[0] if len(channels) == 1 else channels)
+
+
+def _pooled(case: Case, stage: Stage, window: _Window) -> dict[str, Any]:
+    k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
+    members = {"patch": np.ascontiguousarray(window.values[k]), "inside": window.inside}
+    if not isinstance(stage, PoolStage) or stage.kind != "max":
+        return members
+    return members | {"winner": _place_of(winners(stage)[k, row, column], window.corner, window.layer)}
+
+
+def _place_of(winner: np.integer[Any], corner: tuple[int, int], pool: Layer) -> list[int]:
+    """(row, column), in the map that is pooled, of the cell of that number within its window."""
+    down, across = divmod(int(winner), pool.kernel[1])
+    return [corner[0] + down, corner[1] + across]
+
+
+def _pooling_of(case: Case, pool: Layer, layer: Layer, cell: tuple[int, int, int]) -> list[dict[str, Any]]:
+    """The windows of the pooling that read this cell, and for a maximum whether it won."""
+    k, row, column = cell
+    stage = case.stage(pool, layer)
+    won = winners(stage)[k] if isinstance(stage, PoolStage) and stage.kind == "max" else None
+    found = []
+    for r in range(pool.shape[1]):
+        for c in range(pool.shape[2]):
+            top, left = r * pool.stride[0] - pool.pads[0], c * pool.stride[1] - pool.pads[1]
+            if not (top <= row < top + pool.kernel[0] and left <= column < left + pool.kernel[1]):
+                continue
+            members: dict[str, Any] = {
+                "layer": pool.name,
+                "row": r,
+                "col": c,
+                "value": case.maps[pool.name][k, r, c],
+            }
+            if won is not None:
+                winner = _place_of(won[r, c], (top, left), pool)
+                members |= {"winner": winner, "wins": winner == [row, column]}
+            found.append(members)
+    return found

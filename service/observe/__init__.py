@@ -1,0 +1,1 @@
+"""What is known of requests: their records, counts, log lines and traces."""
