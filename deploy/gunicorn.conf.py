@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from service.observe import logs, metrics
-from service.server.accept import Loads
+from service.observe import logs, metrics_folder
+from service.server.loads import Loads
 from service.start import snapshot, startup
 
 
@@ -30,7 +30,7 @@ def available_cpus() -> int:
 process, settings = startup.begin()
 
 wsgi_app = "service.app:start_worker()"
-worker_class = "service.server.accept.DoorWorker"
+worker_class = "service.server.worker.DoorWorker"
 workers = process.workers or available_cpus()
 bind = [process.address]
 
@@ -53,7 +53,7 @@ def start() -> None:
     from service.app import try_start  # noqa: PLC0415  # never in the master: onnxruntime does not survive a fork
 
     # It answers no one, so it has nothing to count, and no one would remove its counts.
-    os.environ.pop(metrics.VARIABLE, None)
+    os.environ.pop(metrics_folder.VARIABLE, None)
     try_start()
 
 
@@ -72,7 +72,7 @@ def on_starting(server: Any) -> None:
     """Make room for the workers' counts, and let SIGHUP reload only what they can start from."""
     if server.cfg.workers < 1:  # as --workers may say
         startup.refuse(f"--workers: a whole number of at least 1 is wanted, got {server.cfg.workers}")
-    metrics.prepare_folder()
+    metrics_folder.prepare_folder()
     stop_once(server)
     server.reload = snapshot.guarded(server.reload, start, server.log)
     # What is here is the workers' too, page for page, as long as no collector writes to it.
@@ -82,10 +82,10 @@ def on_starting(server: Any) -> None:
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Keep what a worker has counted, not what it had in flight."""
-    metrics.forget(worker.pid)
+    metrics_folder.forget(worker.pid)
     Loads.forget(worker.age)
 
 
 def on_exit(_server: Any) -> None:
     """Remove the counts."""
-    metrics.remove_folder()
+    metrics_folder.remove_folder()

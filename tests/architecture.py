@@ -83,7 +83,7 @@ PACKAGES = {
     "service.api": {"numpy", "flask", "werkzeug", "msgspec", "orjson", "yaml"},
     "service.door": set(),
     "service.start": {"numpy"},
-    "service.app": set(),
+    "service.app": {"numpy"},
     "service.batch": {"numpy", "msgspec", "pyarrow", "tqdm"},
     "service.batch.cluster": {"numpy", "ray"},
     "service.client": {"numpy", "httpx"},

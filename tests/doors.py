@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import uvloop
 
 from service.door.door import Door
-from service.server.accept import Server, Times
+from service.server.accept import Server
+from service.server.connection import Times
 from service.settings import Settings
 
 TICK_SECONDS = 0.02

@@ -10,8 +10,9 @@ import pytest
 from flask import request
 
 from service.api.http.application import Service
-from service.server import accept as server_module
-from service.server.accept import MAX_AHEAD, MAX_HEAD_BYTES, Loads
+from service.server import loads
+from service.server.connection import MAX_AHEAD, MAX_HEAD_BYTES
+from service.server.loads import Loads
 from service.settings import Settings
 from tests.doors import opened, post, read_all, statuses
 
@@ -375,7 +376,7 @@ def test_a_worker_that_is_stopped_is_not_waited_for():
         worker.tell(5)
         Loads.forget(0)  # the servers of other tests
         assert worker.are_lower_elsewhere()
-        server_module._SEEN[902] -= 60
+        loads._SEEN[902] -= 60
         assert not worker.are_lower_elsewhere()
         stopped.live()
         assert worker.are_lower_elsewhere()

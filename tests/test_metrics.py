@@ -16,7 +16,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.observe import metrics
+from service.observe import metrics, metrics_folder
 from service.observe.record import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,7 +49,7 @@ def value(page, name, **labels):
 
 FILLED = """
 import os, sys
-from service.observe import metrics
+from service.observe import metrics, metrics_folder
 m = metrics.Metrics([("digits", "1", "ab12"), ("tiny", "2", "cd34")], 64)
 m.answered("POST", "/v1/classify", 200, 0.0004)
 m.stage("decode", 0.00002)
@@ -64,7 +64,7 @@ m.in_flight = 3
 
 @pytest.fixture
 def counted(monkeypatch):
-    monkeypatch.delenv(metrics.VARIABLE, raising=False)
+    monkeypatch.delenv(metrics_folder.VARIABLE, raising=False)
     own = metrics.Metrics(MODELS, 64)
     return own, {"pid": str(os.getpid())}
 
@@ -195,8 +195,8 @@ def test_the_buckets_begin_at_a_hundred_microseconds_and_rise():
 def test_a_page_has_the_numbers_of_all_processes_and_keeps_those_of_ended_ones(tmp_path):
     code = f"""
 import os, json
-from service.observe import metrics
-folder = metrics.prepare_folder()
+from service.observe import metrics, metrics_folder
+folder = metrics_folder.prepare_folder()
 def child():
     ends, goes = os.pipe(), os.pipe()
     pid = os.fork()
@@ -221,13 +221,13 @@ def page():
     with os.fdopen(out, "rb") as file:
         text = file.read(int.from_bytes(file.read(4), "big")).decode()
     os.waitpid(pid, 0)
-    metrics.forget(pid)
+    metrics_folder.forget(pid)
     return text
 def end(child):
     os.write(child[1], b"1")
     os.waitpid(child[0], 0)
-    metrics.forget(child[0])
-    metrics.forget(child[0])
+    metrics_folder.forget(child[0])
+    metrics_folder.forget(child[0])
 pages = [page()]
 end(first)
 pages.append(page())
@@ -235,7 +235,7 @@ end(second)
 end(third)
 pages.append(page())
 files = sorted(os.listdir(folder))
-metrics.remove_folder()
+metrics_folder.remove_folder()
 print(json.dumps({{"pages": pages, "files": files, "left": os.path.exists(folder)}}))
 """
     answer = json.loads(python(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "new" / "folder")).stdout)
@@ -262,20 +262,20 @@ print(json.dumps({{"pages": pages, "files": files, "left": os.path.exists(folder
 
 
 def test_a_folder_that_no_one_uses_any_more_is_removed_and_one_in_use_is_not(tmp_path):
-    left = tmp_path / f"{metrics.FOLDER_PREFIX}left"
+    left = tmp_path / f"{metrics_folder.FOLDER_PREFIX}left"
     left.mkdir()
-    (left / metrics.IN_USE).touch()
+    (left / metrics_folder.IN_USE).touch()
     (left / "counter_1.db").write_bytes(b"1")
     others = tmp_path / "mine"
     others.mkdir()
     code = """
 import os, subprocess, sys
-from service.observe import metrics
-folder = metrics.prepare_folder()
+from service.observe import metrics, metrics_folder
+folder = metrics_folder.prepare_folder()
 print(folder, flush=True)
 if len(sys.argv) < 2:
     again = [sys.executable, "-c", sys.orig_argv[2], "second"]
-    subprocess.run(again, env={**os.environ, metrics.VARIABLE: str(folder.parent)}, check=True)
+    subprocess.run(again, env={**os.environ, metrics_folder.VARIABLE: str(folder.parent)}, check=True)
     assert folder.is_dir()
 """
     first, second = python(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)).stdout.split()
@@ -288,13 +288,13 @@ def test_where_no_folder_can_be_written_every_process_shows_its_own(tmp_path):
     missing = tmp_path / "file"
     missing.write_text("not a folder")
     code = f"""
-from service.observe import metrics
-assert metrics.prepare_folder() is None
-assert {metrics.VARIABLE!r} not in metrics.os.environ
+from service.observe import metrics, metrics_folder
+assert metrics_folder.prepare_folder() is None
+assert {metrics_folder.VARIABLE!r} not in metrics.os.environ
 {FILLED}
-metrics.forget(os.getpid())
+metrics_folder.forget(os.getpid())
 print(m.page().decode())
-metrics.remove_folder()
+metrics_folder.remove_folder()
 """
     run = python(code, PROMETHEUS_MULTIPROC_DIR=str(missing))
     assert str(missing) in run.stderr
@@ -306,8 +306,8 @@ metrics.remove_folder()
 def test_a_worker_that_finds_no_room_in_the_folder_shows_its_own(tmp_path):
     code = f"""
 import errno, os
-from service.observe import metrics
-metrics.prepare_folder()
+from service.observe import metrics, metrics_folder
+metrics_folder.prepare_folder()
 def full(*_):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 os.posix_fallocate = full
@@ -325,8 +325,8 @@ print(m.page().decode())
 def test_a_worker_without_room_leaves_nothing_that_others_would_stumble_over(tmp_path):
     code = f"""
 import errno, os
-from service.observe import metrics
-folder = metrics.prepare_folder()
+from service.observe import metrics, metrics_folder
+folder = metrics_folder.prepare_folder()
 pid = os.fork()
 if pid == 0:
     def full(*_):
@@ -347,8 +347,8 @@ def test_the_room_of_a_worker_and_of_those_that_have_ended_is_enough_for_every_s
     longest = max((rule.rule for rule in app.url_map.iter_rules()), key=len)
     code = f"""
 import os, struct
-from service.observe import metrics
-folder = metrics.prepare_folder()
+from service.observe import metrics, metrics_folder
+folder = metrics_folder.prepare_folder()
 def child(first):
     pid = os.fork()
     if pid:
@@ -365,16 +365,16 @@ def child(first):
     for name, _, _ in models:
         m.verdicts(name, list(range(10)), [0.5] * 10)
     m.page()
-    for kind, size in metrics.FILE_BYTES.items():
+    for kind, size in metrics_folder.FILE_BYTES.items():
         assert os.path.getsize(f"{{folder}}/{{kind}}_{{os.getpid()}}.db") == size, kind
     os._exit(0)
 for first in (0, 10_000):  # which have few kinds in common
-    metrics.forget(child(first))
-    ended = f"{{folder}}/histogram_{{metrics.ENDED}}.db"
+    metrics_folder.forget(child(first))
+    ended = f"{{folder}}/histogram_{{metrics_folder.ENDED}}.db"
     with open(ended, "rb") as file:
         used = struct.unpack("i", file.read(4))[0]
     print(used, os.path.getsize(ended), os.stat(ended).st_blocks * 512)
-metrics.remove_folder()
+metrics_folder.remove_folder()
 """
     run = python(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
     assert run.stderr == ""
@@ -386,15 +386,15 @@ metrics.remove_folder()
 def test_a_worker_without_room_starts_where_the_master_has_added_up_counts_before(tmp_path):
     code = """
 import errno, os
-from service.observe import metrics
-metrics.prepare_folder()
+from service.observe import metrics, metrics_folder
+metrics_folder.prepare_folder()
 def child(work):
     pid = os.fork()
     if pid == 0:
         work()
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
-    metrics.forget(pid)
+    metrics_folder.forget(pid)
 def without_room():
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -412,28 +412,28 @@ child(without_room)
 def test_nothing_is_said_of_workers_that_ended_before_they_had_counted_anything(tmp_path):
     code = """
 import os
-from service.observe import metrics
-metrics.prepare_folder()
+from service.observe import metrics, metrics_folder
+metrics_folder.prepare_folder()
 for _ in range(3):
     pid = os.fork()
     if pid == 0:
         metrics.Metrics([], 0)
         os._exit(0)
     assert os.waitpid(pid, 0)[1] == 0
-    metrics.forget(pid)
+    metrics_folder.forget(pid)
 """
     assert python(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)).stderr == ""
 
 
 def test_a_damaged_file_of_an_ended_worker_costs_its_counts_and_no_more(tmp_path, monkeypatch, caplog):
-    monkeypatch.setenv(metrics.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(metrics_folder.VARIABLE, str(tmp_path))
     for kind in ("counter", "histogram"):
-        (tmp_path / f"{kind}_{metrics.ENDED}.db").write_bytes(bytes(64))
+        (tmp_path / f"{kind}_{metrics_folder.ENDED}.db").write_bytes(bytes(64))
         (tmp_path / f"{kind}_77.db").write_bytes(b"\xff\xff\x00\x00" + b"\x01" * 60)
-    metrics.forget(77)
+    metrics_folder.forget(77)
     assert "the counts of worker 77 are lost" in caplog.text
     assert [path.name for path in tmp_path.glob("*_77.db")] == []
-    metrics.forget(78)
+    metrics_folder.forget(78)
 
 
 # --- the dashboard and the alerts ask for what there is ---------------------------------------------------------------
@@ -491,7 +491,7 @@ def wrong_names(expression, series):
 
 @pytest.mark.parametrize(("title", "expression"), list(queries()))
 def test_every_series_and_label_that_is_asked_for_is_exposed(monkeypatch, title, expression):
-    monkeypatch.delenv(metrics.VARIABLE, raising=False)
+    monkeypatch.delenv(metrics_folder.VARIABLE, raising=False)
     assert list(wrong_names(expression, exposed())) == []
 
 
@@ -504,12 +504,12 @@ def test_every_series_and_label_that_is_asked_for_is_exposed(monkeypatch, title,
     ],
 )
 def test_what_is_not_exposed_would_be_seen(monkeypatch, expression):
-    monkeypatch.delenv(metrics.VARIABLE, raising=False)
+    monkeypatch.delenv(metrics_folder.VARIABLE, raising=False)
     assert len(list(wrong_names(expression, exposed()))) >= 1
 
 
 def test_every_series_is_on_the_dashboard(monkeypatch):
-    monkeypatch.delenv(metrics.VARIABLE, raising=False)
+    monkeypatch.delenv(metrics_folder.VARIABLE, raising=False)
     text = " ".join(expression for _, expression in queries())
     families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in exposed()} - {"up"}
     assert {name for name in families if name not in text} == set()
@@ -547,7 +547,7 @@ def test_every_alert_says_what_is_wrong_and_what_to_do():
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian: prometheus) is not installed")
 def test_promtool_finds_no_fault_in_the_alerts_nor_in_a_page(monkeypatch):
-    monkeypatch.delenv(metrics.VARIABLE, raising=False)
+    monkeypatch.delenv(metrics_folder.VARIABLE, raising=False)
     rules = ROOT / "deploy" / "prometheus" / "alerts.yaml"
     checked = subprocess.run(["promtool", "check", "rules", str(rules)], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr

@@ -96,7 +96,9 @@ def test_it_is_on_where_an_endpoint_is_named(environ, configured):
 
 
 def test_off_nothing_of_it_is_imported():
-    code = "import sys, service.observe.tracing, service.app; print([name for name in sys.modules if 'telemetry' in name])"
+    code = (
+        "import sys, service.observe.tracing, service.app; print([name for name in sys.modules if 'telemetry' in name])"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout == "[]\n"
 

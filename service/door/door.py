@@ -32,7 +32,8 @@ from service.observe.logs import ACCESS, access_line, request_id, trace_of
 from service.observe.metrics import Metrics
 from service.observe.record import Record, current
 from service.observe.tracing import Tracing, is_configured
-from service.server.accept import Answer, Connection, Request, Server
+from service.server.accept import Server
+from service.server.connection import Answer, Connection, Request
 from service.settings import Settings
 
 access = logging.getLogger(ACCESS)

@@ -15,7 +15,7 @@ from urllib.parse import quote_from_bytes
 from service.api.http.application import JSON_HEADERS, Json, Reply
 from service.api.http.reading import BODY
 from service.core.errors import TooLarge, Unreadable
-from service.server.accept import Answer, Request
+from service.server.connection import Answer, Request
 
 Environ = dict[str, Any]
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.api.http import writing
-from service.api.http.reading import Picture
 from service.core.colour import to_channels
 from service.core.convolution import Geometry, activation
 from service.core.digit import PreparedDigit
 from service.core.errors import InvalidOption, ServiceError
+from service.lab import sizes
 from service.lab.filters import (
     Kernel,
     Plan,
@@ -28,6 +27,7 @@ from service.lab.filters import (
     respond,
 )
 from service.lab.options import ApplyFiltersOptions, Stage
+from service.lab.picture import Picture
 from service.network.passport import Field
 from service.network.sessions import Library
 from service.settings import Limits
@@ -167,8 +167,8 @@ def check_size(chains: Sequence[Chain], form: str, limits: Limits) -> None:
             f"a request may need {limits.max_multiply_adds} multiply-adds, this needs {work}", "/filters"
         )
     if form == "json":
-        writing.check_numbers(sum(int(np.prod(s)) for chain in chains for s in chain.steps[-1].shapes), limits)
-    writing.check_bytes(4 * sum(step.numbers for step in every), limits)
+        sizes.check_numbers(sum(int(np.prod(s)) for chain in chains for s in chain.steps[-1].shapes), limits)
+    sizes.check_bytes(4 * sum(step.numbers for step in every), limits)
 
 
 def run_chain(chain: Chain) -> list[np.ndarray]:

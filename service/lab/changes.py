@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from service.api.v1.models import filter_weights
 from service.core.errors import InvalidKernel, InvalidOption, NotFound
 from service.core.kernels import check_kernel
 from service.lab.options import Change
-from service.network.sessions import Network, Verdicts
+from service.network.sessions import Network, Verdicts, filter_weights
 
 Overrides = dict[str, np.ndarray]
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.api.http import writing
-from service.api.v1.models import filter_weights
 from service.core.colour import to_grey
 from service.core.convolution import Geometry, activate, geometry, normalise, pool, pool_geometry
 from service.core.errors import InvalidKernel, InvalidOption
 from service.core.kernels import check_kernel, preset
+from service.lab import sizes
 from service.lab.options import Filter, Pool, Stage
 from service.network.bank import correlate_bank
-from service.network.sessions import Library
+from service.network.sessions import Library, filter_weights
 from service.settings import Limits
 
 # A padded picture may have this many times max_image_pixels.
@@ -59,7 +58,7 @@ def read_kernels(options: Stage, library: Library, limits: Limits) -> list[Kerne
     for name in given:
         if given.count(name) > 1:
             raise InvalidKernel(f"two filters are called {name!r}", "/filters")
-    names = writing.numbered(kernel.name for kernel in read)
+    names = sizes.numbered(kernel.name for kernel in read)
     flip = options.orientation == "convolution"
     kernels = []
     for index, (kernel, name) in enumerate(zip(read, names, strict=True)):

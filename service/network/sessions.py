@@ -280,3 +280,12 @@ def _run_in_parts(
     if len(parts) == 1:
         return list(parts[0])
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def filter_weights(network: Network, layer: str, pointer: str = "/layer") -> tuple[np.ndarray, np.ndarray]:
+    """The weights (filters, channels, rows, columns) and biases (filters,) of a layer that has filters."""
+    found = network.passport.layer(layer, pointer)
+    if found.op != "conv":
+        having = [convolution.name for convolution in network.passport.convolutions]
+        raise NotFound(f"{layer} has no filters; these have: {', '.join(having)}", pointer)
+    return network.weights[f"{layer}.weight"], network.weights[f"{layer}.bias"]

@@ -106,7 +106,7 @@ READERS = {
     "type",
     "isinstance",
     "getattr",
-    "explain",
+    "invalid_option",
     "_refusal",
     "handle_exception",
     "handle_user_exception",

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.api.http.reading import Picture, Posted
+from service.api.http.reading import Posted
 from service.core.colour import to_grey, to_unit
 from service.core.digit import PreparedDigit
 from service.core.inputs import SIDE, UNIT, as_input, of_size
 from service.lab.options import PictureOptions
+from service.lab.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
-from service.core.digit import Frame, PreparedDigit, prepare
+from service.api.http.convert import convert, invalid_option
 from service.core.errors import (
     InvalidImage,
     InvalidInput,
@@ -35,7 +35,8 @@ from service.core.errors import (
     UnsupportedType,
     shown,
 )
-from service.lab.options import Options, PictureOptions, convert, explain
+from service.lab.options import Options, PictureOptions
+from service.lab.picture import Picture
 from service.observe.record import note
 from service.pictures import codec
 from service.settings import Limits
@@ -58,23 +59,6 @@ Source = bytes | np.ndarray | str | list[Any] | Any
 Rows = list[list[float | list[float]]]
 RowsOfLevels = list[list[Annotated[int, msgspec.Meta(ge=0, le=255)]]]
 LARGEST_NUMBER = 3.4e38
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """
-    One picture, decoded.
-
-    pixels: as the head of this file says; frame: where they lie in the posted picture, None where they are its own
-    """
-
-    pixels: np.ndarray
-    frame: Frame | None = None
-
-    def prepared(self) -> PreparedDigit:
-        """The digit on it, with its box and matrix in posted pixels; raises InvalidImage."""
-        digit = prepare(self.pixels)
-        return digit if self.frame is None else digit.within(self.frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,7 +393,7 @@ class _PictureReader:
             # Only numbers pass, so that NumPy is never asked to make room for strings or objects.
             array = np.array(msgspec.convert(rows, Rows), np.float64)
         except msgspec.ValidationError as error:
-            raise InvalidImage(f"a picture is rows of numbers: {explain(error, rows).detail}") from None
+            raise InvalidImage(f"a picture is rows of numbers: {invalid_option(error, rows).detail}") from None
         except ValueError:
             raise InvalidImage(_what_is_ragged(rows)) from None
         if array.size > self._limits.max_json_numbers_in:

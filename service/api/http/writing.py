@@ -15,11 +15,10 @@ from flask import Request, Response
 from service.api.http.application import HEADERS, Json
 from service.api.http.npz import Chunk, npz_chunks
 from service.core.digit import PreparedDigit
-from service.core.errors import InvalidOption, NotAcceptable, TooLarge
+from service.core.errors import NotAcceptable
 from service.network.sessions import Network, Verdicts
 from service.observe.record import Stage
 from service.pictures.codec import encode_png
-from service.settings import Limits
 
 MEDIA_TYPES = {"json": "application/json", "png": "image/png", "npz": "application/x-npz"}
 # Also understood in Accept; an npz is a zip.
@@ -94,21 +93,6 @@ def _binary(body: list[Chunk], kind: str, network: Network | None, text: Mapping
     return Response(chunks, mimetype=MEDIA_TYPES[kind], headers=headers)
 
 
-def check_numbers(count: int, limits: Limits, others: str = "npz and png") -> None:
-    """Refuse, before the work, a JSON answer of more numbers than the limit."""
-    if count > limits.max_json_numbers_out:
-        allowed = limits.max_json_numbers_out
-        raise InvalidOption(
-            f"an answer in JSON may have {allowed} numbers, this would have {count}; ask for format={others}", "/format"
-        )
-
-
-def check_bytes(count: int, limits: Limits) -> None:
-    """Refuse, before the work, a binary answer of more bytes than the limit."""
-    if count > limits.max_answer_bytes:
-        raise TooLarge(f"an answer may have {limits.max_answer_bytes} bytes, this would have {count}")
-
-
 def verdicts(verdicts: Verdicts, network: Network) -> list[dict[str, Any]]:
     """Every picture's verdict; `confidence` is the probability of `digit`."""
     each = zip(verdicts.digits, verdicts.probabilities, verdicts.logits, verdicts.doubts(network.passport), strict=True)
@@ -149,18 +133,3 @@ def prepared(digit: PreparedDigit | None, *, with_image: bool) -> dict[str, Any]
 def data_url(levels: np.ndarray) -> str:
     """A picture as a data: URL."""
     return "data:image/png;base64," + base64.b64encode(encode_png(levels)).decode("ascii")
-
-
-def numbered(names: Iterable[str]) -> list[str]:
-    """
-    Make names unique by numbering the repeated ones.
-
-    >>> numbered(["box", "sobel", "box"])
-    ['box', 'sobel', 'box_2']
-    """
-    seen: dict[str, int] = {}
-    unique = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return unique

@@ -11,6 +11,7 @@ from service.api.http.application import Reply
 from service.api.http.digits import Digits, read_digits
 from service.api.http.reading import read_posted
 from service.core.errors import InvalidOption, NotPossible
+from service.lab import sizes
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.explain.case import Case
 from service.lab.explain.methods import METHODS
@@ -53,7 +54,7 @@ def _check_size(network: Network, options: ExplainOptions, count: int, limits: L
         raise InvalidOption(
             f"a request may run the network on {limits.max_masked_runs} masked pictures, this needs {runs}", pointer
         )
-    writing.check_numbers(numbers_in_answer(network, options) * count, limits, "no other format: post fewer pictures")
+    sizes.check_numbers(numbers_in_answer(network, options) * count, limits, "no other format: post fewer pictures")
 
 
 def _mean_maps(network: Network, options: ExplainOptions) -> np.ndarray | None:

@@ -12,6 +12,7 @@ from service.api.http.digits import Digits, read_digits
 from service.api.http.reading import read_posted
 from service.api.http.sheets import draw_batch, used_range
 from service.core.errors import InvalidOption, NotFound, shown
+from service.lab import sizes
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.options import FeatureMapOptions
 from service.network.passport import Passport
@@ -97,8 +98,8 @@ def _check_size(
         total, rows, columns = shapes[name]
         cells += (total if filters is None else len(filters)) * rows * columns
     if form == "json":
-        writing.check_numbers(cells * count, settings)
-    writing.check_bytes(cells * count * 4, settings)
+        sizes.check_numbers(cells * count, settings)
+    sizes.check_bytes(cells * count * 4, settings)
 
 
 def _write(

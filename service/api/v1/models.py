@@ -15,7 +15,7 @@ from service.core.errors import NotFound
 from service.lab.cards import card
 from service.lab.options import LayerFilterOptions, ModelOptions, NoOptions
 from service.network.passport import Field, Layer, receptive_fields
-from service.network.sessions import Library, Network
+from service.network.sessions import Library, Network, filter_weights
 
 
 def blueprint(library: Library) -> Blueprint:
@@ -51,15 +51,6 @@ def blueprint(library: Library) -> Blueprint:
         return _answer_filters(network, layer, index, options)
 
     return routes
-
-
-def filter_weights(network: Network, layer: str, pointer: str = "/layer") -> tuple[np.ndarray, np.ndarray]:
-    """The weights (filters, channels, rows, columns) and biases (filters,) of a layer that has filters."""
-    found = network.passport.layer(layer, pointer)
-    if found.op != "conv":
-        having = [convolution.name for convolution in network.passport.convolutions]
-        raise NotFound(f"{layer} has no filters; these have: {', '.join(having)}", pointer)
-    return network.weights[f"{layer}.weight"], network.weights[f"{layer}.bias"]
 
 
 def _answer_filters(network: Network, layer: str, index: int | None, options: LayerFilterOptions) -> Reply:

@@ -8,7 +8,7 @@ from flask import Blueprint, request
 
 from service.api.http import writing
 from service.api.http.application import Reply
-from service.api.http.reading import Picture, read_posted
+from service.api.http.reading import read_posted
 from service.api.http.sheets import text_of_range
 from service.core.colour import to_grey
 from service.core.convolution import PAD_MODES, Geometry, check_choice, check_pair, geometry, pad, patches
@@ -17,7 +17,9 @@ from service.core.errors import InvalidOption
 from service.core.ranges import to_levels, value_range
 from service.core.sheets import GAP, Levels, spaced, stack
 from service.core.snippets import patches_snippet
+from service.lab import sizes
 from service.lab.options import PatchesOptions
+from service.lab.picture import Picture
 from service.settings import Limits, Settings
 
 # The side in pixels that a small patch is enlarged to.
@@ -83,12 +85,12 @@ def _check_size(cuts: list[Cut], form: str, options: PatchesOptions, limits: Lim
             allowed = limits.max_image_pixels
             raise InvalidOption(f"padded, a picture may have {allowed} pixels, got {cut.padded_pixels}", "/padding")
     if form == "json":
-        writing.check_numbers(sum(cut.numbers + 2 * cut.places.count for cut in cuts), limits)
+        sizes.check_numbers(sum(cut.numbers + 2 * cut.places.count for cut in cuts), limits)
     if form == "npz":
-        writing.check_bytes(4 * sum(cut.numbers for cut in cuts), limits)
+        sizes.check_bytes(4 * sum(cut.numbers for cut in cuts), limits)
     if form == "png":
         colours = 3 if options.polarity == "diverging" else 1
-        writing.check_bytes(colours * sum(_sheet_pixels(cut.places) for cut in cuts), limits)
+        sizes.check_bytes(colours * sum(_sheet_pixels(cut.places) for cut in cuts), limits)
 
 
 def _factor(places: Geometry) -> int:

@@ -42,6 +42,7 @@ from service.api.v2.tensors import (
     read_shape,
 )
 from service.core.errors import InvalidInput, NotFound, ServiceError, TooLarge, shown
+from service.lab import sizes
 from service.lab.options import ClassifyOptions
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Stage, note_verdicts
@@ -272,7 +273,7 @@ def _choose_outputs(asked: InferRequest, served: Served, batch: int, limits: Lim
             f"an answer in JSON may have {limits.max_json_numbers_out} numbers, this would have {numbers}; "
             "ask for binary_data"
         )
-    writing.check_bytes(sum(prod(output.shape) * FP32_BYTES for output in wanted if output.binary), limits)
+    sizes.check_bytes(sum(prod(output.shape) * FP32_BYTES for output in wanted if output.binary), limits)
     return wanted
 
 

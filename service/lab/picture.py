@@ -1,0 +1,25 @@
+"""A posted picture, decoded: its pixels, and where they lie in what was posted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.core.digit import Frame, PreparedDigit, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """
+    One picture.
+
+    pixels: uint8 0..255 or float32 0..1, (height, width), (height, width, 3) or (height, width, 4)
+    frame: where they lie in the posted picture, None where they are its own
+    """
+
+    pixels: np.ndarray
+    frame: Frame | None = None
+
+    def prepared(self) -> PreparedDigit:
+        """The digit on it, with its box and matrix in posted pixels; raises InvalidImage."""
+        digit = prepare(self.pixels)
+        return digit if self.frame is None else digit.within(self.frame)

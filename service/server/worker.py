@@ -1,0 +1,112 @@
+"""gunicorn's worker class: the event loop, its signals, and what is done once a second."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import uvloop
+from gunicorn.sock import ssl_context
+from gunicorn.workers.base import Worker
+
+from service.server.accept import Server
+from service.server.connection import Times
+from service.server.loads import Loads
+
+SPARE_DESCRIPTORS = 16  # that no connection is given: for files that a request, a page of counts or a log opens
+
+
+def free_descriptors() -> int:
+    """How many files and connections this process may open beside those that it has open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - sum(1 for _ in Path("/dev/fd").iterdir())
+
+
+class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's `worker_class`: its application is a door (see door.py), made after the fork."""
+
+    _loop: asyncio.AbstractEventLoop
+    _stop: asyncio.Event
+    _is_hasty = False
+    _has_failed = False
+
+    def init_process(self) -> None:
+        """Set up the event loop, then what every worker sets up."""
+        self._stop = asyncio.Event()
+        # Until the loop takes them: a worker told to stop while it starts would otherwise not hear of it.
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self._stop_soon())
+        self._loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        super().init_process()
+
+    def init_signals(self) -> None:
+        """Leave behind the master's."""
+        for number in self.SIGNALS:
+            if number != signal.SIGTERM:
+                signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGWINCH, signal.SIG_IGN)
+        signal.signal(signal.SIGABRT, self._abort)
+
+    def _take_signals(self) -> None:
+        """Take signals on the event loop, where they interrupt nothing."""
+        self._loop.add_signal_handler(signal.SIGTERM, self._stop_soon)
+        self._loop.add_signal_handler(signal.SIGINT, self._stop_now)
+        self._loop.add_signal_handler(signal.SIGQUIT, self._stop_now)
+        self._loop.add_signal_handler(signal.SIGUSR1, self.log.reopen_files)
+
+    def _stop_soon(self) -> None:
+        self.alive = False
+        self._stop.set()
+
+    def _stop_now(self) -> None:
+        self._is_hasty = True
+        self._stop_soon()
+
+    def _abort(self, _number: int, _frame: FrameType | None) -> None:
+        self.cfg.worker_abort(self)
+        sys.exit(1)
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        self._take_signals()
+        door = self.wsgi
+        times = Times(self.cfg.keepalive, door.settings.head_timeout_seconds, door.settings.body_timeout_seconds)
+        most = min(self.cfg.worker_connections, max(1, free_descriptors() - SPARE_DESCRIPTORS))
+        server = Server(door, times, most, self._loop, Loads(self.age))
+        door.open(server)
+        server.listen([listener.sock for listener in self.sockets], ssl_context(self.cfg) if self.cfg.is_ssl else None)
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            self._tick(server, door)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), 1.0)
+        beat = self._loop.create_task(self._beat())
+        await server.stop(0.0 if self._is_hasty else self.cfg.graceful_timeout)
+        beat.cancel()
+        door.close()
+
+    def _tick(self, *parts: Any) -> None:
+        """Let every part do what it does once a second; one that fails, as without a descriptor, ends no worker."""
+        try:
+            for part in parts:
+                part.tick()
+            self._has_failed = False
+        except Exception:
+            if not self._has_failed:
+                self.log.exception("what is done once a second has failed; it is tried again each second")
+            self._has_failed = True
+
+    async def _beat(self) -> None:
+        while True:
+            self.notify()
+            await asyncio.sleep(1.0)
