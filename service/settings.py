@@ -21,7 +21,7 @@ LARGEST_COUNT = 2**53 - 1  # limits are published, and JSON readers know whole n
 Count = Annotated[int, Meta(ge=1, le=LARGEST_COUNT)]
 Seconds = Annotated[float, Meta(gt=0)]
 # What Kubernetes puts into a container beside a Service of the name filterscope, or one that begins with it.
-OF_KUBERNETES = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+OF_KUBERNETES = re.compile(r"FILTERSCOPE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
 SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"
 

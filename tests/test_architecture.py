@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -185,3 +186,14 @@ def test_no_file_names_what_only_one_machine_has(pattern, what):
         for match in re.finditer(pattern, path.read_bytes())
     }
     assert sorted(found) == [], what
+
+
+# --- a test lies beside what it tests --------------------------------------------------------------------------------
+
+
+def test_every_folder_of_tests_is_one_of_the_code_or_a_group():
+    groups = {"benchmarks", "cluster", "deploy", "documents", "hostile", "interop", "web", "training"}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        parts = path.relative_to(ROOT / "tests").parts[:-1]
+        if parts and parts[0] not in groups:
+            assert (ROOT / "service" / Path(*parts)).is_dir(), path

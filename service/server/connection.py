@@ -120,7 +120,7 @@ def _split(target: bytes) -> tuple[bytes, bytes]:
 
 def _framing_fault(request: Request) -> tuple[int, str] | None:
     """What RFC 9112 has refused although the parser takes it: (status, detail), or None."""
-    if request.version not in {"1.1", "1.0"}:
+    if request.version not in {"1.1", "1.0", "0.9"}:
         return 505, f"versions 1.1 and 1.0 of HTTP are spoken here, got {request.version[:8]}"
     hosts = sum(name.lower() == b"host" for name, _ in request.headers)
     if hosts > 1 or (not hosts and request.version == "1.1"):

@@ -1,4 +1,4 @@
-"""One layer's rule at a time, against PyTorch's gradients; whole networks are in tests/api/test_explain.py."""
+"""One layer's rule at a time, against PyTorch's gradients; whole networks are in tests/api/v1/test_explain.py."""
 
 import numpy as np
 import pytest

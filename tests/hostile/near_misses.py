@@ -27,7 +27,7 @@ def strain(pattern, flags, methods):
     compiled = re.compile(pattern, flags)
     for text in near_misses(pattern, flags):
         for method in methods:
-            found = getattr(compiled, method)(*(["", text] if method == "sub" else [text]))
+            found = getattr(compiled, method)(*([text[:0], text] if method == "sub" else [text]))
             if method == "finditer":
                 list(found)
 

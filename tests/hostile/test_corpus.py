@@ -127,8 +127,9 @@ def test_a_hostile_body_is_refused_in_words(server, name):
 @pytest.mark.parametrize("name", REFUSED)
 def test_hostile_bytes_are_refused_or_the_connection_is_dropped(server, name):
     received = exchange(server[0], REFUSED[name])
-    assert not received or 400 <= statuses(received)[-1] < 500, received[:300]
-    assert all(status < 500 for status in statuses(received))
+    told = {*range(400, 500), 501, 505}  # 501 and 505: a coding, or a version of HTTP, that is not spoken here
+    assert not received or statuses(received)[-1] in told, received[:300]
+    assert set(statuses(received)) <= told | {100, 200}
 
 
 @pytest.mark.parametrize("name", ALLOWED)

@@ -14,7 +14,7 @@ from service.api.v2 import tensors
 from service.pictures import codec
 from tests.api.contract import DOCUMENT, OPERATIONS, call_of, parameters_of, resolved
 from tests.drawing import draw, encode
-from tests.hostile.test_anatomy import chunk
+from tests.pictures.test_anatomy import chunk
 from tests.serving import ROOT
 
 SEVEN = encode(draw(7))

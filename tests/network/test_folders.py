@@ -22,8 +22,8 @@ from service.network.sessions import Library, Network
 from service.settings import SHIPPED_MODELS, Settings
 from tests.drawing import draw, encode
 from tests.networks import STRUCTURES, random_weights, write_model
+from tests.server.test_worker import is_up, models_of, wait_for, workers_of
 from tests.serving import COMMAND, ROOT, bare_environ, free_port, serving
-from tests.test_server import is_up, models_of, wait_for, workers_of
 
 TINY = SHIPPED_MODELS / "tiny" / "1"
 VALUES = [

@@ -97,7 +97,7 @@ def test_a_jpeg_of_50_megapixels_is_refused_if_it_is_held_whole_and_else_costs_l
     Image.new("RGB", (7071, 7071), (128, 90, 10)).save(path, quality=50, **options)
     code = """
 import resource, sys
-from service import pictures
+from service.pictures import codec
 from service.core.errors import TooLarge
 data = open(sys.argv[1], "rb").read()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

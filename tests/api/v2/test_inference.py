@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from service.app import create_app
 from service.network.sessions import one_thread
 from service.settings import SHIPPED_MODELS, Settings
-from tests.api.protocol import SCHEMAS, check, refused
+from tests.api.v2.protocol import SCHEMAS, check, refused
 from tests.doors import opened, statuses
 from tests.drawing import draw, encode, npy
 from tests.networks import library_of

@@ -16,7 +16,7 @@ from service.batch.sources import Part, Picture
 from service.settings import SHIPPED_MODELS, Limits
 from tests.drawing import draw, encode
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 SIDE = 1024
 BLANK = encode(np.full((SIDE, SIDE), 255, np.uint8))
 DECODED = SIDE * SIDE

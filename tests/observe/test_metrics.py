@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.observe import metrics, metrics_folder
 from service.observe.record import STAGES
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MODELS = [("digits", "1", "ab12"), ("tiny", "2", "cd34")]
 
 
