@@ -14,6 +14,7 @@ from typing import Any
 
 from service.observe import logs, metrics_folder
 from service.server.loads import Loads
+from service.server.worker import replace_when_ready
 from service.start import snapshot, startup
 
 
@@ -75,6 +76,7 @@ def on_starting(server: Any) -> None:
     metrics_folder.prepare_folder()
     stop_once(server)
     server.reload = snapshot.guarded(server.reload, start, server.log)
+    replace_when_ready(server)
     # What is here is the workers' too, page for page, as long as no collector writes to it.
     gc.collect()
     gc.freeze()

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,7 +19,30 @@ from service.server.accept import Server
 from service.server.connection import Times
 from service.server.loads import Loads
 
+START_SECONDS = 30  # for so long a new worker is waited for before an old one is stopped
 SPARE_DESCRIPTORS = 16  # that no connection is given: for files that a request, a page of counts or a log opens
+
+
+def replace_when_ready(arbiter: Any) -> None:
+    """
+    Have gunicorn stop old workers only when those that replace them are at work; in the master.
+
+    gunicorn forks the new ones and stops the old at once, so that no one accepts until the new ones have loaded.
+    """
+    manage = arbiter.manage_workers
+
+    def manage_when_ready() -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            ages = sorted(worker.age for worker in arbiter.WORKERS.values())
+            newest = ages[len(ages) - arbiter.num_workers :] if len(ages) > arbiter.num_workers else []
+            if all(map(Loads.is_at_work, newest)):
+                break
+            arbiter.reap_workers()  # one that cannot start is no more waited for
+            time.sleep(0.05)
+        manage()
+
+    arbiter.manage_workers = manage_when_ready
 
 
 def free_descriptors() -> int:

@@ -12,11 +12,14 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from service.server.loads import Loads
+from service.server.worker import replace_when_ready
 from tests.drawing import draw, encode
 from tests.serving import COMMAND, ROOT, free_port, serving
 
@@ -258,3 +261,52 @@ def test_a_class_that_waits_for_its_answers_is_answered_and_no_one_is_sent_away(
         for each in pupils:
             each.join()
     assert statuses == [200] * clients * rounds
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for the workers' numbers")
+def test_at_a_reload_the_old_workers_accept_until_the_new_ones_do():
+    """Some worker accepts at every moment: connections opened one after another never wait for a start."""
+    with serving(environ={"WORKERS": "2"}) as (port, process):
+        before = workers_of(process)
+        seen, waits = set(), []
+        process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 30
+        while workers_of(process) & before or len(workers_of(process)) != 2:
+            assert time.monotonic() < deadline
+            began = time.monotonic()
+            assert models_of(port)
+            waits.append(time.monotonic() - began)
+            seen.add(len(workers_of(process)))
+        assert len(waits) > 10  # no answer waited for as long as a start takes
+        assert 4 in seen  # old and new were there together
+
+
+def test_old_workers_are_stopped_when_all_that_replace_them_are_at_work():
+    """With an arbiter as gunicorn's: workers by number, the oldest of which `manage_workers` stops."""
+
+    class Arbiter:
+        num_workers, looks = 2, 0
+
+        def __init__(self, ages):
+            self.WORKERS = {age: Namespace(age=age) for age in ages}
+            self.stopped_after = None
+
+        def manage_workers(self):
+            self.stopped_after = self.looks
+
+        def reap_workers(self):
+            self.looks += 1
+            if self.looks == 2:
+                Loads(904)
+            if self.looks == 4:
+                Loads(903)
+
+    try:
+        for ages, looks in (([901, 902, 903, 904], 4), ([901, 902, 903, 904], 0), ([901, 902], 0), ([], 0)):
+            arbiter = Arbiter(ages)
+            replace_when_ready(arbiter)
+            arbiter.manage_workers()
+            assert arbiter.stopped_after == looks
+    finally:
+        for age in (903, 904):
+            Loads.forget(age)
