@@ -46,6 +46,9 @@ HEAVY_OPTION = b"card="
 METRICS = b"/metrics"
 # What is open without a key takes no body; some clients send a little with anything.
 MAX_KEYLESS_BODY_BYTES = 4096
+# Headers that are taken apart by patterns, which may take as many steps as the square of their length.
+PARSED = (b"accept", b"accept-encoding", b"content-type", b"if-none-match", b"if-modified-since", b"range")
+MAX_PARSED_BYTES = 2048
 TEND_SECONDS = 1.0  # under another server: between two looks at what was counted and at the keys
 # For so long quick calls are answered in one turn of the event loop; the rest wait while it looks for what has come.
 TURN_SECONDS = 0.005
@@ -94,7 +97,6 @@ class Door:
         self._server: Server
         # Counting is not for several threads at once; those of another server share it.
         self._lock = threading.RLock()
-        self._thread = threading.local()
         self._calls = 0  # being answered, under another server
         self._tended = monotonic()
 
@@ -104,13 +106,11 @@ class Door:
         """Be a WSGI application, on any thread of any server: all that a door does, without lanes."""
         request = request_of(environ)
         with self._lock:
-            self._calls += 1
             self._tend_when_due()
+            self._calls += 1
         try:
-            if not hasattr(self._thread, "is_entered"):
-                self._app.enter_thread()
-                self._thread.is_entered = True
-            answer = self.admit(request) or self._answer_whole(request, environ)
+            with self._app.app_context():
+                answer = self.admit(request) or self._answer_whole(request, environ)
         finally:
             current.set(None)
             with self._lock:
@@ -171,6 +171,9 @@ class Door:
     def admit(self, request: Request) -> Answer | None:
         """Refuse by the head alone, before a body is read."""
         request.most = self.max_body_bytes
+        if request.head_bytes > MAX_PARSED_BYTES and (name := _too_long_to_parse(request)):
+            detail = f"the header {name} may have {MAX_PARSED_BYTES} bytes, this has more"
+            return self.refuse(request, 431, detail)
         # A page asks with OPTIONS whether it may call, and browsers send no key with that.
         if self._keys is not None and not self._keys.allows(request.header(b"authorization")):
             if request.method != "OPTIONS" and not self._keys.is_open(request.path.decode("latin-1")):
@@ -347,6 +350,14 @@ class Door:
             access.info(access_line(record, sum(map(len, answer.body)), request.client))
         if self._tracing is not None:
             self._tracing.export(record)
+
+
+def _too_long_to_parse(request: Request) -> str:
+    """The first of PARSED that is longer than any client makes it, all lines of it together; "" where none is."""
+    for name in PARSED:
+        if sum(len(value) for key, value in request.headers if key.lower() == name) > MAX_PARSED_BYTES:
+            return name.decode()
+    return ""
 
 
 def _record_of(request: Request) -> Record:

@@ -75,11 +75,10 @@ class Server:
                 self._pause(listener, GIVE_WAY_SECONDS)
                 return
             if len(self.connections) + self._arriving >= self.max_connections:
-                if not _has_another(listener):
-                    return
-                if not self._make_room():
-                    self._pause(listener, 0.05)
-                    return
+                if _has_another(listener):
+                    # In a moment the one that gives way is gone.
+                    self._pause(listener, 0.001 if self._make_room() else 0.05)
+                return
             try:
                 connection, _ = listener.accept()
             except ConnectionAbortedError:
@@ -97,7 +96,6 @@ class Server:
         if not idle:
             return False
         _, longest = min(idle, key=itemgetter(0))  # the first to arrive of those that are alike
-        self.left(longest)
         longest.close()
         return True
 

@@ -203,6 +203,7 @@ class Connection(asyncio.Protocol):
         self._unsent = 0  # bytes that the peer had not taken in when they were last looked at
         self._unsent_at_first = 0
         self._unsent_since = 0.0  # when it began to be slow
+        self._is_paused = False  # more is buffered than asyncio wants to be written to
 
     # --- what asyncio calls -------------------------------------------------------------------------------------------
 
@@ -266,14 +267,13 @@ class Connection(asyncio.Protocol):
         return self._owes
 
     def pause_writing(self) -> None:
-        self._unsent = self._unsent_at_first = self._pending()
-        self._since = self._unsent_since = self._owner.now
-        self._owner.slow.add(self)
+        self._is_paused = True
+        self._watch()
+        self._transport.pause_reading()  # what a peer sends ahead waits with the peer
 
     def resume_writing(self) -> None:
-        self._unsent = 0
-        self._since = self._owner.now
-        self._owner.slow.discard(self)
+        self._is_paused = False
+        self._unwatch()
         self._go_on()
 
     # --- what httptools calls -----------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # after it they are trailers, which no one here reads
-            self._headers.append((name, value))
+            self._headers.append((name, value.rstrip(b" \t")))  # blanks around a value are none of it (RFC 9110, 5.5)
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -297,7 +297,10 @@ class Connection(asyncio.Protocol):
         method = parser.get_method()
         is_tunnel = method == b"CONNECT"
         if parser.should_upgrade() and not is_tunnel:
-            return  # it comes again, without its offer
+            # It comes again, without its offer; what is left out then is counted now.
+            if len(self._target) + sum(len(name) + len(value) + 4 for name, value in self._headers) > MAX_HEAD_BYTES:
+                self._refuse(431, HEAD_TOO_LONG)
+            return
         request = Request(method.decode(), self._target, self._headers, parser.get_http_version())
         request.keep_alive = parser.should_keep_alive() and not is_tunnel
         request.client = self._client
@@ -305,6 +308,9 @@ class Connection(asyncio.Protocol):
         if self._is_last:
             return
         self._unproductive = 0
+        self._look_at_head(request)
+
+    def _look_at_head(self, request: Request) -> None:
         expected = request.header(b"expect")
         if request.head_bytes > MAX_HEAD_BYTES:
             self._refuse(431, HEAD_TOO_LONG)
@@ -358,7 +364,7 @@ class Connection(asyncio.Protocol):
     # --- answers ------------------------------------------------------------------------------------------------------
 
     def _next(self) -> None:
-        if self._current is not None or not self._ahead or self._unsent:
+        if self._current is not None or not self._ahead or self._is_paused:
             return
         self._current = request = self._ahead.popleft()
         self._handler.respond(request, self)
@@ -386,7 +392,7 @@ class Connection(asyncio.Protocol):
             self._go_on()
 
     def _go_on(self) -> None:
-        if self._current is not None or self._unsent:
+        if self._current is not None or self._is_paused:
             return
         if self._ahead:
             # One request a turn: a client with many in its queue holds up no other.
@@ -449,6 +455,11 @@ class Connection(asyncio.Protocol):
     def check(self, now: float, times: Times) -> None:
         """End what takes longer than it may."""
         waited = now - self._since
+        if not self._is_paused:  # a peer may leave unread less than asyncio makes a pause of
+            if not self._transport.get_write_buffer_size():
+                self._unwatch()
+            elif not self._unsent:
+                self._watch()
         if self._unsent:
             unsent = self._pending()
             taken = self._unsent_at_first - unsent
@@ -456,8 +467,20 @@ class Connection(asyncio.Protocol):
                 self._unsent, self._since = unsent, now
             if waited > times.body or now - self._unsent_since > times.body + taken * SECONDS_PER_BYTE:
                 self._transport.abort()
-        elif not self._owes:
+        elif not self._owes and not self._transport.is_closing():
             self._check_reading(waited, times)
+
+    def _watch(self) -> None:
+        """Begin to look at how much of its answers the peer takes in."""
+        self._unsent = self._unsent_at_first = self._pending()
+        self._since = self._unsent_since = self._owner.now
+        self._owner.slow.add(self)
+
+    def _unwatch(self) -> None:
+        if self._unsent:
+            self._unsent = 0
+            self._since = self._owner.now
+            self._owner.slow.discard(self)
 
     def _pending(self) -> int:
         """How many bytes of answers the peer has yet to take in, those that the system has in its keeping included."""
@@ -478,7 +501,7 @@ class Connection(asyncio.Protocol):
             if waited > times.body:
                 self._refuse(408, f"the body must be complete within {times.body:g} seconds, it was not")
         elif waited > times.keep_alive:
-            self._transport.close()
+            self.close()
 
     @property
     def _owes(self) -> bool:
@@ -497,9 +520,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle_since(self) -> float | None:
-        """Since when nothing of a request is here but perhaps a part of a head; None while there is more."""
-        return None if self._current or self._ahead or self._reading or self._unsent else self._since
+        """Since when nothing is here but perhaps a part of a head, and all is taken in; None while there is more."""
+        if self._current or self._ahead or self._reading or self._transport.is_closing():
+            return None
+        return None if self._transport.get_write_buffer_size() else self._since
 
     def close(self) -> None:
-        """Close without more ado; what was written is still sent."""
+        """Close without more ado; what was written is still sent, in the time that a body has."""
+        self._since = self._owner.now
         self._transport.close()

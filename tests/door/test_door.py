@@ -15,6 +15,7 @@ from flask import Response, request
 from service.api.http.application import Service
 from service.app import create_app
 from service.door.cors import Cors
+from service.door.door import PARSED
 from service.door.keys import Keys
 from service.observe.logs import ACCESS
 from service.observe.metrics import Metrics
@@ -462,3 +463,12 @@ def test_hooks_that_would_be_left_out_are_refused(echo):
     echo.before_request(lambda: None)
     with pytest.raises(AssertionError):
         echo.enter_thread()
+
+
+@pytest.mark.parametrize("name", [name.decode() for name in PARSED])
+def test_a_header_that_would_be_taken_apart_is_no_longer_than_that_costs(served, name):
+    """In one line or in many: they are joined before they are taken apart."""
+    for lines in ([f"{name}: a/b{' ' * 60_000}x"], [f"{name}: a/b{' ' * 1000}x"] * 4):
+        received = served.send(post(PICTURE, b"/v1/classify", *[line.encode() for line in lines]))
+        assert statuses(received) == [431]
+        assert f"the header {name} may have 2048 bytes".encode() in received

@@ -459,3 +459,57 @@ def test_a_stopping_server_answers_what_was_sent_and_what_had_just_connected(app
         assert bodies(read_all(late)) == [b"late"]
         with pytest.raises(ConnectionRefusedError):
             server.connect()
+
+
+def test_a_peer_that_leaves_a_little_unread_is_dropped_too(app):
+    """Less than asyncio makes a pause of, beside what the system holds."""
+    with opened(app, keep_alive=0.4, body=0.4) as server:
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        raw.connect(("127.0.0.1", server.port))
+        raw.sendall(post(b"first", close=False))
+        deadline = time.monotonic() + 10
+        while not server.server.connections and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (connection,) = server.server.connections
+        still = 0  # looks at which something was left: the system takes more for a while
+        while still < 10:
+            assert time.monotonic() < deadline
+            left = connection._transport.get_write_buffer_size()
+            still = still + 1 if left else 0
+            if not left:
+                raw.sendall(post(b"x" * 9_000, close=False))
+            time.sleep(0.005)
+        assert not connection._is_paused
+        while server.server.connections and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not server.server.connections
+        raw.close()
+
+
+def test_reading_is_paused_behind_an_answer_that_is_not_taken_in(app):
+    with opened(app, Settings(max_held_bytes=5_000_000)) as server, server.connect() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.sendall(post(b"", b"/large", close=False))
+        deadline = time.monotonic() + 5
+        while not server.server.slow and time.monotonic() < deadline:
+            time.sleep(0.01)
+        raw.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            for _ in range(50):
+                raw.sendall(post(bytes(200_000), close=False))
+        time.sleep(0.1)
+        assert server.door._held_bytes < 1_000_000
+
+
+def test_blanks_around_the_value_of_a_header_are_none_of_it(server):
+    head = (
+        b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\nExpect: 100-continue \t\r\n\r\n"
+    )
+    received = server.send(head + b"ab").replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
+    assert bodies(received) == [b"ab"]
+
+
+def test_an_offer_counts_in_the_length_of_its_head(server):
+    head = b"GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n"
+    assert statuses(server.send(head)) == [431]
