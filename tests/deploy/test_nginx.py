@@ -1,5 +1,6 @@
 """nginx's configuration, with the real nginx in front of the real service."""
 
+import gzip
 import http.client
 import json
 import random
@@ -79,6 +80,12 @@ def test_nginx_likes_the_example_with_tls_and_serves_it(tmp_path):
         response = connection.getresponse()
         assert response.status == 502
         assert response.headers["Strict-Transport-Security"]
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        with (
+            socket.create_connection(("127.0.0.1", port)) as raw,
+            context.wrap_socket(raw, server_hostname="localhost") as secured,
+        ):
+            assert secured.selected_alpn_protocol() == "h2"
 
 
 def test_a_digit_is_read_through_nginx(front):
@@ -100,6 +107,23 @@ def test_a_large_answer_comes_through_whole(front):
     assert (direct[0], through[0]) == (200, 200)
     assert len(through[2]) > 8_000_000
     assert through[2] == direct[2]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_compressed"),
+    [("/v1/feature-maps", True), ("/v1/feature-maps?format=npz", True), ("/v1/classify", False)],
+)
+def test_large_answers_are_compressed_for_who_asks_and_small_ones_never(front, path, is_compressed):
+    body = encode(draw(3))
+    plain = ask(front[0], path, body)
+    status, headers, packed = ask(front[0], path, body, {"Accept-Encoding": "gzip"})
+    assert status == plain[0] == 200
+    assert "Content-Encoding" not in plain[1]
+    assert (headers["Content-Encoding"] == "gzip") == is_compressed
+    assert (gzip.decompress(packed) if is_compressed else packed) == plain[2]
+    if is_compressed:
+        assert "Accept-Encoding" in headers["Vary"]
+        assert len(packed) < len(plain[2]) / 2
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/v1/classify", "problem+json"), ("/v2/models/digits/infer", "json")])
