@@ -1,5 +1,6 @@
 """The real server: gunicorn, its worker and the door, over real sockets."""
 
+import ast
 import http.client
 import json
 import os
@@ -310,3 +311,42 @@ def test_old_workers_are_stopped_when_all_that_replace_them_are_at_work():
     finally:
         for age in (903, 904):
             Loads.forget(age)
+
+
+def test_a_body_that_is_on_its_way_when_the_service_is_told_to_stop_is_answered():
+    body = encode(draw(3, 280))
+    head = f"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with serving() as (port, process), socket.create_connection(("127.0.0.1", port), timeout=20) as raw:
+        raw.sendall(head + body[:100])
+        time.sleep(0.2)
+        process.terminate()
+        time.sleep(0.5)
+        raw.sendall(body[100:])
+        received = b""
+        while piece := raw.recv(65536):
+            received += piece
+        process.wait(20)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert b"Connection: close\r\n" in received
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["results"][0]["digit"] == 3
+    assert process.returncode == 0
+
+
+def test_nothing_but_a_date_or_a_log_line_looks_at_the_clock_on_the_wall():
+    """So a clock that jumps, either way, changes no time-out, no lane and no count."""
+    wall = {"time.time", "datetime.now", "datetime.utcnow", "datetime.today", "time.localtime", "time.gmtime"}
+    found = set()
+    for path in (ROOT / "service").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+                called = ast.unparse(node.func)
+                if imported.get(called, called) in wall:
+                    found.add(str(path.relative_to(ROOT)))
+    assert found <= {"service/observe/logs.py", "service/observe/tracing.py"}
