@@ -3,12 +3,13 @@
 import gzip
 import hashlib
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 
 from flask import Blueprint, Response, request
 
 from service.core.errors import NotFound
 
+FOLDER = Path(__file__).resolve().parents[1] / "web"
 # Nothing from outside, nothing inline, and no text that ever becomes markup.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -62,15 +63,19 @@ def blueprint() -> Blueprint:
     return routes
 
 
-def read_assets() -> dict[str, Asset]:
-    """Read every file of service/web once, by name; only kinds with a known media type are served."""
+def read_assets(folder: Path = FOLDER) -> dict[str, Asset]:
+    """
+    Read the files of a folder and of the folders in it once, by their names in it ("numbers/npy.js").
+
+    Only kinds with a known media type are served. A link is not, since it may lead outside.
+    """
     assets = {}
-    for file in sorted((files("service") / "web").iterdir(), key=lambda file: file.name):
-        extension = file.name.rpartition(".")[2]
-        if extension in MEDIA_TYPES:
+    for file in sorted(folder.rglob("*")):
+        if file.suffix[1:] in MEDIA_TYPES and file.is_file() and not file.is_symlink():
             content = file.read_bytes()
             etag = hashlib.sha256(content).hexdigest()[:20]
-            assets[file.name] = Asset(content, gzip.compress(content, 9, mtime=0), MEDIA_TYPES[extension], etag)
+            asset = Asset(content, gzip.compress(content, 9, mtime=0), MEDIA_TYPES[file.suffix[1:]], etag)
+            assets[file.relative_to(folder).as_posix()] = asset
     return assets
 
 

@@ -69,7 +69,7 @@ def calls(network: Network) -> Iterator[Call]:
     model = f"models/{network.name}"
     for path in (
         *("/v1/filters", "/v1/filters/sobel_x", "/v1/models", f"/v1/{model}", f"/v1/{model}/report"),
-        *(f"/v1/{model}/layers/{first}/filters", "/v1/limits", "/healthz", "/readyz", "/", "/web/api.js"),
+        *(f"/v1/{model}/layers/{first}/filters", "/v1/limits", "/healthz", "/readyz", "/", "/web/state/api.js"),
         *(
             "/docs",
             "/docs/problems",

@@ -1,21 +1,21 @@
 // Joins the parts: what is chosen leads to questions, answers lead to one frame that draws them.
 
-import { createKeeper, read } from "./address.js";
-import { Lanes, send, Refusal, want } from "./api.js";
-import { greatest, sharesOf } from "./arithmetic.js";
-import { createDock } from "./dock.js";
-import { choice, set as setOn, write } from "./dom.js";
-import { createPad, EXAMPLE, play } from "./drawing.js";
-import { create as createNetwork } from "./network.js";
-import { fromFile } from "./picture.js";
-import { createRail, keyField } from "./rail.js";
-import { shareLink, shareRow, showHelp } from "./sharing.js";
-import { createStore, DEFAULTS } from "./state.js";
-import { editedWant, keepMaps, moved, posted, seenBy, verdictWant } from "./subject.js";
-import { focusTab, listenToTabs, showTab } from "./tabs.js";
-import { createStanding, LATE_MS } from "./standing.js";
-import { createVerdict } from "./verdict.js";
-import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, WAITING } from "./words.js";
+import { createKeeper, read } from "./state/address.js";
+import { Lanes, send, Refusal, want } from "./state/api.js";
+import { greatest, sharesOf } from "./numbers/arithmetic.js";
+import { createDock } from "./network/dock.js";
+import { choice, set as setOn, write } from "./shared/dom.js";
+import { createPad, EXAMPLE, play } from "./rail/drawing.js";
+import { create as createNetwork } from "./network/network.js";
+import { fromFile } from "./state/picture.js";
+import { createRail, keyField } from "./rail/rail.js";
+import { shareLink, shareRow, showHelp } from "./shared/sharing.js";
+import { createStore, DEFAULTS } from "./state/state.js";
+import { editedWant, keepMaps, moved, posted, seenBy, verdictWant } from "./state/subject.js";
+import { focusTab, listenToTabs, showTab } from "./shared/tabs.js";
+import { createStanding, LATE_MS } from "./shared/standing.js";
+import { createVerdict } from "./rail/verdict.js";
+import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, WAITING } from "./shared/words.js";
 
 const byId = (id) => document.getElementById(id);
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -83,11 +83,11 @@ context.pad = pad;
 // The first view is here at once; the others come when they are opened, or when nothing else is to do.
 const views = { network: createNetwork(byId("view-network"), context) };
 const LATER = {
-  window: "./sliding.js",
-  filter: "./kernel.js",
-  why: "./why.js",
-  "what-if": "./whatif.js",
-  filters: "./gallery.js",
+  window: "./window/window.js",
+  filter: "./filter/filter.js",
+  why: "./why/why.js",
+  "what-if": "./what-if/what-if.js",
+  filters: "./filters/filters.js",
 };
 const verdict = createVerdict(lanes);
 const standing = createStanding(context);

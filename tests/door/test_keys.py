@@ -107,7 +107,7 @@ def test_the_digests_of_two_processes_differ(file):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/web/api.js", "/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready", "/docs", "/docs/x"],
+    ["/", "/web/a/b.js", "/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready", "/docs", "/docs/x"],
 )  # fmt: skip
 def test_watchers_and_the_page_need_no_key(path):
     assert Keys.is_open(path)

@@ -1,15 +1,16 @@
 """How the page and its files are served."""
 
 import gzip
+import posixpath
 import re
 from pathlib import Path
 
 import pytest
 
-from service.api.web import MEDIA_TYPES
+from service.api.web import MEDIA_TYPES, read_assets
 
 WEB = Path(__file__).resolve().parents[2] / "service" / "web"
-FILES = sorted(file.name for file in WEB.iterdir())
+FILES = sorted(file.relative_to(WEB).as_posix() for file in WEB.rglob("*") if file.is_file())
 
 
 def policy(response):
@@ -40,8 +41,8 @@ def test_every_file_is_served_as_what_it_is(client, name):
 
 
 def test_a_file_is_sent_compressed_to_whom_reads_that_and_each_form_has_its_own_tag(client):
-    plain = client.get("/web/network.js", headers={"Accept-Encoding": "identity"})
-    small = client.get("/web/network.js", headers={"Accept-Encoding": "gzip, br"})
+    plain = client.get("/web/network/network.js", headers={"Accept-Encoding": "identity"})
+    small = client.get("/web/network/network.js", headers={"Accept-Encoding": "gzip, br"})
     assert "Content-Encoding" not in plain.headers
     assert small.headers["Content-Encoding"] == "gzip"
     assert gzip.decompress(small.data) == plain.data
@@ -59,27 +60,44 @@ def test_a_file_that_the_browser_has_is_not_sent_again(client):
 
 
 @pytest.mark.parametrize(
-    "name", ["missing.js", "../settings.py", "..%2fsettings.py", "%2e%2e/app.py", "/etc/passwd", ""]
+    "name",
+    [
+        *("missing.js", "../settings.py", "..%2fsettings.py", "%2e%2e/app.py", "/etc/passwd", ""),
+        *("network", "network/", "network/../../settings.py", "network/../playground.js", "network//network.js"),
+    ],
 )
 def test_nothing_else_is_served(client, name):
     assert client.get(f"/web/{name}").status_code in {404, 308}
 
 
+def test_the_files_of_a_folder_are_known_by_their_names_in_it_and_nothing_outside_is_among_them(tmp_path):
+    folder = tmp_path / "web"
+    for name in ("index.html", "a/b.js", "a/c/d.css", "a/notes.md", "a/types.d.ts", "a/e.js/f.svg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    (tmp_path / "outside.js").write_text("secret")
+    (folder / "link.js").symlink_to(tmp_path / "outside.js")
+    (folder / "up").symlink_to(tmp_path, target_is_directory=True)
+    assets = read_assets(folder)
+    assert set(assets) == {"index.html", "a/b.js", "a/c/d.css", "a/e.js/f.svg"}
+    assert all(asset.content.decode() == name for name, asset in assets.items())
+
+
 def imports_of(name, *, later=False):
     text = (WEB / name).read_text(encoding="utf-8")
-    pattern = r'"\./([a-z]+\.js)"' if later else r'^import [^;]*? from "\./([a-z]+\.js)";'
-    return set(re.findall(pattern, text, re.MULTILINE | re.DOTALL))
+    pattern = r'"(\.\.?/[a-z/-]+\.js)"' if later else r'^import [^;]*? from "(\.\.?/[a-z/-]+\.js)";'
+    paths = re.findall(pattern, text, re.MULTILINE | re.DOTALL)
+    return {posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) for path in paths}
 
 
 def test_what_the_first_view_needs_is_preloaded_and_nothing_more():
     page = (WEB / "index.html").read_text(encoding="utf-8")
     needed, waiting = set(), ["playground.js"]
     while waiting:
-        name = waiting.pop()
-        new = imports_of(name) - needed
+        new = imports_of(waiting.pop()) - needed
         needed |= new
         waiting += new
-    assert set(re.findall(r'modulepreload" href="/web/([a-z]+\.js)"', page)) == needed
+    assert set(re.findall(r'modulepreload" href="/web/([a-z/-]+\.js)"', page)) == needed
 
 
 def test_every_script_is_used_and_only_one_of_them_fetches():
@@ -91,7 +109,7 @@ def test_every_script_is_used_and_only_one_of_them_fetches():
         for name in scripts
         if re.search(r"\bfetch\(", re.sub(r"`[^`]*`", "", (WEB / name).read_text(encoding="utf-8")))
     ]
-    assert fetching == ["api.js"]
+    assert fetching == ["state/api.js"]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -38,19 +38,19 @@ def test_numbers_travel_between_the_page_and_numpy_unchanged(run):
         "Object.fromEntries(Object.entries(m.readNpz(new Uint8Array(given).buffer))"
         ".map(([name, {shape, data}]) => [name, [shape, [...data]]]))"
     )
-    read = run("npy.js", expression, list(out.getvalue()))
+    read = run("numbers/npy.js", expression, list(out.getvalue()))
     for name, array in arrays.items():
         shape, values = read[name]
         np.testing.assert_array_equal(np.array(values).reshape(shape), array)
     levels = random.integers(0, 256, (28, 28), dtype=np.uint8)
-    written = run("npy.js", "[...m.writeNpy(new Uint8Array(given), [28, 28])]", levels.ravel().tolist())
+    written = run("numbers/npy.js", "[...m.writeNpy(new Uint8Array(given), [28, 28])]", levels.ravel().tolist())
     np.testing.assert_array_equal(np.load(io.BytesIO(bytes(written))), levels)
 
 
 @pytest.mark.parametrize("writer", ["pngUrl", "shortPngUrl"])
 def test_the_pictures_in_copied_code_are_lossless(run, writer):
     levels = np.random.default_rng(4).integers(0, 256, (31, 17), dtype=np.uint8)
-    url = run("npy.js", f"await m.{writer}(new Uint8Array(given), 17, 31)", levels.ravel().tolist())
+    url = run("numbers/npy.js", f"await m.{writer}(new Uint8Array(given), 17, 31)", levels.ravel().tolist())
     picture = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
     assert picture.mode == "L"
     np.testing.assert_array_equal(np.asarray(picture), levels)
@@ -72,8 +72,8 @@ def test_a_link_brings_back_every_choice_that_it_was_made_from(run):
         ],
         "target": 3, "rival": 8, "hide": ["code", "bars"], "big": True, "theme": "dark",
     }  # fmt: skip
-    expression = "await m.read('#' + await m.write({...(await import('/web/state.js')).DEFAULTS, ...given}))"
-    answer = run("address.js", expression, state)
+    expression = "await m.read('#' + await m.write({...(await import('/web/state/state.js')).DEFAULTS, ...given}))"
+    answer = run("state/address.js", expression, state)
     assert answer["problems"] == []
     assert answer["state"] == state
 
@@ -85,13 +85,13 @@ def test_damaged_links_are_never_used_and_never_an_error(run):
         damaged = list(whole)
         for place in random.integers(1, len(whole), 3):
             damaged[place] = chr(int(random.integers(33, 126)))
-        answer = run("address.js", "await m.read(given)", "".join(damaged))
+        answer = run("state/address.js", "await m.read(given)", "".join(damaged))
         assert set(answer) == {"state", "problems"}
 
 
 def test_both_diverging_scales_have_paper_in_the_middle_and_grow_apart_from_it(run):
     for theme, paper in [("light", 0xF7), ("dark", 0x15)]:
-        words = np.array(run("scales.js", "[...m.colourTable('diverging', given)]", theme), np.uint32)
+        words = np.array(run("numbers/scales.js", "[...m.colourTable('diverging', given)]", theme), np.uint32)
         colours = words.view(np.uint8).reshape(256, 4)[:, :3].astype(float)
         assert abs(colours[127:129, 0].mean() - paper) <= 3
         linear = np.where(colours <= 10.31, colours / 3294.6, ((colours / 255 + 0.055) / 1.055) ** 2.4)

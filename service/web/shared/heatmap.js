@@ -1,7 +1,7 @@
 // Arrays of numbers, painted. The buffer has one pixel per number; CSS enlarges it.
 
 import { make, shape, set, write } from "./dom.js";
-import { colourOf, colourTable, level, short } from "./scales.js";
+import { colourOf, colourTable, level, short } from "../numbers/scales.js";
 
 /** A canvas for rows x columns numbers; what it shows is told in words elsewhere. */
 export function heatmap(properties = {}) {

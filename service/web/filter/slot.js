@@ -1,10 +1,10 @@
 // A place in the network for the kernel of the editor, and what the network says with it.
 
-import { choice, make, select, set, write } from "./dom.js";
-import { percent } from "./scales.js";
-import { changeOf, numberOf, weightsOf, withChange } from "./state.js";
+import { choice, make, select, set, write } from "../shared/dom.js";
+import { percent } from "../numbers/scales.js";
+import { changeOf, numberOf, weightsOf, withChange } from "../state/state.js";
 import { reshaped } from "./editor.js";
-import { verdictsOf } from "./subject.js";
+import { verdictsOf } from "../state/subject.js";
 
 /** The changes with the kernel in its slot; where a layer has channels, each sees it divided by their number. */
 export function put(kernel, { changes: made, slot }, layer) {

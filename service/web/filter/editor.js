@@ -1,8 +1,8 @@
 // The kernel editor: a grid of cells to paint, to type into, and to move through with the arrows.
 
-import { make, number, set, write } from "./dom.js";
-import { colourOf, colourTable, extent, shownRange } from "./scales.js";
-import { numberOf } from "./state.js";
+import { make, number, set, write } from "../shared/dom.js";
+import { colourOf, colourTable, extent, shownRange } from "../numbers/scales.js";
+import { numberOf } from "../state/state.js";
 
 const BRUSHES = [-2, -1, 0, 1, 2];
 

@@ -1,11 +1,11 @@
 // The answer of a filter to the picture: the map, the sum behind one of its cells, and both kinds of pooling beside it.
 
-import { clip, cut, multiply } from "./arithmetic.js";
-import { changes, make, number, radios, select, set, write } from "./dom.js";
-import { createGrid } from "./grid.js";
-import { frame, heatmap, legend, numbers, paint, resize } from "./heatmap.js";
-import { colourTable, extent, fixed, shownRange, short } from "./scales.js";
-import { unread } from "./words.js";
+import { clip, cut, multiply } from "../numbers/arithmetic.js";
+import { changes, make, number, radios, select, set, write } from "../shared/dom.js";
+import { createGrid } from "../shared/grid.js";
+import { frame, heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
+import { colourTable, extent, fixed, shownRange, short } from "../numbers/scales.js";
+import { unread } from "../shared/words.js";
 
 const SIDE = 252;
 const ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "abs"];

@@ -1,12 +1,12 @@
 // The network, left to right: every layer's feature maps of the picture at hand.
 
-import { convolutionCell, difference, mapOf } from "./arithmetic.js";
-import { changes, make, radios, set, shape, write } from "./dom.js";
-import { enter, roving } from "./grid.js";
-import { cellAt, heatmap, legend, paint, resize } from "./heatmap.js";
-import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange, short } from "./scales.js";
-import { changeOf } from "./state.js";
-import { mapWants } from "./subject.js";
+import { convolutionCell, difference, mapOf } from "../numbers/arithmetic.js";
+import { changes, make, radios, set, shape, write } from "../shared/dom.js";
+import { enter, roving } from "../shared/grid.js";
+import { cellAt, heatmap, legend, paint, resize } from "../shared/heatmap.js";
+import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange, short } from "../numbers/scales.js";
+import { changeOf } from "../state/state.js";
+import { mapWants } from "../state/subject.js";
 
 const TILES = [72, 60, 48, 40, 32, 26]; // wished side of a tile in a column, in pixels
 const GAP = 4;

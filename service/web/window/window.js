@@ -1,12 +1,12 @@
 // The sliding window of the lecture: patches, stride, cropping and padding, step by step or scrubbed.
 
-import { networkCall, want } from "./api.js";
-import { cut, multiply } from "./arithmetic.js";
-import { changes, make, number, select, set, write } from "./dom.js";
-import { createGrid } from "./grid.js";
-import { frame, heatmap, legend, numbers, paint, resize } from "./heatmap.js";
-import { colourTable, extent, fixed, shownRange, short } from "./scales.js";
-import { unread } from "./words.js";
+import { networkCall, want } from "../state/api.js";
+import { cut, multiply } from "../numbers/arithmetic.js";
+import { changes, make, number, select, set, write } from "../shared/dom.js";
+import { createGrid } from "../shared/grid.js";
+import { frame, heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
+import { colourTable, extent, fixed, shownRange, short } from "../numbers/scales.js";
+import { unread } from "../shared/words.js";
 
 const STEP_MS = 250;
 const LANES = "patches sums";

@@ -1,9 +1,9 @@
 // The state in the fragment of the address, and back. Only what differs from the defaults is written; everything that
 // is read is checked, and what does not fit is named instead of used.
 
-import { base64, fromBase64 } from "./npy.js";
+import { base64, fromBase64 } from "../numbers/npy.js";
 import { PATTERNS } from "./picture.js";
-import { RANGES, SCALES } from "./scales.js";
+import { RANGES, SCALES } from "../numbers/scales.js";
 import { DEFAULTS, VIEWS } from "./state.js";
 
 const SIDE = 28;

@@ -1,12 +1,12 @@
 // What if: every filter a switch; off, weaker, stronger or replaced, and the verdict before and after.
 
-import { changes, make, set, write } from "./dom.js";
-import { enter, roving } from "./grid.js";
-import { heatmap, paint, resize } from "./heatmap.js";
-import { mapOf, sharesOf } from "./arithmetic.js";
-import { colourTable, extent, fixed, percent, shownRange, short, signed } from "./scales.js";
-import { changeOf, withChange } from "./state.js";
-import { mapWants, verdictsOf } from "./subject.js";
+import { changes, make, set, write } from "../shared/dom.js";
+import { enter, roving } from "../shared/grid.js";
+import { heatmap, paint, resize } from "../shared/heatmap.js";
+import { mapOf, sharesOf } from "../numbers/arithmetic.js";
+import { colourTable, extent, fixed, percent, shownRange, short, signed } from "../numbers/scales.js";
+import { changeOf, withChange } from "../state/state.js";
+import { mapWants, verdictsOf } from "../state/subject.js";
 
 const TILE = 48;
 

@@ -1,7 +1,7 @@
 // The tabs of the six views.
 
 import { set } from "./dom.js";
-import { VIEWS } from "./state.js";
+import { VIEWS } from "../state/state.js";
 
 const tabOf = (name) => document.getElementById(`tab-${name}`);
 

@@ -1,10 +1,10 @@
 // What is being looked at: ink, a file, a pattern or 28 x 28 levels; as a picture to post, and as the network saw it.
 
 import { networkCall, want } from "./api.js";
-import { shifted } from "./arithmetic.js";
-import { INK_SIDE } from "./drawing.js";
+import { shifted } from "../numbers/arithmetic.js";
+import { INK_SIDE } from "../rail/drawing.js";
 import { decodeSeen, pattern, SIDE } from "./picture.js";
-import { extent } from "./scales.js";
+import { extent } from "../numbers/scales.js";
 
 let count = 0;
 

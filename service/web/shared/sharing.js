@@ -1,8 +1,8 @@
 // Taking things away: the request of a panel as code, its answer as a file, and the link to this very view.
 
-import { Refusal, send } from "./api.js";
+import { Refusal, send } from "../state/api.js";
 import { make, set, write } from "./dom.js";
-import { LANGUAGES, plain } from "./snippets.js";
+import { LANGUAGES, plain } from "../state/snippets.js";
 import { KEYS, refusal } from "./words.js";
 
 /** "Copy as" and "download" for one panel; getRecord gives the request record that made it, or nothing yet. */

@@ -1,7 +1,7 @@
 // A request record as text that a person can run: curl, Python, JavaScript. Pure: nothing is asked here.
 
 import { address } from "./api.js";
-import { base64, shortPngUrl } from "./npy.js";
+import { base64, shortPngUrl } from "../numbers/npy.js";
 
 const INLINE_BYTES = 8192;
 const KEY = "FILTERSCOPE_KEY";

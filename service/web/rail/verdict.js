@@ -1,12 +1,12 @@
 // The verdict: digit, confidence, ten bars, and the 28 x 28 that the network saw.
 
-import { sharesOf } from "./arithmetic.js";
-import { changes, make, set, write } from "./dom.js";
-import { paint } from "./heatmap.js";
-import { colourTable, percent } from "./scales.js";
-import { standingOf } from "./standing.js";
-import { verdictsOf } from "./subject.js";
-import { aged, DOUBT, EMPTY, reading, UNREAD, WAITING } from "./words.js";
+import { sharesOf } from "../numbers/arithmetic.js";
+import { changes, make, set, write } from "../shared/dom.js";
+import { paint } from "../shared/heatmap.js";
+import { colourTable, percent } from "../numbers/scales.js";
+import { standingOf } from "../shared/standing.js";
+import { verdictsOf } from "../state/subject.js";
+import { aged, DOUBT, EMPTY, reading, UNREAD, WAITING } from "../shared/words.js";
 
 export function createVerdict(lanes) {
   const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) =>

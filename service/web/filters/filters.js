@@ -1,12 +1,12 @@
 // Filters: what the network has learnt, each with its card, and how each behaves on a whole data set.
 
-import { want } from "./api.js";
-import { changes, choice, make, select, set, write } from "./dom.js";
-import { enter, roving } from "./grid.js";
-import { heatmap, legend, numbers, paint, resize } from "./heatmap.js";
-import { colourTable, extent, fixed, plainPercent, shownRange, short } from "./scales.js";
-import { changeOf, withChange } from "./state.js";
-import { refusal } from "./words.js";
+import { want } from "../state/api.js";
+import { changes, choice, make, select, set, write } from "../shared/dom.js";
+import { enter, roving } from "../shared/grid.js";
+import { heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
+import { colourTable, extent, fixed, plainPercent, shownRange, short } from "../numbers/scales.js";
+import { changeOf, withChange } from "../state/state.js";
+import { refusal } from "../shared/words.js";
 
 const TILE = 64;
 

@@ -1,10 +1,10 @@
 // The rail's tools: undo, clear, files, camera, test patterns; and notes on what is not as drawn.
 
-import { changes, choice, make, set, write } from "./dom.js";
-import { openCamera, PATTERNS, pictureIn } from "./picture.js";
-import { openDialog } from "./sharing.js";
-import { verdictsOf } from "./subject.js";
-import { refusal } from "./words.js";
+import { changes, choice, make, set, write } from "../shared/dom.js";
+import { openCamera, PATTERNS, pictureIn } from "../state/picture.js";
+import { openDialog } from "../shared/sharing.js";
+import { verdictsOf } from "../state/subject.js";
+import { refusal } from "../shared/words.js";
 
 export function createRail(context) {
   const file = make("input", {

@@ -1,12 +1,12 @@
 // Your filter: a kernel to paint or type, its answer to the picture, and its place in the network.
 
-import { networkCall, want } from "./api.js";
-import { changes, choice, make, number, select, set } from "./dom.js";
+import { networkCall, want } from "../state/api.js";
+import { changes, choice, make, number, select, set } from "../shared/dom.js";
 import { createEditor, exact, reshaped } from "./editor.js";
 import { createResponse } from "./response.js";
-import { short } from "./scales.js";
+import { short } from "../numbers/scales.js";
 import { createSlot, put } from "./slot.js";
-import { changeOf, numberOf, weightsOf } from "./state.js";
+import { changeOf, numberOf, weightsOf } from "../state/state.js";
 
 export function create(root, context) {
   const view = { context, presetAsked: null, presetIsNew: changes() };

@@ -1,6 +1,6 @@
 // The sentences of the page that depend on what happened.
 
-import { percent, short } from "./scales.js";
+import { percent, short } from "../numbers/scales.js";
 
 export const EMPTY = "Nothing drawn yet. Draw a digit, drop a picture, or take the example.";
 export const EXAMPLE = "An example. Draw over it.";

@@ -3,7 +3,7 @@
 // A panel has a lane: at most one request on its way and one waiting, where a newer one replaces the waiting one. So a
 // slow answer never holds up the newest drawing, and the answers of one lane cannot overtake each other.
 
-import { base64, pngUrl, readNpz, writeNpy } from "./npy.js";
+import { base64, pngUrl, readNpz, writeNpy } from "../numbers/npy.js";
 
 const LIMIT_MS = 10000;
 const RETRY_MS = 3000;

@@ -1,11 +1,11 @@
 // The dock: one cell of one map, and the sum that made it.
 
-import { clip, convolutionCell, fieldOf, mapOf, poolCell } from "./arithmetic.js";
-import { changes, make, set, write } from "./dom.js";
-import { createGrid } from "./grid.js";
-import { frame, heatmap, numbers, paint, resize } from "./heatmap.js";
-import { colourTable, extent, fixed, shownRange, short, signed } from "./scales.js";
-import { changeOf, withChange } from "./state.js";
+import { clip, convolutionCell, fieldOf, mapOf, poolCell } from "../numbers/arithmetic.js";
+import { changes, make, set, write } from "../shared/dom.js";
+import { createGrid } from "../shared/grid.js";
+import { frame, heatmap, numbers, paint, resize } from "../shared/heatmap.js";
+import { colourTable, extent, fixed, shownRange, short, signed } from "../numbers/scales.js";
+import { changeOf, withChange } from "../state/state.js";
 
 const SIDE = document.documentElement.clientWidth < 1120 ? 112 : 140;
 const STRONGEST = 2;

@@ -1,11 +1,11 @@
 // Why: the margin between two digits as a pachinko, peg by peg; exact shares that add up to the logits.
 
-import { networkCall, want } from "./api.js";
-import { changes, make, select, set, write } from "./dom.js";
-import { createGrid } from "./grid.js";
-import { heatmap, legend, paint, resize } from "./heatmap.js";
-import { colourTable, extent, fixed, shownRange, signed } from "./scales.js";
-import { changeOf, pairOf, withChange } from "./state.js";
+import { networkCall, want } from "../state/api.js";
+import { changes, make, select, set, write } from "../shared/dom.js";
+import { createGrid } from "../shared/grid.js";
+import { heatmap, legend, paint, resize } from "../shared/heatmap.js";
+import { colourTable, extent, fixed, shownRange, signed } from "../numbers/scales.js";
+import { changeOf, pairOf, withChange } from "../state/state.js";
 
 const SHOWN = 12; // pegs that are drawn one by one
 const SIDE = 196;
