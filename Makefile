@@ -8,7 +8,7 @@ BASE_IMAGE ?= python:3.13-slim
 RULES := deploy/kubernetes/overlays/monitoring/prometheusrule.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test proof fuzz soak cluster audit sbom licences lint format train bench image manifests browser interop settings lock clean
+.PHONY: help serve test proof fuzz soak cluster audit sbom licences lint format train bench image manifests browser checker interop settings lock clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -57,10 +57,16 @@ sbom: .venv-audit/ready .venv/ready  ## write the bill of materials, build/sbom.
 licences: .venv-audit/ready .venv/ready  ## list the licences of the run-time requirements
 	.venv-audit/bin/python -m tests.supply licences
 
+# TypeScript's checker reads the scripts of the page. It is no part of the page, and only `make checker` fetches it.
+CHECKER := tests/web/node_modules/typescript/bin/tsc
+
 lint: .venv-test/ready  ## check style, types and layout
 	.venv-test/bin/ruff check .
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/mypy service training
+	@if ! command -v node >/dev/null; then echo "1 check skipped: the types of the page, since there is no Node.js here"; \
+	elif ! test -f $(CHECKER); then echo "1 check skipped: the types of the page, since make checker was not run"; \
+	else node $(CHECKER) --project tests/web && echo "The types of the page: no error"; fi
 
 format: .venv-test/ready  ## lay the code out
 	.venv-test/bin/ruff check --fix .
@@ -87,6 +93,9 @@ $(RULES): deploy/prometheus/alerts.yaml
 	printf '%s\n' 'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: filterscope' 'spec:' > $@
 	sed 's/^./  &/' $< >> $@
 
+checker:  ## install the checker of the types of the page (TypeScript, by npm), for make lint
+	npm ci --prefix tests/web --no-audit --no-fund
+
 interop: .venv-triton/ready .venv-kserve/ready .venv-test/ready  ## run clients of Triton, KServe and MLServer against the service
 	.venv-triton/bin/python -m pytest --confcutdir=tests/interop tests/interop
 	.venv-kserve/bin/python -m pytest --confcutdir=tests/interop tests/interop
@@ -102,7 +111,7 @@ lock: .venv-test/ready  ## pin the run-time requirements again, with hashes
 		--no-header --no-emit-index-url --no-emit-find-links --output-file deploy/requirements.txt
 
 clean:  ## remove what the verbs made
-	rm -rf build .venv .venv-test .venv-bench .venv-audit .venv-ray .venv-triton .venv-kserve .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf build .venv .venv-test .venv-bench .venv-audit .venv-ray .venv-triton .venv-kserve .pytest_cache .ruff_cache .mypy_cache .hypothesis tests/web/node_modules
 
 .venv-audit/ready: tests/requirements-audit.txt
 	$(PYTHON) -m venv .venv-audit

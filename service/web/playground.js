@@ -4,70 +4,48 @@ import { createKeeper, read } from "./state/address.js";
 import { Lanes, send, Refusal, want } from "./state/api.js";
 import { greatest, sharesOf } from "./numbers/arithmetic.js";
 import { createDock } from "./network/dock.js";
-import { choice, set as setOn, write } from "./shared/dom.js";
+import { byId, choice, set as setOn, write } from "./shared/dom.js";
 import { createPad, EXAMPLE, play } from "./rail/drawing.js";
 import { create as createNetwork } from "./network/network.js";
 import { fromFile } from "./state/picture.js";
 import { createRail, keyField } from "./rail/rail.js";
 import { shareLink, shareRow, showHelp } from "./shared/sharing.js";
-import { createStore, DEFAULTS } from "./state/state.js";
-import { editedWant, keepMaps, moved, posted, seenBy, verdictWant } from "./state/subject.js";
+import { createStore, DEFAULTS, VIEWS } from "./state/state.js";
+import { editedWant, keepMaps, levelsOf, moved, posted, seenBy, verdictWant } from "./state/subject.js";
 import { focusTab, listenToTabs, showTab } from "./shared/tabs.js";
 import { createStanding, LATE_MS } from "./shared/standing.js";
 import { createVerdict } from "./rail/verdict.js";
 import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, WAITING } from "./shared/words.js";
 
-const byId = (id) => document.getElementById(id);
+/** @import { Tensor } from "./numbers/types.d.ts" */
+/** @import { Answers, Arrays, Cell, Chosen, Data, EditedEntry, Entry, Frame, Input, Listed, Model, Network } from "./state/types.d.ts" */
+/** @import { Picture, Report, Results, Slot, State, Verdict, ViewName, Want, Weights } from "./state/types.d.ts" */
+/** @import { Context, View } from "./shared/types.d.ts" */
+
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const store = createStore({});
+/** @type {Data} */
 const data = { base: null, input: null, fixed: {} }; // and by the name of its lane the last answer of each
+/** @type {Weights} */
 const weights = {};
 const lanes = new Lanes(report);
 const addressKeeper = createKeeper(store);
+/** @type {Network | null} */
 let network = null;
+/** @type {{ picture: Picture, isPrepared: boolean } | null} */
 let subject = null; // what is posted: {picture, isPrepared}
 let inkIsNew = false;
+/** @type {(() => void) | null} */
 let stopExample = null;
 let frameAsked = false;
 let opening = 0;
-let openingAgain = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let openingAgain;
 let lastSeen = 0;
 
-const context = {
-  store,
-  data,
-  lanes,
-  share: shareRow,
-  set: store.set,
-  redraw: schedule,
-  weights,
-  network: () => network,
-  layer: (name) => network.layers.find((layer) => layer.name === name),
-  hover: (at, always) => {
-    if (always || !store.get().pinned) store.set({ at });
-  },
-  leave: () => {
-    store.set({ pinned: false });
-    byId("view-network").querySelector(".map.current")?.focus();
-  },
-  pin,
-  peak,
-  strongest,
-  clear,
-  openFile,
-  restart,
-  retry: () => lanes.retry(),
-  example: () => playExample(true),
-  editFilter: async ({ layer, filter }) => {
-    (await view("filter"))?.take(layer, filter);
-    go("filter");
-  },
-  go,
-};
-
-const pad = createPad(byId("pad"), {
+const pad = createPad(/** @type {HTMLCanvasElement} */ (byId("pad")), {
   halt: haltExample,
   begin: () => {
     haltExample();
@@ -78,10 +56,46 @@ const pad = createPad(byId("pad"), {
     store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: stopExample !== null });
   },
 });
-context.pad = pad;
+
+/** @type {Context} */
+const context = {
+  store,
+  data,
+  lanes,
+  pad,
+  share: shareRow,
+  set: store.set,
+  redraw: schedule,
+  weights,
+  // Asked by views only, and a view is drawn and asked when there is a network.
+  network: () => /** @type {Network} */ (network),
+  layer: (name) => network?.layers.find((layer) => layer.name === name),
+  hover: (at, always) => {
+    if (always || !store.get().pinned) store.set({ at });
+  },
+  leave: () => {
+    store.set({ pinned: false });
+    /** @type {HTMLElement | null} */ (byId("view-network").querySelector(".map.current"))?.focus();
+  },
+  pin,
+  peak,
+  strongest,
+  clear,
+  openFile,
+  restart,
+  retry: () => lanes.retry(),
+  example: () => playExample(true),
+  editFilter: async ({ layer, filter }) => {
+    (await view("filter"))?.take?.(layer, filter);
+    go("filter");
+  },
+  go,
+};
 
 // The first view is here at once; the others come when they are opened, or when nothing else is to do.
+/** @type {Partial<Record<ViewName, View>>} */
 const views = { network: createNetwork(byId("view-network"), context) };
+/** @type {Record<string, string>} */
 const LATER = {
   window: "./window/window.js",
   filter: "./filter/filter.js",
@@ -110,10 +124,14 @@ async function start() {
   fetchViews();
 }
 
-/** A view, made on first use. */
+/**
+ * A view, made on first use.
+ * @type {(name: ViewName) => Promise<View | undefined>}
+ */
 async function view(name) {
   if (views[name]) return views[name];
   try {
+    /** @type {{ create(root: HTMLElement, context: Context): View }} */
     const { create } = await import(LATER[name]);
     views[name] ??= create(byId(`view-${name}`), context);
   } catch (error) {
@@ -124,10 +142,11 @@ async function view(name) {
   return views[name];
 }
 
+/** @type {() => void} */
 function fetchViews() {
   const later = globalThis.requestIdleCallback || ((work) => setTimeout(work, 500));
   later(async () => {
-    for (const name of Object.keys(LATER)) await view(name);
+    for (const name of VIEWS) await view(name);
   });
 }
 
@@ -135,9 +154,9 @@ async function openModels() {
   clearTimeout(openingAgain);
   const late = tellLate("");
   try {
-    const { models } = await send({ path: "/v1/models" });
+    const { models } = /** @type {{ models: Listed[] }} */ (await send({ path: "/v1/models" }));
     clearTimeout(late);
-    const box = byId("model");
+    const box = /** @type {HTMLSelectElement} */ (byId("model"));
     box.replaceChildren(
       ...models.map(({ name, version, accuracy }) => {
         const test = accuracy?.test ? `, ${(accuracy.test * 100).toFixed(2)} % on its test set` : "";
@@ -157,24 +176,26 @@ async function openModels() {
   }
 }
 
+/** @type {(words: string) => ReturnType<typeof setTimeout>} */
 function tellLate(words) {
   return setTimeout(() => notice(`${WAITING} ${words}`), LATE_MS);
 }
 
-/** Show another network, and a notice with it; until it has come, the one before stays. */
+/**
+ * Show another network, and a notice with it; until it has come, the one before stays.
+ * @type {(name: string, version: string, words?: string) => Promise<void>}
+ */
 async function openModel(name, version, words = "") {
   clearTimeout(openingAgain);
   opening += 1;
   const ticket = opening;
-  const still = network
-    ? `${name} v${version} has not come; what you see is ${network.name} v${network.version}.`
-    : "";
+  const still = network ? `${name} v${version} has not come; what you see is ${network.name} v${network.version}.` : "";
   const late = tellLate(still);
   try {
     const described = await send({ path: `/v1/models/${name}`, query: { version } });
     if (ticket !== opening) return;
     notice(words);
-    takeNetwork(described);
+    takeNetwork(/** @type {Network} */ (described));
   } catch (error) {
     if (ticket === opening) openAgain(error, still, () => openModel(name, version, words));
   } finally {
@@ -182,6 +203,7 @@ async function openModel(name, version, words = "") {
   }
 }
 
+/** @type {(described: Network) => void} */
 function takeNetwork(described) {
   for (const layer of Object.keys(weights)) delete weights[layer];
   network = described;
@@ -191,12 +213,16 @@ function takeNetwork(described) {
   schedule();
 }
 
-/** Forget what these wants were answered; without a verdict there is no picture that the network saw, either. */
+/**
+ * Forget what these wants were answered; without a verdict there is no picture that the network saw, either.
+ * @type {(isSuch: (want: Want) => boolean) => void}
+ */
 function forget(isSuch) {
-  for (const lane of lanes.forget(isSuch)) data[lane] = null;
+  for (const lane of lanes.forget(isSuch)) data[/** @type {keyof Answers} */ (lane)] = null;
   if (!data.verdict) data.base = null;
 }
 
+/** @type {(error: unknown, words: string, again: () => void) => void} */
 function openAgain(error, words, again) {
   if (!(error instanceof Refusal)) throw error;
   notice(`${refusal(error)} ${words}`, error.status === 401 ? keyField(context) : null);
@@ -206,15 +232,17 @@ function openAgain(error, words, again) {
 /** Forget choices that this network does not have. */
 function checkState() {
   const { at, changes } = store.get();
+  /** @type {(slot: Slot) => boolean} */
   const has = ({ layer, filter }) => filter < (context.layer(layer)?.shape[0] ?? 0);
-  const fits =
-    at && has(at) && at.row < context.layer(at.layer).shape[1] && at.column < context.layer(at.layer).shape[2];
+  const [, rows, columns] = (at && context.layer(at.layer)?.shape) || [0, 0, 0];
+  const fits = at && has(at) && at.row < rows && at.column < columns;
   const kept = changes.filter(has);
   if (kept.length < changes.length)
     notice("Some changes of the link belong to filters that this network does not have.");
   store.set({ at: fits ? at : null, pinned: Boolean(fits && store.get().pinned), changes: kept });
 }
 
+/** @type {(state: State, before: State) => void} */
 function changed(state, before) {
   if (state.picture !== before.picture && state.picture.kind !== "strokes" && state.picture !== pad.shown)
     showPicture(state.picture);
@@ -251,69 +279,93 @@ function frame() {
   Object.assign(data, { movedFrom: data.base, movedBy: state.shift });
   if (!state.at && network && mapsOf(network.layers[0])) return store.set({ at: strongest() });
   const theme = state.theme || (dark.matches ? "dark" : "light");
-  const model = { state, data, network, weights, theme, isEmpty: !subject && !state.example };
-  const wanted = network ? ask(model) : [];
-  verdict.draw(model);
-  rail.draw(model);
-  if (network) {
+  /** @type {Frame} */
+  const seen = { state, data, weights, theme, isEmpty: !subject && !state.example };
+  const model = network && { ...seen, network };
+  const wanted = model ? ask(model) : [];
+  verdict.draw({ ...seen, network });
+  rail.draw(seen);
+  if (model) {
     views[state.view]?.draw(model);
     dock.draw(model);
   }
-  standing.draw(model, wanted);
+  standing.draw(seen, wanted);
 }
 
+/** @type {(state: State) => string} */
 function hint({ example, picture }) {
   if (example) return EXAMPLE_WORDS;
   return picture.kind === "strokes" && !picture.strokes.length ? "Draw a digit here" : "";
 }
 
+/** @type {(picture: Chosen) => void} */
 function takePicture(picture) {
   inkIsNew = false;
   subject = posted(picture, pad);
   if (subject) return;
-  forget(({ request }) => request.picture);
+  forget(({ request }) => Boolean(request.picture));
   write(byId("live"), EMPTY);
 }
 
-/** Ask what the open view and the rail need; returns the wants. */
+/**
+ * Ask what the open view and the rail need; returns the wants.
+ * @type {(model: Model) => Want[]}
+ */
 function ask(model) {
-  const { state } = model;
+  const { state, network } = model;
+  /** @type {Want[]} */
   const list = [];
   if (subject) list.push(verdictWant(network, subject));
   const edited = data.base && editedWant(network, data, state.changes);
   if (edited) list.push(edited);
   else forget(({ lane }) => lane === "edited");
-  list.push(...(views[state.view]?.wants(model) || []), ...weightWants(state));
+  list.push(...(views[state.view]?.wants(model) || []), ...weightWants(state, network));
   for (const each of list) lanes.ask(each);
   return list;
 }
 
-function weightWants({ at, slot }) {
+/** @type {(state: State, network: Network) => Want[]} */
+function weightWants({ at, slot }, network) {
   const layers = network.layers.filter(
     ({ op, name }) => op === "conv" && !weights[name] && (name === at?.layer || name === slot.layer),
   );
+  /** @type {(layer: string) => string} */
   const path = (layer) => `/v1/models/${network.name}/layers/${layer}/filters`;
   return layers.map(({ name }) =>
     want(`weights/${name}`, { path: path(name), query: { version: network.version, format: "npz" } }),
   );
 }
 
+/** @type {(report: Report) => void} */
 function report({ lane, want: asked, answer }) {
   if (answer) keep(lane, { want: asked, answer });
   schedule();
 }
 
-function keep(lane, entry) {
-  const { answer } = entry;
+/** @type {(lane: string, entry: Entry<unknown>) => void} */
+function keep(lane, { want: asked, answer }) {
+  // What a call answers is told by the contract, which the checker does not read: here it is given its type.
+  const entry = /** @type {any} */ ({ want: asked, answer });
   if (lane.startsWith("weights/")) {
     const layer = lane.slice(8);
-    weights[layer] = { weights: answer[`${layer}.weight`], biases: answer[`${layer}.bias`] };
+    const arrays = /** @type {Arrays} */ (answer);
+    weights[layer] = { weights: arrays[`${layer}.weight`], biases: arrays[`${layer}.bias`] };
   } else if (lane === "maps" || lane === "base_maps") keepMaps(data, lane, entry);
   else if (lane === "verdict") keepVerdict(entry);
-  else if (lane === "edited") data.edited = { ...entry, result: answer.results[0].after || answer.results[0] };
-  else data[lane] = entry;
+  else if (lane === "edited") keepEdited(entry);
+  else data[/** @type {keyof Answers} */ (lane)] = entry;
 }
 
+/**
+ * A what-if answers both verdicts; the one after the changes is shown.
+ * @type {(entry: Entry<Results<Verdict & { after?: Verdict }>> & { want: EditedEntry["want"] }) => void}
+ */
+function keepEdited(entry) {
+  const [result] = entry.answer.results;
+  data.edited = { ...entry, result: result.after || result };
+}
+
+/** @type {(entry: Entry<Results<Verdict>>) => Promise<void>} */
 async function keepVerdict(entry) {
   const kept = { ...entry, result: entry.answer.results[0] };
   data.verdict = kept;
@@ -323,38 +375,50 @@ async function keepVerdict(entry) {
   const seen = await seenBy(kept);
   if (ticket !== lastSeen || data.verdict !== kept) return;
   data.base = seen;
-  showBox(kept.result.prepared);
+  showBox(seen, kept.result.prepared);
   schedule();
 }
 
-function showBox(prepared) {
+/** @type {(seen: Input, prepared: Verdict["prepared"]) => void} */
+function showBox(seen, prepared) {
   const { picture } = store.get();
   if (picture.kind !== "file") return;
-  picture.seen = data.base.levels;
+  picture.seen = seen.levels;
   if (prepared && pad.image && !pad.image.box) pad.showImage({ ...pad.image, box: prepared.box });
 }
 
+/** @type {(layer: { op: string, name: string }) => Tensor | undefined} */
 function mapsOf({ op, name }) {
   return data.maps?.arrays[op === "conv" ? `${name}.act` : name];
 }
 
-/** Where a map answers most. */
+/**
+ * Where a map answers most.
+ * @type {(layer: string, filter: number) => number[]}
+ */
 function peak(layer, filter) {
-  const maps = mapsOf(context.layer(layer));
+  const info = context.layer(layer);
+  const maps = info && mapsOf(info);
   return maps ? greatest(maps, filter).slice(1) : [0, 0];
 }
 
-/** The cell of the first layer that answers most; null while there are no maps. */
+/**
+ * The cell of the first layer that answers most; null while there are no maps.
+ * @type {() => Cell | null}
+ */
 function strongest() {
-  const maps = mapsOf(network.layers[0]);
+  const first = network?.layers[0];
+  const maps = first && mapsOf(first);
   if (!maps) return null;
   const [filter, row, column] = greatest(maps);
-  return { layer: network.layers[0].name, filter, row, column };
+  return { layer: first.name, filter, row, column };
 }
 
+/** @type {(at: Cell, moveFocus?: boolean) => void} */
 function pin(at, moveFocus) {
   const { at: last, pinned } = store.get();
-  const isSame = pinned && last && Object.keys(at).every((key) => at[key] === last[key]);
+  const keys = /** @type {(keyof Cell)[]} */ (Object.keys(at));
+  const isSame = pinned && last && keys.every((key) => at[key] === last[key]);
   store.set({ at, pinned: !isSame });
   if (moveFocus) dock.focus();
 }
@@ -364,7 +428,10 @@ function clear() {
   byId("pad").focus({ preventScroll: true });
 }
 
-/** The example is one from its first point on: whoever draws before it is whole starts on a clear pad, too. */
+/**
+ * The example is one from its first point on: whoever draws before it is whole starts on a clear pad, too.
+ * @type {(isPlayed: boolean) => void}
+ */
 function playExample(isPlayed) {
   haltExample();
   pad.show([]);
@@ -389,16 +456,18 @@ function finishExample() {
   store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: true });
 }
 
+/** @type {(picture: Chosen) => void} */
 function showPicture(picture) {
   haltExample();
   pad.shown = picture;
   if (picture.kind === "strokes") pad.show(picture.strokes);
   else if (picture.kind === "file") pad.showImage({ image: picture.image });
-  else pad.showImage({ levels: posted(picture).picture.levels });
+  else pad.showImage({ levels: levelsOf(picture) });
   inkIsNew = true;
   store.set({ picture: picture.kind === "strokes" ? { ...picture, strokes: pad.strokes } : picture, example: false });
 }
 
+/** @type {(file: File) => Promise<void>} */
 async function openFile(file) {
   try {
     store.set({ picture: await fromFile(file) });
@@ -413,6 +482,7 @@ function restart() {
   openModels();
 }
 
+/** @type {(words: string, field?: HTMLElement | null) => void} */
 function notice(words, field = null) {
   const box = byId("notice");
   if (field) box.replaceChildren(words, field);
@@ -420,7 +490,8 @@ function notice(words, field = null) {
   setOn(box, "hidden", !words.trim());
 }
 
-let announcing = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let announcing;
 
 /** Speak the verdict once the pen rests. */
 function announce() {
@@ -433,6 +504,7 @@ function announce() {
 
 // ---- views, address, page ----
 
+/** @type {(name: ViewName) => void} */
 function go(name) {
   store.set({ view: name });
   focusTab(name);
@@ -451,9 +523,11 @@ async function followAddress() {
 
 function listen() {
   listenToTabs((name) => store.set({ view: name }));
-  byId("model").addEventListener("change", ({ target }) => {
-    store.set({ model: target.value });
-    openModel(...target.value.split("@"));
+  const models = /** @type {HTMLSelectElement} */ (byId("model"));
+  models.addEventListener("change", () => {
+    const [name, version] = models.value.split("@");
+    store.set({ model: models.value });
+    openModel(name, version);
   });
   byId("theme").addEventListener("click", () => {
     const isDark = (store.get().theme || (dark.matches ? "dark" : "light")) === "dark";

@@ -1,12 +1,19 @@
 // The kernel editor: a grid of cells to paint, to type into, and to move through with the arrows.
 
-import { make, number, set, write } from "../shared/dom.js";
+import { begun, make, number, set, write } from "../shared/dom.js";
 import { colourOf, colourTable, extent, shownRange } from "../numbers/scales.js";
 import { numberOf } from "../state/state.js";
 
+/** @import { Theme } from "../numbers/types.d.ts" */
+/** @import { Kernel } from "../state/types.d.ts" */
+/** @import { Editor, KernelEditor, Wrong } from "./types.d.ts" */
+
 const BRUSHES = [-2, -1, 0, 1, 2];
 
-/** The shortest text that reads back as the same 32-bit number. */
+/**
+ * The shortest text that reads back as the same 32-bit number.
+ * @type {(value: number) => string}
+ */
 export function exact(value) {
   for (let digits = 1; digits < 9; digits += 1) {
     const text = String(Number(value.toPrecision(digits)));
@@ -15,7 +22,10 @@ export function exact(value) {
   return String(Number(value.toPrecision(9)));
 }
 
-/** A kernel of another size, its cells kept around the middle. */
+/**
+ * A kernel of another size, its cells kept around the middle.
+ * @type {(kernel: Kernel, size: { rows?: number, columns?: number }) => { rows: number, columns: number, cells: string[] }}
+ */
 export function reshaped({ rows, columns, cells }, { rows: newRows = rows, columns: newColumns = columns }) {
   const [down, right] = [Math.floor((newRows - rows) / 2), Math.floor((newColumns - columns) / 2)];
   const moved = Array.from({ length: newRows * newColumns }, (_, i) => {
@@ -25,9 +35,13 @@ export function reshaped({ rows, columns, cells }, { rows: newRows = rows, colum
   return { rows: newRows, columns: newColumns, cells: moved };
 }
 
-/** edit(patch) is called with {cells} or {rows, columns, cells}. */
+/**
+ * edit(patch) is called with {cells} or {rows, columns, cells}.
+ * @type {(edit: (patch: Partial<Kernel>) => void) => KernelEditor}
+ */
 export function createEditor(edit) {
-  const editor = { edit, kernel: null, brushValue: 1, painting: null, typed: "", here: 0, cells: [] };
+  /** @type {Editor} */
+  const editor = begun({ edit, kernel: null, brushValue: 1, painting: null, typed: "", here: 0, cells: [] });
   editor.root = make("div", { class: "kernel", role: "grid", "aria-label": "Kernel" });
   editor.brush = buildBrush(editor);
   listenToPointer(editor);
@@ -45,6 +59,7 @@ export function createEditor(edit) {
   };
 }
 
+/** @type {(editor: { brushValue: number }) => HTMLElement} */
 function buildBrush(editor) {
   const value = number("Brush", { min: -1000, max: 1000, step: "any", value: 1 }, (brush) => choose(brush), {
     id: "brush",
@@ -55,13 +70,14 @@ function buildBrush(editor) {
       {
         "aria-pressed": "false",
         onclick: () => {
-          value.box.value = brush;
+          value.box.value = String(brush);
           choose(brush);
         },
       },
       brush < 0 ? `\u2212${-brush}` : String(brush),
     ),
   );
+  /** @type {(brush: number) => void} */
   const choose = (brush) => {
     editor.brushValue = brush;
     buttons.forEach((button, i) => set(button, "aria-pressed", String(BRUSHES[i] === brush)));
@@ -70,6 +86,7 @@ function buildBrush(editor) {
   return make("div", { class: "share-row", role: "group", "aria-label": "Brush" }, value.field, buttons);
 }
 
+/** @type {(editor: Editor, kernel: Kernel, theme: Theme, errors: Wrong[]) => void} */
 function draw(editor, kernel, theme, errors) {
   const { rows, columns, cells } = kernel;
   if (!editor.kernel || editor.kernel.rows !== rows || editor.kernel.columns !== columns) build(editor, rows, columns);
@@ -80,8 +97,8 @@ function draw(editor, kernel, theme, errors) {
   const wrong = new Set(
     errors
       .map(({ pointer }) => /\/weights\/(\d+)\/(\d+)/.exec(pointer))
-      .filter(Boolean)
-      .map(([, y, x]) => y * columns + Number(x)),
+      .filter((found) => found !== null)
+      .map(([, y, x]) => Number(y) * columns + Number(x)),
   );
   editor.cells.forEach((cell, i) => {
     const { fill, text } = colourOf(values[i], range, table);
@@ -94,12 +111,14 @@ function draw(editor, kernel, theme, errors) {
   });
 }
 
+/** @type {(text: string) => string} */
 function abbreviated(text) {
   const value = numberOf(text);
   const short = text.length <= 5 ? text : String(Number(value.toPrecision(2)));
   return short.replace("-", "\u2212").replace(/^(\u2212?)0\./, "$1.");
 }
 
+/** @type {(editor: Editor, rows: number, columns: number) => void} */
 function build(editor, rows, columns) {
   const room = Math.min(310, document.documentElement.clientWidth - 60);
   editor.side = Math.max(20, Math.min(44, Math.floor(room / Math.max(rows, columns))));
@@ -115,15 +134,17 @@ function build(editor, rows, columns) {
   editor.root.replaceChildren(...lines);
 }
 
+/** @type {(editor: Editor) => void} */
 function listenToPointer(editor) {
   const { root } = editor;
+  /** @type {(event: PointerEvent) => number | null} */
   const indexAt = (event) => {
     const cell = document.elementFromPoint(event.clientX, event.clientY)?.closest?.("[data-index]");
-    return cell && root.contains(cell) ? Number(cell.dataset.index) : null;
+    return cell && root.contains(cell) ? Number(cell.getAttribute("data-index")) : null;
   };
   root.addEventListener("pointerdown", (event) => {
     const index = indexAt(event);
-    if (index === null || event.button !== 0) return;
+    if (!editor.kernel || index === null || event.button !== 0) return;
     root.setPointerCapture(event.pointerId);
     const isSame = numberOf(editor.kernel.cells[index]) === editor.brushValue;
     editor.painting = String(isSame ? 0 : editor.brushValue);
@@ -132,8 +153,9 @@ function listenToPointer(editor) {
     event.preventDefault();
   });
   root.addEventListener("pointermove", (event) => {
-    const index = editor.painting === null ? null : indexAt(event);
-    if (index !== null && editor.kernel.cells[index] !== editor.painting) put(editor, index, editor.painting);
+    const { painting } = editor;
+    const index = painting === null ? null : indexAt(event);
+    if (painting !== null && index !== null && editor.kernel?.cells[index] !== painting) put(editor, index, painting);
   });
   for (const kind of ["pointerup", "pointercancel"])
     root.addEventListener(kind, () => {
@@ -141,13 +163,16 @@ function listenToPointer(editor) {
     });
 }
 
+/** @type {(editor: Editor, index: number, text: string) => void} */
 function put(editor, index, text) {
+  if (!editor.kernel) return;
   const cells = [...editor.kernel.cells];
   cells[index] = text;
   editor.kernel = { ...editor.kernel, cells };
   editor.edit({ cells });
 }
 
+/** @type {(editor: Editor, index: number) => void} */
 function go(editor, index) {
   set(editor.cells[editor.here], "tabindex", "-1");
   editor.here = index;
@@ -156,11 +181,13 @@ function go(editor, index) {
   editor.cells[index].focus({ preventScroll: true });
 }
 
+/** @type {Record<string, [down: number, right: number]>} */
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
+/** @type {(editor: Editor, event: KeyboardEvent) => boolean} */
 function pressed(editor, event) {
+  if (!editor.kernel || event.ctrlKey || event.metaKey || event.altKey) return false;
   const { rows, columns, cells } = editor.kernel;
-  if (event.ctrlKey || event.metaKey || event.altKey) return false;
   const [y, x] = [Math.floor(editor.here / columns), editor.here % columns];
   if (event.key in ARROWS) {
     const [down, right] = ARROWS[event.key];
@@ -176,20 +203,24 @@ function pressed(editor, event) {
   return true;
 }
 
+/** @type {(editor: Editor, cells: string[], sign: number, isLarge: boolean) => void} */
 function step(editor, cells, sign, isLarge) {
   put(editor, editor.here, exact(numberOf(cells[editor.here]) + sign * (isLarge ? 1 : 0.1)));
 }
 
+/** @type {(editor: Editor, text: string) => void} */
 function type(editor, text) {
   if (!/^-?\d*\.?\d*$/.test(text) || text.length > 12) return;
   editor.typed = text;
   put(editor, editor.here, text === "" || text === "-" || text === "." ? "0" : text);
 }
 
-/** A table from a spreadsheet, or any rows of numbers, becomes the kernel. */
+/**
+ * A table from a spreadsheet, or any rows of numbers, becomes the kernel.
+ * @type {(editor: Editor, event: ClipboardEvent) => void}
+ */
 function pasted(editor, event) {
-  const table = event.clipboardData
-    .getData("text")
+  const table = (event.clipboardData?.getData("text") ?? "")
     .trim()
     .split(/\r?\n|;/)
     .map((line) => line.trim().split(/[\s,]+/));

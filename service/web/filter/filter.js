@@ -1,15 +1,21 @@
 // Your filter: a kernel to paint or type, its answer to the picture, and its place in the network.
 
 import { networkCall, want } from "../state/api.js";
-import { changes, choice, make, number, select, set } from "../shared/dom.js";
+import { begun, changes, choice, link, make, number, select, set, show } from "../shared/dom.js";
 import { createEditor, exact, reshaped } from "./editor.js";
 import { createResponse } from "./response.js";
 import { short } from "../numbers/scales.js";
 import { createSlot, put } from "./slot.js";
 import { changeOf, numberOf, weightsOf } from "../state/state.js";
 
+/** @import { ApplyCall, Data, Input, Kernel, Model, Network, State, Want } from "../state/types.d.ts" */
+/** @import { Context, View } from "../shared/types.d.ts" */
+/** @import { FilterView, PresetAsked, Wrong } from "./types.d.ts" */
+
+/** @type {(root: HTMLElement, context: Context) => View} */
 export function create(root, context) {
-  const view = { context, presetAsked: null, presetIsNew: changes() };
+  /** @type {FilterView} */
+  const view = begun({ context, presetAsked: null, presetIsNew: changes() });
   view.editKernel = (patch) => editKernel(view, patch);
   view.editor = createEditor(view.editKernel);
   view.response = createResponse(context);
@@ -35,8 +41,9 @@ export function create(root, context) {
   };
 }
 
+/** @type {(view: FilterView) => HTMLElement} */
 function caption(view) {
-  const link = (words, act) => make("button", { class: "link", onclick: act }, words);
+  /** @type {(name: string) => () => void} */
   const preset = (name) => () => askPreset(view, { name });
   return make(
     "p",
@@ -53,6 +60,7 @@ function caption(view) {
 
 // ---- asking ----
 
+/** @type {(view: FilterView, model: Model) => Want[]} */
 function wants(view, { state, data, network }) {
   const list = [want("presets", { path: "/v1/filters" })];
   if (view.presetAsked) {
@@ -69,8 +77,10 @@ function wants(view, { state, data, network }) {
   return list;
 }
 
+/** @type {(network: Network, picture: Input, state: State) => ApplyCall} */
 function responseCall(network, picture, { kernel, response }) {
   const { query, ...call } = networkCall("/v1/apply-filters", network, picture, {});
+  /** @type {ApplyCall["json"]} */
   const json = {
     prepare: query.prepare,
     filters: [{ name: "yours", weights: weightsOf(kernel), bias: numberOf(kernel.bias) }],
@@ -79,15 +89,19 @@ function responseCall(network, picture, { kernel, response }) {
     activation: response.activation,
   };
   if (response.flip) json.orientation = "convolution";
-  return { ...call, json };
+  return { ...call, query: {}, json };
 }
 
+/** @type {(view: FilterView, asked: PresetAsked) => void} */
 function askPreset(view, asked) {
   view.presetAsked = asked;
   view.context.redraw();
 }
 
-/** Take a learnt filter into the editor once it has come, and aim at its place in the network. */
+/**
+ * Take a learnt filter into the editor once it has come, and aim at its place in the network.
+ * @type {(view: FilterView, layer: string, filter: number) => void}
+ */
 function take(view, layer, filter) {
   const known = view.context.weights[layer];
   view.taking = known ? null : { layer, filter };
@@ -100,7 +114,10 @@ function take(view, layer, filter) {
   view.editKernel({ rows, columns, cells, bias: exact(known.biases.data[filter]) });
 }
 
-/** Change the kernel; while it stands in the network, its place there follows. */
+/**
+ * Change the kernel; while it stands in the network, its place there follows.
+ * @type {(view: FilterView, patch: Partial<Kernel>) => void}
+ */
 function editKernel({ context }, patch) {
   const state = context.store.get();
   const kernel = { ...state.kernel, ...patch };
@@ -112,22 +129,28 @@ function editKernel({ context }, patch) {
 
 // ---- building ----
 
+/** @type {(view: FilterView) => HTMLElement} */
 function buildEditor(view) {
   const { context, editor } = view;
   view.preset = select("Start from", [["", "your own"]], (name) => {
     if (name) askPreset(view, { name });
   });
-  view.angle = number("Angle", { min: -360, max: 360, step: "any", value: 0 }, (angle) =>
-    askPreset(view, { ...view.presetAsked, angle }),
+  view.angle = number(
+    "Angle",
+    { min: -360, max: 360, step: "any", value: 0 },
+    (angle) => view.presetAsked && askPreset(view, { ...view.presetAsked, angle }),
   );
-  view.sigma = number("Sigma", { min: 0.3, max: 32, step: "any", value: 1 }, (sigma) =>
-    askPreset(view, { ...view.presetAsked, sigma }),
+  view.sigma = number(
+    "Sigma",
+    { min: 0.3, max: 32, step: "any", value: 1 },
+    (sigma) => view.presetAsked && askPreset(view, { ...view.presetAsked, sigma }),
   );
   view.rows = number("Rows", { min: 1, max: 15, value: 7 }, (rows) => resizeKernel(view, { rows }));
   view.columns = number("Columns", { min: 1, max: 15, value: 7 }, (columns) => resizeKernel(view, { columns }));
   view.bias = number("Bias", { min: -1e6, max: 1e6, step: "any", value: 0 }, (bias) =>
     view.editKernel({ bias: String(bias) }),
   );
+  /** @type {(words: string, act: (kernel: Kernel) => Partial<Kernel>) => HTMLElement} */
   const change = (words, act) =>
     make("button", { onclick: () => view.editKernel(act(context.store.get().kernel)) }, words);
   return make(
@@ -160,11 +183,13 @@ function buildEditor(view) {
   );
 }
 
+/** @type {(kernel: Kernel) => Partial<Kernel>} */
 function normalised({ cells }) {
   const sum = cells.reduce((total, cell) => total + numberOf(cell), 0);
   return Math.abs(sum) < 1e-9 ? {} : { cells: cells.map((cell) => exact(Math.fround(numberOf(cell) / sum))) };
 }
 
+/** @type {(view: FilterView, patch: { rows?: number, columns?: number }) => void} */
 function resizeKernel(view, patch) {
   view.presetAsked = null;
   view.editKernel(reshaped(view.context.store.get().kernel, patch));
@@ -172,6 +197,7 @@ function resizeKernel(view, patch) {
 
 // ---- drawing ----
 
+/** @type {(view: FilterView, model: Model) => void} */
 function draw(view, model) {
   const { state, data } = model;
   adoptPreset(view, data);
@@ -183,7 +209,10 @@ function draw(view, model) {
   view.slot.draw(model);
 }
 
-/** A preset that has just arrived becomes the kernel. */
+/**
+ * A preset that has just arrived becomes the kernel.
+ * @type {(view: FilterView, data: Data) => void}
+ */
 function adoptPreset(view, data) {
   if (data.presets?.answer && view.presetIsNew(data.presets.answer)) {
     view.preset.box.replaceChildren(
@@ -200,21 +229,20 @@ function adoptPreset(view, data) {
   queueMicrotask(() => view.editKernel({ rows: made.shape[0], columns: made.shape[1], cells }));
 }
 
+/** @type {(context: Context) => Wrong[]} */
 function errorsOf({ lanes }) {
   return lanes.standing("response").error?.problem.errors || [];
 }
 
+/** @type {(view: FilterView, state: State) => void} */
 function drawControls(view, { kernel }) {
-  const setBox = ({ box }, value) => {
-    if (document.activeElement !== box) box.value = value;
-  };
-  setBox(view.rows, kernel.rows);
-  setBox(view.columns, kernel.columns);
-  setBox(view.bias, numberOf(kernel.bias));
+  show(view.rows, kernel.rows);
+  show(view.columns, kernel.columns);
+  show(view.bias, numberOf(kernel.bias));
   view.preset.box.value = view.presetAsked?.name || "";
   const { angle, sigma } = (view.presetAsked && view.parameters) || {};
   set(view.angle.field, "hidden", !angle);
   set(view.sigma.field, "hidden", !sigma);
-  if (angle) setBox(view.angle, angle.value);
-  if (sigma) setBox(view.sigma, short(sigma.value));
+  if (angle) show(view.angle, angle.value);
+  if (sigma) show(view.sigma, short(sigma.value));
 }

@@ -1,11 +1,16 @@
 // The answer of a filter to the picture: the map, the sum behind one of its cells, and both kinds of pooling beside it.
 
 import { clip, cut, multiply } from "../numbers/arithmetic.js";
-import { changes, make, number, radios, select, set, write } from "../shared/dom.js";
+import { begun, changes, make, number, radios, select, set, show, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { frame, heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short } from "../numbers/scales.js";
 import { unread } from "../shared/words.js";
+
+/** @import { Scale, Span, Theme, Values } from "../numbers/types.d.ts" */
+/** @import { Applied, ApplyCall, Data, Entry, Frame, State } from "../state/types.d.ts" */
+/** @import { Context } from "../shared/types.d.ts" */
+/** @import { ResponseView } from "./types.d.ts" */
 
 const SIDE = 252;
 const ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "abs"];
@@ -20,18 +25,22 @@ const POOLS = [
   ["3", "3 × 3"],
   ["4", "4 × 4"],
 ];
+/** @type {[string, string][]} */
 const FLIPS = [
   ["", "as written"],
   ["1", "flipped"],
 ];
 
+/** @type {(context: Context) => { root: HTMLElement, draw(model: Frame): void }} */
 export function createResponse(context) {
-  const view = { context, at: null, isNew: changes() };
+  /** @type {ResponseView} */
+  const view = begun({ context, at: null, isNew: changes() });
   view.change = (patch) => context.set({ response: { ...context.store.get().response, ...patch } });
   view.root = make("div", { class: "result" }, buildControls(view), ...buildPictures(view));
   return { root: view.root, draw: (model) => draw(view, model) };
 }
 
+/** @type {(view: ResponseView) => HTMLElement} */
 function buildControls(view) {
   view.stride = number("Stride", { min: 1, max: 14, value: 1 }, (stride) => view.change({ stride }));
   view.padding = select("Padding", PADDINGS, (padding) => view.change({ padding }));
@@ -42,6 +51,7 @@ function buildControls(view) {
   return make("div", { class: "controls" }, fields);
 }
 
+/** @type {(view: ResponseView) => HTMLElement[]} */
 function buildPictures(view) {
   view.picture = heatmap();
   view.frame = make("span", { class: "frame" });
@@ -73,14 +83,16 @@ function buildPictures(view) {
   return [make("div", { class: "columns" }, picture, map, view.pools), view.sum];
 }
 
+/** @type {(view: ResponseView, state: State) => void} */
 function drawControls(view, { response }) {
-  if (document.activeElement !== view.stride.box) view.stride.box.value = response.stride;
+  show(view.stride, response.stride);
   view.padding.box.value = response.padding;
   view.activation.box.value = response.activation;
   view.pool.box.value = String(response.pool);
   view.flip.choose(response.flip ? "1" : "");
 }
 
+/** @type {(view: ResponseView, model: Frame) => void} */
 function draw(view, { state, data, theme }) {
   drawControls(view, state);
   const entry = data.response;
@@ -88,6 +100,7 @@ function draw(view, { state, data, theme }) {
   if (data.input) paint(view.picture, data.input.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
   const result = entry?.answer.results[0];
   if (
+    !entry ||
     !result ||
     !view.isNew(entry, data["pool-max"], data["pool-avg"], theme, view.at, state.response.pool, data.input)
   )
@@ -103,6 +116,7 @@ function draw(view, { state, data, theme }) {
   resize(view.grid.canvas, columns * cell, rows * cell);
   view.legend.draw("diverging", theme, range, "this answer");
   const [row, column] = view.at || strongest(values, columns);
+  /** @type {[row: number, column: number]} */
   const at = [Math.min(row, rows - 1), Math.min(column, columns - 1)];
   view.grid.mark(rows, columns, at, short(response[at[0]][at[1]]));
   const { patches, unread: edge } = result.geometry;
@@ -111,13 +125,19 @@ function draw(view, { state, data, theme }) {
   drawPools(view, state, data, theme, range);
 }
 
-/** The cell until one is pointed at: the one that answers most, either way. */
+/**
+ * The cell until one is pointed at: the one that answers most, either way.
+ * @type {(values: number[], columns: number) => [row: number, column: number]}
+ */
 function strongest(values, columns) {
   const best = values.reduce((most, value, i) => (Math.abs(value) > Math.abs(values[most]) ? i : most), 0);
   return [Math.floor(best / columns), best % columns];
 }
 
-/** The sum behind the cell pointed at. */
+/**
+ * The sum behind the cell pointed at.
+ * @type {(view: ResponseView, at: [row: number, column: number], result: Applied, entry: Entry<unknown, ApplyCall>, theme: Theme) => void}
+ */
 function drawSum(view, [row, column], { filters: [{ response, weights }], geometry }, { want: { request } }, theme) {
   const [rows, columns] = geometry.kernel;
   const box = {
@@ -132,7 +152,8 @@ function drawSum(view, [row, column], { filters: [{ response, weights }], geomet
   const { products, sum } = multiply(patch, flat);
   const bias = request.json.filters[0].bias;
   const cell = Math.max(8, Math.min(22, Math.floor(150 / Math.max(rows, columns))));
-  const show = (values, range, scale, label, muted) =>
+  /** @type {(values: Values, range: Span, scale: Scale, label: string, muted?: Set<number>) => HTMLElement} */
+  const shown = (values, range, scale, label, muted) =>
     make(
       "figure",
       {},
@@ -142,11 +163,11 @@ function drawSum(view, [row, column], { filters: [{ response, weights }], geomet
   const after = response[row][column];
   const { activation } = request.json;
   view.sum.replaceChildren(
-    show(patch, [0, 1], "pencil", "patch", padding),
+    shown(patch, [0, 1], "pencil", "patch", padding),
     make("span", { class: "sign" }, "×"),
-    show(flat, shownRange("diverging", extent(flat)), "diverging", "filter"),
+    shown(flat, shownRange("diverging", extent(flat)), "diverging", "filter"),
     make("span", { class: "sign" }, "="),
-    show(products, shownRange("diverging", extent(products)), "diverging", "products"),
+    shown(products, shownRange("diverging", extent(products)), "diverging", "products"),
     make(
       "p",
       { class: "formula", id: "response-sum" },
@@ -155,15 +176,15 @@ function drawSum(view, [row, column], { filters: [{ response, weights }], geomet
   );
 }
 
+/** @type {(view: ResponseView, state: State, data: Data, theme: Theme, range: Span) => void} */
 function drawPools(view, { response }, data, theme, range) {
   view.pools.replaceChildren();
   if (!response.pool) return;
-  for (const [kind, name] of [
-    ["max", "largest"],
-    ["avg", "mean"],
-  ]) {
-    const entry = data[`pool-${kind}`];
-    if (!entry) continue;
+  for (const [entry, name] of /** @type {const} */ ([
+    [data["pool-max"], "largest"],
+    [data["pool-avg"], "mean"],
+  ])) {
+    if (!entry?.want.request.json.pool) continue;
     const [result] = entry.answer.results[0].filters;
     const { size } = entry.want.request.json.pool;
     const [rows, columns] = result.shape;

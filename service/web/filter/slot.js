@@ -1,16 +1,25 @@
 // A place in the network for the kernel of the editor, and what the network says with it.
 
-import { choice, make, select, set, write } from "../shared/dom.js";
+import { begun, choice, make, select, set, write } from "../shared/dom.js";
 import { percent } from "../numbers/scales.js";
 import { changeOf, numberOf, weightsOf, withChange } from "../state/state.js";
 import { reshaped } from "./editor.js";
 import { verdictsOf } from "../state/subject.js";
 
-/** The changes with the kernel in its slot; where a layer has channels, each sees it divided by their number. */
+/** @import { Layer } from "../numbers/types.d.ts" */
+/** @import { Action, Change, Kernel, LaneStanding, Model, Slot, Verdict } from "../state/types.d.ts" */
+/** @import { Context } from "../shared/types.d.ts" */
+/** @import { SlotView } from "./types.d.ts" */
+
+/**
+ * The changes with the kernel in its slot; where a layer has channels, each sees it divided by their number.
+ * @type {(kernel: Kernel, chosen: { changes: Change[], slot: Slot }, layer: Layer) => Change[]}
+ */
 export function put(kernel, { changes: made, slot }, layer) {
   const channels = layer.in_shape[0];
   const weights = weightsOf(kernel);
   const plane = weights.map((row) => row.map((value) => value / channels));
+  /** @type {Action} */
   const change = {
     action: "replace",
     weights: channels === 1 ? weights : Array(channels).fill(plane),
@@ -19,13 +28,18 @@ export function put(kernel, { changes: made, slot }, layer) {
   return withChange(made, slot.layer, slot.filter, change);
 }
 
-/** take(layer, filter) brings the learnt filter of the slot into the editor. */
+/**
+ * take(layer, filter) brings the learnt filter of the slot into the editor.
+ * @type {(context: Context, take: (layer: string, filter: number) => void) => { root: HTMLElement, draw(model: Model): void }}
+ */
 export function createSlot(context, take) {
-  const view = { context, take };
+  /** @type {SlotView} */
+  const view = begun({ context, take });
   const root = buildSlot(view);
   return { root, draw: (model) => drawSlot(view, model) };
 }
 
+/** @type {(view: SlotView) => HTMLElement} */
 function buildSlot(view) {
   const { context } = view;
   view.slot = select("In place of", [], (text) => {
@@ -54,19 +68,23 @@ function buildSlot(view) {
   );
 }
 
+/** @type {(view: SlotView) => void} */
 function putIn({ context }) {
   const state = context.store.get();
   const layer = context.layer(state.slot.layer);
+  if (!layer) return;
   const [rows, columns] = layer.kernel;
   const kernel = { ...state.kernel, ...reshaped(state.kernel, { rows, columns }) };
   context.set({ kernel, changes: put(kernel, state, layer) });
 }
 
+/** @type {(view: SlotView) => void} */
 function takeOut({ context }) {
   const { changes: made, slot } = context.store.get();
   context.set({ changes: withChange(made, slot.layer, slot.filter, null) });
 }
 
+/** @type {(view: SlotView, model: Model) => void} */
 function drawSlot(view, { state, data, network }) {
   if (view.slotsOf !== network) {
     view.slotsOf = network;
@@ -95,9 +113,10 @@ function drawSlot(view, { state, data, network }) {
   write(view.outcome, outcome(isIn, verdictsOf(data), view.context.lanes.standing("edited"), state.slot, info));
 }
 
+/** @type {(isIn: boolean, verdicts: { before: Verdict | null, shown: Verdict | null }, standing: LaneStanding, slot: Slot, info: Layer) => string} */
 function outcome(isIn, { before, shown }, { isSettled, error }, { layer, filter }, info) {
   const channels = info.in_shape[0];
   if (!isIn) return channels === 1 ? "" : `Each of its ${channels} channels gets your kernel, divided by ${channels}.`;
-  if (!isSettled || !before) return error ? "The changed network has not answered." : "It is in the network.";
+  if (!isSettled || !before || !shown) return error ? "The changed network has not answered." : "It is in the network.";
   return `With your filter as ${layer}/${filter} it reads ${shown.digit} (confidence ${percent(shown.confidence)}); before it read ${before.digit} (confidence ${percent(before.confidence)}). Every view now shows the changed network.`;
 }

@@ -1,17 +1,25 @@
 // Filters: what the network has learnt, each with its card, and how each behaves on a whole data set.
 
 import { want } from "../state/api.js";
-import { changes, choice, make, select, set, write } from "../shared/dom.js";
+import { begun, changes, choice, make, select, set, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, plainPercent, shownRange, short } from "../numbers/scales.js";
 import { changeOf, withChange } from "../state/state.js";
 import { refusal } from "../shared/words.js";
 
+/** @import { Layer, Theme } from "../numbers/types.d.ts" */
+/** @import { Card, CardedFilter, Cards, FilterReport, Model, Network, Request, Rows, State, Want } from "../state/types.d.ts" */
+/** @import { Context, View } from "../shared/types.d.ts" */
+/** @import { FiltersView, Mosaic, Reported } from "./types.d.ts" */
+
 const TILE = 64;
 
+/** @type {(root: HTMLElement, context: Context) => View} */
 export function create(root, context) {
-  const view = { root, context, layer: null, chosen: 0, tiles: [], isNew: changes(), cardIsNew: changes() };
+  /** @type {FiltersView} */
+  const view = begun({ context, layer: null, chosen: 0, tiles: [] });
+  Object.assign(view, { isNew: changes(), cardIsNew: changes() });
   view.picker = select("Layer", [], (layer) => {
     Object.assign(view, { layer, chosen: 0 });
     context.redraw();
@@ -20,12 +28,7 @@ export function create(root, context) {
   view.tilesBox = make("div", { class: "switches", role: "group", "aria-label": "Filters" });
   view.legend = legend();
   view.card = make("div", { class: "card", "data-lane": "cards" });
-  view.presets = make("div", { class: "switches" });
-  const share = context.share(
-    "filters",
-    () => ({ path: path(context.network(), view.layer), query: { version: context.network().version, card: true } }),
-    ["png", "npz", "json"],
-  );
+  const share = context.share("filters", () => cardsRequest(view, context.network()), ["png", "npz", "json"]);
   const caption =
     "What the network has learnt: every filter of a layer, and a card of what can be said of it before it sees a picture. Choose one to read its card, to edit it, or to switch it off.";
   root.append(
@@ -48,14 +51,17 @@ export function create(root, context) {
   return { draw: (model) => draw(view, model), wants: (model) => wants(view, model) };
 }
 
-function path(network, layer) {
-  return `/v1/models/${network.name}/layers/${layer}/filters`;
+/** @type {(view: FiltersView, network: Network) => Request} */
+function cardsRequest({ layer }, network) {
+  const path = `/v1/models/${network.name}/layers/${layer || network.layers[0].name}/filters`;
+  return { path, query: { version: network.version, card: true } };
 }
 
+/** @type {(view: FiltersView, model: Model) => Want[]} */
 function wants(view, { network }) {
   const layer = view.layer || network.layers[0].name;
   return [
-    want("cards", { path: path(network, layer), query: { version: network.version, card: true } }),
+    want("cards", cardsRequest(view, network)),
     want(
       "report",
       { path: `/v1/models/${network.name}/report`, query: { version: network.version, layer } },
@@ -64,6 +70,7 @@ function wants(view, { network }) {
   ];
 }
 
+/** @type {(view: FiltersView, model: Model) => void} */
 function draw(view, { state, data, network, theme }) {
   const layers = network.layers.filter(({ op }) => op === "conv");
   if (view.network !== network) {
@@ -73,7 +80,7 @@ function draw(view, { state, data, network, theme }) {
     );
     drawBlanks(view, layers[0]);
   }
-  view.picker.box.value = view.layer;
+  view.picker.box.value = view.layer ?? "";
   const answer = data.cards?.answer;
   if (!answer || answer.layer !== view.layer) return;
   const { error } = view.context.lanes.standing("report");
@@ -84,9 +91,12 @@ function draw(view, { state, data, network, theme }) {
   }
 }
 
-/** Weights of one filter as a plane: channels side by side, apart. */
+/**
+ * Weights of one filter as a plane: channels side by side, apart.
+ * @type {(filter: CardedFilter) => Mosaic}
+ */
 function mosaic({ weights }) {
-  const planes = Array.isArray(weights[0][0]) ? weights : [weights];
+  const planes = /** @type {Rows[]} */ (Array.isArray(weights[0][0]) ? weights : [weights]);
   const [rows, columns] = [planes[0].length, planes[0][0].length];
   const across = Math.ceil(Math.sqrt(planes.length));
   const down = Math.ceil(planes.length / across);
@@ -102,6 +112,7 @@ function mosaic({ weights }) {
   return { values, rows: tall, columns: wide, channels: planes.length };
 }
 
+/** @type {(view: FiltersView, cards: Cards, theme: Theme) => void} */
 function drawTiles(view, { filters, layer }, theme) {
   const mosaics = filters.map(mosaic);
   const range = shownRange(
@@ -142,7 +153,10 @@ function drawTiles(view, { filters, layer }, theme) {
   );
 }
 
-/** The filters of a layer before they have come. */
+/**
+ * The filters of a layer before they have come.
+ * @type {(view: FiltersView, layer: Layer) => void}
+ */
 function drawBlanks(view, { shape: [count] }) {
   view.tiles = [];
   view.card.replaceChildren();
@@ -155,6 +169,7 @@ function drawBlanks(view, { shape: [count] }) {
   );
 }
 
+/** @type {(view: FiltersView, filter: CardedFilter, state: State, reported: Reported, theme: Theme) => void} */
 function drawCard(view, filter, state, reported, theme) {
   const { index, weights, bias, card } = filter;
   const isFlat = !Array.isArray(weights[0][0]);
@@ -171,7 +186,8 @@ function drawCard(view, filter, state, reported, theme) {
     label: `weights of ${view.layer}, filter ${index}`,
     digits: isFlat,
   });
-  const { context, layer } = view;
+  const { context } = view;
+  const layer = view.layer ?? "";
   const isOff = changeOf(state.changes, layer, index)?.action === "off";
   const change = () =>
     context.set({ changes: withChange(state.changes, layer, index, isOff ? null : { action: "off" }) });
@@ -189,9 +205,11 @@ function drawCard(view, filter, state, reported, theme) {
   );
 }
 
+/** @type {(card: Card, bias: number) => [name: string, text: string][]} */
 function facts(card, bias) {
   const [lo, hi] = card.output_range || [];
-  return [
+  /** @type {[name: string, text: string | null][]} */
+  const all = [
     ["kind", card.label],
     ["bias", short(bias)],
     ["sum of weights", `${short(card.sum)} (${short(card.positive_sum)} and ${short(card.negative_sum)})`],
@@ -214,16 +232,21 @@ function facts(card, bias) {
       "like a Gabor wave",
       card.gabor ? `${plainPercent(card.gabor.r_squared)}, wavelength ${short(card.gabor.wavelength)}` : null,
     ],
-  ].filter(([, text]) => text !== null && text !== undefined);
+  ];
+  return all.flatMap(([name, text]) => (text === null ? [] : [[name, text]]));
 }
 
-/** What the report on a data set says of a filter. */
+/**
+ * What the report on a data set says of a filter.
+ * @type {(reported: Reported, layer: string, index: number) => HTMLElement[]}
+ */
 function report({ answer, error }, layer, index) {
   if (error) return [make("p", { class: "muted" }, `No report on a data set: ${refusal(error)}`)];
   if (!answer) return [];
   const { data, layers, thumbnails } = answer;
   const filter = layers.find(({ name }) => name === layer)?.filters[index];
   if (!filter) return [];
+  /** @type {[name: string, text: string][]} */
   const rows = [
     ["answers, mean and most", `${short(filter.mean)} and ${short(filter.max)}`],
     ["silent in", `${plainPercent(filter.zeros)} of its places`],
@@ -240,6 +263,7 @@ function report({ answer, error }, layer, index) {
   ];
 }
 
+/** @type {(rows: [name: string, text: string][]) => HTMLElement} */
 function list(rows) {
   return make(
     "dl",
@@ -248,6 +272,7 @@ function list(rows) {
   );
 }
 
+/** @type {(means: number[], favourite: number) => HTMLElement} */
 function classBars(means, favourite) {
   const most = Math.max(...means) || 1;
   return make(
@@ -266,7 +291,10 @@ function classBars(means, favourite) {
   );
 }
 
-/** The pictures that it answered most, where the service has the data set at hand. */
+/**
+ * The pictures that it answered most, where the service has the data set at hand.
+ * @type {(top: FilterReport["top"], thumbnails?: Record<string, string>) => HTMLElement[]}
+ */
 function topPictures(top, thumbnails = {}) {
   const found = top.filter(({ image }) => thumbnails[image]);
   if (!found.length) return [];

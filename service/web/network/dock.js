@@ -1,25 +1,32 @@
 // The dock: one cell of one map, and the sum that made it.
 
 import { clip, convolutionCell, fieldOf, mapOf, poolCell } from "../numbers/arithmetic.js";
-import { changes, make, set, write } from "../shared/dom.js";
+import { begun, changes, make, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { frame, heatmap, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short, signed } from "../numbers/scales.js";
 import { changeOf, withChange } from "../state/state.js";
 
+/** @import { Filters, Layer, Part, Scale, Span, Tensor, Theme, Values } from "../numbers/types.d.ts" */
+/** @import { Cell, MapsEntry, Model, State } from "../state/types.d.ts" */
+/** @import { Context } from "../shared/types.d.ts" */
+/** @import { Dock } from "./types.d.ts" */
+
 const SIDE = document.documentElement.clientWidth < 1120 ? 112 : 140;
 const STRONGEST = 2;
 const TODO = "One cell, one sum: point at a map, and the sum behind its cell is here.";
 
+/** @type {(root: HTMLElement, context: Context) => { draw(model: Model): void, focus(): void }} */
 export function createDock(root, context) {
-  const dock = { root, context, isNew: changes() };
+  /** @type {Dock} */
+  const dock = begun({ root, context, isNew: changes() });
   dock.title = make("h2", {}, "");
   dock.pin = make("button", { onclick: () => context.set({ pinned: !context.store.get().pinned }) }, "Pin");
-  dock.edit = make("button", { onclick: () => context.editFilter(context.store.get().at) }, "Edit this filter");
+  dock.edit = make("button", { onclick: () => withCell(context, context.editFilter) }, "Edit this filter");
   dock.off = make("button", { onclick: () => toggle(context) }, "Switch off");
   dock.grid = createGrid("cells", {
-    move: (row, column) => context.hover({ ...context.store.get().at, row, column }, true),
-    pin: (row, column) => context.pin({ ...context.store.get().at, row, column }),
+    move: (row, column) => withCell(context, (at) => context.hover({ ...at, row, column }, true)),
+    pin: (row, column) => withCell(context, (at) => context.pin({ ...at, row, column })),
     page: (step) => turn(context, step),
     leave: () => context.leave(),
   });
@@ -46,40 +53,56 @@ export function createDock(root, context) {
   return { draw: (model) => draw(dock, model), focus: () => dock.grid.root.focus() };
 }
 
-function toggle({ set: change, store }) {
-  const { at, changes: made } = store.get();
-  const isOff = changeOf(made, at.layer, at.filter)?.action === "off";
-  change({ changes: withChange(made, at.layer, at.filter, isOff ? null : { action: "off" }) });
+/**
+ * Do something with the cell that the dock explains, if there is one.
+ * @type {(context: Context, act: (at: Cell) => void) => void}
+ */
+function withCell({ store }, act) {
+  const { at } = store.get();
+  if (at) act(at);
 }
 
+/** @type {(context: Context) => void} */
+function toggle(context) {
+  withCell(context, ({ layer, filter }) => {
+    const made = context.store.get().changes;
+    const isOff = changeOf(made, layer, filter)?.action === "off";
+    context.set({ changes: withChange(made, layer, filter, isOff ? null : { action: "off" }) });
+  });
+}
+
+/** @type {(context: Context, step: number) => void} */
 function turn(context, step) {
-  const { at } = context.store.get();
-  const [count] = context.layer(at.layer).shape;
-  context.hover({ ...at, filter: (at.filter + step + count) % count }, true);
+  withCell(context, (at) => {
+    const count = context.layer(at.layer)?.shape[0] ?? 1;
+    context.hover({ ...at, filter: (at.filter + step + count) % count }, true);
+  });
 }
 
+/** @type {(dock: Dock, model: Model) => void} */
 function draw(dock, model) {
   const { state, data, network, theme, weights } = model;
   const at = state.at;
   set(dock.root, "hidden", state.view !== "network");
-  const layer = at && network.layers.find(({ name }) => name === at.layer);
+  const layer = network.layers.find(({ name }) => name === at?.layer);
   const map = layer && data.maps?.arrays[layer.op === "conv" ? `${layer.name}.act` : layer.name];
   dock.root.classList.toggle("open", state.pinned);
   const isKnown = layer?.op !== "conv" || Boolean(weights[layer.name]);
   write(dock.todo, map ? "The filter has not come yet." : TODO);
   set(dock.todo, "hidden", Boolean(map) && isKnown);
-  if (!map || state.view !== "network") return;
+  if (!at || !layer || !data.maps || !map || state.view !== "network") return;
   if (!dock.isNew(at, state.pinned, data.maps, weights[at.layer], theme, state.scale, state.changes)) return;
   write(dock.title, `${layer.name}, filter ${at.filter}, row ${at.row}, column ${at.column}`);
   write(dock.pin, state.pinned ? "Unpin" : "Pin");
   set(dock.pin, "aria-pressed", String(state.pinned));
-  drawFilterTools(dock, layer, state);
+  drawFilterTools(dock, layer, at, state);
   drawMap(dock, at, map, state, theme);
-  drawPicture(dock, layer, at, data, theme);
-  drawWork(dock, layer, at, model);
+  drawPicture(dock, layer, at, data.maps, theme);
+  drawWork(dock, layer, at, data.maps, model);
 }
 
-function drawFilterTools(dock, layer, { at, changes: made }) {
+/** @type {(dock: Dock, layer: Layer, at: Cell, state: State) => void} */
+function drawFilterTools(dock, layer, at, { changes: made }) {
   const isConvolution = layer.op === "conv";
   set(dock.edit, "hidden", !isConvolution || layer.in_shape[0] !== 1);
   set(dock.off, "hidden", !isConvolution);
@@ -87,6 +110,7 @@ function drawFilterTools(dock, layer, { at, changes: made }) {
   write(dock.off, isOff ? "Switch on" : "Switch off");
 }
 
+/** @type {(dock: Dock, at: Cell, map: Tensor, state: State, theme: Theme) => void} */
 function drawMap(dock, at, map, state, theme) {
   const { rows, columns, start } = mapOf(map, at.filter);
   const range = shownRange(state.scale, extent(map.data, start, start + rows * columns));
@@ -99,32 +123,38 @@ function drawMap(dock, at, map, state, theme) {
   write(dock.mapName, `its map: ${short(value)} here`);
 }
 
-function drawPicture(dock, layer, at, data, theme) {
-  paint(dock.picture, data.maps.want.request.picture.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
+/** @type {(dock: Dock, layer: Layer, at: Cell, maps: MapsEntry, theme: Theme) => void} */
+function drawPicture(dock, layer, at, maps, theme) {
+  paint(dock.picture, maps.want.request.picture.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
   const box = clip(fieldOf(layer, at.row, at.column));
   frame(dock.field, box, 28, 28);
   write(dock.fieldName, `sees ${box.height} × ${box.width} pixels`);
 }
 
-function drawWork(dock, layer, at, model) {
-  const input = inputOf(layer, model);
+/** @type {(dock: Dock, layer: Layer, at: Cell, maps: MapsEntry, model: Model) => void} */
+function drawWork(dock, layer, at, maps, model) {
+  const input = inputOf(layer, maps, model);
   const known = model.weights[layer.name];
   if (layer.op !== "conv") drawPool(dock, layer, at, input, model);
-  else if (known) drawConvolution(dock, layer, at, input, known, model);
+  else if (known) drawConvolution(dock, layer, at, input, known, maps, model);
   else {
     dock.work.replaceChildren();
     write(dock.formula, "");
   }
 }
 
-/** What a layer reads: the map before it, or the picture. */
-function inputOf(layer, { network, data }) {
+/**
+ * What a layer reads: the map before it, or the picture.
+ * @type {(layer: Layer, maps: MapsEntry, model: Model) => Tensor}
+ */
+function inputOf(layer, { arrays, want: { request } }, { network }) {
   const before = network.layers[network.layers.indexOf(layer) - 1];
-  if (before) return data.maps.arrays[before.op === "conv" ? `${before.name}.act` : before.name];
-  return { shape: [1, 28, 28], data: data.maps.want.request.picture.unit };
+  if (before) return arrays[before.op === "conv" ? `${before.name}.act` : before.name];
+  return { shape: [1, 28, 28], data: request.picture.unit };
 }
 
-function drawConvolution(dock, layer, at, input, known, { state, data, theme }) {
+/** @type {(dock: Dock, layer: Layer, at: Cell, input: Tensor, known: Filters, maps: MapsEntry, model: Model) => void} */
+function drawConvolution(dock, layer, at, input, known, { arrays }, { state, theme }) {
   const change = changeOf(state.changes, at.layer, at.filter);
   const cell = convolutionCell(layer, at.filter, at.row, at.column, input, known.weights, known.biases);
   const parts =
@@ -135,7 +165,7 @@ function drawConvolution(dock, layer, at, input, known, { state, data, theme }) 
   dock.work.replaceChildren(...parts.map((part) => multiplication(part, layer, cell.parts.length, theme)));
   const others = cell.parts.length - parts.length;
   if (others > 0) dock.work.append(make("p", {}, `${others} other channels: ${signed(rest)}`));
-  const served = valueAt(data.maps.arrays[`${layer.name}.pre`], at);
+  const served = valueAt(arrays[`${layer.name}.pre`], at);
   const words = [
     "sum ",
     strong(cell.sum),
@@ -155,14 +185,17 @@ function drawConvolution(dock, layer, at, input, known, { state, data, theme }) 
   dock.formula.replaceChildren(...words);
 }
 
+/** @type {(value: number) => HTMLElement} */
 function strong(value) {
   return make("b", { class: value < 0 ? "minus" : null }, fixed(value, 3));
 }
 
+/** @type {(part: Part, layer: Layer, channels: number, theme: Theme) => HTMLElement} */
 function multiplication({ channel, patch, padding, products, sum, weights }, layer, channels, theme) {
   const [rows, columns] = layer.kernel;
   const cell = Math.max(10, Math.min(24, Math.floor((channels === 1 ? SIDE - 20 : 72) / Math.max(rows, columns))));
   const most = Math.max(...patch.map(Math.abs)) || 1;
+  /** @type {(values: Values, range: Span, scale: Scale, label: string, marked?: Set<number>) => SVGElement} */
   const show = (values, range, scale, label, marked) =>
     numbers({ values, rows, columns, cell, scale, theme, range, label, muted: marked });
   const patchWords = channels === 1 ? "patch" : `channel ${channel}`;
@@ -201,6 +234,7 @@ function multiplication({ channel, patch, padding, products, sum, weights }, lay
   return make("div", { class: "sum" }, group);
 }
 
+/** @type {(dock: Dock, layer: Layer, at: Cell, input: Tensor, model: Model) => void} */
 function drawPool(dock, layer, at, input, { theme }) {
   const { patch, padding, winner, value } = poolCell(layer, at.filter, at.row, at.column, input);
   const [rows, columns] = layer.kernel;
@@ -225,6 +259,7 @@ function drawPool(dock, layer, at, input, { theme }) {
   );
 }
 
+/** @type {(maps: Tensor | undefined, at: Cell) => number | null} */
 function valueAt(maps, at) {
   if (!maps) return null;
   const { columns, start } = mapOf(maps, at.filter);

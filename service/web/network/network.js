@@ -1,12 +1,17 @@
 // The network, left to right: every layer's feature maps of the picture at hand.
 
 import { convolutionCell, difference, mapOf } from "../numbers/arithmetic.js";
-import { changes, make, radios, set, shape, write } from "../shared/dom.js";
+import { begun, changes, link, make, radios, set, shape, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { cellAt, heatmap, legend, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange, short } from "../numbers/scales.js";
 import { changeOf } from "../state/state.js";
 import { mapWants } from "../state/subject.js";
+
+/** @import { Layer, Span, Tensor } from "../numbers/types.d.ts" */
+/** @import { Arrays, Cell, Data, Input, MapsEntry, Model, Network, State, Weights } from "../state/types.d.ts" */
+/** @import { Context, View } from "../shared/types.d.ts" */
+/** @import { LayerView, NetworkView, Tile } from "./types.d.ts" */
 
 const TILES = [72, 60, 48, 40, 32, 26]; // wished side of a tile in a column, in pixels
 const GAP = 4;
@@ -15,8 +20,10 @@ const DEEP = 8; // maps in a column
 const BETWEEN = 28; // from one layer to the next, with its arrow
 const EDGES = 10; // strongest inputs that are joined to the map at hand
 
+/** @type {(root: HTMLElement, context: Context) => View} */
 export function create(root, context) {
-  const view = { root, context, layers: [], size: "", isNew: changes(), linesAreNew: changes() };
+  /** @type {NetworkView} */
+  const view = begun({ context, layers: [], size: "", width: 0, linesAreNew: changes() });
   view.caption = make("p", { class: "caption" });
   view.strip = make("div", { class: "layers", "data-lane": "maps" });
   view.lines = shape("svg", { class: "lines", "aria-hidden": "true" });
@@ -32,9 +39,9 @@ export function create(root, context) {
     ],
     (value) => context.set({ before: value === "1" }),
   );
-  view.share = context.share("feature maps", () => context.data.maps?.want.request, ["png", "npz", "json"]);
+  const share = context.share("feature maps", () => context.data.maps?.want.request, ["png", "npz", "json"]);
   root.append(
-    make("div", { class: "view-head" }, view.caption, view.share),
+    make("div", { class: "view-head" }, view.caption, share),
     make("div", { class: "scroll" }, make("div", { class: "framed wide" }, view.strip, view.lines)),
     make("div", { class: "controls" }, view.scale.field, view.range.field, view.stage.field, compass(context)),
     view.shiftWords,
@@ -47,9 +54,9 @@ export function create(root, context) {
   return { draw: (model) => draw(view, model), wants: mapWants };
 }
 
+/** @type {(view: NetworkView) => void} */
 function describe(view) {
   const { context } = view;
-  const link = (text, act) => make("button", { class: "link", onclick: act }, text);
   const strongest = () => {
     const at = context.strongest();
     if (at) context.set({ at, pinned: true });
@@ -65,11 +72,14 @@ function describe(view) {
   );
 }
 
+/** @type {(context: Context) => HTMLElement} */
 function compass({ set: change, store }) {
+  /** @type {(right: number, down: number) => () => void} */
   const by = (right, down) => () => {
     const [x, y] = store.get().shift;
     change({ shift: [x + right, y + down].map((value) => Math.min(Math.max(value, -6), 6)) });
   };
+  /** @type {(name: string, sign: string, act: () => void) => HTMLElement} */
   const button = (name, sign, act) => make("button", { "aria-label": name, onclick: act }, sign);
   const blank = () => make("span");
   return make(
@@ -92,6 +102,7 @@ function compass({ set: change, store }) {
   );
 }
 
+/** @type {(view: NetworkView, network: Network) => void} */
 function build(view, network) {
   view.network = network;
   view.size = ""; // new tiles have no size yet
@@ -103,21 +114,15 @@ function build(view, network) {
   });
 }
 
+/** @type {(view: NetworkView, info: Layer) => LayerView} */
 function buildLayer(view, info) {
   const [count, rows, columns] = info.shape;
-  const layer = { info, rows, columns, isNew: changes(), legend: legend(), tiles: [] };
-  layer.maps = make("div", {
-    class: "maps",
-    role: "group",
-    "aria-label": `${info.name}: ${count} maps of ${rows} by ${columns}`,
-  });
-  for (let filter = 0; filter < count; filter += 1) layer.tiles.push(buildTile(view, layer, filter));
-  layer.maps.append(...layer.tiles.map(({ button }) => button));
-  enter(
-    layer.tiles.map(({ button }) => button),
-    layer.tiles[0].button,
-  );
-  roving(layer.maps, () => layer.across || 1);
+  const tiles = Array.from({ length: count }, (_, filter) => buildTile(view, { info, rows, columns }, filter));
+  const buttons = tiles.map(({ button }) => button);
+  const label = `${info.name}: ${count} maps of ${rows} by ${columns}`;
+  const maps = make("div", { class: "maps", role: "group", "aria-label": label }, buttons);
+  enter(buttons, buttons[0]);
+  roving(maps, () => layer.across || 1);
   const what =
     info.op === "conv"
       ? `${count} filters ${info.kernel.join("×")}`
@@ -129,14 +134,19 @@ function buildLayer(view, info) {
     make("small", {}, what),
     make("small", {}, `each ${rows} × ${columns}`),
   );
-  layer.root = make("div", { class: "layer" }, title, layer.maps, layer.legend.root);
+  const strip = legend();
+  const root = make("div", { class: "layer" }, title, maps, strip.root);
+  /** @type {LayerView} */
+  const layer = { info, rows, columns, isNew: changes(), legend: strip, tiles, maps, root };
   return layer;
 }
 
+/** @type {(view: NetworkView, layer: { info: Layer, rows: number, columns: number }, filter: number) => Tile} */
 function buildTile(view, { info, rows, columns }, filter) {
   const { context } = view;
   const canvas = heatmap();
   const button = make("button", { class: "map", "aria-label": `${info.name}, filter ${filter}` }, canvas);
+  /** @type {(place: number[]) => Cell} */
   const at = ([row, column]) => ({ layer: info.name, filter, row, column });
   const best = () => context.peak(info.name, filter);
   button.addEventListener("pointermove", (event) => context.hover(at(cellAt(canvas, event, rows, columns))));
@@ -150,8 +160,9 @@ function buildTile(view, { info, rows, columns }, filter) {
   return { button, canvas };
 }
 
+/** @type {(view: NetworkView, model: Model) => void} */
 function draw(view, model) {
-  const { state, data, network } = model;
+  const { state, network } = model;
   if (view.network !== network) build(view, network);
   view.scale.choose(state.scale);
   view.range.choose(state.range);
@@ -164,7 +175,10 @@ function draw(view, model) {
   set(view.shiftWords, "hidden", !words);
 }
 
-/** Columns from left to right where they fit, else a row per layer. */
+/**
+ * Columns from left to right where they fit, else a row per layer.
+ * @type {(view: NetworkView) => void}
+ */
 function layOut(view) {
   const { width } = view;
   const size = `${width} ${innerHeight}`;
@@ -172,7 +186,9 @@ function layOut(view) {
   view.size = size;
   const sides = view.layers.map(({ rows, columns }) => Math.max(rows, columns));
   const across = view.layers.map(({ tiles }) => Math.ceil(tiles.length / DEEP));
+  /** @type {(wished: number) => number[]} */
   const columns = (wished) => sides.map((side, i) => columnWidth(across[i], tileSide(side, wished)));
+  /** @type {(wished: number) => number} */
   const needed = (wished) => columns(wished).reduce((sum, column) => sum + column, (view.layers.length - 1) * BETWEEN);
   const fitting = TILES.filter((tile) => needed(tile) <= width);
   const tile = fitting.find((wished) => DEEP * (wished + 2 + GAP) <= innerHeight - 430) || fitting.at(-1);
@@ -189,17 +205,20 @@ function layOut(view) {
 }
 
 // A row of its own on a phone, two rows deep where there are many maps; it scrolls sideways.
+/** @type {(layer: LayerView, side: number, width: number) => number} */
 function columnsOf(layer, side, width) {
   if (width > 500) return Math.max(1, Math.floor(width / (side + 2 + GAP)));
   return Math.ceil(layer.tiles.length / 2);
 }
 
 // As wide as its maps, and its legend.
+/** @type {(across: number, side: number) => number} */
 function columnWidth(across, side) {
   return Math.max(88, across * (side + 2 + GAP));
 }
 
 // What is left of the width goes to the layers whose cells came out small, the first ones first.
+/** @type {(sides: number[], across: number[], tile: number, left: number) => number[]} */
 function enlarged(sides, across, tile, left) {
   return sides.map((side, i) => {
     const size = tileSide(side, tile);
@@ -211,12 +230,15 @@ function enlarged(sides, across, tile, left) {
 }
 
 // Whole device pixels to a cell, so that all cells of a map look alike.
+/** @type {(side: number, wished: number) => number} */
 function tileSide(side, wished) {
   const ratio = Math.max(1, Math.floor(devicePixelRatio));
   return side * Math.max(1, Math.floor((wished / side) * ratio) / ratio);
 }
 
-function drawLayer(layer, { state, data, theme }) {
+/** @type {(layer: LayerView, model: Model) => void} */
+function drawLayer(layer, model) {
+  const { state, data, theme } = model;
   const { info } = layer;
   const name = info.op === "conv" ? `${info.name}.${state.before ? "pre" : "act"}` : info.name;
   const maps = data.maps?.arrays[name];
@@ -244,9 +266,10 @@ function drawLayer(layer, { state, data, theme }) {
         mapOf(maps, filter).start,
       );
   });
-  if (maps) drawLegend(layer, maps, state, data, theme);
+  if (maps) drawLegend(layer, maps, model);
 }
 
+/** @type {(layer: LayerView, maps: Tensor, filter: number, state: State, data: Data) => Span} */
 function rangeOf(layer, maps, filter, state, data) {
   if (state.range === "fixed" && data.fixed?.[layer.info.name])
     return shownRange(state.scale, data.fixed[layer.info.name]);
@@ -255,7 +278,8 @@ function rangeOf(layer, maps, filter, state, data) {
   return shownRange(state.scale, span);
 }
 
-function drawLegend(layer, maps, state, data, theme) {
+/** @type {(layer: LayerView, maps: Tensor, model: Model) => void} */
+function drawLegend(layer, maps, { state, data, theme }) {
   const isFixed = state.range === "fixed" && data.fixed?.[layer.info.name];
   const filter = state.at?.layer === layer.info.name ? state.at.filter : 0;
   const words = isFixed
@@ -266,17 +290,21 @@ function drawLegend(layer, maps, state, data, theme) {
   layer.legend.draw(state.scale, theme, rangeOf(layer, maps, filter, state, data), words);
 }
 
-/** Join the map at hand with the maps that gave most to its cell. */
+/**
+ * Join the map at hand with the maps that gave most to its cell.
+ * @type {(view: NetworkView, model: Model) => void}
+ */
 function drawLines(view, { state, data, weights }) {
   const { lines, strip } = view;
-  if (!view.linesAreNew(state.at, data.maps, weights[state.at?.layer], view.size, view.isWide)) return;
+  const { at } = state;
+  if (!view.linesAreNew(at, data.maps, at && weights[at.layer], view.size, view.isWide)) return;
   lines.replaceChildren();
-  const index = view.layers.findIndex(({ info }) => info.name === state.at?.layer);
-  if (!view.isWide || index < 1 || !data.maps) return;
+  const index = view.layers.findIndex(({ info }) => info.name === at?.layer);
+  if (!at || !view.isWide || index < 1 || !data.maps) return;
   const box = strip.getBoundingClientRect();
   set(lines, "viewBox", `0 0 ${box.width} ${box.height}`);
-  const end = view.layers[index].tiles[state.at.filter].button.getBoundingClientRect();
-  for (const { channel, share } of inputsOf(view, index, state.at, data, weights)) {
+  const end = view.layers[index].tiles[at.filter].button.getBoundingClientRect();
+  for (const { channel, share } of inputsOf(view, index, at, data.maps.arrays, weights)) {
     const start = view.layers[index - 1].tiles[channel].button.getBoundingClientRect();
     const [x1, y1, x2, y2] = [
       start.right - box.left,
@@ -295,11 +323,12 @@ function drawLines(view, { state, data, weights }) {
   }
 }
 
-function inputsOf(view, index, at, data, weights) {
+/** @type {(view: NetworkView, index: number, at: Cell, arrays: Arrays, weights: Weights) => { channel: number, share: number }[]} */
+function inputsOf(view, index, at, arrays, weights) {
   const { info } = view.layers[index];
   if (info.op !== "conv") return [{ channel: at.filter, share: 1 }];
   const source = view.layers[index - 1].info;
-  const input = data.maps.arrays[source.op === "conv" ? `${source.name}.act` : source.name];
+  const input = arrays[source.op === "conv" ? `${source.name}.act` : source.name];
   const known = weights[info.name];
   if (!input || !known) return [];
   const { parts } = convolutionCell(info, at.filter, at.row, at.column, input, known.weights, known.biases);
@@ -311,11 +340,15 @@ function inputsOf(view, index, at, data, weights) {
   return strongest.map(({ channel, sum }) => ({ channel, share: sum / most }));
 }
 
-/** What the shift changed, once the maps of both pictures are there. */
+/**
+ * What the shift changed, once the maps of both pictures are there.
+ * @type {(model: Model) => string}
+ */
 function shiftWords({ state, data }) {
-  const isOf = (entry, picture) => entry?.want.request.picture === picture;
-  if (data.input === data.base || !isOf(data.maps, data.input) || !isOf(data.base_maps, data.base)) return "";
-  const [before, after] = [data.base_maps.arrays, data.maps.arrays];
+  /** @type {(entry: MapsEntry | null | undefined, picture: Input | null) => Arrays | null} */
+  const mapsOf = (entry, picture) => (entry?.want.request.picture === picture ? (entry?.arrays ?? null) : null);
+  const [before, after] = [mapsOf(data.base_maps, data.base), mapsOf(data.maps, data.input)];
+  if (data.input === data.base || !before || !after) return "";
   const names = Object.keys(before).filter((name) => after[name] && name !== "logits" && !name.endsWith(".pre"));
   const parts = names.map(
     (name) => `${name.replace(".act", "")} ${plainPercent(difference(before[name].data, after[name].data))}`,

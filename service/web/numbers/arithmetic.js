@@ -1,12 +1,20 @@
 // The sums behind a cell, done again here so that they can be shown; always compared with what the service answered.
 
-/** The place of one map inside a layer's answer: {rows, columns, start}. */
+/** @import { Box, Field, Layer, Part, Plane, Probabilities, Tensor, Values } from "./types.d.ts" */
+
+/**
+ * The place of one map inside a layer's answer: {rows, columns, start}.
+ * @type {(tensor: { shape: number[] }, filter: number) => Plane}
+ */
 export function mapOf({ shape }, filter) {
   const [rows, columns] = shape.slice(-2);
   return { rows, columns, start: filter * rows * columns };
 }
 
-/** [filter, row, column] of the greatest value of a layer's maps, or of one of them. */
+/**
+ * [filter, row, column] of the greatest value of a layer's maps, or of one of them.
+ * @type {(maps: Tensor, filter?: number | null) => [number, number, number]}
+ */
 export function greatest({ shape: [, rows, columns], data }, filter = null) {
   const size = rows * columns;
   const [start, end] = filter === null ? [0, data.length] : [filter * size, (filter + 1) * size];
@@ -15,7 +23,10 @@ export function greatest({ shape: [, rows, columns], data }, filter = null) {
   return [Math.floor(best / size), Math.floor((best % size) / columns), best % columns];
 }
 
-/** What an activation makes of a sum. */
+/**
+ * What an activation makes of a sum.
+ * @type {(name: string, value: number) => number}
+ */
 export function activate(name, value) {
   if (name === "relu") return Math.max(value, 0);
   return name === "tanh" ? Math.tanh(value) : value;
@@ -24,6 +35,7 @@ export function activate(name, value) {
 /**
  * The window that one cell reads of its layer's input: top, left (may lie in the padding), rows, columns.
  * layer: as GET /v1/models/{m} describes it
+ * @type {(layer: Pick<Layer, "kernel" | "stride" | "pads">, row: number, column: number) => Box}
  */
 export function windowOf(layer, row, column) {
   const [top, left] = layer.pads;
@@ -35,7 +47,10 @@ export function windowOf(layer, row, column) {
   };
 }
 
-/** Cut a window out of one plane; what lies outside is padding: 0, and listed in `padding`. */
+/**
+ * Cut a window out of one plane; what lies outside is padding: 0, and listed in `padding`.
+ * @type {(values: Values, plane: { rows: number, columns: number, start?: number }, box: Box, outside?: number) => { patch: Float32Array, padding: Set<number> }}
+ */
 export function cut(values, { rows, columns, start = 0 }, { top, left, height, width }, outside = 0) {
   const patch = new Float32Array(height * width);
   const padding = new Set();
@@ -50,7 +65,10 @@ export function cut(values, { rows, columns, start = 0 }, { top, left, height, w
   return { patch, padding };
 }
 
-/** Products, cell by cell, and their sum. */
+/**
+ * Products, cell by cell, and their sum.
+ * @type {(patch: Values, weights: Values, start?: number) => { products: Float32Array, sum: number }}
+ */
 export function multiply(patch, weights, start = 0) {
   const products = new Float32Array(patch.length);
   let sum = 0;
@@ -64,6 +82,7 @@ export function multiply(patch, weights, start = 0) {
 /**
  * One cell of a convolution: per channel its patch, products and sum, then bias and the total.
  * input: {shape: [C, h, w], data}; weights: {shape: [K, C, kh, kw], data}; biases: {data}
+ * @type {(layer: Layer, filter: number, row: number, column: number, input: Tensor, weights: Tensor, biases: Tensor) => { box: Box, parts: Part[], sum: number, bias: number, before: number, after: number }}
  */
 export function convolutionCell(layer, filter, row, column, input, weights, biases) {
   const box = windowOf(layer, row, column);
@@ -81,7 +100,10 @@ export function convolutionCell(layer, filter, row, column, input, weights, bias
   return { box, parts, sum: total, bias, before: total + bias, after: activate(layer.activation, total + bias) };
 }
 
-/** One cell of a pooling: its window, the winner (of max) and the result. */
+/**
+ * One cell of a pooling: its window, the winner (of max) and the result.
+ * @type {(layer: Layer, filter: number, row: number, column: number, input: Tensor) => { box: Box, patch: Float32Array, padding: Set<number>, winner: number, value: number }}
+ */
 export function poolCell(layer, filter, row, column, input) {
   const box = windowOf(layer, row, column);
   const isMax = layer.op === "maxpool";
@@ -92,19 +114,28 @@ export function poolCell(layer, filter, row, column, input) {
   return { box, patch, padding, winner, value: isMax ? patch[winner] : mean };
 }
 
-/** The box of the picture that a cell can see, from the layer's receptive field. */
+/**
+ * The box of the picture that a cell can see, from the layer's receptive field.
+ * @type {(layer: { receptive_field: Field }, row: number, column: number) => Box}
+ */
 export function fieldOf(layer, row, column) {
   const { size, jump, start } = layer.receptive_field;
   return { top: start[0] + row * jump[0], left: start[1] + column * jump[1], height: size[0], width: size[1] };
 }
 
-/** Keep a box within the 28 x 28 picture. */
+/**
+ * Keep a box within the 28 x 28 picture.
+ * @type {(box: Box, side?: number) => Box}
+ */
 export function clip({ top, left, height, width }, side = 28) {
   const [y, x] = [Math.max(top, 0), Math.max(left, 0)];
   return { top: y, left: x, height: Math.min(top + height, side) - y, width: Math.min(left + width, side) - x };
 }
 
-/** Move a picture by whole pixels; what comes in is paper. */
+/**
+ * Move a picture by whole pixels; what comes in is paper.
+ * @type {(levels: Uint8Array, shift: number[], side?: number) => Uint8Array}
+ */
 export function shifted(levels, [right, down], side = 28) {
   const moved = new Uint8Array(levels.length);
   for (let y = 0; y < side; y += 1) {
@@ -116,7 +147,10 @@ export function shifted(levels, [right, down], side = 28) {
   return moved;
 }
 
-/** How much two answers differ, as a share of the first: 0 when they are the same. */
+/**
+ * How much two answers differ, as a share of the first: 0 when they are the same.
+ * @type {(before: Values, after: Values) => number}
+ */
 export function difference(before, after) {
   let size = 0;
   let change = 0;
@@ -127,7 +161,10 @@ export function difference(before, after) {
   return size === 0 ? 0 : Math.sqrt(change / size);
 }
 
-/** Probabilities of logits at a temperature. */
+/**
+ * Probabilities of logits at a temperature.
+ * @type {(logits: number[], temperature?: number) => number[]}
+ */
 export function softmax(logits, temperature = 1) {
   const most = Math.max(...logits);
   const powers = logits.map((logit) => Math.exp((logit - most) / temperature));
@@ -138,13 +175,17 @@ export function softmax(logits, temperature = 1) {
 /**
  * The ten shares before doubt: the softmax of the logits at the network's temperature. Of its probabilities the service
  * says: (1 - doubt) softmax(logits / temperature) + doubt / 10.
+ * @type {(verdict: Probabilities, network: { passport?: { calibration?: { temperature?: number } } } | null) => number[]}
  */
-export function sharesOf({ probabilities, logits, doubt }, { passport }) {
-  if (doubt === undefined) return softmax(logits, passport?.calibration?.temperature ?? 1);
+export function sharesOf({ probabilities, logits, doubt }, network) {
+  if (doubt === undefined) return softmax(logits, network?.passport?.calibration?.temperature ?? 1);
   return probabilities.map((share) => Math.max(0, (share - doubt / probabilities.length) / (1 - doubt)));
 }
 
-/** The indices of an array from its greatest value down. */
+/**
+ * The indices of an array from its greatest value down.
+ * @type {(values: number[]) => number[]}
+ */
 export function ranking(values) {
   return Array.from(values.keys()).sort((a, b) => values[b] - values[a]);
 }

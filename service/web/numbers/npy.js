@@ -1,6 +1,9 @@
 // Numbers as bytes: npy out, npz in, and a grey PNG for pictures inside JSON.
 
+/** @import { Tensor } from "./types.d.ts" */
+
 const NPY_MAGIC = "\x93NUMPY\x01\x00";
+/** @type {Record<string, new (buffer: ArrayBuffer) => Tensor["data"] | BigInt64Array>} */
 const READERS = {
   "<f4": Float32Array,
   "<f8": Float64Array,
@@ -9,7 +12,10 @@ const READERS = {
   "<i8": BigInt64Array,
 };
 
-/** Write a uint8 array of any shape as npy, version 1.0. */
+/**
+ * Write a uint8 array of any shape as npy, version 1.0.
+ * @type {(levels: Uint8Array, shape: number[]) => Uint8Array<ArrayBuffer>}
+ */
 export function writeNpy(levels, shape) {
   let header = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(", ")},), }`;
   header += " ".repeat(63 - ((NPY_MAGIC.length + 2 + header.length) % 64)) + "\n";
@@ -19,27 +25,34 @@ export function writeNpy(levels, shape) {
   return bytes;
 }
 
-/** Read one npy: {shape, data}. */
+/**
+ * Read one npy: {shape, data}.
+ * @type {(bytes: Uint8Array<ArrayBuffer>) => Tensor}
+ */
 export function readNpy(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const start = bytes[6] === 1 ? 10 : 12;
   const length = bytes[6] === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   const header = String.fromCharCode(...bytes.subarray(start, start + length));
-  const kind = /'descr': '([^']+)'/.exec(header)[1];
-  const shape = (/'shape': \(([^)]*)\)/.exec(header)[1].match(/\d+/g) || []).map(Number);
+  const kind = /'descr': '([^']+)'/.exec(header)?.[1] ?? "";
+  const shape = (/'shape': \(([^)]*)\)/.exec(header)?.[1].match(/\d+/g) || []).map(Number);
   const Reader = READERS[kind];
   if (!Reader || header.includes("True")) throw new TypeError(`an npy of ${kind} is not read here`);
   // Copied, because a typed array must start at a multiple of its own item size.
   const data = new Reader(bytes.slice(start + length).buffer);
-  return { shape, data: kind === "<i8" ? Float64Array.from(data, Number) : data };
+  return { shape, data: data instanceof BigInt64Array ? Float64Array.from(data, Number) : data };
 }
 
-/** Read an npz whose members are stored, as the service writes them: {name: {shape, data}}. */
+/**
+ * Read an npz whose members are stored, as the service writes them: {name: {shape, data}}.
+ * @type {(buffer: ArrayBuffer) => Record<string, Tensor>}
+ */
 export function readNpz(buffer) {
   const bytes = new Uint8Array(buffer);
   const view = new DataView(buffer);
   let end = bytes.length - 22;
   while (view.getUint32(end, true) !== 0x06054b50) end -= 1;
+  /** @type {Record<string, Tensor>} */
   const arrays = {};
   let entry = view.getUint32(end + 16, true);
   for (let left = view.getUint16(end + 10, true); left > 0; left -= 1) {
@@ -53,20 +66,27 @@ export function readNpz(buffer) {
   return arrays;
 }
 
-/** A lossless grey PNG as a data: URL; stored rather than deflated, so that it is made at once. */
+/**
+ * A lossless grey PNG as a data: URL; stored rather than deflated, so that it is made at once.
+ * @type {(levels: Uint8Array, width: number, height: number) => string}
+ */
 export function pngUrl(levels, width, height) {
-  return `data:image/png;base64,${base64(png(levels, width, height, storedZlib(scanLines(levels, width, height))))}`;
+  return `data:image/png;base64,${base64(png(width, height, storedZlib(scanLines(levels, width, height))))}`;
 }
 
-/** The same, deflated where the browser can: for text that a person will read. */
+/**
+ * The same, deflated where the browser can: for text that a person will read.
+ * @type {(levels: Uint8Array, width: number, height: number) => Promise<string>}
+ */
 export async function shortPngUrl(levels, width, height) {
   if (typeof CompressionStream === "undefined") return pngUrl(levels, width, height);
   const stream = new Blob([scanLines(levels, width, height)]).stream().pipeThrough(new CompressionStream("deflate"));
   const data = new Uint8Array(await new Response(stream).arrayBuffer());
-  return `data:image/png;base64,${base64(png(levels, width, height, data))}`;
+  return `data:image/png;base64,${base64(png(width, height, data))}`;
 }
 
-function png(levels, width, height, data) {
+/** @type {(width: number, height: number, data: Uint8Array) => Uint8Array<ArrayBuffer>} */
+function png(width, height, data) {
   const head = new Uint8Array(13);
   new DataView(head.buffer).setUint32(0, width);
   new DataView(head.buffer).setUint32(4, height);
@@ -80,12 +100,14 @@ function png(levels, width, height, data) {
   return joined(parts);
 }
 
+/** @type {(levels: Uint8Array, width: number, height: number) => Uint8Array<ArrayBuffer>} */
 function scanLines(levels, width, height) {
   const lines = new Uint8Array(height * (width + 1));
   for (let y = 0; y < height; y += 1) lines.set(levels.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
   return lines;
 }
 
+/** @type {(data: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>} */
 function storedZlib(data) {
   const parts = [new Uint8Array([0x78, 0x01])];
   for (let start = 0; start < data.length; start += 65535) {
@@ -104,6 +126,7 @@ function storedZlib(data) {
   return joined(parts);
 }
 
+/** @type {(kind: string, data: Uint8Array) => Uint8Array<ArrayBuffer>} */
 function chunk(kind, data) {
   const body = joined([latin(kind), data]);
   return joined([bigEndian(data.length), body, bigEndian(crc(body))]);
@@ -115,16 +138,19 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   return value;
 });
 
+/** @type {(bytes: Uint8Array) => number} */
 function crc(bytes) {
   let value = 0xffffffff;
   for (const byte of bytes) value = CRC_TABLE[(value ^ byte) & 255] ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
 }
 
+/** @type {(value: number) => Uint8Array<ArrayBuffer>} */
 function bigEndian(value) {
   return new Uint8Array([value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
 }
 
+/** @type {(parts: Uint8Array[]) => Uint8Array<ArrayBuffer>} */
 function joined(parts) {
   const whole = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
   let at = 0;
@@ -135,11 +161,15 @@ function joined(parts) {
   return whole;
 }
 
+/** @type {(text: string) => Uint8Array<ArrayBuffer>} */
 function latin(text) {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }
 
-/** Bytes as base64, and back. */
+/**
+ * Bytes as base64, and back.
+ * @type {(bytes: Uint8Array) => string}
+ */
 export function base64(bytes) {
   let text = "";
   for (let start = 0; start < bytes.length; start += 8192)
@@ -147,6 +177,7 @@ export function base64(bytes) {
   return btoa(text);
 }
 
+/** @type {(text: string) => Uint8Array<ArrayBuffer>} */
 export function fromBase64(text) {
   return latin(atob(text));
 }

@@ -1,6 +1,10 @@
 // The pad: strokes become ink. Strokes are kept as points in 0..1, so undo, resizing and links are redraws.
 
-export const INK_SIDE = 112; // pixels that are sent: four to each of the network's
+import { context2d, INK_SIDE } from "../state/picture.js";
+
+/** @import { Point } from "../state/types.d.ts" */
+/** @import { Pad, PadEvents, Shown } from "./types.d.ts" */
+
 const PEN = 2.2 / 28; // width of the pen, as a share of the pad
 const KEY_STEP = 1 / 28;
 
@@ -36,10 +40,12 @@ export const EXAMPLE = [
  * Make a canvas into a pad.
  * on: {begin(), halt(), ink(isFinished)}; begin is called before a hand's first ink of a stroke, halt before a hand
  * takes ink away. What is drawn with start, as an example is, calls neither.
+ * @type {(canvas: HTMLCanvasElement, on: PadEvents) => Pad}
  */
 export function createPad(canvas, on) {
   const small = Object.assign(document.createElement("canvas"), { width: INK_SIDE, height: INK_SIDE });
-  const ink = small.getContext("2d", { willReadFrequently: true, alpha: false });
+  const ink = context2d(small, { willReadFrequently: true, alpha: false });
+  /** @type {Pad} */
   const pad = {
     strokes: [],
     undone: [],
@@ -84,61 +90,73 @@ export function createPad(canvas, on) {
 }
 
 // Points are kept as a link keeps them, so that a reopened link has the very same ink.
+/** @type {(point: Point) => Point} */
 const rounded = (point) => point.map((share) => Math.round(share * 255) / 255);
 
+/** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, point: Point, on: PadEvents) => void} */
 function start(pad, canvas, ink, point, on) {
   pad.undone = [];
-  pad.strokes.push([rounded(point)]);
-  pad.drawing = pad.strokes.at(-1);
-  drawSegment(pad, canvas, ink, pad.drawing, 0);
+  pad.drawing = [rounded(point)];
+  pad.strokes.push(pad.drawing);
+  drawSegment(canvas, ink, pad.drawing, 0);
   on.ink(false);
 }
 
+/** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, point: Point, on: PadEvents) => void} */
 function extend(pad, canvas, ink, point, on) {
-  const [x, y] = pad.drawing.at(-1);
+  const { drawing } = pad;
+  if (!drawing) return;
+  const [x, y] = drawing[drawing.length - 1];
   if (Math.hypot(point[0] - x, point[1] - y) < 0.006) return;
-  pad.drawing.push(rounded(point));
-  drawSegment(pad, canvas, ink, pad.drawing, pad.drawing.length - 1);
+  drawing.push(rounded(point));
+  drawSegment(canvas, ink, drawing, drawing.length - 1);
   on.ink(false);
 }
 
+/** @type {(pad: Pad, on: PadEvents) => void} */
 function end(pad, on) {
   if (!pad.drawing) return;
   pad.drawing = null;
   on.ink(true);
 }
 
+/** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, on: PadEvents) => void} */
 function undo(pad, canvas, ink, on) {
   on.halt();
-  if (!pad.strokes.length) return;
-  pad.undone.push(pad.strokes.pop());
+  const last = pad.strokes.pop();
+  if (!last) return;
+  pad.undone.push(last);
   redraw(pad, canvas, ink);
   on.ink(true);
 }
 
+/** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, on: PadEvents) => void} */
 function redo(pad, canvas, ink, on) {
   on.halt();
-  if (!pad.undone.length) return;
-  pad.strokes.push(pad.undone.pop());
+  const next = pad.undone.pop();
+  if (!next) return;
+  pad.strokes.push(next);
   redraw(pad, canvas, ink);
   on.ink(true);
 }
 
+/** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D) => void} */
 function redraw(pad, canvas, ink) {
   const side = Math.round(canvas.clientWidth * devicePixelRatio);
   if (side && canvas.width !== side) {
     canvas.width = side;
     canvas.height = side;
   }
-  for (const context of [canvas.getContext("2d"), ink]) {
+  for (const context of [context2d(canvas), ink]) {
     context.fillStyle = "#fff";
     context.fillRect(0, 0, context.canvas.width, context.canvas.height);
   }
-  if (pad.image) drawImage(canvas.getContext("2d"), pad.image);
-  for (const points of pad.strokes) points.forEach((_, i) => drawSegment(pad, canvas, ink, points, i));
+  if (pad.image) drawImage(context2d(canvas), pad.image);
+  for (const points of pad.strokes) points.forEach((_, i) => drawSegment(canvas, ink, points, i));
   if (pad.focused) drawCursor(canvas, pad.pen);
 }
 
+/** @type {(context: CanvasRenderingContext2D, shown: Shown) => void} */
 function drawImage(context, { image, levels, box }) {
   const { width: side } = context.canvas;
   context.imageSmoothingEnabled = !levels;
@@ -153,17 +171,19 @@ function drawImage(context, { image, levels, box }) {
   context.strokeRect(left + box[0] * scale, top + box[1] * scale, box[2] * scale, box[3] * scale);
 }
 
+/** @type {(levels: Uint8Array) => HTMLCanvasElement} */
 function levelsCanvas(levels) {
   const canvas = Object.assign(document.createElement("canvas"), { width: 28, height: 28 });
   const image = new ImageData(28, 28);
   levels.forEach((ink, i) => image.data.set([255 - ink, 255 - ink, 255 - ink, 255], 4 * i));
-  canvas.getContext("2d").putImageData(image, 0, 0);
+  context2d(canvas).putImageData(image, 0, 0);
   return canvas;
 }
 
 // The newest piece of a stroke: a curve between the middles of its neighbours, so that corners of the mouse are round.
-function drawSegment(pad, canvas, ink, points, index) {
-  for (const context of [canvas.getContext("2d"), ink]) {
+/** @type {(canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, points: Point[], index: number) => void} */
+function drawSegment(canvas, ink, points, index) {
+  for (const context of [context2d(canvas), ink]) {
     const side = context.canvas.width;
     if (index) drawCurve(context, side, points, index);
     else drawDot(context, points[0][0] * side, points[0][1] * side, (PEN * side) / 2);
@@ -171,6 +191,7 @@ function drawSegment(pad, canvas, ink, points, index) {
 }
 
 // A line of no length draws nothing, so where a stroke begins there is a dot.
+/** @type {(context: CanvasRenderingContext2D, x: number, y: number, radius: number) => void} */
 function drawDot(context, x, y, radius) {
   context.fillStyle = "#000";
   context.beginPath();
@@ -178,8 +199,11 @@ function drawDot(context, x, y, radius) {
   context.fill();
 }
 
+/** @type {(context: CanvasRenderingContext2D, side: number, points: Point[], index: number) => void} */
 function drawCurve(context, side, points, index) {
+  /** @type {(point: Point) => [number, number]} */
   const at = ([x, y]) => [x * side, y * side];
+  /** @type {(a: Point, b: Point) => [number, number]} */
   const middle = ([ax, ay], [bx, by]) => [((ax + bx) / 2) * side, ((ay + by) / 2) * side];
   Object.assign(context, { strokeStyle: "#000", lineWidth: PEN * side, lineCap: "round", lineJoin: "round" });
   context.beginPath();
@@ -190,8 +214,9 @@ function drawCurve(context, side, points, index) {
   context.stroke();
 }
 
+/** @type {(canvas: HTMLCanvasElement, pen: Point) => void} */
 function drawCursor(canvas, [x, y]) {
-  const context = canvas.getContext("2d");
+  const context = context2d(canvas);
   const side = canvas.width;
   context.strokeStyle = "#0b5cad";
   context.lineWidth = Math.max(2, side / 150);
@@ -200,14 +225,18 @@ function drawCursor(canvas, [x, y]) {
   context.stroke();
 }
 
+/** @type {(rgba: Uint8ClampedArray) => Uint8Array} */
 function greyOf(rgba) {
   const levels = new Uint8Array(rgba.length / 4);
   for (let i = 0; i < levels.length; i += 1) levels[i] = rgba[4 * i];
   return levels;
 }
 
+/** @type {(canvas: HTMLCanvasElement, pad: Pad) => void} */
 function listenToPointers(canvas, pad) {
+  /** @type {number | null} */
   let owner = null; // the one pointer that draws
+  /** @type {(event: PointerEvent) => Point} */
   const pointOf = (event) => {
     const box = canvas.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height].map((v) =>
@@ -227,6 +256,7 @@ function listenToPointers(canvas, pad) {
     const all = event.getCoalescedEvents?.() || [];
     for (const each of all.length ? all : [event]) pad.extend(pointOf(each));
   });
+  /** @type {(event: PointerEvent) => void} */
   const finish = (event) => {
     if (event.pointerId !== owner) return;
     owner = null;
@@ -237,8 +267,10 @@ function listenToPointers(canvas, pad) {
   canvas.addEventListener("lostpointercapture", finish);
 }
 
+/** @type {Record<string, [right: number, down: number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
+/** @type {(canvas: HTMLCanvasElement, pad: Pad) => void} */
 function listenToKeys(canvas, pad) {
   canvas.addEventListener("focus", () => {
     pad.focused = canvas.matches(":focus-visible");
@@ -259,6 +291,7 @@ function listenToKeys(canvas, pad) {
   });
 }
 
+/** @type {(event: KeyboardEvent, pad: Pad) => boolean} */
 function pressed(event, pad) {
   if (event.ctrlKey || event.metaKey) {
     if (event.key.toLowerCase() !== "z") return false;
@@ -275,6 +308,7 @@ function pressed(event, pad) {
   return true;
 }
 
+/** @type {(event: KeyboardEvent, pad: Pad) => void} */
 function movePen(event, pad) {
   const [dx, dy] = ARROWS[event.key];
   if (event.shiftKey && !pad.drawing) pad.begin([...pad.pen]);
@@ -282,17 +316,21 @@ function movePen(event, pad) {
   if (event.shiftKey) pad.extend([...pad.pen]);
 }
 
-/** Draw strokes as if by hand, in `milliseconds`; returns a function that ends it early. */
+/**
+ * Draw strokes as if by hand, in `milliseconds`; returns a function that ends it early.
+ * @type {(pad: Pad, strokes: Point[][], milliseconds: number, done: () => void) => () => void}
+ */
 export function play(pad, strokes, milliseconds, done) {
-  const points = strokes.flatMap((stroke) => stroke.map((point, i) => [point, i === 0]));
+  const points = strokes.flatMap((stroke) => stroke.map((point, i) => ({ point, isFirst: i === 0 })));
   const start = performance.now();
   let drawn = 0;
   let stopped = false;
+  /** @type {(now: number) => void} */
   const step = (now) => {
     if (stopped) return;
     const upTo = Math.min(points.length, Math.ceil(((now - start) / milliseconds) * points.length));
     for (; drawn < upTo; drawn += 1) {
-      const [point, isFirst] = points[drawn];
+      const { point, isFirst } = points[drawn];
       if (isFirst) pad.start(point);
       else pad.extend(point);
     }

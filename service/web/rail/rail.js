@@ -1,11 +1,16 @@
 // The rail's tools: undo, clear, files, camera, test patterns; and notes on what is not as drawn.
 
-import { changes, choice, make, set, write } from "../shared/dom.js";
+import { byId, changes, choice, link, make, set, write } from "../shared/dom.js";
 import { openCamera, PATTERNS, pictureIn } from "../state/picture.js";
 import { openDialog } from "../shared/sharing.js";
 import { verdictsOf } from "../state/subject.js";
 import { refusal } from "../shared/words.js";
 
+/** @import { Refusal } from "../state/api.js" */
+/** @import { Data, Frame, State } from "../state/types.d.ts" */
+/** @import { Context, Properties } from "../shared/types.d.ts" */
+
+/** @type {(context: Context) => { draw(model: Frame): void }} */
 export function createRail(context) {
   const file = make("input", {
     type: "file",
@@ -15,7 +20,7 @@ export function createRail(context) {
     "aria-hidden": "true",
   });
   file.addEventListener("change", () => {
-    if (file.files[0]) context.openFile(file.files[0]);
+    if (file.files?.[0]) context.openFile(file.files[0]);
     file.value = "";
   });
   const patterns = make("select", { "aria-label": "Test pattern" }, choice(["", "Test pattern…"]));
@@ -23,12 +28,13 @@ export function createRail(context) {
   patterns.addEventListener("change", () => {
     if (patterns.value) context.set({ picture: { kind: "pattern", name: patterns.value } });
   });
+  /** @type {(name: string, act: () => void, properties?: Properties) => HTMLElement} */
   const tool = (name, act, properties = {}) => make("button", { onclick: act, ...properties }, name);
   const undo = tool("Undo", () => context.pad.undo());
   const clear = tool("Clear", () => context.clear(), { id: "clear" });
   const camera = tool("Camera", () => takePicture(context));
   set(camera, "hidden", !navigator.mediaDevices?.getUserMedia);
-  document.getElementById("pad-tools").append(
+  byId("pad-tools").append(
     undo,
     clear,
     tool("Picture…", () => file.click()),
@@ -41,9 +47,11 @@ export function createRail(context) {
   return { draw: createNotes(context, patterns) };
 }
 
+/** @type {(context: Context) => Promise<void>} */
 async function takePicture(context) {
   const video = make("video", { playsinline: true, muted: true, "aria-label": "Camera" });
   const said = make("p", { class: "muted", role: "status" }, "Hold a digit in front of the camera.");
+  /** @type {Awaited<ReturnType<typeof openCamera>> | null} */
   let camera = null;
   const take = make(
     "button",
@@ -52,7 +60,7 @@ async function takePicture(context) {
       onclick: async () => {
         if (!camera) return;
         context.openFile(await camera.take());
-        document.getElementById("dialog").close();
+        dialog.close();
       },
     },
     "Take it",
@@ -63,12 +71,16 @@ async function takePicture(context) {
     camera = await openCamera(video);
     if (!dialog.open) camera.stop();
   } catch (error) {
-    write(said, `The camera cannot be used here (${error.name}). "Picture…" takes a file or, on a phone, a photo.`);
+    write(
+      said,
+      `The camera cannot be used here (${error instanceof Error ? error.name : error}). "Picture…" takes a file or, on a phone, a photo.`,
+    );
   }
 }
 
+/** @type {(context: Context) => void} */
 function listenForPictures(context) {
-  const box = document.getElementById("drop");
+  const box = byId("drop");
   document.addEventListener("paste", (event) => {
     const found = pictureIn(event.clipboardData);
     if (!found) return;
@@ -88,8 +100,9 @@ function listenForPictures(context) {
   });
 }
 
+/** @type {(context: Context, patterns: HTMLSelectElement) => (model: Frame) => void} */
 function createNotes(context, patterns) {
-  const root = document.getElementById("rail-notes");
+  const root = byId("rail-notes");
   const isNew = changes();
   return ({ state, data }) => {
     patterns.value = state.picture.kind === "pattern" ? state.picture.name : "";
@@ -99,16 +112,17 @@ function createNotes(context, patterns) {
   };
 }
 
+/** @type {(context: Context, state: State, data: Data, error: Refusal | null) => HTMLElement[]} */
 function notes(context, state, data, error) {
-  const chip = (words, action, act) =>
-    make("p", { class: "chip" }, make("span", {}, words), make("button", { class: "link", onclick: act }, action));
+  /** @type {(words: string, action: string, act: () => void) => HTMLElement} */
+  const chip = (words, action, act) => make("p", { class: "chip" }, make("span", {}, words), link(action, act));
   const list = [];
   if (error)
     list.push(make("p", { class: "problem" }, refusal(error), error.status === 401 ? keyField(context) : null));
   if (state.changes.length) {
     const count = state.changes.length === 1 ? "1 filter changed" : `${state.changes.length} filters changed`;
     const { before, shown } = verdictsOf(data);
-    const both = before ? `: ${before.digit} before, ${shown.digit} now. The orange tick is before` : "";
+    const both = before && shown ? `: ${before.digit} before, ${shown.digit} now. The orange tick is before` : "";
     list.push(chip(`${count}${both}.`, "undo all", () => context.set({ changes: [] })));
   }
   if (String(state.shift) !== "0,0")
@@ -116,7 +130,10 @@ function notes(context, state, data, error) {
   return list;
 }
 
-/** Where a key is typed in, for a service that wants one. */
+/**
+ * Where a key is typed in, for a service that wants one.
+ * @type {(context: Context) => HTMLElement}
+ */
 export function keyField(context) {
   const box = make("input", { type: "password", "aria-label": "Key", autocomplete: "off" });
   const use = () => {

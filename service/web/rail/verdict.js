@@ -1,24 +1,28 @@
 // The verdict: digit, confidence, ten bars, and the 28 x 28 that the network saw.
 
 import { sharesOf } from "../numbers/arithmetic.js";
-import { changes, make, set, write } from "../shared/dom.js";
+import { byId, changes, make, set, write } from "../shared/dom.js";
 import { paint } from "../shared/heatmap.js";
 import { colourTable, percent } from "../numbers/scales.js";
 import { standingOf } from "../shared/standing.js";
 import { verdictsOf } from "../state/subject.js";
 import { aged, DOUBT, EMPTY, reading, UNREAD, WAITING } from "../shared/words.js";
 
+/** @import { Lanes } from "../state/api.js" */
+/** @import { Frame, Network, Verdict } from "../state/types.d.ts" */
+/** @import { Bar, DoubtBar } from "./types.d.ts" */
+
+/** @type {(lanes: Lanes) => { draw(model: Frame & { network: Network | null }): void }} */
 export function createVerdict(lanes) {
-  const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) =>
-    document.getElementById(id),
-  );
+  const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) => byId(id));
   const rows = Array.from({ length: 10 }, (_, label) => makeRow(label));
-  document.getElementById("bars").append(...rows.map((row) => row.root));
-  const seen = document.getElementById("seen");
-  const doubt = makeDoubt(document.getElementById("doubt"));
+  byId("bars").append(...rows.map((row) => row.root));
+  const seen = /** @type {HTMLCanvasElement} */ (byId("seen"));
+  const doubt = makeDoubt(byId("doubt"));
   const seenIsNew = changes();
   const isNew = changes();
 
+  /** @type {(model: Frame & { network: Network | null }) => void} */
   function draw({ data, theme, isEmpty, network }) {
     const { before, shown } = verdictsOf(data);
     const missing = isEmpty ? EMPTY : lanes.standing("verdict").error ? UNREAD : WAITING;
@@ -26,7 +30,7 @@ export function createVerdict(lanes) {
     if (isNew(before, shown, missing, age)) {
       const shares = shown && sharesOf(shown, network);
       const sharesBefore = before && sharesOf(before, network);
-      const [words, rest] = shown ? reading(shown, shares) : ["", missing];
+      const [words, rest] = shown && shares ? reading(shown, shares) : ["", missing];
       write(digit, shown ? String(shown.digit) : "–");
       write(confidence, words);
       write(aside, age || rest);
@@ -41,13 +45,17 @@ export function createVerdict(lanes) {
   return { draw };
 }
 
-/** How old the verdict is that is shown, where it is not of the picture and the changes at hand. */
+/**
+ * How old the verdict is that is shown, where it is not of the picture and the changes at hand.
+ * @type {(lanes: Lanes) => string}
+ */
 function ageOf(lanes) {
   const [verdict, edited] = ["verdict", "edited"].map((lane) => standingOf(lanes, lane));
   if (verdict.isLate) return `Of the picture before, ${aged(verdict.age)}.`;
   return edited.isLate ? "Of the network before the last change." : "";
 }
 
+/** @type {(label: number) => Bar} */
 function makeRow(label) {
   const fill = make("span", { class: "fill" });
   const tick = make("span", { class: "tick", hidden: true });
@@ -62,8 +70,9 @@ function makeRow(label) {
   return { root, fill, tick, share };
 }
 
+/** @type {(bar: Bar, label: number, verdict: Verdict | null, shares: number[] | null, before: number[] | null) => void} */
 function drawRow({ root, fill, tick, share }, label, verdict, shares, before) {
-  const value = verdict ? shares[label] : 0;
+  const value = shares ? shares[label] : 0;
   fill.style.width = `${value * 100}%`;
   write(share, verdict ? percent(value) : "");
   set(root, "class", verdict?.digit === label ? "best" : null);
@@ -71,6 +80,7 @@ function drawRow({ root, fill, tick, share }, label, verdict, shares, before) {
   if (before) tick.style.left = `calc(${before[label] * 100}% - 1.5px)`;
 }
 
+/** @type {(root: HTMLElement) => DoubtBar} */
 function makeDoubt(root) {
   const fill = make("span", { class: "fill" });
   const share = make("span", { class: "share" }, "");
@@ -79,6 +89,7 @@ function makeDoubt(root) {
   return { root, fill, share };
 }
 
+/** @type {(bar: DoubtBar, doubt: number) => void} */
 function drawDoubt({ root, fill, share }, doubt) {
   set(root, "hidden", doubt === 0);
   fill.style.width = `${doubt * 100}%`;

@@ -3,11 +3,14 @@
 import { make, set } from "./dom.js";
 import { cellAt, frame, heatmap } from "./heatmap.js";
 
+/** @import { Grid, GridEvents } from "./types.d.ts" */
+
 let count = 0;
 
 /**
  * A heatmap with one tab stop and one real cell, which the arrows move.
  * on: {move(row, column), pin(row, column), page(step), leave()}; all but move may be missing
+ * @type {(label: string, on: GridEvents) => Grid}
  */
 export function createGrid(label, on) {
   count += 1;
@@ -20,39 +23,48 @@ export function createGrid(label, on) {
     canvas,
     row,
   );
-  const grid = { root, canvas, rows: 1, columns: 1, at: [0, 0] };
+  /** @type {Grid} */
+  const grid = {
+    root,
+    canvas,
+    rows: 1,
+    columns: 1,
+    at: [0, 0],
+    // Say which cell is meant, and what it holds.
+    mark(rows, columns, at, words) {
+      Object.assign(grid, { rows, columns, at });
+      set(root, "aria-rowcount", rows);
+      set(root, "aria-colcount", columns);
+      set(row, "aria-rowindex", at[0] + 1);
+      set(cell, "aria-colindex", at[1] + 1);
+      set(cell, "aria-label", `row ${at[0]}, column ${at[1]}, ${words}`);
+      frame(cell, { top: at[0], left: at[1], width: 1, height: 1 }, rows, columns);
+    },
+    name(text) {
+      if (root.getAttribute("aria-label") !== text) set(root, "aria-label", text);
+    },
+  };
 
   canvas.addEventListener("pointermove", (event) => on.move(...cellAt(canvas, event, grid.rows, grid.columns)));
   canvas.addEventListener("click", (event) => (on.pin || on.move)(...cellAt(canvas, event, grid.rows, grid.columns)));
   root.addEventListener("keydown", (event) => {
     if (pressed(event, grid, on)) event.preventDefault();
   });
-
-  /** Say which cell is meant, and what it holds. */
-  grid.mark = (rows, columns, at, words) => {
-    Object.assign(grid, { rows, columns, at });
-    set(root, "aria-rowcount", rows);
-    set(root, "aria-colcount", columns);
-    set(row, "aria-rowindex", at[0] + 1);
-    set(cell, "aria-colindex", at[1] + 1);
-    set(cell, "aria-label", `row ${at[0]}, column ${at[1]}, ${words}`);
-    frame(cell, { top: at[0], left: at[1], width: 1, height: 1 }, rows, columns);
-  };
-  grid.name = (text) => {
-    if (root.getAttribute("aria-label") !== text) set(root, "aria-label", text);
-  };
   return grid;
 }
 
+/** @type {Record<string, [down: number, right: number]>} */
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
+/** @type {(event: KeyboardEvent, grid: Grid, on: GridEvents) => boolean} */
 function pressed(event, grid, on) {
   const { rows, columns } = grid;
   const [row, column] = grid.at;
   // Noted at once, so that keys that come faster than frames all count.
+  /** @type {(y: number, x: number) => void} */
   const go = (y, x) => {
     grid.at = [Math.min(Math.max(y, 0), rows - 1), Math.min(Math.max(x, 0), columns - 1)];
-    on.move(...grid.at);
+    on.move(grid.at[0], grid.at[1]);
   };
   if (event.key in ARROWS) go(row + ARROWS[event.key][0], column + ARROWS[event.key][1]);
   else if (event.key === "Home") go(event.ctrlKey ? 0 : row, 0);
@@ -64,11 +76,14 @@ function pressed(event, grid, on) {
   return true;
 }
 
-/** Arrow keys within a group of buttons that is one tab stop. */
-export function roving(group, columns, selector = "button") {
+/**
+ * Arrow keys within a group of buttons that is one tab stop.
+ * @type {(group: HTMLElement, columns: () => number) => void}
+ */
+export function roving(group, columns) {
   group.addEventListener("keydown", (event) => {
-    const buttons = [...group.querySelectorAll(selector)];
-    const here = buttons.indexOf(document.activeElement);
+    const buttons = [...group.querySelectorAll("button")];
+    const here = buttons.findIndex((button) => button === document.activeElement);
     const step = {
       ArrowLeft: -1,
       ArrowRight: 1,
@@ -85,7 +100,10 @@ export function roving(group, columns, selector = "button") {
   });
 }
 
-/** Make one button of a group its tab stop. */
+/**
+ * Make one button of a group its tab stop.
+ * @type {(buttons: Element[], chosen: Element) => void}
+ */
 export function enter(buttons, chosen) {
   for (const button of buttons) set(button, "tabindex", button === chosen ? "0" : "-1");
 }

@@ -2,13 +2,23 @@
 
 import { make, shape, set, write } from "./dom.js";
 import { colourOf, colourTable, level, short } from "../numbers/scales.js";
+import { context2d } from "../state/picture.js";
 
-/** A canvas for rows x columns numbers; what it shows is told in words elsewhere. */
+/** @import { Box, Span, Values } from "../numbers/types.d.ts" */
+/** @import { Legend, Matrix, Properties } from "./types.d.ts" */
+
+/**
+ * A canvas for rows x columns numbers; what it shows is told in words elsewhere.
+ * @type {(properties?: Properties) => HTMLCanvasElement}
+ */
 export function heatmap(properties = {}) {
   return make("canvas", { class: "heat", "aria-hidden": "true", width: 1, height: 1, ...properties });
 }
 
-/** Paint values[start ...] of a rows x columns map with 256 colours between lo and hi. */
+/**
+ * Paint values[start ...] of a rows x columns map with 256 colours between lo and hi.
+ * @type {(canvas: HTMLCanvasElement, values: Values, rows: number, columns: number, table: Uint32Array, range: Span, start?: number) => void}
+ */
 export function paint(canvas, values, rows, columns, table, [lo, hi], start = 0) {
   const { context, image, words } = bufferOf(canvas, rows, columns);
   const count = rows * columns;
@@ -16,26 +26,36 @@ export function paint(canvas, values, rows, columns, table, [lo, hi], start = 0)
   context.putImageData(image, 0, 0);
 }
 
+/** @type {WeakMap<HTMLCanvasElement, { context: CanvasRenderingContext2D, image: ImageData, words: Uint32Array }>} */
 const buffers = new WeakMap();
 
-/** The pixels of a canvas, made once for as long as its size stays. */
+/**
+ * The pixels of a canvas, made once for as long as its size stays.
+ * @type {(canvas: HTMLCanvasElement, rows: number, columns: number) => { context: CanvasRenderingContext2D, image: ImageData, words: Uint32Array }}
+ */
 function bufferOf(canvas, rows, columns) {
-  let buffer = buffers.get(canvas);
-  if (buffer && canvas.width === columns && canvas.height === rows) return buffer;
+  const known = buffers.get(canvas);
+  if (known && canvas.width === columns && canvas.height === rows) return known;
   Object.assign(canvas, { width: columns, height: rows });
   const image = new ImageData(columns, rows);
-  buffer = { context: canvas.getContext("2d"), image, words: new Uint32Array(image.data.buffer) };
+  const buffer = { context: context2d(canvas), image, words: new Uint32Array(image.data.buffer) };
   buffers.set(canvas, buffer);
   return buffer;
 }
 
-/** Make the canvas width x height CSS pixels large, or as much of that as there is room for. */
+/**
+ * Make the canvas width x height CSS pixels large, or as much of that as there is room for.
+ * @type {(canvas: HTMLCanvasElement, width: number, height: number) => void}
+ */
 export function resize(canvas, width, height) {
   canvas.style.width = `${width}px`;
   canvas.style.aspectRatio = `${width} / ${height}`;
 }
 
-/** A legend: the strip of colours, its ends and zero in numbers, and which range that is. */
+/**
+ * A legend: the strip of colours, its ends and zero in numbers, and which range that is.
+ * @type {() => Legend}
+ */
 export function legend() {
   const strip = heatmap({ class: "heat strip" });
   const low = make("span", {}, "");
@@ -44,6 +64,7 @@ export function legend() {
   const name = make("span", { class: "muted" }, "");
   const root = make("div", { class: "legend" }, strip, make("div", { class: "ends" }, low, middle, high), name);
   const ramp = Float32Array.from({ length: 64 }, (_, i) => i / 63);
+  /** @type {Legend["draw"]} */
   const draw = (scale, theme, [lo, hi], words) => {
     paint(strip, ramp, 1, 64, colourTable(scale, theme), [0, 1]);
     write(low, short(lo));
@@ -57,6 +78,7 @@ export function legend() {
 /**
  * A small matrix with its numbers written in the cells; for patches, kernels and products.
  * values: rows x columns; marks: a set of indices to frame; muted: a set of indices that are padding.
+ * @type {(matrix: Matrix) => SVGElement}
  */
 export function numbers({ values, rows, columns, cell, scale, theme, range, label, marks, muted, digits = true }) {
   const table = colourTable(scale, theme);
@@ -85,6 +107,7 @@ export function numbers({ values, rows, columns, cell, scale, theme, range, labe
 }
 
 // At most four letters, to fit a cell.
+/** @type {(value: number) => string} */
 function tiny(value) {
   const size = Math.abs(value);
   if (size < 0.005) return "0";
@@ -93,7 +116,10 @@ function tiny(value) {
   return value < 0 ? `\u2212${trimmed}` : trimmed;
 }
 
-/** Move a frame, positioned over a heatmap of rows x columns, to a box of cells; null hides it. */
+/**
+ * Move a frame, positioned over a heatmap of rows x columns, to a box of cells; null hides it.
+ * @type {(element: HTMLElement, box: Box | null, rows: number, columns: number) => void}
+ */
 export function frame(element, box, rows, columns) {
   set(element, "hidden", box === null);
   if (!box) return;
@@ -103,7 +129,10 @@ export function frame(element, box, rows, columns) {
   element.style.height = `${(box.height / rows) * 100}%`;
 }
 
-/** Which cell of a rows x columns canvas a pointer is over. */
+/**
+ * Which cell of a rows x columns canvas a pointer is over.
+ * @type {(canvas: HTMLCanvasElement, event: MouseEvent, rows: number, columns: number) => [row: number, column: number]}
+ */
 export function cellAt(canvas, event, rows, columns) {
   const box = canvas.getBoundingClientRect();
   const column = Math.floor(((event.clientX - box.left) / box.width) * columns);

@@ -1,13 +1,19 @@
 // Taking things away: the request of a panel as code, its answer as a file, and the link to this very view.
 
 import { Refusal, send } from "../state/api.js";
-import { make, set, write } from "./dom.js";
+import { byId, make, set, write } from "./dom.js";
 import { LANGUAGES, plain } from "../state/snippets.js";
 import { KEYS, refusal } from "./words.js";
 
-/** "Copy as" and "download" for one panel; getRecord gives the request record that made it, or nothing yet. */
+/** @import { Request } from "../state/types.d.ts" */
+
+/**
+ * "Copy as" and "download" for one panel; getRecord gives the request record that made it, or nothing yet.
+ * @type {(name: string, getRecord: () => Request | null | undefined, formats: string[]) => HTMLElement}
+ */
 export function shareRow(name, getRecord, formats) {
   const said = make("span", { class: "muted", role: "status" }, "");
+  /** @type {(act: (record: Request) => void) => () => void} */
   const withRecord = (act) => () => {
     const record = getRecord();
     if (record) act(record);
@@ -41,12 +47,16 @@ export function shareRow(name, getRecord, formats) {
   );
 }
 
-/** The record with another format of answer; JSON for code, so that it can be read. */
+/**
+ * The record with another format of answer; JSON for code, so that it can be read.
+ * @type {(record: Request, format: string) => Request}
+ */
 function asFormat(record, format) {
   if (record.json?.format) return { ...record, json: { ...record.json, format } };
   return { ...record, query: { ...record.query, format: format === "json" ? undefined : format } };
 }
 
+/** @type {(name: string, record: Request, language: string) => Promise<void>} */
 async function showCode(name, record, language) {
   const text = LANGUAGES[language](
     await plain(asFormat(record, "json"), location.origin),
@@ -65,11 +75,12 @@ async function showCode(name, record, language) {
   openDialog(`${name}, as ${language}`, code, make("div", { class: "row" }, copy, said));
 }
 
+/** @type {(name: string, record: Request, format: string, said: HTMLElement) => Promise<void>} */
 async function download(name, record, format, said) {
   write(said, "…");
   try {
     const blob = await send({ ...asFormat(record, format), raw: true });
-    save(blob, `filterscope-${name.replaceAll(" ", "-")}.${format}`);
+    save(/** @type {Blob} */ (blob), `filterscope-${name.replaceAll(" ", "-")}.${format}`);
     write(said, "");
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
@@ -77,7 +88,10 @@ async function download(name, record, format, said) {
   }
 }
 
-/** Hand a file to the reader. */
+/**
+ * Hand a file to the reader.
+ * @type {(blob: Blob, filename: string) => void}
+ */
 export function save(blob, filename) {
   const url = URL.createObjectURL(blob);
   const link = make("a", { href: url, download: filename });
@@ -87,27 +101,36 @@ export function save(blob, filename) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** Copy a text; where the browser forbids that, select it instead. */
+/**
+ * Copy a text; where the browser forbids that, select it instead.
+ * @type {(text: string, element: Element) => Promise<boolean>}
+ */
 export async function copyText(text, element) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    getSelection().selectAllChildren(element);
+    getSelection()?.selectAllChildren(element);
     return false;
   }
 }
 
-/** Show something in the page's one dialog. */
+/**
+ * Show something in the page's one dialog.
+ * @type {(title: string, ...content: (Node | string)[]) => HTMLDialogElement}
+ */
 export function openDialog(title, ...content) {
-  const dialog = document.getElementById("dialog");
+  const dialog = /** @type {HTMLDialogElement} */ (byId("dialog"));
   const close = make("button", { onclick: () => dialog.close() }, "Close");
   dialog.replaceChildren(make("h2", { id: "dialog-title" }, title), ...content, make("div", { class: "row" }, close));
   if (!dialog.open) dialog.showModal();
   return dialog;
 }
 
-/** The link dialog: the address as it is, to copy. */
+/**
+ * The link dialog: the address as it is, to copy.
+ * @type {(isPhoto: boolean) => void}
+ */
 export function shareLink(isPhoto) {
   const box = make("input", { type: "text", readonly: true, value: location.href, "aria-label": "Link to this view" });
   box.style.width = "min(100%, 60ch)";
@@ -136,7 +159,10 @@ export function shareLink(isPhoto) {
   box.select();
 }
 
-/** The dialog of keys. */
+/**
+ * The dialog of keys.
+ * @type {() => void}
+ */
 export function showHelp() {
   const list = make(
     "dl",

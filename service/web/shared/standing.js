@@ -2,21 +2,31 @@
 // cannot do without, in data-also those it shows where there are any. Here it is marked where answers are missing or of
 // something else, and the open view says in a sentence why, and what to do.
 
-import { make, set, write } from "./dom.js";
+import { byId, make, set, write } from "./dom.js";
 import { aged, EMPTY_VIEWS, refusal, WAITING } from "./words.js";
+
+/** @import { Lanes } from "../state/api.js" */
+/** @import { Data, Frame, ViewName, Want } from "../state/types.d.ts" */
+/** @import { Context, Sentence, Told } from "./types.d.ts" */
 
 export const LATE_MS = 500; // below that an answer is on its way, and a mark would only flicker
 const OLDER_MS = 5000; // how often the age of an old answer is told anew
 
+/** @type {(context: Context) => { draw(model: Frame, wanted: Want[]): void }} */
 export function createStanding(context) {
+  /** @type {Map<ViewName, Sentence>} */
   const sentences = new Map();
-  let timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
 
-  /** wanted: what the open view and the rail ask at this moment */
+  /**
+   * wanted: what the open view and the rail ask at this moment
+   * @type {(model: Frame, wanted: Want[]) => void}
+   */
   function draw(model, wanted) {
     const standings = new Map(wanted.map(({ lane }) => [lane, standingOf(context.lanes, lane)]));
     const marks = new Set();
-    for (const part of document.querySelectorAll("[data-lane]")) {
+    for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-lane]"))) {
       const mark = markOf(part, model.data, standings);
       if (part.dataset.standing !== mark) set(part, "data-standing", mark);
       if (mark && part.closest(".stage") && part.getClientRects().length) marks.add(mark);
@@ -28,19 +38,23 @@ export function createStanding(context) {
     if (waits.length) timer = setTimeout(context.redraw, next);
   }
 
+  /** @type {(view: ViewName) => Sentence} */
   function sentenceOf(view) {
-    if (!sentences.has(view)) {
-      const [reason, rest] = [make("span", { role: "status" }), make("span", {})];
-      const root = make("p", { class: "standing", hidden: true }, reason, " ", rest);
-      document.getElementById(`view-${view}`).prepend(root);
-      sentences.set(view, { root, reason, rest });
-    }
-    return sentences.get(view);
+    const known = sentences.get(view);
+    if (known) return known;
+    const [reason, rest] = [make("span", { role: "status" }), make("span", {})];
+    const root = make("p", { class: "standing", hidden: true }, reason, " ", rest);
+    byId(`view-${view}`).prepend(root);
+    sentences.set(view, { root, reason, rest });
+    return { root, reason, rest };
   }
   return { draw };
 }
 
-/** A lane's standing, and whether that is to be told. An answer about a picture cannot be newer than the verdict, which tells what picture the network saw. */
+/**
+ * A lane's standing, and whether that is to be told. An answer about a picture cannot be newer than the verdict, which tells what picture the network saw.
+ * @type {(lanes: Lanes, lane: string) => Told}
+ */
 export function standingOf(lanes, lane) {
   const own = lanes.standing(lane);
   const verdict = lanes.standing("verdict");
@@ -49,30 +63,27 @@ export function standingOf(lanes, lane) {
   return { ...found, isLate: found.error !== null || found.waited > LATE_MS };
 }
 
-function markOf({ dataset: { lane, also = "" } }, data, standings) {
+/** @type {(part: HTMLElement, data: Data, standings: Map<string, Told>) => "none" | "old" | null} */
+function markOf({ dataset: { lane = "", also = "" } }, data, standings) {
   const needed = lane.split(" ");
-  if (!needed.every((name) => data[name])) return "none";
+  if (!needed.every((name) => data[/** @type {keyof Data} */ (name)])) return "none";
   const isOld = [...needed, ...also.split(" ")].some((name) => standings.get(name)?.isLate);
   return isOld ? "old" : null;
 }
 
+/** @type {(sentence: Sentence, now: { model: Frame, wanted: Want[], standings: Map<string, Told>, marks: Set<string> }) => void} */
 function tell({ root, reason, rest }, { model, wanted, standings, marks }) {
   const told = wanted.filter(({ isOptional }) => !isOptional).map(({ lane }) => standings.get(lane));
-  const failed = told.find(({ error }) => error);
-  const isLate = told.some((standing) => standing.isLate);
-  const why = failed
-    ? refusal(failed.error)
-    : model.isEmpty
-      ? EMPTY_VIEWS[model.state.view]
-      : isLate
-        ? WAITING
-        : "";
+  const failed = told.find((standing) => standing?.error)?.error;
+  const isLate = told.some((standing) => standing?.isLate);
+  const why = failed ? refusal(failed) : model.isEmpty ? EMPTY_VIEWS[model.state.view] : isLate ? WAITING : "";
   write(reason, why);
   write(rest, isLate ? meaning(marks, [...standings.values()]) : "");
   set(root, "class", failed ? "standing problem" : "standing");
   set(root, "hidden", !why);
 }
 
+/** @type {(marks: Set<string>, standings: Told[]) => string} */
 function meaning(marks, standings) {
   const ages = standings.filter(({ isLate, age }) => isLate && age >= 0).map(({ age }) => age);
   const old = `What is grey is an earlier answer, ${aged(Math.max(...ages))}. It is not about what is asked now.`;

@@ -1,25 +1,35 @@
 // The tabs of the six views.
 
-import { set } from "./dom.js";
+import { byId, set } from "./dom.js";
 import { VIEWS } from "../state/state.js";
 
-const tabOf = (name) => document.getElementById(`tab-${name}`);
+/** @import { ViewName } from "../state/types.d.ts" */
 
-/** Show the panel of one view, and mark its tab. */
+/** @type {(name: ViewName) => HTMLElement} */
+const tabOf = (name) => byId(`tab-${name}`);
+
+/**
+ * Show the panel of one view, and mark its tab.
+ * @type {(name: ViewName) => void}
+ */
 export function showTab(name) {
   for (const each of VIEWS) {
     set(tabOf(each), "aria-selected", String(each === name));
     set(tabOf(each), "tabindex", each === name ? null : "-1");
-    set(document.getElementById(`view-${each}`), "hidden", each !== name);
+    set(byId(`view-${each}`), "hidden", each !== name);
   }
   tabOf(name).scrollIntoView?.({ block: "nearest", inline: "nearest" });
 }
 
+/** @type {(name: ViewName) => void} */
 export function focusTab(name) {
   tabOf(name).focus();
 }
 
-/** A click or the arrow keys open a view. */
+/**
+ * A click or the arrow keys open a view.
+ * @type {(open: (name: ViewName) => void) => void}
+ */
 export function listenToTabs(open) {
   VIEWS.forEach((name, i) => {
     tabOf(name).addEventListener("click", () => open(name));

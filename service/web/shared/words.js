@@ -2,12 +2,18 @@
 
 import { percent, short } from "../numbers/scales.js";
 
+/** @import { Refusal } from "../state/api.js" */
+/** @import { Verdict, ViewName } from "../state/types.d.ts" */
+
 export const EMPTY = "Nothing drawn yet. Draw a digit, drop a picture, or take the example.";
 export const EXAMPLE = "An example. Draw over it.";
 export const UNREAD = "No answer for this picture yet.";
 export const WAITING = "The service has not answered yet.";
 
-/** What to do in each view while nothing is drawn. */
+/**
+ * What to do in each view while nothing is drawn.
+ * @type {Record<ViewName, string>}
+ */
 export const EMPTY_VIEWS = {
   network: "Nothing drawn yet. Draw a digit, and every map fills with one filter’s answer to it.",
   window: "Nothing drawn yet. Draw a digit, and the window slides over it.",
@@ -17,7 +23,10 @@ export const EMPTY_VIEWS = {
   filters: "Nothing drawn yet. These filters are the network’s own and need no picture.",
 };
 
-/** How old an answer is: "12 s old", "3 min old". */
+/**
+ * How old an answer is: "12 s old", "3 min old".
+ * @type {(milliseconds: number) => string}
+ */
 export function aged(milliseconds) {
   const seconds = Math.round(milliseconds / 1000);
   return seconds < 120 ? `${seconds} s old` : `${Math.round(seconds / 60)} min old`;
@@ -26,7 +35,10 @@ export function aged(milliseconds) {
 export const DOUBT =
   "Doubt is how much was given back evenly, because the picture is unlike a digit. The bars are before it, the confidence is after it.";
 
-/** The confidence, and the lines under it; shares: of the ten digits, before doubt. */
+/**
+ * The confidence, and the lines under it; shares: of the ten digits, before doubt.
+ * @type {(verdict: Verdict, shares: number[]) => [confidence: string, aside: string]}
+ */
 export function reading(verdict, shares) {
   const order = shares.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
   const [[, first], [share, second]] = order;
@@ -38,7 +50,10 @@ export function reading(verdict, shares) {
   return [percent(verdict.confidence), `${name} ${rest}`];
 }
 
-/** What is spoken when the pen rests. */
+/**
+ * What is spoken when the pen rests.
+ * @type {(verdict: Verdict, shares: number[]) => string}
+ */
 export function spoken(verdict, shares) {
   const order = shares.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
   const [[, first], [next, second]] = order;
@@ -46,7 +61,10 @@ export function spoken(verdict, shares) {
   return `${start} ${first}, confidence ${percent(verdict.confidence)}. Next ${second}, ${percent(next)}.`;
 }
 
-/** A refusal, in words for a person. */
+/**
+ * A refusal, in words for a person.
+ * @type {(error: Refusal) => string}
+ */
 export function refusal(error) {
   const { status, problem } = error;
   if (status === 0) return "The service does not answer. Your drawing is kept; trying again in 3 s.";
@@ -57,16 +75,20 @@ export function refusal(error) {
   return problem.detail || problem.title || `The service answered ${status}.`;
 }
 
+/** @type {(edge: number[]) => string} */
 export function unread([rows, columns]) {
-  const parts = [
+  /** @type {[number, string][]} */
+  const edges = [
     [rows, "row"],
     [columns, "column"],
-  ].filter(([count]) => count > 0);
+  ];
+  const parts = edges.filter(([count]) => count > 0);
   if (!parts.length) return "every pixel is read";
   const words = parts.map(([count, name]) => `${count} ${name}${count > 1 ? "s" : ""}`).join(" and ");
   return `${words} at the edge ${rows + columns > 1 ? "are" : "is"} never read`;
 }
 
+/** @type {[where: string, keys: string][]} */
 export const KEYS = [
   ["Pad", "arrows move the pen, Shift + arrows draws, Space makes a dot, Delete clears, Ctrl Z undoes"],
   ["Views", "arrows, Home and End change the view"],

@@ -6,12 +6,20 @@ import { PATTERNS } from "./picture.js";
 import { RANGES, SCALES } from "../numbers/scales.js";
 import { DEFAULTS, VIEWS } from "./state.js";
 
+/** @import { Change, Chosen, Kernel, Point, State, Store } from "./types.d.ts" */
+
 const SIDE = 28;
 
-/** Write a state as the text after the #. */
+/**
+ * Write a state as the text after the #.
+ * @type {(state: State) => Promise<string>}
+ */
 export async function write(state) {
   const pairs = [["v", "1"]];
-  const add = (key, value) => value && pairs.push([key, value]);
+  /** @type {(key: string, value: string | false | null) => void} */
+  const add = (key, value) => {
+    if (value) pairs.push([key, value]);
+  };
   add("pic", await writePicture(state));
   add("model", state.model);
   add("view", differs(state, "view") && state.view);
@@ -37,34 +45,46 @@ export async function write(state) {
     .join("&");
 }
 
+/** @type {(state: State, key: keyof State) => boolean} */
 function differs(state, key) {
   return JSON.stringify(state[key]) !== JSON.stringify(DEFAULTS[key]);
 }
 
+/** @type {(value: unknown) => unknown} */
 function Number0(value) {
   return value === true ? 1 : value === false ? 0 : value;
 }
 
+/** @type {(kernel: Kernel) => string} */
 function writeKernel({ rows, columns, cells, bias }) {
   return `${rows}x${columns}:${cells.join(",")}:${bias}`;
 }
 
-function writeChange({ layer, filter, action, factor, weights, bias }) {
-  if (action === "off") return `${layer}/${filter}:off`;
-  if (action === "scale") return `${layer}/${filter}:x${factor}`;
+/** @type {(change: Change) => string} */
+function writeChange(change) {
+  const { layer, filter } = change;
+  if (change.action === "off") return `${layer}/${filter}:off`;
+  if (change.action === "scale") return `${layer}/${filter}:x${change.factor}`;
+  const { weights, bias } = change;
   return `${layer}/${filter}:${weights.length}x${weights[0].length}:${weights.flat().join(",")}:${bias}`;
 }
 
+/** @type {(state: State) => Promise<string>} */
 async function writePicture({ picture, example }) {
   if (picture.kind === "pattern") return `t:${picture.name}`;
   if (picture.kind === "strokes") return picture.strokes.length && !example ? `s:${packStrokes(picture.strokes)}` : "";
-  const levels = picture.levels || picture.seen;
-  return levels ? `x:${urlSafe(base64(await deflate(levels, "CompressionStream")))}` : "";
+  const levels = picture.kind === "levels" ? picture.levels : picture.seen;
+  return levels ? `x:${urlSafe(base64(await deflate(new Uint8Array(levels), "CompressionStream")))}` : "";
 }
 
-/** Read the text after the #: {state, problems}, where problems names the keys that could not be used. */
+/**
+ * Read the text after the #: {state, problems}, where problems names the keys that could not be used.
+ * @type {(text: string) => Promise<{ state: Partial<State>, problems: string[] }>}
+ */
 export async function read(text) {
+  /** @type {Partial<State>} */
   const state = {};
+  /** @type {string[]} */
   const problems = [];
   for (const [key, value] of new URLSearchParams(text.replace(/^#/, "").replace(/\+/g, "%2B"))) {
     if (key === "v") continue;
@@ -77,6 +97,7 @@ export async function read(text) {
   return { state, problems };
 }
 
+/** @type {Record<string, (text: string) => Partial<State> | Promise<Partial<State>>>} */
 const READERS = {
   pic: async (text) => ({ picture: await readPicture(text) }),
   model: (text) => ({ model: matched(text, /^[\w.-]+(@[\w.-]+)?$/)[0] }),
@@ -124,23 +145,32 @@ const READERS = {
   theme: (text) => ({ theme: oneOf(text, ["light", "dark"]) }),
 };
 
+/** @type {(text: string, pattern: RegExp) => RegExpExecArray} */
 function matched(text, pattern) {
   const found = pattern.exec(text);
   if (!found) throw new RangeError(text);
   return found;
 }
 
+/**
+ * @template {string} const Value
+ * @param {string} text
+ * @param {readonly Value[]} values
+ */
 function oneOf(text, values) {
-  if (!values.includes(text)) throw new RangeError(text);
-  return text;
+  const found = values.find((value) => value === text);
+  if (found === undefined) throw new RangeError(text);
+  return found;
 }
 
+/** @type {(text: string, least: number, most: number) => number} */
 function within(text, least, most) {
   const value = Number(matched(text, /^\d+$/)[0]);
   if (value < least || value > most) throw new RangeError(text);
   return value;
 }
 
+/** @type {(text: string) => Kernel} */
 function readKernel(text) {
   const [, rows, columns, cells, bias] = matched(text, /^(\d+)x(\d+):([^:]*):([^:]*)$/);
   const kernel = { rows: within(rows, 1, 15), columns: within(columns, 1, 15), cells: cells.split(","), bias };
@@ -151,6 +181,7 @@ function readKernel(text) {
   return kernel;
 }
 
+/** @type {(text: string) => Change} */
 function readChange(text) {
   const [, layer, filter, what] = matched(text, /^(\w+)\/(\d+):(.+)$/);
   const change = { layer, filter: Number(filter) };
@@ -162,6 +193,7 @@ function readChange(text) {
   return { ...change, action: "replace", weights, bias: Number(bias) };
 }
 
+/** @type {(text: string) => Promise<Chosen>} */
 async function readPicture(text) {
   const kind = text.slice(0, 2);
   const rest = text.slice(2);
@@ -173,7 +205,10 @@ async function readPicture(text) {
   return { kind: "levels", levels };
 }
 
-/** Strokes as text: per stroke its number of points in two bytes, then x and y of each as a byte. */
+/**
+ * Strokes as text: per stroke its number of points in two bytes, then x and y of each as a byte.
+ * @type {(strokes: Point[][]) => string}
+ */
 export function packStrokes(strokes) {
   const bytes = strokes.flatMap((points) => [
     points.length >> 8,
@@ -183,6 +218,7 @@ export function packStrokes(strokes) {
   return urlSafe(base64(Uint8Array.from(bytes)));
 }
 
+/** @type {(text: string) => Point[][]} */
 export function unpackStrokes(text) {
   const bytes = fromBase64(fromUrlSafe(text));
   const strokes = [];
@@ -197,10 +233,15 @@ export function unpackStrokes(text) {
 
 const REST_MS = 500;
 
-/** Keeps the address up with the store; a step (a view, a pin) can be gone back from, other changes cannot. */
+/**
+ * Keeps the address up with the store; a step (a view, a pin) can be gone back from, other changes cannot.
+ * @type {(store: Store) => { later(isStep: boolean): void, now(): Promise<void>, changed(): Promise<Awaited<ReturnType<typeof read>> | null> }}
+ */
 export function createKeeper(store) {
   let written = location.hash;
-  let timer = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  /** @type {(isStep: boolean) => Promise<void>} */
   const keep = async (isStep) => {
     const text = `#${await write(store.get())}`;
     if (text === written) return;
@@ -225,15 +266,18 @@ export function createKeeper(store) {
   };
 }
 
+/** @type {(bytes: Uint8Array<ArrayBuffer>, direction: "CompressionStream" | "DecompressionStream") => Promise<Uint8Array<ArrayBuffer>>} */
 async function deflate(bytes, direction) {
   const stream = new Blob([bytes]).stream().pipeThrough(new globalThis[direction]("deflate-raw"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+/** @type {(text: string) => string} */
 function urlSafe(text) {
   return text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 }
 
+/** @type {(text: string) => string} */
 function fromUrlSafe(text) {
   return text.replaceAll("-", "+").replaceAll("_", "/");
 }

@@ -5,30 +5,50 @@
 
 import { base64, pngUrl, readNpz, writeNpy } from "../numbers/npy.js";
 
+/** @import { Call, Lane, LaneStanding, Members, Picture, Problem, Report, Request, Want, WantOptions } from "./types.d.ts" */
+
 const LIMIT_MS = 10000;
 const RETRY_MS = 3000;
 
 /** A problem+json answer, or no answer at all (status 0). */
 export class Refusal extends Error {
+  /**
+   * @param {number} status
+   * @param {Problem} problem
+   * @param {number} retrySeconds
+   */
   constructor(status, problem, retrySeconds = 0) {
     super(problem.detail || problem.title || "");
-    Object.assign(this, { status, problem, retrySeconds });
+    this.status = status;
+    this.problem = problem;
+    this.retrySeconds = retrySeconds;
   }
 }
 
-/** Whether the same may be answered when it is asked again. */
+/**
+ * Whether the same may be answered when it is asked again.
+ * @type {(refusal: { status: number }) => boolean}
+ */
 export function isPassing({ status }) {
   return [0, 429, 503].includes(status);
 }
 
-/** The address of a request record {method, path, query}. */
+/**
+ * The address of a request record {method, path, query}.
+ * @type {(request: Request) => string}
+ */
 export function address({ path, query = {} }) {
-  const text = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined)).toString();
+  const given = Object.entries(query).filter(([, value]) => value !== undefined);
+  const text = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
   return text ? `${path}?${text}` : path;
 }
 
-/** Send a request record {method, path, query, picture, json} and read its answer: JSON, npz arrays or a blob. */
+/**
+ * Send a request record {method, path, query, picture, json} and read its answer: JSON, npz arrays or a blob.
+ * @type {(request: Request, signal?: AbortSignal) => Promise<unknown>}
+ */
 export async function send(record, signal) {
+  /** @type {Record<string, string>} */
   const headers = {};
   const key = sessionStorage.getItem("filterscope-key");
   if (key) headers.Authorization = `Bearer ${key}`;
@@ -38,11 +58,17 @@ export async function send(record, signal) {
     if (response.ok) return await answerOf(response, record);
     throw new Refusal(response.status, await problemOf(response), Number(response.headers.get("Retry-After")) || 0);
   } catch (error) {
-    if (error instanceof Refusal || error.name === "AbortError") throw error;
+    if (error instanceof Refusal || isAbort(error)) throw error;
     throw new Refusal(0, { detail: "" }); // no answer, or one that broke off
   }
 }
 
+/** @type {(error: unknown) => boolean} */
+function isAbort(error) {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+/** @type {(response: Response, request: Request) => Promise<unknown>} */
 async function answerOf(response, { raw }) {
   if (raw) return response.blob();
   const kind = response.headers.get("Content-Type") || "";
@@ -50,6 +76,7 @@ async function answerOf(response, { raw }) {
   return kind.includes("json") ? response.json() : response.blob();
 }
 
+/** @type {(request: Request, headers: Record<string, string>) => BodyInit | undefined} */
 function bodyOf({ picture, json }, headers) {
   if (!picture) return json ? JSON.stringify(json) : undefined;
   if (json) {
@@ -64,10 +91,12 @@ function bodyOf({ picture, json }, headers) {
   return writeNpy(picture.levels, [picture.height, picture.width]);
 }
 
-function dataUrl({ bytes, levels, width, height }) {
-  return bytes ? base64(new Uint8Array(bytes)) : pngUrl(levels, width, height);
+/** @type {(picture: Picture) => string} */
+function dataUrl(picture) {
+  return picture.bytes ? base64(new Uint8Array(picture.bytes)) : pngUrl(picture.levels, picture.width, picture.height);
 }
 
+/** @type {(response: Response) => Promise<Problem>} */
 async function problemOf(response) {
   try {
     return await response.json();
@@ -82,14 +111,19 @@ async function problemOf(response) {
  * A want is {lane, key, request, heavy}; one with the key asked last is not asked again.
  */
 export class Lanes {
+  /** @type {Map<string, Lane>} */
   #lanes = new Map();
   #report;
 
+  /** @param {(report: Report) => void} report */
   constructor(report) {
     this.#report = report;
   }
 
-  /** Ask unless it was asked last. */
+  /**
+   * Ask unless it was asked last.
+   * @param {Want} want
+   */
   ask(want) {
     const lane = this.#lane(want.lane);
     if (lane.key === want.key) return;
@@ -103,6 +137,7 @@ export class Lanes {
   /**
    * Forget the lanes whose last want is such: what they asked and were answered, and what is still on its way.
    * Returns their names.
+   * @param {(want: Want) => boolean} isSuch
    */
   forget(isSuch) {
     const lanes = [...this.#lanes].filter(([, lane]) => lane.want && isSuch(lane.want));
@@ -116,6 +151,8 @@ export class Lanes {
   /**
    * How the last answer of a lane stands to what it was asked last: {want, isSettled, error, waited, age}.
    * waited: ms since it was asked something new or answered something old; age: ms since its last answer
+   * @param {string} name
+   * @returns {LaneStanding}
    */
   standing(name) {
     const { want, key, answered, error, since, answeredAt } = this.#lane(name);
@@ -135,24 +172,33 @@ export class Lanes {
     }
   }
 
+  /**
+   * @param {string} name
+   * @returns {Lane}
+   */
   #lane(name) {
-    if (!this.#lanes.has(name)) {
-      this.#lanes.set(name, {
-        want: null,
-        key: null,
-        answered: null,
-        error: null,
-        running: null,
-        waiting: null,
-        failed: null,
-        epoch: 0,
-        rest: 0,
-        spacing: 20,
-      });
-    }
-    return this.#lanes.get(name);
+    const known = this.#lanes.get(name);
+    if (known) return known;
+    const lane = {
+      want: null,
+      key: null,
+      answered: null,
+      error: null,
+      running: null,
+      waiting: null,
+      failed: null,
+      resting: null,
+      epoch: 0,
+      rest: 0,
+      spacing: 20,
+      since: NaN,
+      answeredAt: NaN,
+    };
+    this.#lanes.set(name, lane);
+    return lane;
   }
 
+  /** @param {Lane} lane */
   #next(lane) {
     if (lane.running || lane.resting || !lane.waiting) return;
     const pause = lane.rest - performance.now();
@@ -168,6 +214,10 @@ export class Lanes {
     this.#run(lane, want);
   }
 
+  /**
+   * @param {Lane} lane
+   * @param {Want} want
+   */
   async #run(lane, want) {
     const controller = new AbortController();
     const timer = setTimeout(() => controller.abort(), want.heavy ? 6 * LIMIT_MS : LIMIT_MS);
@@ -188,14 +238,24 @@ export class Lanes {
     }
   }
 
+  /**
+   * @param {Lane} lane
+   * @param {Want} want
+   * @param {unknown} answer
+   */
   #answer(lane, want, answer) {
     const now = performance.now();
     Object.assign(lane, { answered: want.key, error: null, since: now, answeredAt: now });
     this.#report({ lane: want.lane, want, answer });
   }
 
+  /**
+   * @param {Lane} lane
+   * @param {Want} want
+   * @param {unknown} error
+   */
   #fail(lane, want, error) {
-    if (error.name === "AbortError") {
+    if (isAbort(error)) {
       if (lane.waiting) return;
       error = new Refusal(0, { detail: "" });
     }
@@ -211,14 +271,30 @@ export class Lanes {
   }
 }
 
-/** A want for a lane; its key is what would make the answer differ. */
+/**
+ * A want for a lane; its key is what would make the answer differ.
+ * @template {Request} R
+ * @param {string} lane
+ * @param {R} request
+ * @param {WantOptions} options
+ * @returns {Want<R>}
+ */
 export function want(lane, request, options = {}) {
   const { path, query, json, picture } = request;
   return { lane, request, key: JSON.stringify([path, query, json, picture?.id]), ...options };
 }
 
-/** A call on a picture that a network reads: 28 x 28 and as it is, or any and prepared. */
+/**
+ * A call on a picture that a network reads: 28 x 28 and as it is, or any and prepared.
+ * @template {Picture} P
+ * @param {string} path
+ * @param {{ name: string, version: string }} network
+ * @param {P} picture
+ * @param {Members} options
+ * @returns {Call<P>}
+ */
 export function networkCall(path, network, picture, options, isPrepared = false) {
+  /** @type {Members} */
   const query = { model: network.name, version: network.version, ...options };
   if (!isPrepared) query.prepare = "none";
   return { method: "POST", path, picture, query };

@@ -1,8 +1,14 @@
 // Pictures that are not drawn: files, the clipboard, a camera, and the lecture's test patterns.
 
-export const SIDE = 28;
+/** @import { FileChosen } from "./types.d.ts" */
 
-/** name: [label, ink of a place 0..255] */
+export const SIDE = 28;
+export const INK_SIDE = 112; // pixels of ink that are sent: four to each of the network's
+
+/**
+ * name: [label, ink of a place 0..255]
+ * @type {Record<string, [label: string, ink: (x: number, y: number) => number]>}
+ */
 export const PATTERNS = {
   zeros: ["zeros (paper)", () => 0],
   ones: ["ones (ink)", () => 255],
@@ -12,13 +18,19 @@ export const PATTERNS = {
   rug: ["the rug", (x, y) => (((((y >> 2) % 2 ? x + y : x - y) % 4) + 4) % 4 < 2 ? 255 : 0)],
 };
 
-/** The 28 x 28 levels of a test pattern, 255 = ink. */
+/**
+ * The 28 x 28 levels of a test pattern, 255 = ink.
+ * @type {(name: string) => Uint8Array}
+ */
 export function pattern(name) {
   const ink = PATTERNS[name][1];
   return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => ink(i % SIDE, Math.floor(i / SIDE)));
 }
 
-/** Read a file as a picture to post: its own bytes, and an image to show. */
+/**
+ * Read a file as a picture to post: its own bytes, and an image to show.
+ * @type {(file: File) => Promise<FileChosen>}
+ */
 export async function fromFile(file) {
   const bytes = await file.arrayBuffer();
   let image = null;
@@ -30,13 +42,19 @@ export async function fromFile(file) {
   return { kind: "file", name: file.name || "pasted picture", bytes, image };
 }
 
-/** The first picture of a drop or a paste, or null. */
+/**
+ * The first picture of a drop or a paste, or null.
+ * @type {(transfer: DataTransfer | null) => File | null}
+ */
 export function pictureIn(transfer) {
   const files = [...(transfer?.files || [])];
   return files.find((file) => file.type.startsWith("image/")) || files[0] || null;
 }
 
-/** The grey levels (28 x 28, 255 = ink) of the lossless PNG that the service returns. */
+/**
+ * The grey levels (28 x 28, 255 = ink) of the lossless PNG that the service returns.
+ * @type {(dataUrl: string) => Promise<Uint8Array>}
+ */
 export async function decodeSeen(dataUrl) {
   const bytes = Uint8Array.from(atob(dataUrl.slice(dataUrl.indexOf(",") + 1)), (letter) => letter.charCodeAt(0));
   const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }), {
@@ -49,19 +67,31 @@ export async function decodeSeen(dataUrl) {
   return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => data[4 * i]);
 }
 
+/** @type {CanvasRenderingContext2D | null} */
 let seenContext = null;
 
+/** @type {() => CanvasRenderingContext2D} */
 function seenCanvas() {
-  if (!seenContext) {
-    const canvas = document.createElement("canvas");
-    canvas.width = SIDE;
-    canvas.height = SIDE;
-    seenContext = canvas.getContext("2d", { willReadFrequently: true });
-  }
+  if (seenContext) return seenContext;
+  const canvas = document.createElement("canvas");
+  canvas.width = SIDE;
+  canvas.height = SIDE;
+  seenContext = context2d(canvas, { willReadFrequently: true });
   return seenContext;
 }
 
-/** Live pictures, where the browser allows it: {stop, take}; take() gives a file. */
+/**
+ * The context that a canvas is drawn with. There is one: no canvas here has a context of another kind.
+ * @type {(canvas: HTMLCanvasElement, options?: CanvasRenderingContext2DSettings) => CanvasRenderingContext2D}
+ */
+export function context2d(canvas, options) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", options));
+}
+
+/**
+ * Live pictures, where the browser allows it: {stop, take}; take() gives a file.
+ * @type {(video: HTMLVideoElement) => Promise<{ stop(): void, take(): Promise<File> }>}
+ */
 export async function openCamera(video) {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
   video.srcObject = stream;
@@ -71,7 +101,7 @@ export async function openCamera(video) {
     const canvas = document.createElement("canvas");
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
-    canvas.getContext("2d").drawImage(video, 0, 0);
+    context2d(canvas).drawImage(video, 0, 0);
     const blob = await new Promise((resolve) => {
       canvas.toBlob(resolve, "image/jpeg", 0.92);
     });

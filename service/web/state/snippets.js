@@ -3,10 +3,15 @@
 import { address } from "./api.js";
 import { base64, shortPngUrl } from "../numbers/npy.js";
 
+/** @import { Members, Plain, Request } from "./types.d.ts" */
+
 const INLINE_BYTES = 8192;
 const KEY = "FILTERSCOPE_KEY";
 
-/** The request as one JSON body (or none), with its picture inside: {method, url, body, file}. */
+/**
+ * The request as one JSON body (or none), with its picture inside: {method, url, body, file}.
+ * @type {(record: Request, origin: string) => Promise<Plain>}
+ */
 export async function plain(record, origin) {
   const { method = "GET", path, query, json, picture } = record;
   if (!picture) return { method, url: origin + address(record), body: json || null, file: null };
@@ -20,6 +25,7 @@ export async function plain(record, origin) {
 }
 
 // In JSON, a query's texts become what they mean.
+/** @type {(query?: Members) => Members} */
 function typed(query = {}) {
   return Object.fromEntries(
     Object.entries(query)
@@ -28,8 +34,10 @@ function typed(query = {}) {
   );
 }
 
+/** @type {(text: string) => string} */
 const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** @type {(request: Plain, hasKey: boolean) => string} */
 export function curl({ method, url, body, file }, hasKey) {
   const lines = [`curl -sS ${quote(url)}`];
   if (method !== "GET" && method !== "POST") lines.push(`-X ${method}`);
@@ -41,6 +49,7 @@ export function curl({ method, url, body, file }, hasKey) {
   return lines.join(" \\\n  ");
 }
 
+/** @type {(request: Plain, hasKey: boolean) => string} */
 export function python({ url, body, file }, hasKey) {
   const lines = ["import json", hasKey ? "import os" : null, "import urllib.request", ""].filter(
     (line) => line !== null,
@@ -61,13 +70,14 @@ export function python({ url, body, file }, hasKey) {
   lines.push(/npz|png/.test(body?.format || "") ? "    answer = response.read()" : "    answer = json.load(response)");
   lines.push(
     /npz|png/.test(body?.format || "")
-      ? `open("answer.${body.format}", "wb").write(answer)`
+      ? `open("answer.${body?.format}", "wb").write(answer)`
       : "print(json.dumps(answer))",
   );
   return lines.join("\n");
 }
 
 // JSON is Python but for three words.
+/** @type {(value: unknown) => string} */
 function literal(value) {
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
@@ -79,6 +89,7 @@ function literal(value) {
   return JSON.stringify(value);
 }
 
+/** @type {(request: Plain, hasKey: boolean) => string} */
 export function javascript({ method, url, body, file }, hasKey) {
   const headers = {};
   if (body) headers["Content-Type"] = "application/json";
@@ -101,4 +112,5 @@ export function javascript({ method, url, body, file }, hasKey) {
   return lines.join("\n");
 }
 
+/** @type {Record<string, (request: Plain, hasKey: boolean) => string>} */
 export const LANGUAGES = { curl, Python: python, JavaScript: javascript };

@@ -1,10 +1,14 @@
 // One store for everything that is chosen on the page; what the service answered is kept elsewhere.
 
+/** @import { Action, Change, Kernel, State, Store, ViewName } from "./types.d.ts" */
+
+/** @type {ViewName[]} */
 export const VIEWS = ["network", "window", "filter", "why", "what-if", "filters"];
 
 const LECTURE_EDGE = Array.from({ length: 49 }, (_, i) => Math.sign((i % 7) - Math.floor(i / 7)));
 
-export const DEFAULTS = Object.freeze({
+/** @type {Readonly<State>} */
+export const DEFAULTS = {
   picture: { kind: "strokes", strokes: [] },
   model: "",
   view: "network",
@@ -24,9 +28,12 @@ export const DEFAULTS = Object.freeze({
   hide: [],
   big: false,
   theme: "",
-});
+};
 
-/** A store: get(), set(patch) and subscribe(listener); a listener gets the state and the one before. */
+/**
+ * A store: get(), set(patch) and subscribe(listener); a listener gets the state and the one before.
+ * @type {(initial: Partial<State>) => Store}
+ */
 export function createStore(initial) {
   let state = { ...DEFAULTS, ...initial };
   const listeners = new Set();
@@ -41,33 +48,54 @@ export function createStore(initial) {
   };
 }
 
-/** The kernel of the editor as numbers; what is not a number yet counts as 0. */
+/**
+ * The kernel of the editor as numbers; what is not a number yet counts as 0.
+ * @type {(kernel: Kernel) => number[][]}
+ */
 export function weightsOf({ rows, columns, cells }) {
   return Array.from({ length: rows }, (_, y) => {
     return Array.from({ length: columns }, (_, x) => numberOf(cells[y * columns + x]));
   });
 }
 
+/** @type {(text: string) => number} */
 export function numberOf(text) {
   const value = Number(String(text).trim().replace("\u2212", "-").replace(",", "."));
   return Number.isFinite(value) ? value : 0;
 }
 
-/** The change of one filter, if there is one. */
+/**
+ * The change of one filter, if there is one.
+ * @type {(changes: Change[], layer: string, filter: number) => Change | undefined}
+ */
 export function changeOf(changes, layer, filter) {
   return changes.find((change) => change.layer === layer && change.filter === filter);
 }
 
-/** The changes with one filter's replaced by another, or by none. */
+/**
+ * The changes with one filter's replaced by another, or by none.
+ * @type {(changes: Change[], layer: string, filter: number, change: Action | null) => Change[]}
+ */
 export function withChange(changes, layer, filter, change) {
   const others = changes.filter((each) => each.layer !== layer || each.filter !== filter);
   return change ? [...others, { layer, filter, ...change }] : others;
 }
 
-/** The pair that Why compares: what was asked for, or the winner and the runner-up. */
+/**
+ * Changes that switch filters of one layer off.
+ * @type {(layer: string, filters: number[]) => Change[]}
+ */
+export function allOff(layer, filters) {
+  return filters.map((filter) => ({ layer, filter, action: "off" }));
+}
+
+/**
+ * The pair that Why compares: what was asked for, or the winner and the runner-up.
+ * @type {(chosen: { target: number | null, rival: number | null }, logits: number[]) => [number, number]}
+ */
 export function pairOf({ target, rival }, logits) {
   const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a]);
-  const first = target ?? order.find((digit) => digit !== rival);
-  const second = rival !== null && rival !== first ? rival : order.find((digit) => digit !== first);
+  const first = target ?? order.filter((digit) => digit !== rival)[0];
+  const second = rival !== null && rival !== first ? rival : order.filter((digit) => digit !== first)[0];
   return [first, second];
 }

@@ -2,13 +2,17 @@
 
 import { networkCall, want } from "./api.js";
 import { shifted } from "../numbers/arithmetic.js";
-import { INK_SIDE } from "../rail/drawing.js";
-import { decodeSeen, pattern, SIDE } from "./picture.js";
+import { decodeSeen, INK_SIDE, pattern, SIDE } from "./picture.js";
 import { extent } from "../numbers/scales.js";
+
+/** @import { Call, Change, Chosen, Data, Entry, Input, Arrays, Model, Network, Picture, Verdict, VerdictEntry, Want } from "./types.d.ts" */
 
 let count = 0;
 
-/** 28 x 28 levels as every call on a network takes them with prepare=none. */
+/**
+ * 28 x 28 levels as every call on a network takes them with prepare=none.
+ * @type {(levels: Uint8Array) => Input}
+ */
 function inputOf(levels) {
   count += 1;
   return {
@@ -20,25 +24,43 @@ function inputOf(levels) {
   };
 }
 
-/** The picture that a call would be sent, and whether the service has to find the digit in it; null when empty. */
+/**
+ * The 28 x 28 levels of a picture that is made of them.
+ * @type {(picture: Extract<Chosen, { kind: "pattern" | "levels" }>) => Uint8Array}
+ */
+export function levelsOf(picture) {
+  return picture.kind === "pattern" ? pattern(picture.name) : picture.levels;
+}
+
+/**
+ * The picture that a call would be sent, and whether the service has to find the digit in it; null when empty.
+ * @type {(picture: Chosen, pad: { levels(): Uint8Array }) => { picture: Picture, isPrepared: boolean } | null}
+ */
 export function posted(picture, pad) {
   count += 1;
-  if (picture.kind === "pattern") return { picture: inputOf(pattern(picture.name)), isPrepared: false };
-  if (picture.kind === "levels") return { picture: inputOf(picture.levels), isPrepared: false };
+  if (picture.kind === "pattern" || picture.kind === "levels")
+    return { picture: inputOf(levelsOf(picture)), isPrepared: false };
   if (picture.kind === "file")
     return { picture: { bytes: picture.bytes, name: picture.name, id: count }, isPrepared: true };
   if (!picture.strokes.length) return null;
   return { picture: { levels: pad.levels(), width: INK_SIDE, height: INK_SIDE, id: count }, isPrepared: true };
 }
 
-/** The request for the verdict. */
+/**
+ * The request for the verdict.
+ * @type {(network: Network, subject: { picture: Picture, isPrepared: boolean }) => Want}
+ */
 export function verdictWant(network, { picture, isPrepared }) {
   const options = isPrepared ? { prepared_image: true } : {};
   return want("verdict", networkCall("/v1/classify", network, picture, options, isPrepared));
 }
 
-/** The request for the verdict on what was shifted or changed, where anything was; `before` is the verdict without. */
+/**
+ * The request for the verdict on what was shifted or changed, where anything was; `before` is the verdict without.
+ * @type {(network: Network, data: Data, changes: Change[]) => Want | null}
+ */
 export function editedWant(network, { input, base, verdict }, changes) {
+  if (!input || !verdict) return null;
   const before = verdict.result;
   if (changes.length) {
     const { query, ...call } = networkCall("/v1/what-if", network, input, {});
@@ -47,23 +69,38 @@ export function editedWant(network, { input, base, verdict }, changes) {
   return input === base ? null : want("edited", networkCall("/v1/classify", network, input, {}), { before });
 }
 
-/** The verdict that is shown, and the one before a change where anything is changed: both of one picture. */
+/**
+ * The verdict that is shown, and the one before a change where anything is changed: both of one picture.
+ * @type {(data: Data) => { before: Verdict | null, shown: Verdict | null }}
+ */
 export function verdictsOf({ verdict, edited }) {
-  return edited ? { before: edited.want.before, shown: edited.result } : { before: null, shown: verdict?.result ?? null };
+  return edited
+    ? { before: edited.want.before, shown: edited.result }
+    : { before: null, shown: verdict?.result ?? null };
 }
 
-/** The 28 x 28 of a verdict, once decoded. */
+/**
+ * The 28 x 28 of a verdict, once decoded.
+ * @type {(entry: VerdictEntry) => Promise<Input>}
+ */
 export async function seenBy({ result, want: { request } }) {
   const image = result.prepared?.image;
-  return image ? inputOf(await decodeSeen(image)) : request.picture;
+  // What needed no preparing was posted as the network reads it.
+  return image ? inputOf(await decodeSeen(image)) : /** @type {Input} */ (request.picture);
 }
 
-/** The same, moved by whole pixels. */
+/**
+ * The same, moved by whole pixels.
+ * @type {(base: Input, shift: number[]) => Input}
+ */
 export function moved(base, shift) {
   return base && (shift[0] || shift[1]) ? inputOf(shifted(base.levels, shift)) : base;
 }
 
-/** The maps that are looked at: activations and pools, and sums before activation where they are shown. */
+/**
+ * The maps that are looked at: activations and pools, and sums before activation where they are shown.
+ * @type {(model: Model) => Want[]}
+ */
 export function mapWants({ state, data, network }) {
   if (!data.input) return [];
   const convolutions = network.layers.filter(({ op }) => op === "conv").map(({ name }) => name);
@@ -76,17 +113,23 @@ export function mapWants({ state, data, network }) {
   const list = [
     want("maps", mapsRequest(network, data.input, [...names, ...before.map((name) => `${name}.pre`)], state.changes)),
   ];
-  if (data.input !== data.base) list.push(want("base_maps", mapsRequest(network, data.base, names, state.changes)));
+  if (data.base && data.input !== data.base)
+    list.push(want("base_maps", mapsRequest(network, data.base, names, state.changes)));
   return list;
 }
 
+/** @type {(network: Network, picture: Input, layers: string[], changes: Change[]) => Call<Input>} */
 function mapsRequest(network, picture, layers, changes) {
   const call = networkCall("/v1/feature-maps", network, picture, { format: "npz", layers: layers.join(",") });
   return changes.length ? { ...call, query: {}, json: { ...call.query, layers, changes } } : call;
 }
 
-/** Take the batch of one off every array, and remember the least and greatest values seen, for the fixed range. */
+/**
+ * Take the batch of one off every array, and remember the least and greatest values seen, for the fixed range.
+ * @type {(data: Data, lane: "maps" | "base_maps", entry: Entry<Arrays, Call<Input>>) => void}
+ */
 export function keepMaps(data, lane, entry) {
+  /** @type {Arrays} */
   const arrays = {};
   for (const [name, { shape, data: values }] of Object.entries(entry.answer)) {
     arrays[name] = { shape: shape.slice(1), data: values };

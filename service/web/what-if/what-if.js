@@ -1,17 +1,24 @@
 // What if: every filter a switch; off, weaker, stronger or replaced, and the verdict before and after.
 
-import { changes, make, set, write } from "../shared/dom.js";
+import { begun, changes, link, make, set, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { heatmap, paint, resize } from "../shared/heatmap.js";
 import { mapOf, sharesOf } from "../numbers/arithmetic.js";
 import { colourTable, extent, fixed, percent, shownRange, short, signed } from "../numbers/scales.js";
-import { changeOf, withChange } from "../state/state.js";
+import { allOff, changeOf, withChange } from "../state/state.js";
 import { mapWants, verdictsOf } from "../state/subject.js";
+
+/** @import { Layer, Theme } from "../numbers/types.d.ts" */
+/** @import { Action, Change, Data, Model, Network, State, Verdict } from "../state/types.d.ts" */
+/** @import { Context, View } from "../shared/types.d.ts" */
+/** @import { LayerSwitches, WhatIfView } from "./types.d.ts" */
 
 const TILE = 48;
 
+/** @type {(root: HTMLElement, context: Context) => View} */
 export function create(root, context) {
-  const view = { root, context, layers: [], isNew: changes(), tableIsNew: changes() };
+  /** @type {WhatIfView} */
+  const view = begun({ context, layers: [], isNew: changes(), tableIsNew: changes() });
   view.switches = make("div", { class: "result", "data-lane": "maps" });
   view.list = make("div", { class: "result" });
   view.table = make("table", {});
@@ -43,12 +50,15 @@ export function create(root, context) {
   return { draw: (model) => draw(view, model), wants: mapWants };
 }
 
+/** @type {(context: Context) => HTMLElement} */
 function caption(context) {
-  const link = (words, act) => make("button", { class: "link", onclick: act }, words);
   const half = () => {
     const { name, shape } = context.network().layers[0];
     context.set({
-      changes: Array.from({ length: shape[0] >> 1 }, (_, i) => ({ layer: name, filter: 2 * i, action: "off" })),
+      changes: allOff(
+        name,
+        Array.from({ length: shape[0] >> 1 }, (_, i) => 2 * i),
+      ),
     });
   };
   return make(
@@ -62,12 +72,14 @@ function caption(context) {
   );
 }
 
+/** @type {(view: WhatIfView, network: Network) => void} */
 function build(view, network) {
   view.network = network;
   view.layers = network.layers.filter(({ op }) => op === "conv").map((info) => buildLayer(view, info));
   view.switches.replaceChildren(...view.layers.map(({ root }) => root));
 }
 
+/** @type {(view: WhatIfView, info: Layer) => LayerSwitches} */
 function buildLayer(view, info) {
   const { context } = view;
   const [count, rows, columns] = info.shape;
@@ -108,18 +120,21 @@ function buildLayer(view, info) {
   return { info, tiles, root, all };
 }
 
+/** @type {(context: Context, layer: string, filter: number) => void} */
 function toggle(context, layer, filter) {
   const made = context.store.get().changes;
   context.set({ changes: withChange(made, layer, filter, changeOf(made, layer, filter) ? null : { action: "off" }) });
 }
 
+/** @type {(context: Context, layer: Layer) => void} */
 function switchAll(context, { name, shape }) {
   const others = context.store.get().changes.filter(({ layer }) => layer !== name);
-  const off = Array.from({ length: shape[0] }, (_, filter) => ({ layer: name, filter, action: "off" }));
+  const off = allOff(name, [...Array(shape[0]).keys()]);
   const isAllOff = context.store.get().changes.length - others.length === shape[0];
   context.set({ changes: isAllOff ? others : [...others, ...off] });
 }
 
+/** @type {(view: WhatIfView, model: Model) => void} */
 function draw(view, { state, data, network, theme }) {
   if (view.network !== network) build(view, network);
   if (view.isNew(data.maps, state.changes, theme)) {
@@ -130,6 +145,7 @@ function draw(view, { state, data, network, theme }) {
   if (view.tableIsNew(before, shown)) drawTable(view, before, shown, network);
 }
 
+/** @type {(layer: LayerSwitches, state: State, data: Data, theme: Theme) => void} */
 function drawLayer({ info, tiles, all }, { changes: made }, data, theme) {
   const maps = data.maps?.arrays[`${info.name}.act`];
   const range = maps && shownRange("diverging", extent(maps.data));
@@ -141,7 +157,7 @@ function drawLayer({ info, tiles, all }, { changes: made }, data, theme) {
     set(button, "aria-checked", String(!isOff));
     set(button, "class", `map${change && !isOff ? " changed" : ""}${isOff ? " hatched" : ""}`);
     root.classList.toggle("off", isOff);
-    if (maps) {
+    if (maps && range) {
       const { rows, columns, start } = mapOf(maps, filter);
       paint(canvas, maps.data, rows, columns, colourTable("diverging", theme), range, start);
     }
@@ -149,6 +165,7 @@ function drawLayer({ info, tiles, all }, { changes: made }, data, theme) {
   write(all, off === tiles.length ? "All on" : "All off");
 }
 
+/** @type {(view: WhatIfView, made: Change[]) => void} */
 function drawList(view, made) {
   const { context } = view;
   if (made.length > 12) {
@@ -161,15 +178,18 @@ function drawList(view, made) {
   view.list.replaceChildren(...made.map((change) => changeRow(context, change)));
 }
 
+/** @type {(context: Context, change: Change) => HTMLElement} */
 function changeRow(context, change) {
-  const { layer, filter, action, factor } = change;
+  const { layer, filter, action } = change;
+  const factor = change.action === "scale" ? change.factor : 1;
+  /** @type {(next: Action | null) => void} */
   const replace = (next) => context.set({ changes: withChange(context.store.get().changes, layer, filter, next) });
   const box = make("input", {
     type: "range",
     min: "-1",
     max: "3",
     step: "0.1",
-    value: action === "off" ? 0 : (factor ?? 1),
+    value: action === "off" ? 0 : factor,
     "aria-label": `Strength of ${layer}, filter ${filter}`,
   });
   box.addEventListener("change", () =>
@@ -185,6 +205,7 @@ function changeRow(context, change) {
   );
 }
 
+/** @type {(view: WhatIfView, changedFrom: Verdict | null, after: Verdict | null, network: Network) => void} */
 function drawTable(view, changedFrom, after, network) {
   if (!after) {
     write(view.headline, "");
@@ -195,26 +216,22 @@ function drawTable(view, changedFrom, after, network) {
   const change = before.digit === after.digit ? `Still ${after.digit}` : `${before.digit} becomes ${after.digit}`;
   write(view.headline, `${changedFrom ? change : after.digit}, confidence ${percent(after.confidence)}`);
   const [sharesBefore, shares] = [sharesOf(before, network), sharesOf(after, network)];
-  const cells = (tag, texts) =>
+  /** @type {(name: string, ...texts: string[]) => HTMLElement} */
+  const row = (name, ...texts) =>
     make(
       "tr",
       {},
-      texts.map((text, i) =>
-        make(
-          i === 0 && tag === "td" ? "th" : tag,
-          i === 0 ? { scope: "row" } : tag === "th" ? { scope: "col" } : {},
-          text,
-        ),
-      ),
+      make("th", { scope: "row" }, name),
+      texts.map((text) => make("td", {}, text)),
     );
   const rows = before.logits.map((logit, digit) =>
-    cells("td", [
+    row(
       String(digit),
       percent(sharesBefore[digit]),
       percent(shares[digit]),
       fixed(after.logits[digit], 2),
       signed(after.logits[digit] - logit),
-    ]),
+    ),
   );
   view.table.replaceChildren(
     make("caption", { class: "unseen" }, "Before and after the changes"),

@@ -1,26 +1,25 @@
 // Why: the margin between two digits as a pachinko, peg by peg; exact shares that add up to the logits.
 
 import { networkCall, want } from "../state/api.js";
-import { changes, make, select, set, write } from "../shared/dom.js";
+import { begun, changes, link, make, select, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { heatmap, legend, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, signed } from "../numbers/scales.js";
-import { changeOf, pairOf, withChange } from "../state/state.js";
+import { allOff, changeOf, pairOf, withChange } from "../state/state.js";
+
+/** @import { Theme } from "../numbers/types.d.ts" */
+/** @import { Call, Change, DecidingSet, Entry, Input, Ledger, Members, Model, Network, Pixels, Results, State, Verdict, Want } from "../state/types.d.ts" */
+/** @import { Context, View } from "../shared/types.d.ts" */
+/** @import { Peg, Row, WhyView } from "./types.d.ts" */
 
 const SHOWN = 12; // pegs that are drawn one by one
 const SIDE = 196;
 
+/** @type {(root: HTMLElement, context: Context) => View} */
 export function create(root, context) {
-  const view = {
-    root,
-    context,
-    isNew: changes(),
-    areShareNew: changes(),
-    placesAreNew: changes(),
-    decidingAsked: null,
-    all: false,
-    gridAt: [0, 0],
-  };
+  /** @type {WhyView} */
+  const view = begun({ root, context, isDecidingAsked: false, all: false, gridAt: [0, 0] });
+  Object.assign(view, { isNew: changes(), areShareNew: changes(), placesAreNew: changes() });
   const digits = Array.from({ length: 10 }, (_, digit) => String(digit));
   view.target = select("Why", digits, (digit) => context.set({ target: Number(digit) }));
   view.rival = select("and not", digits, (digit) => context.set({ rival: Number(digit) }));
@@ -76,8 +75,8 @@ export function create(root, context) {
   return { draw: (model) => draw(view, model), wants: (model) => wants(view, model) };
 }
 
+/** @type {(view: WhyView) => HTMLElement} */
 function caption(view) {
-  const link = (words, act) => make("button", { class: "link", onclick: act }, words);
   return make(
     "p",
     { class: "caption" },
@@ -94,38 +93,47 @@ function caption(view) {
 /**
  * The last layer's filters that are off stay pegs here: the ledger is asked without that, and the sum done again. What
  * stands beside the pegs is of the network as it is changed.
+ * @type {(view: WhyView, model: Model) => Want[]}
  */
 function wants(view, { state, data, network }) {
-  if (!data.input) return [];
-  const [target, rival] = pairOf(state, data.verdict.result.logits);
+  const { input, verdict } = data;
+  if (!input || !verdict) return [];
+  const [target, rival] = pairOf(state, verdict.result.logits);
   const others = otherChanges(state, network);
-  const call = (method, made) => explainCall(network, data.input, made, { method, target, rival });
+  /** @type {(method: string, made: Change[]) => Call<Input>} */
+  const call = (method, made) => explainCall(network, input, made, { method, target, rival });
   const list = [want("ledger", call("ledger", others)), want("pixels", call("pixels", state.changes))];
   if (others.length < state.changes.length) list.push(want("places", call("ledger", state.changes)));
-  if (view.decidingAsked) list.push(want("deciding", call("deciding-set", others)));
+  if (view.isDecidingAsked) list.push(want("deciding", call("deciding-set", others)));
   return list;
 }
 
+/** @type {(network: Network, picture: Input, changesMade: Change[], options: Members) => Call<Input>} */
 function explainCall(network, picture, changesMade, options) {
   const call = networkCall("/v1/explain", network, picture, options);
   return changesMade.length ? { ...call, query: {}, json: { ...call.query, changes: changesMade } } : call;
 }
 
+/** @type {(network: Network) => string} */
 function lastLayer(network) {
-  return network.layers.filter(({ op }) => op === "conv").at(-1).name;
+  const [last] = network.layers.filter(({ op }) => op === "conv").slice(-1);
+  return last.name;
 }
 
+/** @type {(state: State, network: Network) => Change[]} */
 function otherChanges({ changes: made }, network) {
   return made.filter(({ layer, action }) => layer !== lastLayer(network) || action !== "off");
 }
 
+/** @type {(view: WhyView) => void} */
 function askDeciding(view) {
-  view.decidingAsked = view.decidingAsked ? null : {};
+  view.isDecidingAsked = !view.isDecidingAsked;
   view.context.redraw();
 }
 
 // ---- building ----
 
+/** @type {(view: WhyView) => HTMLElement} */
 function buildPictures(view) {
   view.places = heatmap();
   view.under = heatmap({ class: "heat under" });
@@ -152,18 +160,23 @@ function buildPictures(view) {
   );
 }
 
+/** @type {(view: WhyView) => HTMLElement} */
 function buildShares(view) {
   view.grid = createGrid("shares of every filter in every logit", {
     move: (row, column) => {
       view.gridAt = [row, column];
       view.context.redraw();
     },
-    pin: (row, column) => toggle(view, column),
+    pin: (_digit, filter) => toggle(view, filter),
   });
   view.gridWords = make("p", { class: "muted", "aria-live": "off" });
   view.gridLegend = legend();
   const heading = make("h3", {}, "Every filter (across) and every digit (down)");
-  view.offWords = make("p", { class: "muted", hidden: true }, "This table keeps the shares of the filters that are off.");
+  view.offWords = make(
+    "p",
+    { class: "muted", hidden: true },
+    "This table keeps the shares of the filters that are off.",
+  );
   view.digits = make(
     "ol",
     { "aria-hidden": "true" },
@@ -180,6 +193,7 @@ function buildShares(view) {
   );
 }
 
+/** @type {(view: WhyView, filter: number) => void} */
 function toggle({ context }, filter) {
   const { changes: made } = context.store.get();
   const layer = lastLayer(context.network());
@@ -189,6 +203,7 @@ function toggle({ context }, filter) {
 
 // ---- drawing ----
 
+/** @type {(view: WhyView, model: Model) => void} */
 function draw(view, model) {
   const { data, state } = model;
   const hasOff = otherChanges(state, model.network).length < state.changes.length;
@@ -198,9 +213,9 @@ function draw(view, model) {
   if (!data.ledger) return;
   const [ledger] = data.ledger.answer.results;
   const { isSettled } = view.context.lanes.standing("edited");
-  const news = [data.ledger, data.deciding, state.changes, view.all, isSettled, view.decidingAsked, model.theme];
+  const news = [data.ledger, data.deciding, state.changes, view.all, isSettled, view.isDecidingAsked, model.theme];
   if (view.isNew(...news)) {
-    drawPegs(view, ledger, model, isSettled ? data.edited?.result : null);
+    drawPegs(view, ledger, model, isSettled ? (data.edited?.result ?? null) : null);
     drawDeciding(view, data.deciding?.answer.results[0], model);
   }
   const places = hasOff ? data.places : data.ledger;
@@ -209,15 +224,18 @@ function draw(view, model) {
   drawShares(view, ledger, model);
 }
 
+/** @type {(view: WhyView, ledger: Ledger, model: Model, edited: Verdict | null) => void} */
 function drawPegs(view, ledger, { state }, edited) {
   const { target, rival, margin, layer, head_bias: bias } = ledger;
   view.target.box.value = String(target);
   view.rival.box.value = String(rival);
   for (const option of view.rival.box.options) option.disabled = option.value === String(target);
+  /** @type {(filter: number) => boolean} */
   const isOff = (filter) => changeOf(state.changes, layer, filter)?.action === "off";
   const pegs = pegsOf(margin.shares.filters, isOff, view.all ? Infinity : SHOWN);
   const start = bias[target] - bias[rival];
   let running = start;
+  /** @type {Row[]} */
   const rows = [{ name: "bias", share: start, from: 0, to: start }];
   for (const peg of pegs) {
     const from = running;
@@ -248,11 +266,15 @@ function drawPegs(view, ledger, { state }, edited) {
   );
 }
 
-/** The pegs in order of size; beyond `most`, the rest in one. */
+/**
+ * The pegs in order of size; beyond `most`, the rest in one.
+ * @type {(shares: number[], isOff: (filter: number) => boolean, most: number) => Peg[]}
+ */
 function pegsOf(shares, isOff, most) {
   const order = shares
     .map((share, filter) => ({ share, filter, isOff: isOff(filter) }))
     .sort((a, b) => Math.abs(b.share) - Math.abs(a.share));
+  /** @type {Peg[]} */
   const shown = order.filter((peg, i) => i < most || peg.isOff);
   const rest = order.filter((peg) => !shown.includes(peg));
   if (rest.length)
@@ -260,6 +282,7 @@ function pegsOf(shares, isOff, most) {
   return shown;
 }
 
+/** @type {(view: WhyView, row: Row, next: Row | undefined) => HTMLElement} */
 function pegRow(view, { name, share, from, to, filter, isOff }, next) {
   const bar = make("span", { class: `push ${share < 0 ? "against" : "for"}${isOff ? " off" : ""}` });
   const [left, right] = [Math.min(from, isOff ? from + share : to), Math.max(from, isOff ? from + share : to)].map(
@@ -295,6 +318,7 @@ function pegRow(view, { name, share, from, to, filter, isOff }, next) {
   );
 }
 
+/** @type {(rows: Row[], running: number, margin: Ledger["margin"], edited: Verdict | null, hasOff: boolean) => string} */
 function totalWords(rows, running, margin, edited, hasOff) {
   const terms = rows
     .slice(1)
@@ -308,15 +332,16 @@ function totalWords(rows, running, margin, edited, hasOff) {
     : `${sum}, with what is off left out.`;
 }
 
+/** @type {(view: WhyView) => void} */
 function drop(view) {
   if (!view.rows) return;
   const { ball, list } = view;
   set(ball, "hidden", false);
-  const track = list.querySelector(".track");
-  const [width, left] = [track.offsetWidth, track.offsetLeft];
+  const track = /** @type {HTMLElement | null} */ (list.querySelector(".track"));
+  const [width, left] = [track?.offsetWidth ?? 0, track?.offsetLeft ?? 0];
   const frames = view.rows
     .flatMap(({ from, to }, i) => {
-      const row = list.children[i];
+      const row = /** @type {HTMLElement} */ (list.children[i]);
       const y = row.offsetTop + row.offsetHeight / 2;
       return [
         [from, y],
@@ -332,10 +357,11 @@ function drop(view) {
   });
 }
 
+/** @type {(view: WhyView, answer: DecidingSet | undefined, model: Model) => void} */
 function drawDeciding(view, answer, { state, network }) {
-  set(view.deciding, "aria-pressed", String(Boolean(view.decidingAsked)));
-  set(view.flip, "hidden", !view.decidingAsked || !answer);
-  if (!answer || !view.decidingAsked) return;
+  set(view.deciding, "aria-pressed", String(view.isDecidingAsked));
+  set(view.flip, "hidden", !view.isDecidingAsked || !answer);
+  if (!answer || !view.isDecidingAsked) return;
   const { members, found, size, digit_after: digit } = answer.filters;
   if (!found) {
     write(view.flip, `No set of filters flips ${answer.target}.`);
@@ -344,11 +370,11 @@ function drawDeciding(view, answer, { state, network }) {
   const layer = lastLayer(network);
   const off = () => {
     const others = state.changes.filter((change) => change.layer !== layer || change.action !== "off");
-    view.context.set({ changes: [...others, ...members.map((filter) => ({ layer, filter, action: "off" }))] });
+    view.context.set({ changes: [...others, ...allOff(layer, members)] });
   };
-  const all = network.layers.find(({ name }) => name === layer).shape[0];
+  const all = network.layers.find(({ name }) => name === layer)?.shape[0];
   const { places } = answer;
-  const [down, across] = network.layers.find(({ op }) => op === "linear").in_shape.slice(1);
+  const [down, across] = network.layers.find(({ op }) => op === "linear")?.in_shape.slice(1) ?? [0, 0];
   const orPlaces = places.found ? ` Or without ${places.size} of its ${down * across} places.` : "";
   view.flip.replaceChildren(
     `Without ${size} of ${all} filters (${members.join(", ")}) it reads ${digit}; no smaller set does that.${orPlaces} `,
@@ -356,6 +382,7 @@ function drawDeciding(view, answer, { state, network }) {
   );
 }
 
+/** @type {(view: WhyView, entry: Entry<Results<Ledger>, Call<Input>>, theme: Theme) => void} */
 function drawPlaces(view, { want: { request }, answer }, theme) {
   const [{ margin, receptive_field: field, target, rival }] = answer.results;
   const values = margin.shares.places;
@@ -364,6 +391,7 @@ function drawPlaces(view, { want: { request }, answer }, theme) {
   paint(view.under, request.picture.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
   paint(view.places, values.flat(), rows, columns, colourTable("diverging", theme), range);
   const pixel = SIDE / 28;
+  /** @type {(axis: 0 | 1) => number} */
   const centre = (axis) => field.start[axis] + (field.size[axis] - 1) / 2 + 0.5 - field.jump[axis] / 2;
   Object.assign(view.places.style, {
     position: "absolute",
@@ -380,6 +408,7 @@ function drawPlaces(view, { want: { request }, answer }, theme) {
   );
 }
 
+/** @type {(view: WhyView, answer: Pixels, model: Model) => void} */
 function drawInk(view, answer, { theme }) {
   if (view.inkOf === answer && view.inkTheme === theme) return;
   Object.assign(view, { inkOf: answer, inkTheme: theme });
@@ -396,6 +425,7 @@ function drawInk(view, answer, { theme }) {
   );
 }
 
+/** @type {(view: WhyView, ledger: Ledger, model: Model) => void} */
 function drawShares(view, { shares: { filters }, layer, logits }, { theme }) {
   if (!view.areShareNew(filters, theme, view.gridAt)) return;
   const [rows, columns] = [filters.length, filters[0].length];

@@ -2,11 +2,16 @@
 
 import { networkCall, want } from "../state/api.js";
 import { cut, multiply } from "../numbers/arithmetic.js";
-import { changes, make, number, select, set, write } from "../shared/dom.js";
+import { begun, changes, link, make, number, select, set, show, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { frame, heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short } from "../numbers/scales.js";
 import { unread } from "../shared/words.js";
+
+/** @import { Scale, Span, Theme, Values } from "../numbers/types.d.ts" */
+/** @import { Applied, ApplyCall, Call, Entry, Input, Model, Patches, Sliding, Want } from "../state/types.d.ts" */
+/** @import { Context, View } from "../shared/types.d.ts" */
+/** @import { WindowView } from "./types.d.ts" */
 
 const STEP_MS = 250;
 const LANES = "patches sums";
@@ -24,8 +29,10 @@ const PADDINGS = [
   ["full", "pad (full)"],
 ];
 
+/** @type {(root: HTMLElement, context: Context) => View} */
 export function create(root, context) {
-  const view = { root, context, playing: 0, isNew: changes(), sheetIsNew: changes() };
+  /** @type {WindowView} */
+  const view = begun({ context, playing: 0, total: 0, isNew: changes(), sheetIsNew: changes() });
   view.change = (patch) => context.set({ sliding: { ...context.store.get().sliding, ...patch } });
   view.kernel = select("Filter", KERNELS, (preset) => view.change({ preset }));
   view.size = number("Patch size", { min: 2, max: 15, value: 7 }, (size) => view.change({ size, place: 0 }));
@@ -70,24 +77,26 @@ export function create(root, context) {
   return { draw: (model) => draw(view, model), wants: (model) => wants(model) };
 }
 
+/** @type {(view: WindowView) => HTMLElement} */
 function caption(view) {
-  const link = (words, patch) =>
-    make("button", { class: "link", onclick: () => view.change({ place: 0, ...patch }) }, words);
+  /** @type {(words: string, patch: Partial<Sliding>) => HTMLElement} */
+  const window = (words, patch) => link(words, () => view.change({ place: 0, ...patch }));
   return make(
     "p",
     { class: "caption" },
     "A window slides over the picture; under it, the patch is multiplied with the filter cell by cell and summed, and each sum is one cell of the answer. ",
-    link("Patches of 7, stride 2", { size: 7, stride: 2, padding: "valid" }),
+    window("Patches of 7, stride 2", { size: 7, stride: 2, padding: "valid" }),
     " leave an ",
-    link("unread edge", { size: 7, stride: 2, padding: "valid", place: 10 }),
+    window("unread edge", { size: 7, stride: 2, padding: "valid", place: 10 }),
     "; ",
-    link("padding", { size: 7, stride: 2, padding: "same" }),
+    window("padding", { size: 7, stride: 2, padding: "same" }),
     " reads all of it, and ",
-    link("stride 7", { size: 7, stride: 7, padding: "valid" }),
+    window("stride 7", { size: 7, stride: 7, padding: "valid" }),
     " makes the patches touch.",
   );
 }
 
+/** @type {(model: Model) => Want[]} */
 function wants({ state, data, network }) {
   if (!data.input) return [];
   const { preset, size, stride, padding } = state.sliding;
@@ -103,6 +112,7 @@ function wants({ state, data, network }) {
   ];
 }
 
+/** @type {(view: WindowView) => HTMLElement} */
 function buildStage(view) {
   view.picture = heatmap();
   view.window = make("span", { class: "frame" });
@@ -145,12 +155,14 @@ function buildStage(view) {
 
 // ---- moving ----
 
+/** @type {(view: WindowView, by: number) => void} */
 function move(view, by) {
   if (!view.total) return;
   const { place } = view.context.store.get().sliding;
   view.change({ place: (place + by + view.total) % view.total });
 }
 
+/** @type {(view: WindowView) => void} */
 function play(view) {
   if (!view.total) return;
   const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -165,12 +177,14 @@ function play(view) {
   );
 }
 
+/** @type {(view: WindowView) => void} */
 function stop(view) {
-  clearInterval(view.playing);
+  clearInterval(view.playing || undefined);
   view.playing = 0;
   write(view.play, "Play");
 }
 
+/** @type {(view: WindowView, event: KeyboardEvent) => void} */
 function scrubbed(view, event) {
   const by = { PageUp: -view.grid.columns, PageDown: view.grid.columns }[event.key];
   if (event.key === " ") (view.playing ? stop : play)(view);
@@ -182,34 +196,29 @@ function scrubbed(view, event) {
 
 // ---- drawing ----
 
+/** @type {(view: WindowView, model: Model) => void} */
 function draw(view, { state, data, theme, network }) {
   const { sliding } = state;
-  for (const [box, value] of [
-    [view.size, sliding.size],
-    [view.stride, sliding.stride],
-  ])
-    if (document.activeElement !== box.box) box.box.value = value;
+  show(view.size, sliding.size);
+  show(view.stride, sliding.stride);
   view.kernel.box.value = sliding.preset;
   view.padding.box.value = sliding.padding;
   const sums = data.sums?.answer?.results[0];
   const patches = data.patches?.answer?.results[0];
-  if (
-    !data.input ||
-    !sums ||
-    !patches ||
-    !isSame(data.sums, data.patches) ||
-    !view.isNew(sums, patches, sliding.place, theme, network)
-  )
-    return;
+  if (!data.input || !data.sums || !data.patches || !sums || !patches || !isSame(data.sums, data.patches)) return;
+  if (!view.isNew(sums, patches, sliding.place, theme, network)) return;
   drawCounts(view, patches);
   const place = Math.min(sliding.place, view.total - 1);
   drawPicture(view, patches, place, data.patches.want.request.picture, theme);
-  drawSums(view, sums, patches, place, theme);
+  drawSums(view, sums, place, theme);
   drawProducts(view, sums, patches, place, theme);
-  drawSheet(view, patches, place, theme);
+  drawSheet(view, patches, theme);
 }
 
-/** Two answers belong together when they are of one picture and one window. */
+/**
+ * Two answers belong together when they are of one picture and one window.
+ * @type {(sums: Entry<unknown, ApplyCall>, patches: Entry<unknown, Call<Input>>) => boolean}
+ */
 function isSame({ want: { request: sums } }, { want: { request: patches } }) {
   const { size } = sums.json.filters[0];
   const { patch_size: patchSize, stride, padding } = patches.query;
@@ -221,6 +230,7 @@ function isSame({ want: { request: sums } }, { want: { request: patches } }) {
   );
 }
 
+/** @type {(view: WindowView, patches: Patches) => void} */
 function drawCounts(view, { grid, count, unread: edge, patch_size: [size], stride: [stride], pads }) {
   view.total = count;
   set(view.scrub, "max", count - 1);
@@ -231,7 +241,10 @@ function drawCounts(view, { grid, count, unread: edge, patch_size: [size], strid
   write(view.rest, `Stride ${stride}: ${unread(edge)}${padded}.`);
 }
 
-/** The picture with its padding around it, the edge that is not read, and the window. */
+/**
+ * The picture with its padding around it, the edge that is not read, and the window.
+ * @type {(view: WindowView, patches: Patches, place: number, input: Input, theme: Theme) => void}
+ */
 function drawPicture(
   view,
   { pads: [top, left, bottom, right], patch_size: [height, width], corners, unread: edge },
@@ -262,6 +275,7 @@ function drawPicture(
   set(view.scrub, "aria-valuetext", `patch ${place + 1} of ${view.total}`);
 }
 
+/** @type {(view: WindowView, sums: Applied, place: number, theme: Theme) => void} */
 function drawSums(
   view,
   {
@@ -272,7 +286,6 @@ function drawSums(
       },
     ],
   },
-  _,
   place,
   theme,
 ) {
@@ -287,6 +300,7 @@ function drawSums(
   view.legend.draw("diverging", theme, range, "all of its sums");
 }
 
+/** @type {(view: WindowView, sums: Applied, patches: Patches, place: number, theme: Theme) => void} */
 function drawProducts(
   view,
   { filters: [{ weights, response }] },
@@ -298,7 +312,8 @@ function drawProducts(
   const flat = Float32Array.from(weights.flat());
   const { products, sum } = multiply(patch, flat);
   const cell = Math.max(9, Math.min(24, Math.floor(180 / Math.max(rows, columns))));
-  const show = (values, range, scale, label) =>
+  /** @type {(values: Values, range: Span, scale: Scale, label: string) => HTMLElement} */
+  const shown = (values, range, scale, label) =>
     make(
       "figure",
       {},
@@ -307,11 +322,11 @@ function drawProducts(
     );
   const served = response.flat()[place];
   view.sum.replaceChildren(
-    show(patch, [0, 1], "pencil", "patch"),
+    shown(patch, [0, 1], "pencil", "patch"),
     make("span", { class: "sign" }, "×"),
-    show(flat, shownRange("diverging", extent(flat)), "diverging", "filter"),
+    shown(flat, shownRange("diverging", extent(flat)), "diverging", "filter"),
     make("span", { class: "sign" }, "="),
-    show(products, shownRange("diverging", extent(products)), "diverging", "products"),
+    shown(products, shownRange("diverging", extent(products)), "diverging", "products"),
     make(
       "p",
       { class: "formula", id: "window-sum" },
@@ -322,8 +337,11 @@ function drawProducts(
   );
 }
 
-/** Every patch, with a gap between them, as the lecture draws it. */
-function drawSheet(view, { patches, grid: [rows, columns], patch_size: [height, width] }, place, theme) {
+/**
+ * Every patch, with a gap between them, as the lecture draws it.
+ * @type {(view: WindowView, patches: Patches, theme: Theme) => void}
+ */
+function drawSheet(view, { patches, grid: [rows, columns], patch_size: [height, width] }, theme) {
   if (!view.sheetIsNew(patches, theme)) return;
   const [tall, wide] = [rows * (height + 1) - 1, columns * (width + 1) - 1];
   const values = new Float32Array(tall * wide).fill(-1);

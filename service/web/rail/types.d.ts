@@ -1,0 +1,57 @@
+// The types of rail/.
+
+import type { Point } from "../state/types.d.ts";
+import type { PadTools } from "../shared/types.d.ts";
+
+/** A picture that is shown on the pad instead of strokes: an image or 28 x 28 levels, and the box of the digit in it. */
+export interface Shown {
+  image?: ImageBitmap | null;
+  levels?: Uint8Array;
+  box?: [number, number, number, number];
+}
+
+/** What a pad calls. */
+export interface PadEvents {
+  begin(): void;
+  halt(): void;
+  ink(isFinished: boolean): void;
+}
+
+/** The pad: what is drawn on it, and what can be done to it. */
+export interface Pad extends PadTools {
+  strokes: Point[][];
+  undone: Point[][];
+  image: Shown | null;
+  /** where the keys have the pen */
+  pen: Point;
+  /** the stroke that is being drawn */
+  drawing: Point[] | null;
+  focused: boolean;
+  /** the picture that playground.js showed last */
+  shown?: unknown;
+  /** the ink, INK_SIDE squared, 255 = ink */
+  levels(): Uint8Array;
+  show(strokes: Point[][]): void;
+  showImage(image: Shown): void;
+  redraw(): void;
+  begin(point: Point): void;
+  start(point: Point): void;
+  extend(point: Point): void;
+  end(): void;
+  redo(): void;
+  clear(): void;
+}
+
+/** One digit's bar. */
+export interface Bar {
+  root: HTMLElement;
+  fill: HTMLElement;
+  tick: HTMLElement;
+  share: HTMLElement;
+}
+
+export interface DoubtBar {
+  root: HTMLElement;
+  fill: HTMLElement;
+  share: HTMLElement;
+}

@@ -1,0 +1,463 @@
+// The types of state/: what is chosen (State), what was answered (Data), and what is asked (Request, Want, Entry).
+
+import type { Field, Filters, Layer, Scale, Span, Tensor, Theme } from "../numbers/types.d.ts";
+
+// ---- what is chosen ----
+
+export type ViewName = "network" | "window" | "filter" | "why" | "what-if" | "filters";
+
+/** A place of the pad: right and down, 0..1. */
+export type Point = number[];
+
+/** A cell of a map. */
+export interface Cell {
+  layer: string;
+  filter: number;
+  row: number;
+  column: number;
+}
+
+/** The place of a filter. */
+export interface Slot {
+  layer: string;
+  filter: number;
+}
+
+/** The kernel of the editor; its numbers are as they were typed. */
+export interface Kernel {
+  rows: number;
+  columns: number;
+  cells: string[];
+  bias: string;
+}
+
+/** What can be done to a filter. */
+export type Action =
+  | { action: "off" }
+  | { action: "scale"; factor: number }
+  | { action: "replace"; weights: number[][] | number[][][]; bias: number };
+
+/** A change of one filter, as POST /v1/what-if takes it. */
+export type Change = Slot & Action;
+
+/** The window that slides. */
+export interface Sliding {
+  preset: string;
+  size: number;
+  stride: number;
+  padding: string;
+  place: number;
+}
+
+/** How the kernel of the editor is applied; a pool of 0 is none. */
+export interface Applying {
+  stride: number;
+  padding: string;
+  activation: string;
+  pool: number;
+  flip: boolean;
+}
+
+export interface FileChosen {
+  kind: "file";
+  name: string;
+  bytes: ArrayBuffer;
+  /** null where the browser cannot read it */
+  image: ImageBitmap | null;
+  /** what the network saw of it, once it is known */
+  seen?: Uint8Array;
+}
+
+/** The picture that is looked at. */
+export type Chosen =
+  | { kind: "strokes"; strokes: Point[][] }
+  | { kind: "pattern"; name: string }
+  | { kind: "levels"; levels: Uint8Array }
+  | FileChosen;
+
+/** Everything that is chosen on the page. */
+export interface State {
+  picture: Chosen;
+  /** whether the picture is the example of the page */
+  example?: boolean;
+  /** name@version; "" is the default */
+  model: string;
+  view: ViewName;
+  /** the cell that the dock explains */
+  at: Cell | null;
+  pinned: boolean;
+  scale: Scale;
+  range: "layer" | "map" | "fixed";
+  /** show maps before their activation */
+  before: boolean;
+  /** pixels right and down */
+  shift: number[];
+  sliding: Sliding;
+  kernel: Kernel;
+  response: Applying;
+  /** where "put into the network" puts the kernel */
+  slot: Slot;
+  changes: Change[];
+  /** the two digits that Why compares; null is the winner, and the runner-up */
+  target: number | null;
+  rival: number | null;
+  /** parts of the page that are not shown */
+  hide: string[];
+  big: boolean;
+  /** "" is the theme of the system */
+  theme: Theme | "";
+}
+
+export interface Store {
+  get(): State;
+  set(patch: Partial<State>): void;
+  subscribe(listener: (state: State, before: State) => void): void;
+}
+
+// ---- what is asked ----
+
+/** 28 x 28 levels as a network reads them, with `unit` the same in 0..1. */
+export interface Input extends Ink {
+  unit: Float32Array;
+}
+
+/** A picture that is sent as grey levels. */
+export interface Ink {
+  levels: Uint8Array;
+  width: number;
+  height: number;
+  id: number;
+  bytes?: undefined;
+  name?: undefined;
+}
+
+/** A picture that is sent as its file. */
+export interface Posted {
+  bytes: ArrayBuffer;
+  name: string;
+  id: number;
+}
+
+export type Picture = Input | Ink | Posted;
+
+/** The members of a JSON body. */
+export type Members = Record<string, unknown>;
+
+/** One call: everything that its answer depends on. */
+export interface Request {
+  method?: string;
+  path: string;
+  query?: Members;
+  json?: Members;
+  picture?: Picture;
+  /** whether the answer is wanted as a blob, unread */
+  raw?: boolean;
+}
+
+/** A call on a picture. */
+export interface Call<P extends Picture = Picture> {
+  method: string;
+  path: string;
+  query: Members;
+  json?: Members;
+  picture: P;
+}
+
+/** A request as one JSON body, or none, with its picture inside; or the file that holds the picture. */
+export interface Plain {
+  method: string;
+  url: string;
+  body: (Members & { format?: string }) | null;
+  file: string | null;
+}
+
+export interface WantOptions {
+  /** a long call: it may take a minute, and it is broken off when another is asked */
+  heavy?: boolean;
+  /** nothing is said of it when it fails */
+  isOptional?: boolean;
+  /** the verdict that this one is compared with */
+  before?: Verdict;
+}
+
+/** A call for a lane; its key is what makes its answer differ. */
+export interface Want<R extends Request = Request> extends WantOptions {
+  lane: string;
+  key: string;
+  request: R;
+}
+
+/** An answer, and what was asked. */
+export interface Entry<Answer, R extends Request = Request> {
+  want: Want<R>;
+  answer: Answer;
+}
+
+/** How the last answer of a lane stands to what it was asked last. */
+export interface LaneStanding {
+  want: Want | null;
+  isSettled: boolean;
+  error: import("./api.js").Refusal | null;
+  /** ms since something new was asked, or something old answered */
+  waited: number;
+  /** ms since the last answer */
+  age: number;
+}
+
+/** What Lanes knows of one lane. */
+export interface Lane {
+  want: Want | null;
+  key: string | null;
+  answered: string | null;
+  error: import("./api.js").Refusal | null;
+  running: { want: Want; controller: AbortController } | null;
+  waiting: Want | null;
+  failed: Want | null;
+  resting: ReturnType<typeof setTimeout> | null;
+  epoch: number;
+  rest: number;
+  spacing: number;
+  since: number;
+  answeredAt: number;
+}
+
+/** What Lanes reports: an answer, or that there was none. */
+export interface Report {
+  lane: string;
+  want: Want;
+  answer?: unknown;
+}
+
+// ---- what was answered ----
+
+export interface Problem {
+  title?: string;
+  detail?: string;
+  errors?: { pointer: string; detail: string }[];
+}
+
+/** A network, as GET /v1/models/{m} describes it. */
+export interface Network {
+  name: string;
+  version: string;
+  layers: Layer[];
+  passport?: { calibration?: { temperature?: number } };
+}
+
+/** One line of GET /v1/models. */
+export interface Listed {
+  name: string;
+  version: string;
+  default?: boolean;
+  accuracy?: { test?: number };
+}
+
+export interface Verdict {
+  digit: number;
+  confidence: number;
+  probabilities: number[];
+  logits: number[];
+  doubt?: number;
+  novelty: number;
+  is_digit?: boolean;
+  prepared?: { image?: string; box: [number, number, number, number] };
+}
+
+export type Arrays = Record<string, Tensor>;
+
+/** A matrix in JSON. */
+export type Rows = number[][];
+
+export interface AppliedFilter {
+  response: Rows;
+  weights: Rows;
+  shape: [number, number];
+}
+
+/** One picture's answer of POST /v1/apply-filters. */
+export interface Applied {
+  filters: AppliedFilter[];
+  geometry: {
+    kernel: [number, number];
+    stride: [number, number];
+    pads: [number, number, number, number];
+    patches: [number, number];
+    unread: [number, number];
+  };
+}
+
+/** The body of a call of POST /v1/apply-filters, as this page makes it. */
+export interface ApplyCall extends Call<Input> {
+  json: {
+    prepare: unknown;
+    filters: { weights?: Rows; bias?: number; preset?: string; size?: number; name?: string }[];
+    stride: number;
+    padding: string;
+    activation?: string;
+    pool?: { kind: string; size: number };
+    orientation?: string;
+  };
+}
+
+/** One picture's answer of POST /v1/patches. */
+export interface Patches {
+  patches: Rows[];
+  grid: [number, number];
+  count: number;
+  unread: [number, number];
+  patch_size: [number, number];
+  stride: [number, number];
+  pads: [number, number, number, number];
+  corners: [number, number][];
+}
+
+/** One picture's answer of POST /v1/explain, method ledger. */
+export interface Ledger {
+  target: number;
+  rival: number;
+  layer: string;
+  logits: number[];
+  head_bias: number[];
+  receptive_field: Field;
+  shares: { filters: Rows };
+  margin: { value: number; residual: number; shares: { filters: number[]; places: Rows } };
+}
+
+/** The same, method pixels. */
+export interface Pixels {
+  margin: {
+    value: number;
+    residual: number;
+    head_bias: number;
+    shares: { pixels: Rows; biases: Record<string, number> };
+  };
+}
+
+/** The same, method deciding-set. */
+export interface DecidingSet {
+  target: number;
+  filters: { found: boolean; size: number; members: number[]; digit_after: number };
+  places: { found: boolean; size: number };
+}
+
+/** A named filter. */
+export interface Preset {
+  name: string;
+  weights: Rows;
+  shape: [number, number];
+  parameters: Record<string, { value: number }>;
+}
+
+/** What can be said of a filter from its weights. */
+export interface Card {
+  label: string;
+  sum: number;
+  positive_sum: number;
+  negative_sum: number;
+  output_range?: [number, number] | null;
+  orientation?: { angle: number; coherence: number } | null;
+  separability?: number | null;
+  symmetry?: { horizontal: number; vertical: number } | null;
+  gabor?: { r_squared: number; wavelength: number } | null;
+}
+
+export interface CardedFilter {
+  index: number;
+  weights: Rows | Rows[];
+  bias: number;
+  card: Card;
+}
+
+export interface Cards {
+  layer: string;
+  filters: CardedFilter[];
+}
+
+/** What a data set says of a filter. */
+export interface FilterReport {
+  mean: number;
+  max: number;
+  zeros: number;
+  favourite: number;
+  d_prime: number;
+  selectivity: number;
+  off: { accuracy: number };
+  class_means: number[];
+  top: { image: number; label: number; value: number }[];
+}
+
+export interface NetworkReport {
+  data: { name: string; images: number };
+  layers: { name: string; filters: FilterReport[] }[];
+  thumbnails?: Record<string, string>;
+}
+
+export interface Results<Result> {
+  results: Result[];
+}
+
+export interface VerdictEntry extends Entry<Results<Verdict>> {
+  result: Verdict;
+}
+
+/** The verdict on a changed network or a shifted picture; its want has the one before. */
+export interface EditedEntry extends VerdictEntry {
+  want: Want & { before: Verdict };
+}
+
+export interface MapsEntry extends Entry<Arrays, Call<Input>> {
+  /** the answer without its batch of one */
+  arrays: Arrays;
+}
+
+type Answered<Answer, R extends Request = Call<Input>> = Entry<Answer, R> | null;
+
+/** What was answered: by the name of its lane the last answer of each; null where it no longer counts. */
+export interface Answers {
+  verdict?: VerdictEntry | null;
+  edited?: EditedEntry | null;
+  maps?: MapsEntry | null;
+  base_maps?: MapsEntry | null;
+  patches?: Answered<Results<Patches>>;
+  sums?: Answered<Results<Applied>, ApplyCall>;
+  presets?: Answered<{ filters: { name: string }[] }, Request>;
+  preset?: Answered<Preset, Request>;
+  response?: Answered<Results<Applied>, ApplyCall>;
+  "pool-max"?: Answered<Results<Applied>, ApplyCall>;
+  "pool-avg"?: Answered<Results<Applied>, ApplyCall>;
+  ledger?: Answered<Results<Ledger>>;
+  places?: Answered<Results<Ledger>>;
+  pixels?: Answered<Results<Pixels>>;
+  deciding?: Answered<Results<DecidingSet>>;
+  cards?: Answered<Cards, Request>;
+  report?: Answered<NetworkReport, Request>;
+}
+
+export interface Data extends Answers {
+  /** what the network saw of the picture */
+  base: Input | null;
+  /** the same, shifted: what every view is about */
+  input: Input | null;
+  /** of which base and by which shift `input` is */
+  movedFrom?: Input | null;
+  movedBy?: number[];
+  /** by layer, the least and the greatest value seen so far */
+  fixed: Record<string, Span>;
+}
+
+/** The filters that have come, by layer. */
+export type Weights = Record<string, Filters>;
+
+/** What is drawn in one frame. */
+export interface Frame {
+  state: State;
+  data: Data;
+  weights: Weights;
+  theme: Theme;
+  isEmpty: boolean;
+}
+
+/** A frame with the network in it; views are drawn only then. */
+export interface Model extends Frame {
+  network: Network;
+}

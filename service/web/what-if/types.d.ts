@@ -1,0 +1,31 @@
+// The types of what-if/.
+
+import type { Layer } from "../numbers/types.d.ts";
+import type { Context } from "../shared/types.d.ts";
+import type { Network } from "../state/types.d.ts";
+
+/** One filter's switch. */
+export interface Switch {
+  button: HTMLButtonElement;
+  canvas: HTMLCanvasElement;
+  root: HTMLElement;
+}
+
+export interface LayerSwitches {
+  info: Layer;
+  tiles: Switch[];
+  root: HTMLElement;
+  all: HTMLElement;
+}
+
+export interface WhatIfView {
+  context: Context;
+  network?: Network;
+  layers: LayerSwitches[];
+  isNew(...values: unknown[]): boolean;
+  tableIsNew(...values: unknown[]): boolean;
+  switches: HTMLElement;
+  list: HTMLElement;
+  table: HTMLElement;
+  headline: HTMLElement;
+}

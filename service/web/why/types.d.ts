@@ -1,0 +1,61 @@
+// The types of why/.
+
+import type { Context, Field, Grid, Legend } from "../shared/types.d.ts";
+import type { Pixels } from "../state/types.d.ts";
+import type { Theme } from "../numbers/types.d.ts";
+
+/** One peg: a filter, or the smaller ones together, and its share of the margin. */
+export interface Peg {
+  share: number;
+  filter?: number;
+  isOff?: boolean;
+  name?: string;
+}
+
+/** A line of the pachinko: the bias or a peg, and where the ball is before it and after it. */
+export interface Row extends Peg {
+  name: string;
+  from: number;
+  to: number;
+}
+
+export interface WhyView {
+  root: HTMLElement;
+  context: Context;
+  isNew(...values: unknown[]): boolean;
+  areShareNew(...values: unknown[]): boolean;
+  placesAreNew(...values: unknown[]): boolean;
+  isDecidingAsked: boolean;
+  /** whether every peg is shown */
+  all: boolean;
+  gridAt: [digit: number, filter: number];
+  target: Field<HTMLSelectElement>;
+  rival: Field<HTMLSelectElement>;
+  list: HTMLElement;
+  ball: HTMLElement;
+  total: HTMLElement;
+  headline: HTMLElement;
+  drop: HTMLElement;
+  more: HTMLElement;
+  deciding: HTMLElement;
+  flip: HTMLElement;
+  controls: HTMLElement;
+  places: HTMLCanvasElement;
+  under: HTMLCanvasElement;
+  ink: HTMLCanvasElement;
+  placesLegend: Legend;
+  inkLegend: Legend;
+  inkWords: HTMLElement;
+  placesWords: HTMLElement;
+  placesFigure: HTMLElement;
+  grid: Grid;
+  gridWords: HTMLElement;
+  gridLegend: Legend;
+  offWords: HTMLElement;
+  digits: HTMLElement;
+  /** a value as a place, in percent of the width */
+  scale(value: number): number;
+  rows?: Row[];
+  inkOf?: Pixels;
+  inkTheme?: Theme;
+}
