@@ -30,3 +30,16 @@ def visit(browser, origin):
     yield make
     for each in visits:
         each.close()
+
+
+@pytest.fixture
+def run(visit):
+    """Import a module of the page in a real browser and call one expression with it, as `m`, and what is `given`."""
+    page = visit().open()
+
+    def call(module, expression, argument=None):
+        return page.evaluate(
+            f"async (given) => {{ const m = await import('/web/{module}'); return {expression}; }}", argument
+        )
+
+    return call

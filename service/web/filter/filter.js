@@ -1,12 +1,13 @@
 // Your filter: a kernel to paint or type, its answer to the picture, and its place in the network.
 
 import { networkCall, want } from "../state/api.js";
-import { begun, changes, choice, link, make, number, select, set, show } from "../shared/dom.js";
+import { begun, caption, changes, choice, make, number, select, set, show } from "../shared/dom.js";
 import { createEditor, exact, reshaped } from "./editor.js";
 import { createResponse } from "./response.js";
 import { short } from "../numbers/scales.js";
 import { createSlot, put } from "./slot.js";
 import { changeOf, numberOf, weightsOf } from "../state/state.js";
+import { CAPTIONS } from "../shared/words.js";
 
 /** @import { ApplyCall, Data, Input, Kernel, Model, Network, State, Want } from "../state/types.d.ts" */
 /** @import { Context, View } from "../shared/types.d.ts" */
@@ -24,7 +25,7 @@ export function create(root, context) {
     make(
       "div",
       { class: "view-head" },
-      caption(view),
+      describe(view),
       context.share("response", () => context.data.response?.want.request, ["png", "npz", "json"]),
     ),
     make(
@@ -42,19 +43,12 @@ export function create(root, context) {
 }
 
 /** @type {(view: FilterView) => HTMLElement} */
-function caption(view) {
-  /** @type {(name: string) => () => void} */
-  const preset = (name) => () => askPreset(view, { name });
-  return make(
-    "p",
-    { class: "caption" },
-    "Paint the cells, or type numbers into them; the answer on your digit follows. Try ",
-    link("the lecture’s diagonal edge", preset("diagonal_falling")),
-    ", ",
-    link("a blur", preset("gaussian")),
-    ", or ",
-    link("a filter the network learnt", () => take(view, view.context.network().layers[0].name, 0)),
-    ", and put it into the network.",
+function describe(view) {
+  return caption(
+    CAPTIONS.filter,
+    () => askPreset(view, { name: "diagonal_falling" }),
+    () => askPreset(view, { name: "gaussian" }),
+    () => take(view, view.context.network().layers[0].name, 0),
   );
 }
 

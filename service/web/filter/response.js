@@ -1,13 +1,13 @@
 // The answer of a filter to the picture: the map, the sum behind one of its cells, and both kinds of pooling beside it.
 
-import { clip, cut, multiply } from "../numbers/arithmetic.js";
+import { clip, cut, multiply, windowOf } from "../numbers/arithmetic.js";
 import { begun, changes, make, number, radios, select, set, show, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
-import { frame, heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
+import { frame, heatmap, legend, multiplication, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short } from "../numbers/scales.js";
 import { unread } from "../shared/words.js";
 
-/** @import { Scale, Span, Theme, Values } from "../numbers/types.d.ts" */
+/** @import { Span, Theme } from "../numbers/types.d.ts" */
 /** @import { Applied, ApplyCall, Data, Entry, Frame, State } from "../state/types.d.ts" */
 /** @import { Context } from "../shared/types.d.ts" */
 /** @import { ResponseView } from "./types.d.ts" */
@@ -138,41 +138,22 @@ function strongest(values, columns) {
  * The sum behind the cell pointed at.
  * @type {(view: ResponseView, at: [row: number, column: number], result: Applied, entry: Entry<unknown, ApplyCall>, theme: Theme) => void}
  */
-function drawSum(view, [row, column], { filters: [{ response, weights }], geometry }, { want: { request } }, theme) {
+function drawSum(view, [row, column], { filters: [filter], geometry }, { want: { request } }, theme) {
   const [rows, columns] = geometry.kernel;
-  const box = {
-    top: row * geometry.stride[0] - geometry.pads[0],
-    left: column * geometry.stride[1] - geometry.pads[1],
-    height: rows,
-    width: columns,
-  };
+  const box = windowOf(geometry, row, column);
   frame(view.frame, clip(box), 28, 28);
   const { patch, padding } = cut(request.picture.unit, { rows: 28, columns: 28 }, box);
-  const flat = Float32Array.from(weights.flat());
-  const { products, sum } = multiply(patch, flat);
-  const bias = request.json.filters[0].bias;
+  const weights = Float32Array.from(filter.weights.flat());
+  const { products, sum } = multiply(patch, weights);
+  const { bias } = request.json.filters[0];
   const cell = Math.max(8, Math.min(22, Math.floor(150 / Math.max(rows, columns))));
-  /** @type {(values: Values, range: Span, scale: Scale, label: string, muted?: Set<number>) => HTMLElement} */
-  const shown = (values, range, scale, label, muted) =>
-    make(
-      "figure",
-      {},
-      numbers({ values, rows, columns, cell, scale, theme, range, label, muted }),
-      make("figcaption", {}, label),
-    );
-  const after = response[row][column];
   const { activation } = request.json;
+  const withBias = bias ? ` + bias ${fixed(bias, 3)}` : "";
+  const activated = activation === "linear" ? "" : `, ${activation}`;
+  const formula = `sum ${fixed(sum, 3)}${withBias}${activated} = ${fixed(filter.response[row][column], 3)}`;
   view.sum.replaceChildren(
-    shown(patch, [0, 1], "pencil", "patch", padding),
-    make("span", { class: "sign" }, "×"),
-    shown(flat, shownRange("diverging", extent(flat)), "diverging", "filter"),
-    make("span", { class: "sign" }, "="),
-    shown(products, shownRange("diverging", extent(products)), "diverging", "products"),
-    make(
-      "p",
-      { class: "formula", id: "response-sum" },
-      `sum ${fixed(sum, 3)}${bias ? ` + bias ${fixed(bias, 3)}` : ""}${activation === "linear" ? "" : `, ${activation}`} = ${fixed(after, 3)}`,
-    ),
+    ...multiplication({ patch, padding, weights, products }, { rows, columns, cell, theme }),
+    make("p", { class: "formula", id: "response-sum" }, formula),
   );
 }
 

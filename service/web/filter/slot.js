@@ -1,10 +1,10 @@
 // A place in the network for the kernel of the editor, and what the network says with it.
 
 import { begun, choice, make, select, set, write } from "../shared/dom.js";
-import { percent } from "../numbers/scales.js";
 import { changeOf, numberOf, weightsOf, withChange } from "../state/state.js";
 import { reshaped } from "./editor.js";
 import { verdictsOf } from "../state/subject.js";
+import { replaced } from "../shared/words.js";
 
 /** @import { Layer } from "../numbers/types.d.ts" */
 /** @import { Action, Change, Kernel, LaneStanding, Model, Slot, Verdict } from "../state/types.d.ts" */
@@ -118,5 +118,5 @@ function outcome(isIn, { before, shown }, { isSettled, error }, { layer, filter 
   const channels = info.in_shape[0];
   if (!isIn) return channels === 1 ? "" : `Each of its ${channels} channels gets your kernel, divided by ${channels}.`;
   if (!isSettled || !before || !shown) return error ? "The changed network has not answered." : "It is in the network.";
-  return `With your filter as ${layer}/${filter} it reads ${shown.digit} (confidence ${percent(shown.confidence)}); before it read ${before.digit} (confidence ${percent(before.confidence)}). Every view now shows the changed network.`;
+  return replaced(`${layer}/${filter}`, before, shown);
 }

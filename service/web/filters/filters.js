@@ -1,12 +1,12 @@
 // Filters: what the network has learnt, each with its card, and how each behaves on a whole data set.
 
 import { want } from "../state/api.js";
-import { begun, changes, choice, make, select, set, write } from "../shared/dom.js";
+import { begun, caption, changes, choice, make, select, set, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, plainPercent, shownRange, short } from "../numbers/scales.js";
-import { changeOf, withChange } from "../state/state.js";
-import { refusal } from "../shared/words.js";
+import { isOff, toggled } from "../state/state.js";
+import { CAPTIONS, refusal } from "../shared/words.js";
 
 /** @import { Layer, Theme } from "../numbers/types.d.ts" */
 /** @import { Card, CardedFilter, Cards, FilterReport, Model, Network, Request, Rows, State, Want } from "../state/types.d.ts" */
@@ -29,10 +29,8 @@ export function create(root, context) {
   view.legend = legend();
   view.card = make("div", { class: "card", "data-lane": "cards" });
   const share = context.share("filters", () => cardsRequest(view, context.network()), ["png", "npz", "json"]);
-  const caption =
-    "What the network has learnt: every filter of a layer, and a card of what can be said of it before it sees a picture. Choose one to read its card, to edit it, or to switch it off.";
   root.append(
-    make("div", { class: "view-head" }, make("p", { class: "caption" }, caption), share),
+    make("div", { class: "view-head" }, caption(CAPTIONS.filters), share),
     make("div", { class: "controls" }, view.picker.field),
     make(
       "div",
@@ -188,9 +186,8 @@ function drawCard(view, filter, state, reported, theme) {
   });
   const { context } = view;
   const layer = view.layer ?? "";
-  const isOff = changeOf(state.changes, layer, index)?.action === "off";
-  const change = () =>
-    context.set({ changes: withChange(state.changes, layer, index, isOff ? null : { action: "off" }) });
+  const off = isOff(state.changes, layer, index);
+  const change = () => context.set({ changes: toggled(state.changes, layer, index) });
   view.card.replaceChildren(
     make("h2", {}, `${layer}, filter ${index}`),
     picture,
@@ -199,7 +196,7 @@ function drawCard(view, filter, state, reported, theme) {
       "div",
       { class: "share-row" },
       isFlat ? make("button", { onclick: () => context.editFilter({ layer, filter: index }) }, "Edit this filter") : "",
-      make("button", { "aria-pressed": String(isOff), onclick: change }, isOff ? "Switch on" : "Switch off"),
+      make("button", { "aria-pressed": String(off), onclick: change }, off ? "Switch on" : "Switch off"),
     ),
     ...report(reported, layer, index),
   );

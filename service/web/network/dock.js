@@ -3,11 +3,11 @@
 import { clip, convolutionCell, fieldOf, mapOf, poolCell } from "../numbers/arithmetic.js";
 import { begun, changes, make, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
-import { frame, heatmap, numbers, paint, resize } from "../shared/heatmap.js";
+import { frame, heatmap, multiplication, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short, signed } from "../numbers/scales.js";
-import { changeOf, withChange } from "../state/state.js";
+import { changeOf, isOff, toggled } from "../state/state.js";
 
-/** @import { Filters, Layer, Part, Scale, Span, Tensor, Theme, Values } from "../numbers/types.d.ts" */
+/** @import { Filters, Layer, Part, Tensor, Theme } from "../numbers/types.d.ts" */
 /** @import { Cell, MapsEntry, Model, State } from "../state/types.d.ts" */
 /** @import { Context } from "../shared/types.d.ts" */
 /** @import { Dock } from "./types.d.ts" */
@@ -65,9 +65,7 @@ function withCell({ store }, act) {
 /** @type {(context: Context) => void} */
 function toggle(context) {
   withCell(context, ({ layer, filter }) => {
-    const made = context.store.get().changes;
-    const isOff = changeOf(made, layer, filter)?.action === "off";
-    context.set({ changes: withChange(made, layer, filter, isOff ? null : { action: "off" }) });
+    context.set({ changes: toggled(context.store.get().changes, layer, filter) });
   });
 }
 
@@ -106,8 +104,7 @@ function drawFilterTools(dock, layer, at, { changes: made }) {
   const isConvolution = layer.op === "conv";
   set(dock.edit, "hidden", !isConvolution || layer.in_shape[0] !== 1);
   set(dock.off, "hidden", !isConvolution);
-  const isOff = changeOf(made, at.layer, at.filter)?.action === "off";
-  write(dock.off, isOff ? "Switch on" : "Switch off");
+  write(dock.off, isOff(made, at.layer, at.filter) ? "Switch on" : "Switch off");
 }
 
 /** @type {(dock: Dock, at: Cell, map: Tensor, state: State, theme: Theme) => void} */
@@ -162,7 +159,7 @@ function drawConvolution(dock, layer, at, input, known, { arrays }, { state, the
       ? cell.parts
       : [...cell.parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, STRONGEST);
   const rest = cell.sum - parts.reduce((sum, part) => sum + part.sum, 0);
-  dock.work.replaceChildren(...parts.map((part) => multiplication(part, layer, cell.parts.length, theme)));
+  dock.work.replaceChildren(...parts.map((part) => writtenOut(part, layer, cell.parts.length, theme)));
   const others = cell.parts.length - parts.length;
   if (others > 0) dock.work.append(make("p", {}, `${others} other channels: ${signed(rest)}`));
   const served = valueAt(arrays[`${layer.name}.pre`], at);
@@ -191,47 +188,16 @@ function strong(value) {
 }
 
 /** @type {(part: Part, layer: Layer, channels: number, theme: Theme) => HTMLElement} */
-function multiplication({ channel, patch, padding, products, sum, weights }, layer, channels, theme) {
+function writtenOut(part, layer, channels, theme) {
   const [rows, columns] = layer.kernel;
-  const cell = Math.max(10, Math.min(24, Math.floor((channels === 1 ? SIDE - 20 : 72) / Math.max(rows, columns))));
-  const most = Math.max(...patch.map(Math.abs)) || 1;
-  /** @type {(values: Values, range: Span, scale: Scale, label: string, marked?: Set<number>) => SVGElement} */
-  const show = (values, range, scale, label, marked) =>
-    numbers({ values, rows, columns, cell, scale, theme, range, label, muted: marked });
-  const patchWords = channels === 1 ? "patch" : `channel ${channel}`;
-  const group = [
-    make(
-      "figure",
-      {},
-      show(
-        patch,
-        [channels === 1 ? 0 : -most, most],
-        channels === 1 ? "pencil" : "diverging",
-        `patch, ${rows} by ${columns}`,
-        padding,
-      ),
-      make("figcaption", {}, patchWords),
-    ),
-    make("span", { class: "sign" }, "×"),
-    make(
-      "figure",
-      {},
-      show(weights, shownRange("diverging", extent(weights)), "diverging", `filter, ${rows} by ${columns}`),
-      make("figcaption", {}, "filter"),
-    ),
-    make("span", { class: "sign" }, "="),
-  ];
-  if (channels === 1)
-    group.push(
-      make(
-        "figure",
-        {},
-        show(products, shownRange("diverging", extent(products)), "diverging", "products"),
-        make("figcaption", {}, "products"),
-      ),
-    );
-  else group.push(make("span", { class: "formula" }, strong(sum)));
-  return make("div", { class: "sum" }, group);
+  const isOnly = channels === 1;
+  const cell = Math.max(10, Math.min(24, Math.floor((isOnly ? SIDE - 20 : 72) / Math.max(rows, columns))));
+  const layout = { rows, columns, cell, theme };
+  if (isOnly) return make("div", { class: "sum" }, multiplication(part, layout));
+  const range = shownRange("diverging", extent(part.patch));
+  const shown = { range, scale: /** @type {const} */ ("diverging"), label: `channel ${part.channel}` };
+  const factors = multiplication({ ...part, products: null }, layout, shown);
+  return make("div", { class: "sum" }, factors, make("span", { class: "formula" }, strong(part.sum)));
 }
 
 /** @type {(dock: Dock, layer: Layer, at: Cell, input: Tensor, model: Model) => void} */

@@ -1,12 +1,13 @@
 // The network, left to right: every layer's feature maps of the picture at hand.
 
 import { convolutionCell, difference, mapOf } from "../numbers/arithmetic.js";
-import { begun, changes, link, make, radios, set, shape, write } from "../shared/dom.js";
+import { begun, caption, changes, make, radios, set, shape, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { cellAt, heatmap, legend, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange, short } from "../numbers/scales.js";
 import { changeOf } from "../state/state.js";
 import { mapWants } from "../state/subject.js";
+import { CAPTIONS } from "../shared/words.js";
 
 /** @import { Layer, Span, Tensor } from "../numbers/types.d.ts" */
 /** @import { Arrays, Cell, Data, Input, MapsEntry, Model, Network, State, Weights } from "../state/types.d.ts" */
@@ -24,7 +25,6 @@ const EDGES = 10; // strongest inputs that are joined to the map at hand
 export function create(root, context) {
   /** @type {NetworkView} */
   const view = begun({ context, layers: [], size: "", width: 0, linesAreNew: changes() });
-  view.caption = make("p", { class: "caption" });
   view.strip = make("div", { class: "layers", "data-lane": "maps" });
   view.lines = shape("svg", { class: "lines", "aria-hidden": "true" });
   view.shiftWords = make("p", { class: "muted" });
@@ -41,12 +41,11 @@ export function create(root, context) {
   );
   const share = context.share("feature maps", () => context.data.maps?.want.request, ["png", "npz", "json"]);
   root.append(
-    make("div", { class: "view-head" }, view.caption, share),
+    make("div", { class: "view-head" }, describe(context), share),
     make("div", { class: "scroll" }, make("div", { class: "framed wide" }, view.strip, view.lines)),
     make("div", { class: "controls" }, view.scale.field, view.range.field, view.stage.field, compass(context)),
     view.shiftWords,
   );
-  describe(view);
   new ResizeObserver(([{ contentRect }]) => {
     view.width = Math.floor(contentRect.width);
     context.redraw();
@@ -54,21 +53,17 @@ export function create(root, context) {
   return { draw: (model) => draw(view, model), wants: mapWants };
 }
 
-/** @type {(view: NetworkView) => void} */
-function describe(view) {
-  const { context } = view;
+/** @type {(context: Context) => HTMLElement} */
+function describe(context) {
   const strongest = () => {
     const at = context.strongest();
     if (at) context.set({ at, pinned: true });
   };
-  view.caption.append(
-    "Each small picture is one filter’s answer to your digit; blue is a positive answer, orange a negative one. Point at a map to see the sum behind a cell, click to pin it. Start with the ",
-    link("strongest answer", strongest),
-    ", look at the sums ",
-    link("before activation", () => context.set({ before: true, scale: "diverging" })),
-    ", or ",
-    link("shift the digit by a pixel", () => context.set({ shift: [1, 0] })),
-    " and see what pooling forgives.",
+  return caption(
+    CAPTIONS.network,
+    strongest,
+    () => context.set({ before: true, scale: "diverging" }),
+    () => context.set({ shift: [1, 0] }),
   );
 }
 

@@ -33,7 +33,6 @@ export interface NetworkView {
   /** whether the layers stand side by side */
   isWide: boolean;
   linesAreNew(...values: unknown[]): boolean;
-  caption: HTMLElement;
   strip: HTMLElement;
   lines: SVGElement;
   shiftWords: HTMLElement;

@@ -96,6 +96,19 @@ export function link(words, act) {
 }
 
 /**
+ * A caption. Each part of the text that stands in [brackets] is a link, and does the act of its turn.
+ * @type {(text: string, ...acts: (() => void)[]) => HTMLElement}
+ */
+export function caption(text, ...acts) {
+  const parts = text.split(/[[\]]/);
+  return make(
+    "p",
+    { class: "caption" },
+    parts.map((part, i) => (i % 2 ? link(part, acts[(i - 1) / 2]) : part)),
+  );
+}
+
+/**
  * A labelled <select>; options are [value, label] or plain texts.
  * @type {(label: string, options: readonly Choice[], onchange: (value: string) => void, properties?: Properties) => Field<HTMLSelectElement>}
  */

@@ -1,11 +1,11 @@
 // Arrays of numbers, painted. The buffer has one pixel per number; CSS enlarges it.
 
 import { make, shape, set, write } from "./dom.js";
-import { colourOf, colourTable, level, short } from "../numbers/scales.js";
+import { colourOf, colourTable, extent, level, short, shownRange } from "../numbers/scales.js";
 import { context2d } from "../state/picture.js";
 
 /** @import { Box, Span, Values } from "../numbers/types.d.ts" */
-/** @import { Legend, Matrix, Properties } from "./types.d.ts" */
+/** @import { Legend, Matrix, Multiplication, Properties } from "./types.d.ts" */
 
 /**
  * A canvas for rows x columns numbers; what it shows is told in words elsewhere.
@@ -104,6 +104,36 @@ export function numbers({ values, rows, columns, cell, scale, theme, range, labe
       root.append(shape("rect", { x: x + 1, y: y + 1, width: cell - 2, height: cell - 2, class: "mark" }));
   }
   return root;
+}
+
+/**
+ * A matrix with its numbers, and its name under it.
+ * @type {(matrix: Matrix) => HTMLElement}
+ */
+function named(matrix) {
+  const label = `${matrix.label}, ${matrix.rows} by ${matrix.columns}`;
+  return make("figure", {}, numbers({ ...matrix, label }), make("figcaption", {}, matrix.label));
+}
+
+/**
+ * A sum as the lecture writes it: patch × filter = products. Where there are no products, it ends with the =.
+ * patch, weights, products: rows x columns; padding: the indices of the patch that are padding
+ * shown: how the patch is shown, where that is not as ink
+ * @type {(sum: Multiplication, layout: Pick<Matrix, "rows" | "columns" | "cell" | "theme">, shown?: Partial<Matrix>) => HTMLElement[]}
+ */
+export function multiplication({ patch, padding, weights, products }, layout, shown = {}) {
+  /** @type {(text: string) => HTMLElement} */
+  const sign = (text) => make("span", { class: "sign" }, text);
+  /** @type {(values: Values, label: string) => HTMLElement} */
+  const centred = (values, label) =>
+    named({ ...layout, values, scale: "diverging", range: shownRange("diverging", extent(values)), label });
+  return [
+    named({ ...layout, values: patch, scale: "pencil", range: [0, 1], label: "patch", muted: padding, ...shown }),
+    sign("×"),
+    centred(weights, "filter"),
+    sign("="),
+    ...(products ? [centred(products, "products")] : []),
+  ];
 }
 
 // At most four letters, to fit a cell.

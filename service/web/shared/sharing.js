@@ -1,9 +1,9 @@
 // Taking things away: the request of a panel as code, its answer as a file, and the link to this very view.
 
 import { Refusal, send } from "../state/api.js";
-import { byId, make, set, write } from "./dom.js";
+import { byId, caption, make, set, write } from "./dom.js";
 import { LANGUAGES, plain } from "../state/snippets.js";
-import { KEYS, refusal } from "./words.js";
+import { ABOUT, KEYS, LINK_KEEPS_ALL, LINK_KEEPS_PIXELS, refusal } from "./words.js";
 
 /** @import { Request } from "../state/types.d.ts" */
 
@@ -146,15 +146,8 @@ export function shareLink(isPhoto) {
     },
     "Copy",
   );
-  const words = isPhoto
-    ? "The link keeps the 28 × 28 pixels that the network saw, not your photo."
-    : "The link reopens this picture, this view, this filter and these changes. Nothing of it is sent to a server before it is opened.";
-  openDialog(
-    "Link to this view",
-    make("p", { class: "caption" }, words),
-    box,
-    make("div", { class: "row" }, copy, said),
-  );
+  const words = isPhoto ? LINK_KEEPS_PIXELS : LINK_KEEPS_ALL;
+  openDialog("Link to this view", caption(words), box, make("div", { class: "row" }, copy, said));
   set(box, "value", location.href);
   box.select();
 }
@@ -169,7 +162,5 @@ export function showHelp() {
     { class: "facts" },
     KEYS.flatMap(([where, keys]) => [make("dt", {}, where), make("dd", {}, keys)]),
   );
-  const about =
-    "Pictures can also be dropped anywhere on the page, or pasted. The address holds everything you see: a link reopens it. Every number comes from the service's API.";
-  openDialog("Keys", list, make("p", { class: "caption" }, about));
+  openDialog("Keys", list, caption(ABOUT));
 }

@@ -77,6 +77,15 @@ export interface Matrix {
   digits?: boolean;
 }
 
+/** What is multiplied cell by cell, rows x columns each, and what comes out. */
+export interface Multiplication {
+  patch: Values;
+  /** indices of the patch that are padding */
+  padding?: Set<number>;
+  weights: Values;
+  products?: Values | null;
+}
+
 /** What a grid calls. */
 export interface GridEvents {
   move(row: number, column: number): void;

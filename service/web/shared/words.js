@@ -1,5 +1,6 @@
 // The sentences of the page that depend on what happened.
 
+import { ranking } from "../numbers/arithmetic.js";
 import { percent, short } from "../numbers/scales.js";
 
 /** @import { Refusal } from "../state/api.js" */
@@ -24,6 +25,40 @@ export const EMPTY_VIEWS = {
 };
 
 /**
+ * What each view shows, and what to try in it. A part in [brackets] is a link.
+ * @type {Record<ViewName, string>}
+ */
+export const CAPTIONS = {
+  network:
+    "Each small picture is one filter’s answer to your digit. Blue is a positive answer, orange is a negative one. Point at a map to see the sum behind a cell, and click to pin the cell. Start with the [strongest answer], look at the sums [before activation], or [shift the digit by a pixel] to see how little the pooled maps change.",
+  window:
+    "A window slides over the picture. The patch under it is multiplied with the filter cell by cell, and the products are summed. Each sum is one cell of the answer. [Patches of 7, stride 2] leave an [unread edge]. With [padding] the whole picture is read. With [stride 7] the patches touch.",
+  filter:
+    "Paint the cells, or type numbers into them. The answer on your digit follows. Try [the lecture’s diagonal edge], [a blur], or [a filter the network learnt], and put it into the network.",
+  why: "A ball starts at the bias. Each filter of the last layer is a peg. A peg pushes the ball towards one digit (blue, right) or towards its rival (orange, left). Where the ball lands is the margin, and the sum is exact. [Drop it], switch a filter off by its name, or ask for [the smallest set that flips it].",
+  "what-if":
+    "Press a map to switch its filter off. The maps after it, the bars and the verdict follow. How many filters can the network lose? Try [every other filter of the first layer], or [put them all back].",
+  filters:
+    "These are the filters that the network has learnt, a layer at a time. A card says what is known of a filter before it sees a picture. Choose a filter to read its card, to edit it, or to switch it off.",
+};
+
+export const LINK_KEEPS_PIXELS = "The link keeps the 28 × 28 pixels that the network saw. It does not keep your photo.";
+export const LINK_KEEPS_ALL =
+  "The link reopens this picture, this view, this filter and these changes. They are sent to a server only when someone opens the link.";
+export const ABOUT =
+  "You can also drop a picture anywhere on the page, or paste one. The address of the page holds everything you see. Every number comes from the service's API.";
+
+/**
+ * What the network says with the kernel of the editor in a place.
+ * @type {(place: string, before: Verdict, shown: Verdict) => string}
+ */
+export function replaced(place, before, shown) {
+  /** @type {(verdict: Verdict) => string} */
+  const read = (verdict) => `${verdict.digit} (confidence ${percent(verdict.confidence)})`;
+  return `With your filter as ${place} it reads ${read(shown)}. Before, it read ${read(before)}. Every view now shows the changed network.`;
+}
+
+/**
  * How old an answer is: "12 s old", "3 min old".
  * @type {(milliseconds: number) => string}
  */
@@ -40,13 +75,12 @@ export const DOUBT =
  * @type {(verdict: Verdict, shares: number[]) => [confidence: string, aside: string]}
  */
 export function reading(verdict, shares) {
-  const order = shares.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
-  const [[, first], [share, second]] = order;
+  const [first, second] = ranking(shares);
   const name = verdict.doubt ? "Confidence, after doubt." : "Confidence.";
   const rest =
     verdict.is_digit === false
       ? `This may not be a digit. Closest: ${first}. Novelty ${short(verdict.novelty)}.`
-      : `Next: ${second}, ${percent(share)}.`;
+      : `Next: ${second}, ${percent(shares[second])}.`;
   return [percent(verdict.confidence), `${name} ${rest}`];
 }
 
@@ -55,10 +89,9 @@ export function reading(verdict, shares) {
  * @type {(verdict: Verdict, shares: number[]) => string}
  */
 export function spoken(verdict, shares) {
-  const order = shares.map((share, digit) => [share, digit]).sort((a, b) => b[0] - a[0]);
-  const [[, first], [next, second]] = order;
+  const [first, second] = ranking(shares);
   const start = verdict.is_digit === false ? "This may not be a digit. Closest:" : "Reads as";
-  return `${start} ${first}, confidence ${percent(verdict.confidence)}. Next ${second}, ${percent(next)}.`;
+  return `${start} ${first}, confidence ${percent(verdict.confidence)}. Next ${second}, ${percent(shares[second])}.`;
 }
 
 /**

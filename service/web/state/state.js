@@ -1,5 +1,7 @@
 // One store for everything that is chosen on the page; what the service answered is kept elsewhere.
 
+import { ranking } from "../numbers/arithmetic.js";
+
 /** @import { Action, Change, Kernel, State, Store, ViewName } from "./types.d.ts" */
 
 /** @type {ViewName[]} */
@@ -73,6 +75,22 @@ export function changeOf(changes, layer, filter) {
 }
 
 /**
+ * Whether a filter is switched off.
+ * @type {(changes: Change[], layer: string, filter: number) => boolean}
+ */
+export function isOff(changes, layer, filter) {
+  return changeOf(changes, layer, filter)?.action === "off";
+}
+
+/**
+ * The changes with one filter switched off or, where it was off, on again.
+ * @type {(changes: Change[], layer: string, filter: number) => Change[]}
+ */
+export function toggled(changes, layer, filter) {
+  return withChange(changes, layer, filter, isOff(changes, layer, filter) ? null : { action: "off" });
+}
+
+/**
  * The changes with one filter's replaced by another, or by none.
  * @type {(changes: Change[], layer: string, filter: number, change: Action | null) => Change[]}
  */
@@ -94,7 +112,7 @@ export function allOff(layer, filters) {
  * @type {(chosen: { target: number | null, rival: number | null }, logits: number[]) => [number, number]}
  */
 export function pairOf({ target, rival }, logits) {
-  const order = Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a]);
+  const order = ranking(logits);
   const first = target ?? order.filter((digit) => digit !== rival)[0];
   const second = rival !== null && rival !== first ? rival : order.filter((digit) => digit !== first)[0];
   return [first, second];

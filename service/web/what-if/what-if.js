@@ -1,12 +1,13 @@
 // What if: every filter a switch; off, weaker, stronger or replaced, and the verdict before and after.
 
-import { begun, changes, link, make, set, write } from "../shared/dom.js";
+import { begun, caption, changes, make, set, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { heatmap, paint, resize } from "../shared/heatmap.js";
 import { mapOf, sharesOf } from "../numbers/arithmetic.js";
 import { colourTable, extent, fixed, percent, shownRange, short, signed } from "../numbers/scales.js";
-import { allOff, changeOf, withChange } from "../state/state.js";
+import { allOff, changeOf, toggled, withChange } from "../state/state.js";
 import { mapWants, verdictsOf } from "../state/subject.js";
+import { CAPTIONS } from "../shared/words.js";
 
 /** @import { Layer, Theme } from "../numbers/types.d.ts" */
 /** @import { Action, Change, Data, Model, Network, State, Verdict } from "../state/types.d.ts" */
@@ -27,7 +28,7 @@ export function create(root, context) {
     make(
       "div",
       { class: "view-head" },
-      caption(context),
+      describe(context),
       context.share("what-if", () => context.data.edited?.want.request, ["json"]),
     ),
     make(
@@ -51,25 +52,13 @@ export function create(root, context) {
 }
 
 /** @type {(context: Context) => HTMLElement} */
-function caption(context) {
+function describe(context) {
   const half = () => {
     const { name, shape } = context.network().layers[0];
-    context.set({
-      changes: allOff(
-        name,
-        Array.from({ length: shape[0] >> 1 }, (_, i) => 2 * i),
-      ),
-    });
+    const even = [...Array(shape[0]).keys()].filter((filter) => filter % 2 === 0);
+    context.set({ changes: allOff(name, even) });
   };
-  return make(
-    "p",
-    { class: "caption" },
-    "Press a map to switch its filter off; the maps after it, the bars and the verdict follow. How many filters can it lose? Try ",
-    link("every other filter of the first layer", half),
-    ", or ",
-    link("put them all back", () => context.set({ changes: [] })),
-    ".",
-  );
+  return caption(CAPTIONS["what-if"], half, () => context.set({ changes: [] }));
 }
 
 /** @type {(view: WhatIfView, network: Network) => void} */
@@ -122,8 +111,7 @@ function buildLayer(view, info) {
 
 /** @type {(context: Context, layer: string, filter: number) => void} */
 function toggle(context, layer, filter) {
-  const made = context.store.get().changes;
-  context.set({ changes: withChange(made, layer, filter, changeOf(made, layer, filter) ? null : { action: "off" }) });
+  context.set({ changes: toggled(context.store.get().changes, layer, filter) });
 }
 
 /** @type {(context: Context, layer: Layer) => void} */

@@ -1,11 +1,12 @@
 // Why: the margin between two digits as a pachinko, peg by peg; exact shares that add up to the logits.
 
 import { networkCall, want } from "../state/api.js";
-import { begun, changes, link, make, select, set, write } from "../shared/dom.js";
+import { begun, caption, changes, make, select, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { heatmap, legend, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, signed } from "../numbers/scales.js";
-import { allOff, changeOf, pairOf, withChange } from "../state/state.js";
+import { allOff, isOff, pairOf, toggled } from "../state/state.js";
+import { CAPTIONS } from "../shared/words.js";
 
 /** @import { Theme } from "../numbers/types.d.ts" */
 /** @import { Call, Change, DecidingSet, Entry, Input, Ledger, Members, Model, Network, Pixels, Results, State, Verdict, Want } from "../state/types.d.ts" */
@@ -53,7 +54,11 @@ export function create(root, context) {
     make(
       "div",
       { class: "view-head" },
-      caption(view),
+      caption(
+        CAPTIONS.why,
+        () => drop(view),
+        () => askDeciding(view),
+      ),
       context.share("ledger", () => context.data.ledger?.want.request, ["json"]),
     ),
     view.controls,
@@ -73,19 +78,6 @@ export function create(root, context) {
     buildShares(view),
   );
   return { draw: (model) => draw(view, model), wants: (model) => wants(view, model) };
-}
-
-/** @type {(view: WhyView) => HTMLElement} */
-function caption(view) {
-  return make(
-    "p",
-    { class: "caption" },
-    "A ball starts at the bias. Each filter of the last layer is a peg that pushes it towards one digit (blue, right) or its rival (orange, left), and where it lands is the margin: exactly, not nearly. ",
-    link("Drop it", () => drop(view)),
-    ", switch a filter off by its name, or ask for ",
-    link("the smallest set that flips it", () => askDeciding(view)),
-    ".",
-  );
 }
 
 // ---- asking ----
@@ -195,10 +187,7 @@ function buildShares(view) {
 
 /** @type {(view: WhyView, filter: number) => void} */
 function toggle({ context }, filter) {
-  const { changes: made } = context.store.get();
-  const layer = lastLayer(context.network());
-  const isOff = changeOf(made, layer, filter)?.action === "off";
-  context.set({ changes: withChange(made, layer, filter, isOff ? null : { action: "off" }) });
+  context.set({ changes: toggled(context.store.get().changes, lastLayer(context.network()), filter) });
 }
 
 // ---- drawing ----
@@ -231,8 +220,8 @@ function drawPegs(view, ledger, { state }, edited) {
   view.rival.box.value = String(rival);
   for (const option of view.rival.box.options) option.disabled = option.value === String(target);
   /** @type {(filter: number) => boolean} */
-  const isOff = (filter) => changeOf(state.changes, layer, filter)?.action === "off";
-  const pegs = pegsOf(margin.shares.filters, isOff, view.all ? Infinity : SHOWN);
+  const offNow = (filter) => isOff(state.changes, layer, filter);
+  const pegs = pegsOf(margin.shares.filters, offNow, view.all ? Infinity : SHOWN);
   const start = bias[target] - bias[rival];
   let running = start;
   /** @type {Row[]} */

@@ -2,13 +2,13 @@
 
 import { networkCall, want } from "../state/api.js";
 import { cut, multiply } from "../numbers/arithmetic.js";
-import { begun, changes, link, make, number, select, set, show, write } from "../shared/dom.js";
+import { begun, caption, changes, make, number, select, set, show, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
-import { frame, heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
+import { frame, heatmap, legend, multiplication, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short } from "../numbers/scales.js";
-import { unread } from "../shared/words.js";
+import { CAPTIONS, unread } from "../shared/words.js";
 
-/** @import { Scale, Span, Theme, Values } from "../numbers/types.d.ts" */
+/** @import { Theme } from "../numbers/types.d.ts" */
 /** @import { Applied, ApplyCall, Call, Entry, Input, Model, Patches, Sliding, Want } from "../state/types.d.ts" */
 /** @import { Context, View } from "../shared/types.d.ts" */
 /** @import { WindowView } from "./types.d.ts" */
@@ -59,7 +59,7 @@ export function create(root, context) {
   view.rest = make("p", { class: "muted" }, "");
   const share = context.share("patches", () => context.data.patches?.want.request, ["png", "npz", "json"]);
   root.append(
-    make("div", { class: "view-head" }, caption(view), share),
+    make("div", { class: "view-head" }, describe(view), share),
     make(
       "div",
       { class: "controls" },
@@ -78,21 +78,15 @@ export function create(root, context) {
 }
 
 /** @type {(view: WindowView) => HTMLElement} */
-function caption(view) {
-  /** @type {(words: string, patch: Partial<Sliding>) => HTMLElement} */
-  const window = (words, patch) => link(words, () => view.change({ place: 0, ...patch }));
-  return make(
-    "p",
-    { class: "caption" },
-    "A window slides over the picture; under it, the patch is multiplied with the filter cell by cell and summed, and each sum is one cell of the answer. ",
-    window("Patches of 7, stride 2", { size: 7, stride: 2, padding: "valid" }),
-    " leave an ",
-    window("unread edge", { size: 7, stride: 2, padding: "valid", place: 10 }),
-    "; ",
-    window("padding", { size: 7, stride: 2, padding: "same" }),
-    " reads all of it, and ",
-    window("stride 7", { size: 7, stride: 7, padding: "valid" }),
-    " makes the patches touch.",
+function describe(view) {
+  /** @type {(patch: Partial<Sliding>) => () => void} */
+  const slide = (patch) => () => view.change({ place: 0, ...patch });
+  return caption(
+    CAPTIONS.window,
+    slide({ size: 7, stride: 2, padding: "valid" }),
+    slide({ size: 7, stride: 2, padding: "valid", place: 10 }),
+    slide({ size: 7, stride: 2, padding: "same" }),
+    slide({ size: 7, stride: 7, padding: "valid" }),
   );
 }
 
@@ -301,32 +295,14 @@ function drawSums(
 }
 
 /** @type {(view: WindowView, sums: Applied, patches: Patches, place: number, theme: Theme) => void} */
-function drawProducts(
-  view,
-  { filters: [{ weights, response }] },
-  { patches, patch_size: [rows, columns] },
-  place,
-  theme,
-) {
+function drawProducts(view, { filters: [filter] }, { patches, patch_size: [rows, columns] }, place, theme) {
   const patch = Float32Array.from(patches[place].flat());
-  const flat = Float32Array.from(weights.flat());
-  const { products, sum } = multiply(patch, flat);
+  const weights = Float32Array.from(filter.weights.flat());
+  const { products, sum } = multiply(patch, weights);
   const cell = Math.max(9, Math.min(24, Math.floor(180 / Math.max(rows, columns))));
-  /** @type {(values: Values, range: Span, scale: Scale, label: string) => HTMLElement} */
-  const shown = (values, range, scale, label) =>
-    make(
-      "figure",
-      {},
-      numbers({ values, rows, columns, cell, scale, theme, range, label }),
-      make("figcaption", {}, label),
-    );
-  const served = response.flat()[place];
+  const served = filter.response.flat()[place];
   view.sum.replaceChildren(
-    shown(patch, [0, 1], "pencil", "patch"),
-    make("span", { class: "sign" }, "×"),
-    shown(flat, shownRange("diverging", extent(flat)), "diverging", "filter"),
-    make("span", { class: "sign" }, "="),
-    shown(products, shownRange("diverging", extent(products)), "diverging", "products"),
+    ...multiplication({ patch, weights, products }, { rows, columns, cell, theme }),
     make(
       "p",
       { class: "formula", id: "window-sum" },
