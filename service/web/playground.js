@@ -1,4 +1,13 @@
-// Joins the parts: what is chosen leads to questions, answers lead to one frame that draws them.
+// Joins the rooms: what is chosen leads to questions, and what is answered leads to one frame that draws it.
+//
+// A room uses those above it, and no view uses another:
+//   numbers/  arithmetic, colours, formats of bytes; knows no page
+//   state/    what is chosen, what is asked, what was answered
+//   shared/   what every view is built of
+//   rail/     the left side: the pad, its tools and the verdict
+//   network/  window/  filter/  why/  what-if/  filters/  a view each; its main file has its name
+//   styles/   colours and sizes (tokens), places (layout), the looks of each part (parts)
+// In each room types.d.ts has the types of what is passed around.
 
 import { createKeeper, read } from "./state/address.js";
 import { Lanes, send, Refusal, want } from "./state/api.js";
@@ -18,7 +27,8 @@ import { createVerdict } from "./rail/verdict.js";
 import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, WAITING } from "./shared/words.js";
 
 /** @import { Tensor } from "./numbers/types.d.ts" */
-/** @import { Answers, Arrays, Cell, Chosen, Data, EditedEntry, Entry, Frame, Input, Listed, Model, Network } from "./state/types.d.ts" */
+/** @import { Answers, Arrays, Cell, Chosen, Data, EditedEntry } from "./state/types.d.ts" */
+/** @import { Entry, Frame, Input, Listed, Model, Network } from "./state/types.d.ts" */
 /** @import { Picture, Report, Results, Slot, State, Verdict, ViewName, Want, Weights } from "./state/types.d.ts" */
 /** @import { Context, View } from "./shared/types.d.ts" */
 
@@ -27,7 +37,7 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 const store = createStore({});
 /** @type {Data} */
-const data = { base: null, input: null, fixed: {} }; // and by the name of its lane the last answer of each
+const data = { base: null, input: null, fixed: {} }; // and, by the name of its lane, the last answer of each
 /** @type {Weights} */
 const weights = {};
 const lanes = new Lanes(report);
@@ -92,7 +102,7 @@ const context = {
   go,
 };
 
-// The first view is here at once; the others come when they are opened, or when nothing else is to do.
+// The first view is here at once. Another comes when it is opened, or when the browser is idle.
 /** @type {Partial<Record<ViewName, View>>} */
 const views = { network: createNetwork(byId("view-network"), context) };
 /** @type {Record<string, string>} */
@@ -182,7 +192,7 @@ function tellLate(words) {
 }
 
 /**
- * Show another network, and a notice with it; until it has come, the one before stays.
+ * Show another network, and a notice with it. The one before stays until it has come.
  * @type {(name: string, version: string, words?: string) => Promise<void>}
  */
 async function openModel(name, version, words = "") {
@@ -214,7 +224,7 @@ function takeNetwork(described) {
 }
 
 /**
- * Forget what these wants were answered; without a verdict there is no picture that the network saw, either.
+ * Forget the answers to these wants. Without a verdict, no picture is known that the network saw.
  * @type {(isSuch: (want: Want) => boolean) => void}
  */
 function forget(isSuch) {
@@ -344,7 +354,7 @@ function report({ lane, want: asked, answer }) {
 
 /** @type {(lane: string, entry: Entry<unknown>) => void} */
 function keep(lane, { want: asked, answer }) {
-  // What a call answers is told by the contract, which the checker does not read: here it is given its type.
+  // The contract says what a call answers, and the checker does not read it. So the answer gets its type here.
   const entry = /** @type {any} */ ({ want: asked, answer });
   if (lane.startsWith("weights/")) {
     const layer = lane.slice(8);
@@ -429,7 +439,7 @@ function clear() {
 }
 
 /**
- * The example is one from its first point on: whoever draws before it is whole starts on a clear pad, too.
+ * Draw the example. A person who draws before it is whole starts on a clear pad, too.
  * @type {(isPlayed: boolean) => void}
  */
 function playExample(isPlayed) {

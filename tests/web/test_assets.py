@@ -117,6 +117,25 @@ def test_what_the_first_view_needs_is_preloaded_and_nothing_more():
     assert set(re.findall(r'modulepreload" href="/web/([a-z/-]+\.js)"', page)) == needed
 
 
+# Which room may use which, beside itself. playground.js joins them all.
+BASE = {"numbers": set(), "state": {"numbers"}, "shared": {"numbers", "state"}}
+VIEWS = {"rail", "network", "window", "filter", "why", "what-if", "filters"}
+USES = BASE | {view: set(BASE) for view in VIEWS}
+
+
+def test_a_room_uses_only_those_below_it_and_no_view_another_and_each_main_file_says_what_its_room_is_for():
+    scripts = [name for name in FILES if name.endswith(".js") and name != "playground.js"]
+    assert {posixpath.dirname(name) for name in scripts} == set(USES)
+    for name in scripts:
+        room = posixpath.dirname(name)
+        used = {posixpath.dirname(path) for path in imports_of(name, later=True)}
+        assert used <= USES[room] | {room}, name
+        assert (WEB / name).read_text(encoding="utf-8").startswith("// "), f"{name}: nothing says what it is"
+    for room in USES:
+        mains = [name for name in scripts if (WEB / name).read_text(encoding="utf-8").startswith(f"// {room}/ ")]
+        assert [posixpath.dirname(name) for name in mains] == [room]
+
+
 def test_every_script_is_used_and_only_one_of_them_fetches():
     scripts = [name for name in FILES if name.endswith(".js")]
     used = set().union({"playground.js"}, *(imports_of(name, later=True) for name in scripts))

@@ -24,7 +24,8 @@ export function exact(value) {
 
 /**
  * A kernel of another size, its cells kept around the middle.
- * @type {(kernel: Kernel, size: { rows?: number, columns?: number }) => { rows: number, columns: number, cells: string[] }}
+ * @type {(kernel: Kernel, size: { rows?: number, columns?: number }) => { rows: number, columns: number,
+ *   cells: string[] }}
  */
 export function reshaped({ rows, columns, cells }, { rows: newRows = rows, columns: newColumns = columns }) {
   const [down, right] = [Math.floor((newRows - rows) / 2), Math.floor((newColumns - columns) / 2)];

@@ -1,4 +1,5 @@
-// Your filter: a kernel to paint or type, its answer to the picture, and its place in the network.
+// filter/ is the view of your own filter: the kernel (editor.js), its answer (response.js), its place in the network
+// (slot.js). This file joins the three, and asks for named filters.
 
 import { networkCall, want } from "../state/api.js";
 import { begun, caption, changes, choice, make, number, select, set, show } from "../shared/dom.js";

@@ -136,7 +136,8 @@ function strongest(values, columns) {
 
 /**
  * The sum behind the cell pointed at.
- * @type {(view: ResponseView, at: [row: number, column: number], result: Applied, entry: Entry<unknown, ApplyCall>, theme: Theme) => void}
+ * @type {(view: ResponseView, at: [row: number, column: number], result: Applied, entry: Entry<unknown, ApplyCall>,
+ *   theme: Theme) => void}
  */
 function drawSum(view, [row, column], { filters: [filter], geometry }, { want: { request } }, theme) {
   const [rows, columns] = geometry.kernel;

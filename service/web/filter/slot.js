@@ -30,7 +30,8 @@ export function put(kernel, { changes: made, slot }, layer) {
 
 /**
  * take(layer, filter) brings the learnt filter of the slot into the editor.
- * @type {(context: Context, take: (layer: string, filter: number) => void) => { root: HTMLElement, draw(model: Model): void }}
+ * @type {(context: Context, take: (layer: string, filter: number) => void) => { root: HTMLElement,
+ *   draw(model: Model): void }}
  */
 export function createSlot(context, take) {
   /** @type {SlotView} */
@@ -113,7 +114,10 @@ function drawSlot(view, { state, data, network }) {
   write(view.outcome, outcome(isIn, verdictsOf(data), view.context.lanes.standing("edited"), state.slot, info));
 }
 
-/** @type {(isIn: boolean, verdicts: { before: Verdict | null, shown: Verdict | null }, standing: LaneStanding, slot: Slot, info: Layer) => string} */
+/**
+ * @type {(isIn: boolean, verdicts: { before: Verdict | null, shown: Verdict | null }, standing: LaneStanding,
+ *   slot: Slot, info: Layer) => string}
+ */
 function outcome(isIn, { before, shown }, { isSettled, error }, { layer, filter }, info) {
   const channels = info.in_shape[0];
   if (!isIn) return channels === 1 ? "" : `Each of its ${channels} channels gets your kernel, divided by ${channels}.`;

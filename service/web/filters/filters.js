@@ -1,4 +1,4 @@
-// Filters: what the network has learnt, each with its card, and how each behaves on a whole data set.
+// filters/ is the view of what the network has learnt: its filters, a card of each, and how it behaves on a data set.
 
 import { want } from "../state/api.js";
 import { begun, caption, changes, choice, make, select, set, write } from "../shared/dom.js";
@@ -9,7 +9,8 @@ import { isOff, toggled } from "../state/state.js";
 import { CAPTIONS, refusal } from "../shared/words.js";
 
 /** @import { Layer, Theme } from "../numbers/types.d.ts" */
-/** @import { Card, CardedFilter, Cards, FilterReport, Model, Network, Request, Rows, State, Want } from "../state/types.d.ts" */
+/** @import { Card, CardedFilter, Cards, FilterReport, Model } from "../state/types.d.ts" */
+/** @import { Network, Request, Rows, State, Want } from "../state/types.d.ts" */
 /** @import { Context, View } from "../shared/types.d.ts" */
 /** @import { FiltersView, Mosaic, Reported } from "./types.d.ts" */
 

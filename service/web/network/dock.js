@@ -1,4 +1,4 @@
-// The dock: one cell of one map, and the sum that made it.
+// The dock: one cell of one map, and the sum behind it.
 
 import { clip, convolutionCell, fieldOf, mapOf, poolCell } from "../numbers/arithmetic.js";
 import { begun, changes, make, set, write } from "../shared/dom.js";
@@ -14,7 +14,7 @@ import { changeOf, isOff, toggled } from "../state/state.js";
 
 const SIDE = document.documentElement.clientWidth < 1120 ? 112 : 140;
 const STRONGEST = 2;
-const TODO = "One cell, one sum: point at a map, and the sum behind its cell is here.";
+const TODO = "Point at a map. The sum behind its cell is then here.";
 
 /** @type {(root: HTMLElement, context: Context) => { draw(model: Model): void, focus(): void }} */
 export function createDock(root, context) {
@@ -150,7 +150,9 @@ function inputOf(layer, { arrays, want: { request } }, { network }) {
   return { shape: [1, 28, 28], data: request.picture.unit };
 }
 
-/** @type {(dock: Dock, layer: Layer, at: Cell, input: Tensor, known: Filters, maps: MapsEntry, model: Model) => void} */
+/**
+ * @type {(dock: Dock, layer: Layer, at: Cell, input: Tensor, known: Filters, maps: MapsEntry, model: Model) => void}
+ */
 function drawConvolution(dock, layer, at, input, known, { arrays }, { state, theme }) {
   const change = changeOf(state.changes, at.layer, at.filter);
   const cell = convolutionCell(layer, at.filter, at.row, at.column, input, known.weights, known.biases);

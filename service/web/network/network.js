@@ -1,4 +1,6 @@
-// The network, left to right: every layer's feature maps of the picture at hand.
+// network/ is the first view: the feature maps of every layer (here), and one cell of one map (dock.js).
+//
+// The layers stand from left to right, or one under the other where there is no room.
 
 import { convolutionCell, difference, mapOf } from "../numbers/arithmetic.js";
 import { begun, caption, changes, make, radios, set, shape, write } from "../shared/dom.js";
@@ -14,9 +16,9 @@ import { CAPTIONS } from "../shared/words.js";
 /** @import { Context, View } from "../shared/types.d.ts" */
 /** @import { LayerView, NetworkView, Tile } from "./types.d.ts" */
 
-const TILES = [72, 60, 48, 40, 32, 26]; // wished side of a tile in a column, in pixels
+const TILES = [72, 60, 48, 40, 32, 26]; // sides of a tile to try in a column, in pixels
 const GAP = 4;
-const LARGEST = 50; // where a layer may grow into what is left
+const LARGEST = 50; // side up to which a layer may grow, in pixels
 const DEEP = 8; // maps in a column
 const BETWEEN = 28; // from one layer to the next, with its arrow
 const EDGES = 10; // strongest inputs that are joined to the map at hand
@@ -199,7 +201,7 @@ function layOut(view) {
   });
 }
 
-// A row of its own on a phone, two rows deep where there are many maps; it scrolls sideways.
+// On a phone a layer has two rows of maps, and scrolls sideways.
 /** @type {(layer: LayerView, side: number, width: number) => number} */
 function columnsOf(layer, side, width) {
   if (width > 500) return Math.max(1, Math.floor(width / (side + 2 + GAP)));
@@ -212,7 +214,7 @@ function columnWidth(across, side) {
   return Math.max(88, across * (side + 2 + GAP));
 }
 
-// What is left of the width goes to the layers whose cells came out small, the first ones first.
+// The width that is left goes to the layers with small cells, the first ones first.
 /** @type {(sides: number[], across: number[], tile: number, left: number) => number[]} */
 function enlarged(sides, across, tile, left) {
   return sides.map((side, i) => {
@@ -224,7 +226,7 @@ function enlarged(sides, across, tile, left) {
   });
 }
 
-// Whole device pixels to a cell, so that all cells of a map look alike.
+// A cell has whole device pixels, so that all cells of a map look alike.
 /** @type {(side: number, wished: number) => number} */
 function tileSide(side, wished) {
   const ratio = Math.max(1, Math.floor(devicePixelRatio));
@@ -318,7 +320,10 @@ function drawLines(view, { state, data, weights }) {
   }
 }
 
-/** @type {(view: NetworkView, index: number, at: Cell, arrays: Arrays, weights: Weights) => { channel: number, share: number }[]} */
+/**
+ * @type {(view: NetworkView, index: number, at: Cell, arrays: Arrays, weights: Weights) => { channel: number,
+ *   share: number }[]}
+ */
 function inputsOf(view, index, at, arrays, weights) {
   const { info } = view.layers[index];
   if (info.op !== "conv") return [{ channel: at.filter, share: 1 }];

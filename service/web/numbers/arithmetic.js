@@ -1,4 +1,6 @@
-// The sums behind a cell, done again here so that they can be shown; always compared with what the service answered.
+// numbers/ computes: it knows no page, no state and no service.
+//
+// This file does the sums behind a cell again, so that they can be shown. Each is compared with the service's answer.
 
 /** @import { Box, Field, Layer, Part, Plane, Probabilities, Tensor, Values } from "./types.d.ts" */
 
@@ -33,7 +35,7 @@ export function activate(name, value) {
 }
 
 /**
- * The window that one cell reads of its layer's input: top, left (may lie in the padding), rows, columns.
+ * The window of its layer's input that one cell reads; top and left may lie in the padding.
  * layer: as GET /v1/models/{m} describes it
  * @type {(layer: Pick<Layer, "kernel" | "stride" | "pads">, row: number, column: number) => Box}
  */
@@ -48,8 +50,9 @@ export function windowOf(layer, row, column) {
 }
 
 /**
- * Cut a window out of one plane; what lies outside is padding: 0, and listed in `padding`.
- * @type {(values: Values, plane: { rows: number, columns: number, start?: number }, box: Box, outside?: number) => { patch: Float32Array, padding: Set<number> }}
+ * Cut a window out of one plane. What lies outside is padding: `outside`, and listed in `padding`.
+ * @type {(values: Values, plane: { rows: number, columns: number, start?: number }, box: Box,
+ *   outside?: number) => { patch: Float32Array, padding: Set<number> }}
  */
 export function cut(values, { rows, columns, start = 0 }, { top, left, height, width }, outside = 0) {
   const patch = new Float32Array(height * width);
@@ -82,7 +85,8 @@ export function multiply(patch, weights, start = 0) {
 /**
  * One cell of a convolution: per channel its patch, products and sum, then bias and the total.
  * input: {shape: [C, h, w], data}; weights: {shape: [K, C, kh, kw], data}; biases: {data}
- * @type {(layer: Layer, filter: number, row: number, column: number, input: Tensor, weights: Tensor, biases: Tensor) => { box: Box, parts: Part[], sum: number, bias: number, before: number, after: number }}
+ * @type {(layer: Layer, filter: number, row: number, column: number, input: Tensor, weights: Tensor,
+ *   biases: Tensor) => { box: Box, parts: Part[], sum: number, bias: number, before: number, after: number }}
  */
 export function convolutionCell(layer, filter, row, column, input, weights, biases) {
   const box = windowOf(layer, row, column);
@@ -102,7 +106,8 @@ export function convolutionCell(layer, filter, row, column, input, weights, bias
 
 /**
  * One cell of a pooling: its window, the winner (of max) and the result.
- * @type {(layer: Layer, filter: number, row: number, column: number, input: Tensor) => { box: Box, patch: Float32Array, padding: Set<number>, winner: number, value: number }}
+ * @type {(layer: Layer, filter: number, row: number, column: number, input: Tensor) => { box: Box,
+ *   patch: Float32Array, padding: Set<number>, winner: number, value: number }}
  */
 export function poolCell(layer, filter, row, column, input) {
   const box = windowOf(layer, row, column);
@@ -133,7 +138,7 @@ export function clip({ top, left, height, width }, side = 28) {
 }
 
 /**
- * Move a picture by whole pixels; what comes in is paper.
+ * Move a picture by whole pixels. Paper comes in.
  * @type {(levels: Uint8Array, shift: number[], side?: number) => Uint8Array}
  */
 export function shifted(levels, [right, down], side = 28) {
@@ -175,7 +180,8 @@ export function softmax(logits, temperature = 1) {
 /**
  * The ten shares before doubt: the softmax of the logits at the network's temperature. Of its probabilities the service
  * says: (1 - doubt) softmax(logits / temperature) + doubt / 10.
- * @type {(verdict: Probabilities, network: { passport?: { calibration?: { temperature?: number } } } | null) => number[]}
+ * @type {(verdict: Probabilities,
+ *   network: { passport?: { calibration?: { temperature?: number } } } | null) => number[]}
  */
 export function sharesOf({ probabilities, logits, doubt }, network) {
   if (doubt === undefined) return softmax(logits, network?.passport?.calibration?.temperature ?? 1);

@@ -112,7 +112,7 @@ export function shownRange(scale, [lo, hi]) {
 const MINUS = "\u2212";
 
 /**
- * Three significant digits, a true minus, no exponent where it can be helped.
+ * Three significant digits and a true minus; an exponent only below 0.001.
  * @type {(value: number | null | undefined) => string}
  */
 export function short(value) {
@@ -147,7 +147,7 @@ export function fixed(value, places = 2) {
 }
 
 /**
- * A probability as a percentage; a softmax never reaches 0 or 1, so neither is said.
+ * A probability as a percentage. A softmax never reaches 0 or 1, so neither is written.
  * @type {(share: number) => string}
  */
 export function percent(share) {

@@ -1,4 +1,4 @@
-// The pad: strokes become ink. Strokes are kept as points in 0..1, so undo, resizing and links are redraws.
+// The pad: strokes become ink. Strokes are kept as points in 0..1, so that they can be drawn again at any size.
 
 import { context2d, INK_SIDE } from "../state/picture.js";
 
@@ -89,7 +89,7 @@ export function createPad(canvas, on) {
   return pad;
 }
 
-// Points are kept as a link keeps them, so that a reopened link has the very same ink.
+// A link has a byte for each number of a point. Points are rounded to that, so that a link has the very same ink.
 /** @type {(point: Point) => Point} */
 const rounded = (point) => point.map((share) => Math.round(share * 255) / 255);
 
@@ -180,7 +180,7 @@ function levelsCanvas(levels) {
   return canvas;
 }
 
-// The newest piece of a stroke: a curve between the middles of its neighbours, so that corners of the mouse are round.
+// The newest piece of a stroke: a curve between the middles of its neighbours, so that corners are round.
 /** @type {(canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, points: Point[], index: number) => void} */
 function drawSegment(canvas, ink, points, index) {
   for (const context of [context2d(canvas), ink]) {
@@ -190,7 +190,7 @@ function drawSegment(canvas, ink, points, index) {
   }
 }
 
-// A line of no length draws nothing, so where a stroke begins there is a dot.
+// A line of no length draws nothing. So a stroke begins with a dot.
 /** @type {(context: CanvasRenderingContext2D, x: number, y: number, radius: number) => void} */
 function drawDot(context, x, y, radius) {
   context.fillStyle = "#000";

@@ -1,4 +1,6 @@
-// The rail's tools: undo, clear, files, camera, test patterns; and notes on what is not as drawn.
+// rail/ is the left side of the page: the pad (drawing.js), its tools (here) and the verdict (verdict.js).
+//
+// The tools are undo, clear, files, camera and test patterns. Notes under them say what is changed or shifted.
 
 import { byId, changes, choice, link, make, set, write } from "../shared/dom.js";
 import { openCamera, PATTERNS, pictureIn } from "../state/picture.js";

@@ -70,7 +70,9 @@ function makeRow(label) {
   return { root, fill, tick, share };
 }
 
-/** @type {(bar: Bar, label: number, verdict: Verdict | null, shares: number[] | null, before: number[] | null) => void} */
+/**
+ * @type {(bar: Bar, label: number, verdict: Verdict | null, shares: number[] | null, before: number[] | null) => void}
+ */
 function drawRow({ root, fill, tick, share }, label, verdict, shares, before) {
   const value = shares ? shares[label] : 0;
   fill.style.width = `${value * 100}%`;

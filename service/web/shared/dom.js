@@ -1,4 +1,6 @@
-// Elements and their text. Nothing here, or anywhere on the page, turns text into markup.
+// shared/ has what every view is built of: elements, maps, captions, the words of the page.
+//
+// This file makes elements and their text. Nothing here, or anywhere on the page, turns text into markup.
 
 /** @import { Bounds, Child, Choice, Field, Properties, Property, Radios } from "./types.d.ts" */
 
@@ -55,7 +57,7 @@ function fill(element, properties, children) {
 }
 
 /**
- * Set one property, listener or attribute; null removes it, true leaves it empty.
+ * Set one listener, attribute or value. null and false remove an attribute; true makes an empty one.
  * @type {(element: Element, name: string, value: Property) => void}
  */
 export function set(element, name, value) {
@@ -66,7 +68,7 @@ export function set(element, name, value) {
 }
 
 /**
- * Write a text only where it differs, so that a screen reader is not told the same twice.
+ * Write a text only where it differs, so that a screen reader does not read the same twice.
  * @type {(element: Element, text: string) => void}
  */
 export function write(element, text) {
@@ -110,7 +112,8 @@ export function caption(text, ...acts) {
 
 /**
  * A labelled <select>; options are [value, label] or plain texts.
- * @type {(label: string, options: readonly Choice[], onchange: (value: string) => void, properties?: Properties) => Field<HTMLSelectElement>}
+ * @type {(label: string, options: readonly Choice[], onchange: (value: string) => void,
+ *   properties?: Properties) => Field<HTMLSelectElement>}
  */
 export function select(label, options, onchange, properties = {}) {
   const box = make("select", { ...properties, onchange: () => onchange(box.value) });
@@ -126,7 +129,8 @@ export function choice(option) {
 
 /**
  * A labelled number box that calls back with a finite number within its bounds, and not otherwise.
- * @type {(label: string, bounds: Bounds, onchange: (value: number) => void, properties?: Properties) => Field<HTMLInputElement>}
+ * @type {(label: string, bounds: Bounds, onchange: (value: number) => void,
+ *   properties?: Properties) => Field<HTMLInputElement>}
  */
 export function number(label, { min, max, step = 1, value }, onchange, properties = {}) {
   const box = make("input", { type: "number", min, max, step, value, inputmode: "decimal", ...properties });

@@ -1,4 +1,4 @@
-// A map whose cells can be reached: by pointer, by touch and by keys, and heard.
+// A map whose cells a pointer, a finger and the keys can reach, and a screen reader can read.
 
 import { make, set } from "./dom.js";
 import { cellAt, frame, heatmap } from "./heatmap.js";
@@ -60,7 +60,7 @@ const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowR
 function pressed(event, grid, on) {
   const { rows, columns } = grid;
   const [row, column] = grid.at;
-  // Noted at once, so that keys that come faster than frames all count.
+  // It is noted at once: keys may come faster than frames, and all of them count.
   /** @type {(y: number, x: number) => void} */
   const go = (y, x) => {
     grid.at = [Math.min(Math.max(y, 0), rows - 1), Math.min(Math.max(x, 0), columns - 1)];

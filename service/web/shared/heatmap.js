@@ -8,7 +8,7 @@ import { context2d } from "../state/picture.js";
 /** @import { Legend, Matrix, Multiplication, Properties } from "./types.d.ts" */
 
 /**
- * A canvas for rows x columns numbers; what it shows is told in words elsewhere.
+ * A canvas for rows x columns numbers. It is hidden from screen readers: words beside it say what it shows.
  * @type {(properties?: Properties) => HTMLCanvasElement}
  */
 export function heatmap(properties = {}) {
@@ -17,7 +17,8 @@ export function heatmap(properties = {}) {
 
 /**
  * Paint values[start ...] of a rows x columns map with 256 colours between lo and hi.
- * @type {(canvas: HTMLCanvasElement, values: Values, rows: number, columns: number, table: Uint32Array, range: Span, start?: number) => void}
+ * @type {(canvas: HTMLCanvasElement, values: Values, rows: number, columns: number, table: Uint32Array, range: Span,
+ *   start?: number) => void}
  */
 export function paint(canvas, values, rows, columns, table, [lo, hi], start = 0) {
   const { context, image, words } = bufferOf(canvas, rows, columns);
@@ -31,7 +32,8 @@ const buffers = new WeakMap();
 
 /**
  * The pixels of a canvas, made once for as long as its size stays.
- * @type {(canvas: HTMLCanvasElement, rows: number, columns: number) => { context: CanvasRenderingContext2D, image: ImageData, words: Uint32Array }}
+ * @type {(canvas: HTMLCanvasElement, rows: number, columns: number) => { context: CanvasRenderingContext2D,
+ *   image: ImageData, words: Uint32Array }}
  */
 function bufferOf(canvas, rows, columns) {
   const known = buffers.get(canvas);
@@ -119,7 +121,8 @@ function named(matrix) {
  * A sum as the lecture writes it: patch × filter = products. Where there are no products, it ends with the =.
  * patch, weights, products: rows x columns; padding: the indices of the patch that are padding
  * shown: how the patch is shown, where that is not as ink
- * @type {(sum: Multiplication, layout: Pick<Matrix, "rows" | "columns" | "cell" | "theme">, shown?: Partial<Matrix>) => HTMLElement[]}
+ * @type {(sum: Multiplication, layout: Pick<Matrix, "rows" | "columns" | "cell" | "theme">,
+ *   shown?: Partial<Matrix>) => HTMLElement[]}
  */
 export function multiplication({ patch, padding, weights, products }, layout, shown = {}) {
   /** @type {(text: string) => HTMLElement} */
@@ -136,7 +139,7 @@ export function multiplication({ patch, padding, weights, products }, layout, sh
   ];
 }
 
-// At most four letters, to fit a cell.
+// At most four letters, so that they fit a cell.
 /** @type {(value: number) => string} */
 function tiny(value) {
   const size = Math.abs(value);
@@ -161,7 +164,8 @@ export function frame(element, box, rows, columns) {
 
 /**
  * Which cell of a rows x columns canvas a pointer is over.
- * @type {(canvas: HTMLCanvasElement, event: MouseEvent, rows: number, columns: number) => [row: number, column: number]}
+ * @type {(canvas: HTMLCanvasElement, event: MouseEvent, rows: number, columns: number) => [row: number,
+ *   column: number]}
  */
 export function cellAt(canvas, event, rows, columns) {
   const box = canvas.getBoundingClientRect();

@@ -1,4 +1,4 @@
-// Taking things away: the request of a panel as code, its answer as a file, and the link to this very view.
+// The request of a panel as code, its answer as a file, the link to this view; and the one dialog.
 
 import { Refusal, send } from "../state/api.js";
 import { byId, caption, make, set, write } from "./dom.js";

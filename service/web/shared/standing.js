@@ -1,6 +1,6 @@
-// How what is on the screen stands to what is asked now. Whatever shows answers names their lanes: in data-lane those it
-// cannot do without, in data-also those it shows where there are any. Here it is marked where answers are missing or of
-// something else, and the open view says in a sentence why, and what to do.
+// Says whether what is on the screen answers what is asked now. An element that shows answers names their lanes:
+// data-lane has those that it needs, data-also those that it shows where there are any. Here an element is marked where
+// an answer is missing or old, and a sentence in the open view says why and what to do.
 
 import { byId, make, set, write } from "./dom.js";
 import { aged, EMPTY_VIEWS, refusal, WAITING } from "./words.js";
@@ -9,8 +9,8 @@ import { aged, EMPTY_VIEWS, refusal, WAITING } from "./words.js";
 /** @import { Data, Frame, ViewName, Want } from "../state/types.d.ts" */
 /** @import { Context, Sentence, Told } from "./types.d.ts" */
 
-export const LATE_MS = 500; // below that an answer is on its way, and a mark would only flicker
-const OLDER_MS = 5000; // how often the age of an old answer is told anew
+export const LATE_MS = 500; // before that an answer is on its way, and a mark would only flicker
+const OLDER_MS = 5000; // how often the age of an old answer is written again
 
 /** @type {(context: Context) => { draw(model: Frame, wanted: Want[]): void }} */
 export function createStanding(context) {
@@ -52,7 +52,8 @@ export function createStanding(context) {
 }
 
 /**
- * A lane's standing, and whether that is to be told. An answer about a picture cannot be newer than the verdict, which tells what picture the network saw.
+ * A lane's standing, and whether that is to be told. An answer about a picture cannot be newer than the verdict,
+ * which tells what picture the network saw.
  * @type {(lanes: Lanes, lane: string) => Told}
  */
 export function standingOf(lanes, lane) {
@@ -71,7 +72,10 @@ function markOf({ dataset: { lane = "", also = "" } }, data, standings) {
   return isOld ? "old" : null;
 }
 
-/** @type {(sentence: Sentence, now: { model: Frame, wanted: Want[], standings: Map<string, Told>, marks: Set<string> }) => void} */
+/**
+ * @type {(sentence: Sentence, now: { model: Frame, wanted: Want[], standings: Map<string, Told>,
+ *   marks: Set<string> }) => void}
+ */
 function tell({ root, reason, rest }, { model, wanted, standings, marks }) {
   const told = wanted.filter(({ isOptional }) => !isOptional).map(({ lane }) => standings.get(lane));
   const failed = told.find((standing) => standing?.error)?.error;

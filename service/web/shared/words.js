@@ -1,4 +1,4 @@
-// The sentences of the page that depend on what happened.
+// The sentences of the page.
 
 import { ranking } from "../numbers/arithmetic.js";
 import { percent, short } from "../numbers/scales.js";

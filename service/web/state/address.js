@@ -1,5 +1,5 @@
-// The state in the fragment of the address, and back. Only what differs from the defaults is written; everything that
-// is read is checked, and what does not fit is named instead of used.
+// The state as the fragment of the address, and back. Only what differs from the defaults is written. Everything read
+// is checked; what does not fit is not used, and its key is named.
 
 import { base64, fromBase64 } from "../numbers/npy.js";
 import { PATTERNS } from "./picture.js";
@@ -234,8 +234,9 @@ export function unpackStrokes(text) {
 const REST_MS = 500;
 
 /**
- * Keeps the address up with the store; a step (a view, a pin) can be gone back from, other changes cannot.
- * @type {(store: Store) => { later(isStep: boolean): void, now(): Promise<void>, changed(): Promise<Awaited<ReturnType<typeof read>> | null> }}
+ * Keeps the address up with the store. "Back" undoes a step (a view, a pin), and no other change.
+ * @type {(store: Store) => { later(isStep: boolean): void, now(): Promise<void>,
+ *   changed(): Promise<Awaited<ReturnType<typeof read>> | null> }}
  */
 export function createKeeper(store) {
   let written = location.hash;
@@ -266,7 +267,10 @@ export function createKeeper(store) {
   };
 }
 
-/** @type {(bytes: Uint8Array<ArrayBuffer>, direction: "CompressionStream" | "DecompressionStream") => Promise<Uint8Array<ArrayBuffer>>} */
+/**
+ * @type {(bytes: Uint8Array<ArrayBuffer>,
+ *   direction: "CompressionStream" | "DecompressionStream") => Promise<Uint8Array<ArrayBuffer>>}
+ */
 async function deflate(bytes, direction) {
   const stream = new Blob([bytes]).stream().pipeThrough(new globalThis[direction]("deflate-raw"));
   return new Uint8Array(await new Response(stream).arrayBuffer());

@@ -1,11 +1,12 @@
 // The only file that asks the service anything.
 //
-// A panel has a lane: at most one request on its way and one waiting, where a newer one replaces the waiting one. So a
-// slow answer never holds up the newest drawing, and the answers of one lane cannot overtake each other.
+// A panel has a lane. A lane has at most one request on its way and one that waits; a newer one replaces the one that
+// waits. So a slow answer never holds up the newest drawing, and answers of one lane cannot overtake each other.
 
 import { base64, pngUrl, readNpz, writeNpy } from "../numbers/npy.js";
 
-/** @import { Call, Lane, LaneStanding, Members, Picture, Problem, Report, Request, Want, WantOptions } from "./types.d.ts" */
+/** @import { Call, Lane, LaneStanding, Members, Picture } from "./types.d.ts" */
+/** @import { Problem, Report, Request, Want, WantOptions } from "./types.d.ts" */
 
 const LIMIT_MS = 10000;
 const RETRY_MS = 3000;
@@ -26,7 +27,7 @@ export class Refusal extends Error {
 }
 
 /**
- * Whether the same may be answered when it is asked again.
+ * Whether the same call may be answered if it is sent again.
  * @type {(refusal: { status: number }) => boolean}
  */
 export function isPassing({ status }) {

@@ -37,7 +37,7 @@ export async function fromFile(file) {
   try {
     image = await createImageBitmap(file);
   } catch {
-    // Not a picture the browser reads; the service may, and says so if it does not.
+    // The browser cannot read it. The service may, and says so if it cannot.
   }
   return { kind: "file", name: file.name || "pasted picture", bytes, image };
 }

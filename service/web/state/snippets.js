@@ -1,4 +1,4 @@
-// A request record as text that a person can run: curl, Python, JavaScript. Pure: nothing is asked here.
+// A request as text that a person can run: curl, Python, JavaScript. Nothing is sent here.
 
 import { address } from "./api.js";
 import { base64, shortPngUrl } from "../numbers/npy.js";
@@ -24,7 +24,7 @@ export async function plain(record, origin) {
   return { method, url: origin + path, body: { image, ...typed(query), ...json }, file: null };
 }
 
-// In JSON, a query's texts become what they mean.
+// A query has texts; in JSON, a list is a list.
 /** @type {(query?: Members) => Members} */
 function typed(query = {}) {
   return Object.fromEntries(
@@ -76,7 +76,7 @@ export function python({ url, body, file }, hasKey) {
   return lines.join("\n");
 }
 
-// JSON is Python but for three words.
+// JSON is Python, but for null, true and false.
 /** @type {(value: unknown) => string} */
 function literal(value) {
   if (value === null) return "None";

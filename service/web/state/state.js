@@ -1,4 +1,6 @@
-// One store for everything that is chosen on the page; what the service answered is kept elsewhere.
+// state/ keeps what is chosen, and knows how it is asked and linked. It draws nothing.
+//
+// This file is the store of everything that is chosen on the page. playground.js keeps what was answered.
 
 import { ranking } from "../numbers/arithmetic.js";
 
@@ -51,7 +53,7 @@ export function createStore(initial) {
 }
 
 /**
- * The kernel of the editor as numbers; what is not a number yet counts as 0.
+ * The kernel of the editor as numbers. A text that is no number yet counts as 0.
  * @type {(kernel: Kernel) => number[][]}
  */
 export function weightsOf({ rows, columns, cells }) {
@@ -108,7 +110,7 @@ export function allOff(layer, filters) {
 }
 
 /**
- * The pair that Why compares: what was asked for, or the winner and the runner-up.
+ * The two digits that Why compares: those asked for, or the winner and the runner-up.
  * @type {(chosen: { target: number | null, rival: number | null }, logits: number[]) => [number, number]}
  */
 export function pairOf({ target, rival }, logits) {

@@ -1,11 +1,12 @@
-// What is being looked at: ink, a file, a pattern or 28 x 28 levels; as a picture to post, and as the network saw it.
+// What is looked at (ink, a file, a pattern or 28 x 28 levels), as a picture to post and as the network saw it.
 
 import { networkCall, want } from "./api.js";
 import { shifted } from "../numbers/arithmetic.js";
 import { decodeSeen, INK_SIDE, pattern, SIDE } from "./picture.js";
 import { extent } from "../numbers/scales.js";
 
-/** @import { Call, Change, Chosen, Data, Entry, Input, Arrays, Model, Network, Picture, Verdict, VerdictEntry, Want } from "./types.d.ts" */
+/** @import { Call, Change, Chosen, Data, Entry, Input } from "./types.d.ts" */
+/** @import { Arrays, Model, Network, Picture, Verdict, VerdictEntry, Want } from "./types.d.ts" */
 
 let count = 0;
 
@@ -56,7 +57,8 @@ export function verdictWant(network, { picture, isPrepared }) {
 }
 
 /**
- * The request for the verdict on what was shifted or changed, where anything was; `before` is the verdict without.
+ * The request for the verdict on a shifted picture or a changed network; null where neither is. `before` is the
+ * verdict without.
  * @type {(network: Network, data: Data, changes: Change[]) => Want | null}
  */
 export function editedWant(network, { input, base, verdict }, changes) {
@@ -70,7 +72,7 @@ export function editedWant(network, { input, base, verdict }, changes) {
 }
 
 /**
- * The verdict that is shown, and the one before a change where anything is changed: both of one picture.
+ * The verdict that is shown and, where anything is changed, the one before. Both are of one picture.
  * @type {(data: Data) => { before: Verdict | null, shown: Verdict | null }}
  */
 export function verdictsOf({ verdict, edited }) {
@@ -85,7 +87,7 @@ export function verdictsOf({ verdict, edited }) {
  */
 export async function seenBy({ result, want: { request } }) {
   const image = result.prepared?.image;
-  // What needed no preparing was posted as the network reads it.
+  // A picture that needs no preparing is posted as the network reads it.
   return image ? inputOf(await decodeSeen(image)) : /** @type {Input} */ (request.picture);
 }
 

@@ -1,4 +1,4 @@
-// What if: every filter a switch; off, weaker, stronger or replaced, and the verdict before and after.
+// what-if/ is the view of changes: a switch for every filter, its strength, and the verdict before and after.
 
 import { begun, caption, changes, make, set, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";

@@ -1,4 +1,6 @@
-// Why: the margin between two digits as a pachinko, peg by peg; exact shares that add up to the logits.
+// why/ is the view of the decision: the margin between two digits, filter by filter. The shares add up to it exactly.
+//
+// It is drawn as a pachinko: each filter is a peg that pushes a ball.
 
 import { networkCall, want } from "../state/api.js";
 import { begun, caption, changes, make, select, set, write } from "../shared/dom.js";
@@ -9,7 +11,8 @@ import { allOff, isOff, pairOf, toggled } from "../state/state.js";
 import { CAPTIONS } from "../shared/words.js";
 
 /** @import { Theme } from "../numbers/types.d.ts" */
-/** @import { Call, Change, DecidingSet, Entry, Input, Ledger, Members, Model, Network, Pixels, Results, State, Verdict, Want } from "../state/types.d.ts" */
+/** @import { Call, Change, DecidingSet, Entry, Input, Ledger, Members } from "../state/types.d.ts" */
+/** @import { Model, Network, Pixels, Results, State, Verdict, Want } from "../state/types.d.ts" */
 /** @import { Context, View } from "../shared/types.d.ts" */
 /** @import { Peg, Row, WhyView } from "./types.d.ts" */
 
@@ -83,8 +86,9 @@ export function create(root, context) {
 // ---- asking ----
 
 /**
- * The last layer's filters that are off stay pegs here: the ledger is asked without that, and the sum done again. What
- * stands beside the pegs is of the network as it is changed.
+ * A filter of the last layer that is off stays a peg here: the ledger is asked as if it was on, and the sum is done
+ * again
+ * without it. The pictures beside the pegs are of the changed network.
  * @type {(view: WhyView, model: Model) => Want[]}
  */
 function wants(view, { state, data, network }) {
@@ -307,7 +311,9 @@ function pegRow(view, { name, share, from, to, filter, isOff }, next) {
   );
 }
 
-/** @type {(rows: Row[], running: number, margin: Ledger["margin"], edited: Verdict | null, hasOff: boolean) => string} */
+/**
+ * @type {(rows: Row[], running: number, margin: Ledger["margin"], edited: Verdict | null, hasOff: boolean) => string}
+ */
 function totalWords(rows, running, margin, edited, hasOff) {
   const terms = rows
     .slice(1)

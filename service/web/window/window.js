@@ -1,4 +1,4 @@
-// The sliding window of the lecture: patches, stride, cropping and padding, step by step or scrubbed.
+// window/ is the view of the sliding window: patches, stride, cropping and padding, a step at a time.
 
 import { networkCall, want } from "../state/api.js";
 import { cut, multiply } from "../numbers/arithmetic.js";
