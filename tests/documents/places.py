@@ -31,6 +31,7 @@ PLACES = (
     (r"make bench", "takes a quarter of an hour of a machine that does nothing else"),
     (r"make \.venv-test/ready", "makes the environment that this test runs in"),
     (r"make browser", "needs root: it installs a package of Debian"),
+    (r"make checker", "needs Node.js, and fetches a package of npm"),
     (r"make image", IMAGE),
     (r"docker run .*", IMAGE),
     (r"docker exec ID .*", "the reader fills in the container and the program"),
