@@ -11,8 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-import numpy as np
-
 from service.api import operations, web
 from service.api.http import errors
 from service.api.http.application import Service
@@ -126,8 +124,8 @@ def _door(settings: Settings, library: Library) -> Door:
 
 def warm_up(library: Library) -> None:
     """Run every network once, so that the first caller does not wait for what onnxruntime sets up on first use."""
-    blank = np.zeros((1, 1, 28, 28), np.float32)
     for network in library.networks:
+        blank = network.passport.input.blank()
         network.classify(blank)
         network.analyse(blank, list(network.passport.map_shapes()))
         assert network.weights

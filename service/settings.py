@@ -79,7 +79,7 @@ class Settings(Limits, frozen=True, kw_only=True):
     head_timeout_seconds: Annotated[Seconds, "a request head not complete after this time is dropped"] = 10.0
     body_timeout_seconds: Annotated[Seconds, "a body that is not complete after this time is dropped"] = 30.0
     max_held_bytes: Annotated[Count, "bytes of bodies, or of unread answers, a process holds at one time; else 503"] = (
-        2**28
+        256 * 2**20
     )
     max_wait_seconds: Annotated[Seconds, "a quick call with more seconds of work before it is answered 503"] = 0.5
 

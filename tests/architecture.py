@@ -83,7 +83,7 @@ PACKAGES = {
     "service.api": {"numpy", "flask", "werkzeug", "msgspec", "orjson", "yaml"},
     "service.door": set(),
     "service.start": {"numpy"},
-    "service.app": {"numpy"},
+    "service.app": set(),
     "service.batch": {"numpy", "msgspec", "pyarrow", "tqdm"},
     "service.batch.cluster": {"numpy", "ray"},
     "service.client": {"numpy", "httpx"},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from service.core.digit import SIDE
 from tests.architecture import ARROWS, NAMES, PACKAGES, PAGE, RESERVED, ROOT, SOURCES, part_of, written
 
 
@@ -38,6 +39,16 @@ def wrong_imports(module, path):
                 yield f"{path.relative_to(ROOT)}:{line}: {module} may not import {imported}"
         elif root not in sys.stdlib_module_names and root not in packages:
             yield f"{path.relative_to(ROOT)}:{line}: {module} may not import {root}"
+
+
+def test_the_side_of_a_digit_is_a_number_in_one_place():
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "service").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value == SIDE
+    ]
+    assert [place.partition(":")[0] for place in found] == ["service/core/digit/form.py"], found
 
 
 @pytest.mark.parametrize("module", NAMES)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from service.core.colour import to_grey
+from service.core.digit import SIDE
 from service.core.errors import InvalidImage
 
-SIDE = 28
 # Level / 255 for every level, as float32: one look-up instead of a conversion and a division.
 UNIT = np.arange(256, dtype=np.float32) / np.float32(255)
 
@@ -29,6 +29,6 @@ def of_size(picture: np.ndarray) -> np.ndarray:
     if picture.shape[:2] != (SIDE, SIDE):
         size = f"{picture.shape[1]} x {picture.shape[0]}"
         raise InvalidImage(
-            f"with prepare=none a picture is 28 x 28 (0 paper, 1 ink), got {size}; prepare=auto takes any"
+            f"with prepare=none a picture is {SIDE} x {SIDE} (0 paper, 1 ink), got {size}; prepare=auto takes any"
         )
     return picture

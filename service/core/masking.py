@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.convolution import Pair
+from service.core.digit import SIDE
 from service.core.errors import InvalidOption
 
 Floats = NDArray[np.float64]
 
-# The digits the networks read are of this many pixels square.
-SIDE = 28
 # Masks that are worked on at a time, so that thousands of them never lie side by side in float64.
 BLOCK = 500
 

@@ -10,14 +10,27 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
+from service.core.digit import SIDE
 from service.core.errors import NotFound
 from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, BadModel, ModelFiles
 
-INPUT_SHAPE = (1, 28, 28)
+# A digit as the normaliser makes it, (channels, rows, columns): the one input there is for a network.
+DIGIT_SHAPE = (1, SIDE, SIDE)
 # A folder's name as a number; more digits are no version but a slip.
 MOST_VERSION_DIGITS = 9
 MOST_LEVELS = 100
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """What a network reads: pictures of `shape`, (channels, rows, columns), 0 = paper, 1 = ink."""
+
+    shape: tuple[int, ...] = DIGIT_SHAPE
+
+    def blank(self) -> np.ndarray:
+        """One picture without ink, as a network reads it: (1, channels, rows, columns) float32."""
+        return np.zeros((1, *self.shape), np.float32)
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +145,7 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...]
     layers: tuple[Layer, ...]
     files: dict[str, Digest]
+    input: Input = Input()
     novelty: Novelty | None = None
     calibration: Calibration = Calibration()
     description: str = ""
@@ -207,7 +221,7 @@ def read_passport(files: ModelFiles) -> Passport:
         raise BadModel(f"a version is a number such as 1 or 12, this is {passport.version!r}", folder)
     for name in (MODEL_FILE, ANALYSIS_FILE):
         _check_digest(files, name, passport)
-    if fault := _fault(passport.layers, passport.labels):
+    if fault := _input_fault(passport.input) or _layers_fault(passport):
         raise BadModel(f"{PASSPORT_FILE}: {fault}", folder)
     return passport
 
@@ -230,14 +244,22 @@ def _check_digest(files: ModelFiles, name: str, passport: Passport) -> None:
         raise BadModel(f"{name}: SHA-256 is {found}, its passport says {wanted[:64]!r}", files.folder)
 
 
-def _fault(layers: tuple[Layer, ...], labels: tuple[str, ...]) -> str:
-    """What keeps layers from being a network that reads a digit and ends in one linear layer, or nothing."""
+def _input_fault(asked: Input) -> str:
+    """What keeps the input from being a digit as the normaliser makes it, or nothing."""
+    if asked.shape == DIGIT_SHAPE:
+        return ""
+    return f"input.shape must be {list(DIGIT_SHAPE)}, a digit as the normaliser makes it; it says {list(asked.shape)}"
+
+
+def _layers_fault(passport: Passport) -> str:
+    """What keeps layers from being a network that reads its input and ends in one linear layer, or nothing."""
+    layers, labels = passport.layers, passport.labels
     if len(layers) < 2 or [layer.op == "linear" for layer in layers] != [False] * (len(layers) - 1) + [True]:
         return "layers must end in the one linear layer, and have another before it"
     names = [layer.name for layer in layers]
     if len(set(names)) < len(names) or not all(name and name.isprintable() and "." not in name for name in names):
         return f"layers must have names of their own without a dot, these have {names}"
-    before: tuple[int, ...] = INPUT_SHAPE
+    before: tuple[int, ...] = passport.input.shape
     for layer in layers:
         if layer.in_shape != before:
             return f"{layer.name} must read {list(before)}, what comes before it; it says {list(layer.in_shape)}"

@@ -8,6 +8,7 @@ verdict, and explaining runs its twin in which every inner map is an output and 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,7 @@ class Network:
         Every weight and bias by name: conv1.weight (filters, channels, rows, columns), conv1.bias (filters,), ...
         """
         outputs = [output.name for output in self._analysis.get_outputs() if output.name.startswith("weights/")]
-        blank = np.zeros((1, 1, 28, 28), np.float32)
-        arrays = self._analysis.run(outputs, {"image": blank})
+        arrays = self._analysis.run(outputs, {"image": self.passport.input.blank()})
         return {name.removeprefix("weights/"): array for name, array in zip(outputs, arrays, strict=True)}
 
     @cached_property
@@ -102,7 +102,7 @@ class Network:
         return None if self.report is None else np.array(self.report["head_input_mean"], np.float64)
 
     def classify(self, images: np.ndarray) -> Verdicts:
-        """Run the lean network. images: (n, 1, 28, 28) float32, 0 = paper, 1 = ink."""
+        """Run the lean network. images: (n, *passport.input.shape) float32, 0 = paper, 1 = ink."""
         if len(images) <= PICTURES_PER_RUN:
             return _verdicts(self._run_lean(self._verdict_names, {"image": images}, None))
         return _verdicts(_run_in_parts(self._lean, self._verdict_names, images, {}))
@@ -113,7 +113,7 @@ class Network:
         """
         Run the analysis network once for the verdicts and the maps that go with them.
 
-        images: (n, 1, 28, 28) float32; maps: names such as conv1.act or pool1
+        images: (n, *passport.input.shape) float32; maps: names such as conv1.act or pool1
         overrides: weights to use in place of the trained ones, by name, of the same shape
         returns: the verdicts, and (n, filters, rows, columns) float32 per map
         """
@@ -127,7 +127,8 @@ class Network:
             yield f"{MODEL_FILE} must give probabilities, logits and maybe novelty, it gives {self._verdict_names}"
         if self.passport.novelty is not None and "novelty" not in self._verdict_names:
             yield f"its passport has a threshold of novelty, {MODEL_FILE} gives none"
-        probe = np.linspace(0, 1, 2 * 28 * 28, dtype=np.float32).reshape(2, 1, 28, 28) ** 2
+        probe = np.linspace(0, 1, 2 * prod(self.passport.input.shape), dtype=np.float32) ** 2
+        probe = probe.reshape(2, *self.passport.input.shape)
         shapes = self.passport.map_shapes()
         lean, (analysed, maps) = self.classify(probe), self.analyse(probe, list(shapes))
         found = {name: array.shape[1:] for name, array in maps.items()}

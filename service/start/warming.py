@@ -19,7 +19,7 @@ from service.lab.explain.methods import METHODS
 from service.network.sessions import Network
 from service.pictures.codec import encode_png
 
-SIDE = 140  # small enough to be quick, and large enough that it must be made a digit first
+DRAWING_SIDE = 140  # small enough to be quick, and large enough that it must be made a digit first
 BOUNDARY = "warm"
 PNG, JSON, NPY, FORM = "image/png", "application/json", "application/x-npy", f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -85,8 +85,8 @@ def calls(network: Network) -> Iterator[Call]:
 
 
 def _drawing() -> np.ndarray:
-    """Draw a seven as a pen on paper has it: uint8 (SIDE, SIDE), black on white."""
-    down, across = np.mgrid[:SIDE, :SIDE]
+    """Draw a seven as a pen on paper has it: uint8 (DRAWING_SIDE, DRAWING_SIDE), black on white."""
+    down, across = np.mgrid[:DRAWING_SIDE, :DRAWING_SIDE]
     bar = (abs(down - 35) < 6) & (abs(across - 70) < 31)
     stroke = (abs(across - 95 + (down - 35) * 0.5) < 7) & (abs(down - 70) < 40)
     return np.where(bar | stroke, 20, 235).astype(np.uint8)

@@ -196,6 +196,11 @@ def not_json(place):
     (place / "passport.json").write_text("name: bad")
 
 
+def another_input(place):
+    passport = json.loads((place / "passport.json").read_text())
+    (place / "passport.json").write_text(json.dumps(passport | {"input": {"shape": [3, 32, 32]}}))
+
+
 def another_sha(place):
     with (place / "model.onnx").open("ab") as file:
         file.write(b"\n")
@@ -248,8 +253,8 @@ def closed(place):
 
 
 WRONG = [
-    no_passport, no_analysis, empty, not_json, another_sha, another_version, no_number, a_file_instead, leads_nowhere,
-    no_version, one_level_up, a_pipe_instead, a_folder_instead, unreadable, closed,
+    no_passport, no_analysis, empty, not_json, another_input, another_sha, another_version, no_number, a_file_instead,
+    leads_nowhere, no_version, one_level_up, a_pipe_instead, a_folder_instead, unreadable, closed,
 ]  # fmt: skip
 
 
@@ -277,6 +282,26 @@ def test_a_wrong_folder_is_named_with_a_reason_and_the_others_are_served(models,
     assert [network.name for network in Library.open(found.models, "tiny").networks] == ["tiny"]
     with pytest.raises(BadModel, match=re.escape(str(models / "bad"))):
         read_folders(models, "bad")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            {"shape": [3, 32, 32]},
+            "input.shape must be [1, 28, 28], a digit as the normaliser makes it; it says [3, 32, 32]",
+        ),
+        ({"shape": [28, 28]}, "input.shape must be [1, 28, 28], a digit as the normaliser makes it; it says [28, 28]"),
+        ({"shape": ["n", 28, 28]}, "Expected `int`, got `str` - at `$.input.shape[0]`"),
+        ([1, 28, 28], "Expected `object`, got `array` - at `$.input`"),
+    ],
+)
+def test_a_passport_with_another_input_is_refused_with_the_shape_it_gives_and_the_one_wanted(models, given, told):
+    place = models / "bad" / "1"
+    passport = json.loads((place / "passport.json").read_text())
+    (place / "passport.json").write_text(json.dumps(passport | {"input": given}))
+    (problem,) = read_folders(models, "tiny").problems
+    assert str(problem) == f"{place}: passport.json: {told}"
 
 
 def test_what_is_no_model_is_left_alone(models):

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from service.core.digit import SIDE
 from training.data.mnist import Part
 
 Picture = NDArray[np.uint8]
 Point = tuple[float, float]  # x, y, in pixels
 
-_SIDE, _BOX, _MIDDLE = 28, 20, 14
+_BOX, _MIDDLE = 20, 14
 _FINE = 4  # strokes are drawn four times as large and averaged down, for soft edges
 _INK = 100  # of 255; the same level bounds a digit in size and place
 _LEAST_INK = 15  # pixels; of a fainter digit it is not known where its strokes are
@@ -49,7 +50,7 @@ class _Hand:
 
     def with_stroke(self, points: list[Point], thinner: float = 1.0) -> "_Hand":
         """Return the digit with one stroke more, in its own pen and ink."""
-        sheet = Image.new("L", (_SIDE * _FINE, _SIDE * _FINE))
+        sheet = Image.new("L", (SIDE * _FINE, SIDE * _FINE))
         pencil, width = ImageDraw.Draw(sheet), self.width * thinner * _FINE
         path = [(_FINE * (x + 0.5), _FINE * (y + 0.5)) for x, y in points]
         pencil.line(path, fill=255, width=max(2, round(width)), joint="curve")
@@ -176,9 +177,9 @@ def _in_form(picture: Picture) -> Picture:
         scale = _BOX / max(crop.shape)
         height, width = (max(1, round(side * scale)) for side in crop.shape)
         crop = np.asarray(Image.fromarray(crop).resize((width, height), Image.Resampling.BILINEAR))
-        top, left = (_SIDE - height) // 2, (_SIDE - width) // 2
-        picture = np.zeros((_SIDE, _SIDE), np.uint8)
+        top, left = (SIDE - height) // 2, (SIDE - width) // 2
+        picture = np.zeros((SIDE, SIDE), np.uint8)
         picture[top : top + height, left : left + width] = crop
-    mass, places = float(picture.sum(dtype=np.int64)), np.arange(_SIDE)
+    mass, places = float(picture.sum(dtype=np.int64)), np.arange(SIDE)
     down, right = (round(_MIDDLE - float(picture.sum(axis=axis) @ places) / mass) for axis in (1, 0))
     return np.roll(picture, (int(np.clip(down, -3, 3)), int(np.clip(right, -3, 3))), axis=(0, 1))

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from service.core.digit import SIDE
 from training.data.mnist import Part
 from training.networks.fit import History
 
@@ -25,7 +26,7 @@ def draw_samples(part: Part, path: Path, *, pencil: bool, seed: int, rows: int =
     for place, index in enumerate(chosen):
         top, left = divmod(place, columns)
         y, x = top * _CELL + 6, left * _CELL + 3
-        sheet[y : y + 28, x : x + 28] = part.images[index]
+        sheet[y : y + SIDE, x : x + SIDE] = part.images[index]
         colour = "black" if pencil else "white"
         axes.text(x, y - 1, str(part.labels[index]), fontsize=6, color=colour, family="monospace")
     axes.imshow(255 - sheet if pencil else sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")

@@ -12,9 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core.digit import SIDE
+
 LABELS = tuple(str(digit) for digit in range(10))
 CLASS_COUNT = len(LABELS)
-IMAGE_SHAPE = (1, 28, 28)
+IMAGE_SHAPE = (1, SIDE, SIDE)
 
 Pair = tuple[int, int]
 Shape = tuple[int, ...]

@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from service.core.digit import SIDE
 from training.novelty.glyphs import GLYPHS, strokes
-from training.novelty.pen import FINE, SIDE, Pictures, as_bytes, averaged, dyed, in_mnists_form, smooth, stretched
+from training.novelty.pen import FINE, Pictures, as_bytes, averaged, dyed, in_mnists_form, smooth, stretched
 
 
 def _scribble(random: np.random.Generator) -> Pictures:

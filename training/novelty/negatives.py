@@ -13,12 +13,12 @@ from multiprocessing import get_context
 import numpy as np
 from PIL import Image
 
-from service.core.digit import prepare
+from service.core.digit import SIDE, prepare
 from service.core.errors import InvalidImage
 from training.data.mnist import Part
 from training.data.warps import warped_digits
 from training.novelty.drawn_kinds import DRAWN, SHARES
-from training.novelty.pen import SIDE, Pictures
+from training.novelty.pen import Pictures
 
 _AT_A_TIME = 4000  # pictures from one generator of random numbers
 

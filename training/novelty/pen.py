@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from service.core.digit import SIDE
+
 Pictures = NDArray[np.uint8]
 Shape = NDArray[np.float64]
 Points = NDArray[np.float64]
 
-SIDE = 28
 FINE = 4  # shapes are drawn four times as large and averaged down, for soft edges
 _BOX = 20  # the longer side of a drawing's ink, as of MNIST's digits
 _SHARP = 0.4  # radians; where a path turns by more, its pen leaves a notch

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from service.core.digit import SIDE
 from training.data.mnist import Part
 from training.data.warps import warped_pictures
 from training.knobs import WarpKnobs
 from training.networks.measures import area_under_roc
-from training.novelty.pen import FINE, SIDE, Pictures, dyed
+from training.novelty.pen import FINE, Pictures, dyed
 
 LETTERS = "ACEFHKMNPRUVWXacdefhkmnrtuvwx"
 _FACES = ("DejaVuSans", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Italic", "DejaVuSansMono", "STIXGeneral")

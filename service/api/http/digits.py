@@ -6,8 +6,8 @@ import numpy as np
 
 from service.api.http.reading import Posted
 from service.core.colour import to_grey, to_unit
-from service.core.digit import PreparedDigit
-from service.core.inputs import SIDE, UNIT, as_input, of_size
+from service.core.digit import SIDE, PreparedDigit
+from service.core.inputs import UNIT, as_input, of_size
 from service.lab.options import PictureOptions
 from service.lab.picture import Picture
 

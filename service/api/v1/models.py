@@ -14,7 +14,7 @@ from service.api.http.sheets import draw_kernels
 from service.core.errors import NotFound
 from service.lab.cards import card
 from service.lab.options import LayerFilterOptions, ModelOptions, NoOptions
-from service.network.passport import Field, Layer, receptive_fields
+from service.network.passport import Field, Layer, Passport, receptive_fields
 from service.network.sessions import Library, Network, filter_weights
 
 
@@ -98,12 +98,12 @@ def _describe(network: Network) -> dict[str, Any]:
         "name": network.name,
         "version": network.version,
         "sha256": network.sha256,
-        "layers": [_write_layer(layer, fields.get(layer.name)) for layer in passport.layers],
+        "layers": [_write_layer(passport, layer, fields.get(layer.name)) for layer in passport.layers],
         "passport": passport.raw,
     }
 
 
-def _write_layer(layer: Layer, field: tuple[Field, Field] | None) -> dict[str, Any]:
+def _write_layer(passport: Passport, layer: Layer, field: tuple[Field, Field] | None) -> dict[str, Any]:
     members: dict[str, Any] = {
         "name": layer.name,
         "op": layer.op,
@@ -116,7 +116,7 @@ def _write_layer(layer: Layer, field: tuple[Field, Field] | None) -> dict[str, A
     }
     if field is None:
         members["reduce"] = layer.reduce
-        members["receptive_field"] = {"size": [28, 28], "jump": [0, 0], "start": [0, 0]}
+        members["receptive_field"] = {"size": list(passport.input.shape[1:]), "jump": [0, 0], "start": [0, 0]}
         return members
     if layer.op == "conv":
         members["activation"] = layer.activation

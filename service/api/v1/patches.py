@@ -12,7 +12,7 @@ from service.api.http.reading import read_posted
 from service.api.http.sheets import text_of_range
 from service.core.colour import to_grey
 from service.core.convolution import PAD_MODES, Geometry, check_choice, check_pair, geometry, pad, patches
-from service.core.digit import PreparedDigit
+from service.core.digit import SIDE, PreparedDigit
 from service.core.errors import InvalidOption
 from service.core.ranges import to_levels, value_range
 from service.core.sheets import GAP, Levels, spaced, stack
@@ -22,8 +22,8 @@ from service.lab.options import PatchesOptions
 from service.lab.picture import Picture
 from service.settings import Limits, Settings
 
-# The side in pixels that a small patch is enlarged to.
-PATCH_SIDE = 28
+# The side in pixels that a small patch is enlarged to: a digit's.
+PATCH_SIDE = SIDE
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from service.api.http import writing
 from service.api.http.application import HEADERS, Reply
 from service.api.http.digits import read_digits
 from service.api.http.reading import NPY_MAGIC, Posted, Source
-from service.api.v2.served import DEFAULT_OUTPUTS, IMAGE_SHAPE, INPUT, Served
+from service.api.v2.served import DEFAULT_OUTPUTS, INPUT, Served
 from service.api.v2.statistics import Marks
 from service.api.v2.tensors import (
     FP32_BYTES,
@@ -192,8 +192,8 @@ def _read_query(kind: type[msgspec.Struct], limits: Limits) -> Any:
 def _infer(served: Served, limits: Limits) -> Reply:
     started = time.perf_counter_ns()
     try:
-        asked, tail = _read(limits)
-        tensor, shape = _check_input(asked.inputs, limits)
+        asked, tail = _read(served, limits)
+        tensor, shape = _check_input(asked.inputs, served.image_shape, limits)
         wanted = _choose_outputs(asked, served, shape[0], limits)
         images = _read_images(tensor, shape, tail, limits)
         read = time.perf_counter_ns()
@@ -207,28 +207,30 @@ def _infer(served: Served, limits: Limits) -> Reply:
     return response
 
 
-def _read(limits: Limits) -> tuple[InferRequest, memoryview]:
+def _read(served: Served, limits: Limits) -> tuple[InferRequest, memoryview]:
     body = read_body(request, limits.max_body_bytes)
     header_length = request.environ.get(HEADER_LENGTH_KEY)
     if header_length != "0":
         return read_request(body, header_length, limits.max_json_numbers_in)
     # A body without JSON is the one input, and every output goes back as bytes.
     image = RequestInput(
-        name=INPUT, shape=[1, *IMAGE_SHAPE], datatype="FP32", parameters={"binary_data_size": len(body)}
+        name=INPUT, shape=[1, *served.image_shape], datatype="FP32", parameters={"binary_data_size": len(body)}
     )
     return InferRequest(inputs=[image], parameters={"binary_data_output": True}), memoryview(body)
 
 
-def _check_input(inputs: Sequence[RequestInput], limits: Limits) -> tuple[RequestInput, list[int]]:
+def _check_input(
+    inputs: Sequence[RequestInput], image_shape: list[int], limits: Limits
+) -> tuple[RequestInput, list[int]]:
     """Find the one input and its shape, and read none of its numbers yet."""
     if [tensor.name for tensor in inputs] != [INPUT]:
         came = ", ".join(tensor.name[:80] for tensor in inputs[:8]) or "none"
         raise InvalidInput(f"a model has one input, image, got {came}")
     tensor, shape = inputs[0], read_shape(inputs[0])
-    is_image = tensor.datatype == "FP32" and len(shape) == 4 and shape[1:] == IMAGE_SHAPE
+    is_image = tensor.datatype == "FP32" and len(shape) == 4 and shape[1:] == image_shape
     is_pictures = tensor.datatype == "BYTES" and shape[1:] in ([], [1]) and bool(shape)
     if not is_image and not is_pictures:
-        wanted = f"FP32 {[-1, *IMAGE_SHAPE]} or BYTES [-1], an encoded picture each"
+        wanted = f"FP32 {[-1, *image_shape]} or BYTES [-1], an encoded picture each"
         raise InvalidInput(f"image is {wanted}, got {tensor.datatype[:80]} {shown(shape)}")
     if not shape[0]:
         raise InvalidInput("a request has at least 1 picture, got 0")

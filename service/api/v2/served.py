@@ -4,14 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from service.api.v2.statistics import Statistics
-from service.core.inputs import SIDE
 from service.network.sessions import Network
 
 INPUT = "image"
-IMAGE_SHAPE = [1, SIDE, SIDE]
 # What is answered to a request that names no outputs.
 DEFAULT_OUTPUTS = ("probabilities", "logits")
 
@@ -34,7 +30,7 @@ class Served:
     @classmethod
     def of(cls, network: Network, versions: Sequence[str]) -> "Served":
         """Ask a network for its outputs by running it once."""
-        verdicts = network.classify(np.zeros((1, *IMAGE_SHAPE), np.float32))
+        verdicts = network.classify(network.passport.input.blank())
         classes = verdicts.logits.shape[1:]
         outputs = {"probabilities": classes, "logits": classes}
         if verdicts.novelty is not None:
@@ -42,13 +38,18 @@ class Served:
         maps = network.passport.map_shapes()
         return cls(network, versions, outputs | maps, frozenset(maps))
 
+    @property
+    def image_shape(self) -> list[int]:
+        """The shape of one picture: (channels, rows, columns)."""
+        return list(self.network.passport.input.shape)
+
     def metadata(self) -> dict[str, Any]:
         """The tensors, with -1 for the number of pictures."""
         return {
             "name": self.network.name,
             "versions": self.versions,
             "platform": "onnx_onnxv1",
-            "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1, *IMAGE_SHAPE]}],
+            "inputs": [{"name": INPUT, "datatype": "FP32", "shape": [-1, *self.image_shape]}],
             "outputs": [
                 {"name": name, "datatype": "FP32", "shape": [-1, *shape]} for name, shape in self.outputs.items()
             ],
@@ -62,7 +63,7 @@ class Served:
             "backend": "onnxruntime",
             "version_policy": {"specific": {"versions": [int(self.network.version)]}},
             "max_batch_size": max_batch,
-            "input": [{"name": INPUT, "data_type": "TYPE_FP32", "dims": IMAGE_SHAPE}],
+            "input": [{"name": INPUT, "data_type": "TYPE_FP32", "dims": self.image_shape}],
             "output": [_output_config(name, shape) for name, shape in self.outputs.items()],
             "default_model_filename": "model.onnx",
         }

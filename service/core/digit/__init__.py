@@ -19,7 +19,7 @@ from service.core.digit.pieces import FEW, SMALL, extent_of, grown
 from service.core.digit.strokes import cut_out, digit_strokes, is_sheet
 from service.core.errors import InvalidImage
 
-__all__ = ["Frame", "PreparedDigit", "prepare"]
+__all__ = ["SIDE", "Frame", "PreparedDigit", "prepare"]
 
 WORK_SIDE = 256  # ink is looked for at this size at most: a stroke of a digit is then still several pixels wide
 
