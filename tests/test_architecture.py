@@ -48,7 +48,7 @@ def test_the_side_of_a_digit_is_a_number_in_one_place():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and type(node.value) is int and node.value == SIDE
     ]
-    assert [place.partition(":")[0] for place in found] == ["service/core/digit/form.py"], found
+    assert [place.partition(":")[0] for place in found] == ["service/core/digit/mnist_form.py"], found
 
 
 @pytest.mark.parametrize("module", NAMES)

@@ -1,11 +1,15 @@
 """The digit normaliser: what it must find, what it must leave alone, and that its geometry is true."""
 
+import ast
 import functools
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from service.core import digit as digit_package
 from service.core.digit import PreparedDigit, prepare
 from service.core.errors import InvalidImage
 from tests import gauntlet
@@ -359,3 +363,63 @@ def test_the_gauntlet_is_read(scene):
 
 def test_the_gauntlet_is_read_on_the_whole():
     assert sum(len(missed(scene)) for scene in gauntlet.SCENES) <= 0.03 * COUNT * len(gauntlet.SCENES)
+
+
+# ------------------------------------------------------------------------------------------------------ how it is told
+
+SOURCES = {
+    path.name: ast.parse(path.read_text(encoding="utf-8")) for path in Path(digit_package.__file__).parent.glob("*.py")
+}
+FUNCTIONS = {
+    f"{name}: {node.name}": node
+    for name, tree in SOURCES.items()
+    for node in ast.walk(tree)
+    if isinstance(node, ast.FunctionDef)
+}
+ARRAY = re.compile(r"\b(Plane|Mask|NDArray)\b")
+# Half a pixel and the ends of a share are no thresholds.
+PLAIN = {0.0, 0.5, 1.0}
+
+
+def arrays_of(function):
+    """The parameters that are arrays, and "returns" where what comes back is one."""
+    told = {each.arg: each.annotation for each in [*function.args.args, *function.args.kwonlyargs] if each.annotation}
+    told |= {"returns": function.returns} if function.returns else {}
+    return {name for name, annotation in told.items() if ARRAY.search(ast.unparse(annotation))}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_gives_the_shape_of_its_arrays(name):
+    function = FUNCTIONS[name]
+    text = ast.get_docstring(function) or ""
+    assert text, f"{name} says nothing"
+    if arrays_of(function) and not function.name.startswith("_"):
+        assert re.search(r"\((height|rows|28|pieces|side)\b[^)]*\)", text), f"{name} gives no shape"
+
+
+def test_a_threshold_has_a_name_on_the_page_of_thresholds():
+    bare = [
+        f"{name}:{node.lineno}: {node.value}"
+        for name, tree in SOURCES.items()
+        if name != "thresholds.py"
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef) and function.name != "_cubic"  # a polynomial's coefficients
+        for node in ast.walk(function)
+        if isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value not in PLAIN
+    ]
+    assert bare == []
+
+
+def test_a_threshold_is_used_and_has_its_why_above_it():
+    page = (Path(digit_package.__file__).parent / "thresholds.py").read_text(encoding="utf-8").splitlines()
+    used = {
+        node.attr if isinstance(node, ast.Attribute) else node.id
+        for name, tree in SOURCES.items()
+        if name != "thresholds.py"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute | ast.Name)
+    }
+    for number, line in enumerate(page):
+        if found := re.match(r"([A-Z_, ]+) = ", line):
+            assert set(found[1].split(", ")) <= used
+            assert page[number - 1].startswith("# "), f"{found[1]} has no why"

@@ -5,23 +5,24 @@ A network trained on MNIST has only ever seen that form, so nearly everything th
 can be undone before it looks. `prepare` takes these steps, and none of them depends on the network:
 
     picture -> one plane of grey -> ink (0 paper, 1 ink) -> the strokes that are the digit -> 28 x 28
-              ink.py                                        strokes.py, few.py                form.py
+              ink.py                                strokes.py, small_pictures.py       mnist_form.py
+
+What each step decides by is in thresholds.py, every number with its why.
 """
 
 from typing import Any
 
 from numpy.typing import NDArray
 
-from service.core.digit.few import outline_filled, without_hairs, without_impulses
-from service.core.digit.form import KEPT, SIDE, Frame, Part, PreparedDigit, already_mnist, placed, unstretched
 from service.core.digit.ink import checked, clean_ink, grey, ink_of, reduced
-from service.core.digit.pieces import FEW, SMALL, extent_of, grown
+from service.core.digit.mnist_form import SIDE, Crop, Frame, PreparedDigit, already_mnist, placed, unstretched
+from service.core.digit.pieces import extent_of, grown
+from service.core.digit.small_pictures import outline_filled, without_hairs, without_impulses
 from service.core.digit.strokes import cut_out, digit_strokes, is_sheet
+from service.core.digit.thresholds import CLOSER_BELOW, FEW, KEPT, MOSTLY_INK, SMALL, WORK_SIDE
 from service.core.errors import InvalidImage
 
 __all__ = ["SIDE", "Frame", "PreparedDigit", "prepare"]
-
-WORK_SIDE = 256  # ink is looked for at this size at most: a stroke of a digit is then still several pixels wide
 
 
 def prepare(picture: NDArray[Any]) -> PreparedDigit:
@@ -57,7 +58,7 @@ def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> Prep
     ink, inverted = clean_ink(picture) or ink_of(grey(reduced(picture, factor)))
     if FEW <= max(ink.shape) <= SMALL:
         cleaned = without_impulses(ink)
-        ink = cleaned if cleaned.max() > 0.5 else ink
+        ink = cleaned if cleaned.max() > MOSTLY_INK else ink
     if picture.shape[:2] == (SIDE, SIDE):
         ink = outline_filled(without_hairs(ink))
     ink, mask = digit_strokes(ink)
@@ -72,7 +73,7 @@ def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> Prep
                 return found
         except InvalidImage:
             pass
-    if looks and factor > 1 and size < WORK_SIDE // 4:
+    if looks and factor > 1 and size < WORK_SIDE // CLOSER_BELOW:
         # A small digit in a large picture. The margin keeps enough paper to judge its light by.
         margin = size // 2 + 4
         y0, x0 = max(0, y0 - margin) * factor, max(0, x0 - margin) * factor
@@ -84,5 +85,5 @@ def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> Prep
     fits = picture.shape[:2] == (SIDE, SIDE) and KEPT[0] <= max(y1 - y0, x1 - x0) <= KEPT[1]
     if not fits:
         ink = ink * mask
-    part = Part(left, top, picture.shape[1], picture.shape[0], factor)
-    return placed(ink, (y0, y1, x0, x1), part, inverted, fits=fits, narrowed=narrowed)
+    crop = Crop(left, top, picture.shape[1], picture.shape[0], factor)
+    return placed(ink, (y0, y1, x0, x1), crop, inverted, fits=fits, narrowed=narrowed)

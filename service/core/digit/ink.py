@@ -11,15 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.digit.pieces import BLANK, FEW, SMALL, Mask, Plane, pieces_of
+from service.core.digit import thresholds as at
+from service.core.digit.pieces import BLANK, Mask, Plane, pieces_of
+from service.core.digit.thresholds import FAINTEST, FEW, SMALL
 from service.core.errors import InvalidImage
 
-FAINTEST = 3 / 255  # a picture whose levels differ by less has no ink
 _LEVELS = np.arange(256.0)
 
 
 def checked(picture: NDArray[Any]) -> NDArray[Any]:
-    """Return the picture as uint8 or float32, (height, width) or (height, width, 3 or 4) with nothing transparent."""
+    """
+    Return a picture as uint8 (0 to 255) or float32 (0 to 1), nothing of it transparent.
+
+    picture: (height, width), or (height, width, channels) with 1, 3 or 4 of them; uint8, bool or float
+    returns: (height, width), or (height, width, 3 or 4); raises: InvalidImage for any other array
+    """
     if picture.ndim == 3 and picture.shape[2] == 1:
         picture = picture[:, :, 0]
     if picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] not in (3, 4)) or picture.size == 0:
@@ -38,13 +44,14 @@ def checked(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_grey(picture: NDArray[Any]) -> bool:
+    """Tell whether the three channels of (height, width, 3) are one."""
     red, green, blue = picture[:, :, 0], picture[:, :, 1], picture[:, :, 2]
     return np.array_equal(red, green) and np.array_equal(green, blue)
 
 
 def _opaque(picture: NDArray[Any]) -> NDArray[Any]:
     """
-    Lay an RGBA picture on a ground that its ink stands out from.
+    Lay an RGBA picture, (height, width, 4), on a ground that its ink stands out from.
 
     Drawing programs save strokes on nothing: black ink on transparent black, white on transparent white. So where the
     visible pixels all look alike, the ground is whichever of black and white is further from them; where they differ
@@ -54,16 +61,16 @@ def _opaque(picture: NDArray[Any]) -> NDArray[Any]:
     top = 255 if picture.dtype == np.uint8 else 1
     if alpha.min() == top:
         return picture
-    every = max(1, round((alpha.size / 65536) ** 0.5))  # enough pixels to know the colours by
+    every = max(1, round((alpha.size / at.SAMPLED) ** 0.5))  # enough pixels to know the colours by
     sample = picture[::every, ::every].astype(np.float32) / np.float32(top)
-    visible = sample[:, :, 3] > 0.5
+    visible = sample[:, :, 3] > at.VISIBLE
     if not visible.any():
         visible = sample[:, :, 3] > 0
         if not visible.any():
             raise InvalidImage(f"{BLANK}: every pixel is transparent")
     levels = sample[visible][:, :3]
     common = np.median(levels, axis=0)
-    if float(levels.std(axis=0).max()) < 0.15:
+    if float(levels.std(axis=0).max()) < at.ONE_COLOUR:
         common = np.full(3, float(common.mean() < 0.5))
     ground: NDArray[Any]
     if top == 1:
@@ -75,13 +82,19 @@ def _opaque(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def reduced(picture: NDArray[Any], factor: int) -> Plane:
-    """Average blocks of factor x factor pixels; float32 in 0..1, without an alpha channel."""
+    """
+    Average blocks of factor x factor pixels.
+
+    picture: (height, width), or (height, width, 3 or 4); uint8, 0 to 255, or float32, 0 to 1
+    returns: (height // factor, width // factor), or that with 3 channels, float32, 0 to 1
+    """
     scale = np.float32(1 / 255 if picture.dtype == np.uint8 else 1)
     if factor == 1:
         return (picture if picture.ndim == 2 else picture[:, :, :3]) * scale
     height, width = (max(1, side // factor) for side in picture.shape[:2])
     down, across = (min(factor, side) for side in picture.shape[:2])
     channels = picture.shape[2] if picture.ndim == 3 else 1
+    # Of 256 rows at most, the sums are 256 * 255 at most.
     kind = (np.uint16 if down < 257 else np.uint32) if picture.dtype == np.uint8 else np.float32
     total = (
         picture[: height * down].reshape(height, down, -1).sum(axis=1, dtype=kind)
@@ -93,7 +106,11 @@ def reduced(picture: NDArray[Any], factor: int) -> Plane:
 
 
 def grey(plane: Plane) -> Plane:
-    """Return (height, width): the colour direction in which the ink differs most from its ground."""
+    """
+    Return one plane, (height, width): the colour direction in which the ink differs most from its ground.
+
+    plane: (height, width), which comes back as it is, or (height, width, 3); float32, 0 to 1
+    """
     if plane.ndim == 2:
         return plane
     small = reduced(plane, -(-max(plane.shape) // SMALL)).reshape(-1, 3)
@@ -109,7 +126,12 @@ def grey(plane: Plane) -> Plane:
 
 
 def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool] | None:
-    """Return what `ink_of` does, at once, for a small picture on one exact level, the lowest or the highest."""
+    """
+    Return what `ink_of` does, at once, for a small picture on one exact level, the lowest or the highest.
+
+    picture: of any shape and type; None for all but (height, width) uint8, at most SMALL a side, with such a ground
+    raises: InvalidImage where there is no ink
+    """
     if picture.ndim == 3 or picture.dtype != np.uint8 or max(picture.shape) > SMALL:
         return None
     counts = np.bincount(picture.ravel(), minlength=256)
@@ -118,15 +140,22 @@ def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool] | None:
     if high - low < 255 * FAINTEST:
         raise InvalidImage(f"{BLANK}: its levels differ by {high - low} of 255")
     other = low + high - ground
-    if ground not in (low, high) or counts[ground] < 0.4 * picture.size or counts[other] > 0.5 * counts[ground]:
+    if ground not in (low, high) or counts[ground] < at.CLEAN_GROUND * picture.size:
+        return None
+    if counts[other] > at.CLEAN_INK * counts[ground]:
         return None
     inverted = ground == high
     ink = (ground - picture if inverted else picture - ground) * np.float32(1 / (high - low))
-    return (ink if max(ink.shape) < FEW else _scaled(ink, ink > np.float32(0.5))), inverted
+    return (ink if max(ink.shape) < FEW else _scaled(ink, ink > at.MOSTLY_INK)), inverted
 
 
 def ink_of(plane: Plane) -> tuple[Plane, bool]:
-    """Return how much ink there is at every place, 0 to about 1, and whether it is darker than its ground."""
+    """
+    Return how much ink there is at every place, and whether it is darker than its ground.
+
+    plane: (height, width) float32, 0 black to 1 white   returns: (height, width) float32, 0 paper to 1 ink
+    raises: InvalidImage where there is no ink
+    """
     factor = -(-max(plane.shape) // SMALL)
     small = reduced(plane, factor)
     low, high = float(small.min()), float(small.max())
@@ -144,7 +173,7 @@ def ink_of(plane: Plane) -> tuple[Plane, bool]:
         inverted = _strokes_are_dark(small)
         paper = _enlarged(_paper(small, inverted), plane.shape, factor)
         ink = np.maximum(
-            (paper - plane) / np.maximum(paper, np.float32(0.05)) if inverted else plane - paper, np.float32(0)
+            (paper - plane) / np.maximum(paper, at.DARKEST_PAPER) if inverted else plane - paper, np.float32(0)
         )
     else:
         paper_level = np.float32(low + float(np.median(scaled[light if inverted else ~light])) * (high - low) / 255)
@@ -153,7 +182,12 @@ def ink_of(plane: Plane) -> tuple[Plane, bool]:
 
 
 def full_strength(ink: Plane) -> Plane:
-    """Scale ink so that a stroke's middle is 1 and the paper's noise is 0."""
+    """
+    Scale ink so that a stroke's middle is 1 and the paper's noise is 0.
+
+    ink: (height, width) float32, 0 or more in any unit   returns: (height, width), 0 to 1
+    raises: InvalidImage where there is none
+    """
     top = float(ink.max())
     if top <= 0:
         raise InvalidImage(BLANK)
@@ -164,13 +198,13 @@ def full_strength(ink: Plane) -> Plane:
 
 
 def _scaled(ink: Plane, strokes: Mask) -> Plane:
-    """Scale ink from what is not strokes (0) to what is (1)."""
+    """Scale ink, (height, width), from what is not strokes (0) to what is (1)."""
     count, total, inked = int(np.count_nonzero(strokes)), float(ink.sum()), float(ink.sum(where=strokes))
     level = inked / count
     if level < FAINTEST:
         raise InvalidImage(f"{BLANK}: its levels differ by {255 * level:.1f} of 255")
     noise = float(total - inked) / max(1, ink.size - count)
-    low = min(1.5 * noise, 0.4 * level)
+    low = min(at.NOISE_CUT * noise, at.NOISE_CUT_MOST * level)
     if max(ink.shape) < FEW:
         low, level = 0.0, float(ink.max())
     scaled: Plane = np.clip((ink - np.float32(low)) * np.float32(1 / (level - low)), 0, 1)
@@ -190,17 +224,17 @@ def _otsu(levels: NDArray[np.uint8]) -> int:
 def _ground_is_light(light: Mask) -> bool:
     """Decide which of two classes is the ground: there is more of it, it fills the rim, and strokes divide it."""
     rim = np.concatenate((light[0], light[-1], light[:, 0], light[:, -1]))
-    score = float(light.mean()) * 2 + float(rim.mean()) - 1.5
-    if abs(score) < 0.6:
+    score = float(light.mean()) * at.GROUND_AREA + float(rim.mean()) - at.GROUND_EVEN
+    if abs(score) < at.GROUND_UNDECIDED:
         # A digit that fills its picture. Its strokes hang together, the ground between them falls into parts.
-        score += 0.3 * (_parts(light) - _parts(~light))
+        score += at.GROUND_PART * (_parts(light) - _parts(~light))
     return score > 0
 
 
 def _parts(mask: Mask) -> int:
     """Count the pieces of a mask that are more than specks."""
     area = pieces_of(mask).area
-    return int((area > 0.02 * mask.size).sum())
+    return int((area > at.SPECK * mask.size).sum())
 
 
 def _panels(plane: Plane, contrast: float) -> Plane | None:
@@ -213,8 +247,8 @@ def _panels(plane: Plane, contrast: float) -> Plane | None:
     for first, last in ((plane[:1], plane[-1:]), (plane[:, :1], plane[:, -1:])):
         lowest, highest = first.min(), first.max()
         between = np.minimum(first - lowest, highest - first)  # nothing is between the two levels of panels
-        alike = float(np.abs(first - last).max()) < 0.1 * contrast and float(between.max()) < 0.1 * contrast
-        if alike and highest - lowest > 0.5 * contrast:
+        uneven = max(float(np.abs(first - last).max()), float(between.max()))
+        if uneven < at.PANEL_EVEN * contrast and highest - lowest > at.PANELS_APART * contrast:
             return (first + last) * np.float32(0.5)
     return None
 
@@ -225,16 +259,16 @@ def _uneven(scaled: Plane) -> bool:
     if not (height and width):
         return False
     brightest = scaled[: 4 * height, : 4 * width].reshape(4, height, 4, width).max(axis=1).max(axis=2)
-    return float(np.ptp(brightest)) > 30
+    return float(np.ptp(brightest)) > at.UNEVEN
 
 
 def _two_levels(levels: NDArray[np.uint8]) -> bool:
     """
     Tell whether nearly all of a picture is on its lowest or its highest level, as no photograph of paper is.
 
-    What is broad there is ink, not a shadow: a filled round should not become its outline, which reads as a nought.
+    What is broad there is ink, not a shadow: a filled round should not become its outline, which reads as a 0.
     """
-    return int(np.count_nonzero((levels == 0) | (levels >= 254))) > 0.9 * levels.size
+    return int(np.count_nonzero((levels == 0) | (levels >= at.HIGHEST_LEVELS))) > at.TWO_LEVELS * levels.size
 
 
 def _strokes_are_dark(small: Plane) -> bool:
@@ -247,9 +281,9 @@ def _strokes_are_dark(small: Plane) -> bool:
     side = max(small.shape)
     if side < SMALL // 2:
         return _skewed_dark(small)
-    dark, light = _thin(small, side // 12 | 1)
-    little = dark + light < 0.15 * sum(_thin(small, side // 5 | 1))
-    undecided = abs(dark - light) < 0.05 * (dark + light)
+    dark, light = _thin(small, side // at.PEN_PART | 1)
+    little = dark + light < at.LITTLE_THIN * sum(_thin(small, side // at.MARKER_PART | 1))
+    undecided = abs(dark - light) < at.THIN_ALIKE * (dark + light)
     return _skewed_dark(small) if little or undecided else dark > light
 
 
@@ -270,11 +304,11 @@ def _smooth_surface(small: Plane) -> Plane:
     values = small.ravel()
     weight = np.ones_like(values)
     surface = values
-    for _ in range(4):
+    for _ in range(at.SURFACE_ROUNDS):
         weighted = basis * weight
         surface = np.linalg.lstsq(weighted @ basis.T, weighted @ values, rcond=None)[0].astype(np.float32) @ basis
         rest = values - surface
-        scale = np.float32(1.5) * np.median(np.abs(rest)) + np.float32(1e-6)
+        scale = at.SURFACE_SCALE * np.median(np.abs(rest)) + at.SURFACE_LEAST
         weight = 1 / (1 + (rest / scale) ** 2)
     return surface.reshape(small.shape)
 
@@ -288,7 +322,7 @@ def _surface(height: int, width: int) -> Plane:
 
 def _paper(small: Plane, inverted: bool) -> Plane:
     """Return the ground with its strokes filled in: a closing for dark ink, an opening for light."""
-    size = max(3, round(max(small.shape) * 0.2)) | 1
+    size = max(3, round(max(small.shape) * at.FILLED_PART)) | 1
     # Filling overestimates: a slope at the picture's rim as it is, a shadow's edge beside a smooth surface. Not both.
     surface = _smooth_surface(small)
     rest = small - surface

@@ -10,24 +10,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Plane = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+Plane = NDArray[np.float32]  # (height, width), ink or levels, mostly 0 to 1
+Mask = NDArray[np.bool_]  # (height, width), where something is
 
-SMALL = (
-    64  # a picture up to this side is worked on as it is; the light on a larger one is judged on a copy of this side
-)
-FEW = 20  # a smaller picture has so few pixels that grey is how much of one a stroke covers, never noise
 BLANK = "a digit needs ink, this picture is blank"
 
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """The connected pieces of a mask: label of every run of pixels, and each piece's area and extent."""
+    """
+    The connected pieces of a mask of (height, width).
 
-    start: NDArray[np.intp]  # (runs,) places in the mask, rows joined with one empty place between
+    start, stop: (runs,), where each run of set pixels begins and ends, as a place row * (width + 1) + column
+    label: (runs,), the piece that a run is of, 0 to pieces - 1
+    area: (pieces,), in pixels   top, bottom, left, right: (pieces,), in rows and columns, ends exclusive
+    """
+
+    start: NDArray[np.intp]
     stop: NDArray[np.intp]
     label: NDArray[np.intp]
-    area: NDArray[np.intp]  # (pieces,)
+    area: NDArray[np.intp]
     top: NDArray[np.intp]
     bottom: NDArray[np.intp]
     left: NDArray[np.intp]
@@ -35,7 +37,12 @@ class Pieces:
 
 
 def pieces_of(mask: Mask) -> Pieces:
-    """Label the 8-connected pieces of a mask, working on runs of pixels instead of pixels."""
+    """
+    Label the 8-connected pieces of a mask, (height, width), working on runs of pixels instead of pixels.
+
+    >>> pieces_of(np.array([[1, 0, 1], [1, 0, 1]], np.bool_)).area
+    array([2, 2])
+    """
     height, width = mask.shape
     stride = width + 1
     padded = np.zeros(height * stride + 1, np.int8)
@@ -77,7 +84,7 @@ def pieces_of(mask: Mask) -> Pieces:
 
 
 def painted(pieces: Pieces, keep: Mask, shape: tuple[int, ...]) -> Mask:
-    """Return the mask of the pieces to keep."""
+    """Return the mask, (height, width) = `shape`, of the pieces to keep; keep: (pieces,)."""
     height, width = shape
     change = np.zeros(height * (width + 1) + 1, np.int8)
     kept = keep[pieces.label]
@@ -87,7 +94,7 @@ def painted(pieces: Pieces, keep: Mask, shape: tuple[int, ...]) -> Mask:
 
 
 def grown(mask: Mask) -> Mask:
-    """Return the mask and the pixels next to it, so that a stroke keeps its soft edge."""
+    """Return a mask, (height, width), and the eight pixels next to each of it, so that a stroke keeps its soft edge."""
     grown = mask.copy()
     grown[1:] |= mask[:-1]
     grown[:-1] |= mask[1:]
@@ -98,6 +105,6 @@ def grown(mask: Mask) -> Mask:
 
 
 def extent_of(mask: Mask) -> tuple[int, int, int, int]:
-    """Return (top, bottom, left, right) of what is set, ends exclusive."""
+    """Return (top, bottom, left, right) of what is set in a mask, (height, width): rows and columns, ends exclusive."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1

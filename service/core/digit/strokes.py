@@ -10,21 +10,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core.digit import thresholds as at
 from service.core.digit.ink import full_strength
-from service.core.digit.pieces import BLANK, SMALL, Mask, Pieces, Plane, extent_of, grown, painted, pieces_of
+from service.core.digit.pieces import BLANK, Mask, Pieces, Plane, extent_of, grown, painted, pieces_of
+from service.core.digit.thresholds import SMALL
 from service.core.errors import InvalidImage
 
-_SLOPES = tuple(np.tan(np.deg2rad(np.arange(-6, 6.1, 0.75))))
+_SLOPES = tuple(np.tan(np.deg2rad(at.RULE_SLOPES)))
 
 
 def digit_strokes(ink: Plane) -> tuple[Plane, Mask]:
-    """Return the ink, and where the digit's strokes are in it: specks, frames and the table's edge are dropped."""
+    """
+    Return the ink, and where the digit's strokes are in it: specks, frames and the table's edge are dropped.
+
+    ink: (height, width) float32, 0 paper to 1 ink   returns: (height, width), rules removed, and a mask of that shape
+    raises: InvalidImage where there is no ink
+    """
     may_be_ruled = max(ink.shape) > SMALL
-    for _ in range(4):
-        mask = ink > np.float32(0.4)
+    for _ in range(at.ROUNDS):
+        mask = ink > at.INKED
         if not mask.any():
             raise InvalidImage(BLANK)
-        if max(mask.shape) <= 40 and _hangs_together(mask):
+        if max(mask.shape) <= at.COMPACT and _hangs_together(mask):
             return ink, mask
         pieces = pieces_of(mask)
         around = _surrounds(pieces, mask)
@@ -64,23 +71,24 @@ def _surrounds(pieces: Pieces, mask: Mask) -> Mask:
     """
     height, width = mask.shape
     tall, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
-    touches_side = (pieces.left <= 1).astype(np.int8) + (pieces.right >= width - 1)
-    touches_end = (pieces.top <= 1).astype(np.int8) + (pieces.bottom >= height - 1)
+    touches_side = (pieces.left <= at.RIM).astype(np.int8) + (pieces.right >= width - at.RIM)
+    touches_end = (pieces.top <= at.RIM).astype(np.int8) + (pieces.bottom >= height - at.RIM)
     longer, shorter = np.maximum(tall, wide), np.minimum(tall, wide)
-    long = (tall > 0.5 * height) | (wide > 0.5 * width) | ((longer > 0.3 * min(height, width)) & (longer > 3 * shorter))
+    long = (tall > at.LONG_PART * height) | (wide > at.LONG_PART * width)
+    long |= (longer > at.LONG_SHORT_PART * min(height, width)) & (longer > at.LONG_TIMES * shorter)
     strip = (touches_side + touches_end >= 2) & long & (touches_side > 0) & (touches_end > 0)
     if strip.any():
-        strip &= _rim_share(pieces, mask.shape) > 0.9
-    thin_strip: Mask = ((touches_side == 2) & (touches_end > 0) & (tall < 0.25 * height)) | (
-        (touches_end == 2) & (touches_side > 0) & (wide < 0.25 * width)
+        strip &= _rim_share(pieces, mask.shape) > at.STRIP_IN_RIM
+    thin_strip: Mask = ((touches_side == 2) & (touches_end > 0) & (tall < at.STRIP_DEEP * height)) | (
+        (touches_end == 2) & (touches_side > 0) & (wide < at.STRIP_DEEP * width)
     )
     around = strip | thin_strip
     if len(pieces.area) == 1:
         return thin_strip
-    for piece in np.flatnonzero((tall > 0.3 * height) & (wide > 0.3 * width) & ~around):
+    for piece in np.flatnonzero((tall > at.BOX_PART * height) & (wide > at.BOX_PART * width) & ~around):
         inside = (pieces.top > pieces.top[piece]) & (pieces.bottom < pieces.bottom[piece])
         inside &= (pieces.left > pieces.left[piece]) & (pieces.right < pieces.right[piece])
-        if (inside & (tall > 0.3 * tall[piece])).any():
+        if (inside & (tall > at.BOXED_PART * tall[piece])).any():
             around[piece] = _has_corners(painted(pieces, np.arange(len(tall)) == piece, mask.shape))
     return np.zeros_like(around) if around.all() else around
 
@@ -88,7 +96,7 @@ def _surrounds(pieces: Pieces, mask: Mask) -> Mask:
 def _rim_share(pieces: Pieces, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return for each piece which share of it lies in the outer fifth of the picture."""
     height, width = shape
-    deep_y, deep_x = height // 5, width // 5
+    deep_y, deep_x = height // at.RIM_PART, width // at.RIM_PART
     row, column = pieces.start // (width + 1), pieces.start % (width + 1)
     length = pieces.stop - pieces.start
     middle = np.minimum(column + length, width - deep_x) - np.maximum(column, deep_x)
@@ -101,8 +109,9 @@ def _has_corners(mask: Mask) -> bool:
     """Tell whether a shape has ink in at least three corners of its extent, as a box has and a round digit has not."""
     top, bottom, left, right = extent_of(mask)
     shape = mask[top:bottom, left:right]
-    y, x = max(1, (bottom - top) // 7), max(1, (right - left) // 7)
-    return sum(bool(corner.any()) for corner in (shape[:y, :x], shape[:y, -x:], shape[-y:, :x], shape[-y:, -x:])) >= 3
+    y, x = max(1, (bottom - top) // at.CORNER_PART), max(1, (right - left) // at.CORNER_PART)
+    corners = (shape[:y, :x], shape[:y, -x:], shape[-y:, :x], shape[-y:, -x:])
+    return sum(bool(corner.any()) for corner in corners) >= at.CORNERS
 
 
 def _belongs(pieces: Pieces, shape: tuple[int, ...]) -> Mask:
@@ -113,23 +122,23 @@ def _belongs(pieces: Pieces, shape: tuple[int, ...]) -> Mask:
     """
     height, width = shape
     cut = (pieces.top == 0) | (pieces.left == 0) | (pieces.bottom == height) | (pieces.right == width)
-    main = int(np.where(cut, pieces.area * 0.4, pieces.area).argmax())
+    main = int(np.where(cut, pieces.area * at.CUT_OFF, pieces.area).argmax())
     tall, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
     beside = np.maximum(pieces.left - pieces.right[main], pieces.left[main] - pieces.right)
     above = np.maximum(pieces.top - pieces.bottom[main], pieces.top[main] - pieces.bottom)
     gap = np.maximum(beside, above)
     size = max(int(tall[main]), int(wide[main]))
     share = pieces.area / pieces.area[main]
-    keep: Mask = ((gap < 0.3 * size) & (share > 0.08)) | ((gap < size) & (share > 0.3))
+    keep: Mask = ((gap < at.NEAR * size) & (share > at.NEAR_SHARE)) | ((gap < size) & (share > at.FAR_SHARE))
     if not cut[main]:
         keep &= ~cut
     # A rule under or over a digit is flat, and sticks out on both sides of it.
-    flat = (wide > 4 * tall) & (above > -tall)
+    flat = (wide > at.FLAT_TIMES * tall) & (above > -tall)
     others = keep & ~flat
     if others.any():
         left, right = pieces.left[others].min(), pieces.right[others].max()
         out = np.minimum(left - pieces.left, pieces.right - right)
-        keep &= ~(flat & (out > 0.08 * wide))
+        keep &= ~(flat & (out > at.FLAT_OUT * wide))
     keep[main] |= not keep.any()
     return keep
 
@@ -143,17 +152,17 @@ def _without_base_line(mask: Mask) -> Mask:
     """
     y0, y1, x0, x1 = extent_of(mask)
     height, width = y1 - y0, x1 - x0
-    band = max(1, round(0.12 * height))
-    if width < 8 or height < 4 * band or width < 0.4 * height:
+    band = max(1, round(at.BASE_DEEP * height))
+    if width < at.BASE_WIDTH or height < at.BASE_BANDS * band or width < at.BASE_BROAD * height:
         return mask
     rest = np.flatnonzero(mask[y0 : y1 - band, x0:x1].any(axis=0))
     left, right = int(rest[0]), int(rest[-1]) + 1
-    if left < 0.22 * width or width - right < 0.22 * width:
+    if left < at.BASE_OUT * width or width - right < at.BASE_OUT * width:
         return mask
     line = mask[y1 - band : y1, x0:x1]
     thickness = line.sum(axis=0)
     beside = np.concatenate((thickness[1 : left - 1], thickness[right + 1 : -1]))
-    if not len(beside) or beside.max() > 0.12 * height or beside.min() == 0:
+    if not len(beside) or beside.max() > at.BASE_DEEP * height or beside.min() == 0:
         return mask
     first = line.argmax(axis=0)  # where the line begins in each column
     hanging = mask[y1 - band - 1, x0:x1] & (first == 0)  # a stroke of the digit comes down into the line here
@@ -172,33 +181,44 @@ def _without_rules(ink: Plane) -> Plane:
     level = _without_level_rules(ink)
     upright = _without_level_rules(level.T)
     cleaned = level if upright.base is level or upright is level else upright.T
-    return cleaned if np.count_nonzero(cleaned > np.float32(0.4)) > 0.002 * ink.size else ink
+    return cleaned if np.count_nonzero(cleaned > at.INKED) > at.RULES_LEAVE * ink.size else ink
 
 
 def _without_level_rules(ink: Plane) -> Plane:
+    """
+    Remove the rules that are about level.
+
+    ink: (height, width) float32, 0 to 1; it comes back as it is (`is`) where there are none   returns: the same
+
+    1. A picture with nothing at its left or right end has no rules.
+    2. The slope is found on the plane halved and cut to marks: sheared by which slope are most rows nearly full, from
+       end to end?
+    3. The whole plane is sheared by that slope. The median of each row is its rule, which is taken off where no stroke
+       crosses it. Many such rows on end are broader than a rule, and stay.
+    """
     height, width = ink.shape
     half = ink[: height // 2 * 2, : width // 2 * 2]
-    ends = max(2, width // 32)
-    if not ((half[:, : 2 * ends] > np.float32(0.2)).any() and (half[:, -2 * ends :] > np.float32(0.2)).any()):
+    ends = max(at.RULE_ENDS_LEAST, width // at.RULE_ENDS)
+    if not ((half[:, : 2 * ends] > at.RULE_MARKED).any() and (half[:, -2 * ends :] > at.RULE_MARKED).any()):
         return ink
     half = np.maximum(half[::2], half[1::2])
-    marked = np.maximum(half[:, ::2], half[:, 1::2]) > np.float32(0.2)
+    marked = np.maximum(half[:, ::2], half[:, 1::2]) > at.RULE_MARKED
     best, slope = 0.0, None
     for candidate in _SLOPES:
         moved = _sheared(marked, candidate)
         covered = moved.mean(axis=1)
         covered *= moved[:, :ends].any(axis=1) & moved[:, -ends:].any(axis=1)
-        score = float(np.maximum(covered - 0.65, 0).sum())
+        score = float(np.maximum(covered - at.RULE_COVERS, 0).sum())
         if score > best:
             best, slope = score, candidate
     if slope is None:
         return ink
     moved = _sheared(ink, slope)
     level = np.median(moved, axis=1)
-    covered = (moved > np.float32(0.15)).mean(axis=1) > 0.4
-    rule = covered & ~_windowed_all(covered, max(4, height // 25))
+    covered = (moved > at.RULE_LEVEL).mean(axis=1) > at.RULE_ROW
+    rule = covered & ~_windowed_all(covered, max(at.RULE_THICK_LEAST, height // at.RULE_THICK))
     level = np.where(rule, level, np.float32(0))[:, None]
-    cleared = np.where(moved < level + np.float32(0.25), np.maximum(moved - np.float32(1.3) * level, 0), moved)
+    cleared = np.where(moved < level + at.RULE_CROSSED, np.maximum(moved - at.RULE_TAKEN * level, 0), moved)
     return _sheared(cleared, slope, back=True)
 
 
@@ -221,22 +241,34 @@ def _sheared(plane: NDArray[Any], slope: float, *, back: bool = False) -> NDArra
 
 
 def is_sheet(shape: Mask, picture_shape: tuple[int, ...]) -> bool:
-    """Tell whether a shape is an area instead of strokes: broad, and solid in many rows and columns."""
+    """
+    Tell whether a shape is an area instead of strokes: broad, and solid in many rows and columns.
+
+    shape: (rows, columns), what is set, cut to its extent   picture_shape: (height, width) of the whole mask
+    """
     height, width = shape.shape
-    if max(picture_shape) <= SMALL or min(height, width) < 0.15 * max(picture_shape) or not 0.4 < height / width < 2.5:
+    if max(picture_shape) <= SMALL or min(height, width) < at.SHEET_PART * max(picture_shape):
         return False
-    rows, columns = (shape.sum(axis=1) > 0.8 * width).mean(), (shape.sum(axis=0) > 0.8 * height).mean()
-    return bool(rows > 0.25 and columns > 0.25)
+    if not at.SHEET_FROM < height / width < at.SHEET_TO:
+        return False
+    rows = (shape.sum(axis=1) > at.SHEET_COVERED * width).mean()
+    columns = (shape.sum(axis=0) > at.SHEET_COVERED * height).mean()
+    return bool(rows > at.SHEET_SOLID and columns > at.SHEET_SOLID)
 
 
 def cut_out(part: NDArray[Any], sheet: Mask, factor: int) -> NDArray[Any]:
-    """Return the part of a picture that shows a sheet, with what lies beside the sheet painted in its colour."""
+    """
+    Return the part of a picture that shows a sheet, with what lies beside the sheet painted in its colour.
+
+    part: (height, width), or (height, width, channels), of any type, in posted pixels
+    sheet: (rows, columns), `factor` posted pixels each; returns: as `part`, at most rows * factor by columns * factor
+    """
     across = np.maximum.accumulate(sheet, axis=1) & np.maximum.accumulate(sheet[:, ::-1], axis=1)[:, ::-1]
     down = np.maximum.accumulate(sheet) & np.maximum.accumulate(sheet[::-1])[::-1]
     beside = grown(grown(np.pad(~(across & down), 1, constant_values=True)))[1:-1, 1:-1]
     beside = beside.repeat(factor, axis=0).repeat(factor, axis=1)[: part.shape[0], : part.shape[1]]
     part = part[: beside.shape[0], : beside.shape[1]].copy()
-    every = max(1, round((beside.size / 65536) ** 0.5))
+    every = max(1, round((beside.size / at.SAMPLED) ** 0.5))
     sample = part[::every, ::every][~beside[::every, ::every]]
     part[beside] = np.median(sample, axis=0) if len(sample) else 0
     return part

@@ -13,18 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core.digit import thresholds as at
 from service.core.digit.pieces import Mask, Plane
+from service.core.digit.thresholds import THINNEST
 
 SIDE = 28  # the field a digit is placed in
 BOX = 20  # the longer side of a digit's ink within it
 MIDDLE = 14  # where the centre of mass goes, as the index of a pixel: MNIST's lie half a pixel past the field's middle
-# A digit drawn in a field of 28 x 28 in about MNIST's size keeps its pixels: scaling would only blur them.
-KEPT = (18, 22)
-THINNEST = 1.5  # a thinner stroke, in 28 x 28 pixels, is widened: 85 % of MNIST's are wider
 _PLACES = np.arange(SIDE, dtype=np.float32)
 # What every pixel of a field weighs in its mass, and in the moments about its first row and column: (pixels, 3).
 _MOMENTS = np.stack([np.ones(SIDE * SIDE), np.repeat(_PLACES, SIDE), np.tile(_PLACES, SIDE)], axis=1).astype(np.float32)
-_BELOW_INK = bytes(range(250))  # levels too low to be the darkest of MNIST's ink
+_BELOW_INK = bytes(range(at.DARKEST_AT_LEAST))  # levels too low to be the darkest of MNIST's ink
 _UNMOVED = np.eye(3)
 _UNMOVED.setflags(write=False)
 
@@ -79,8 +78,12 @@ class PreparedDigit:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Which part of the posted picture a plane of ink shows, in posted pixels, and how many of them are one of its."""
+class Crop:
+    """
+    Which part of the posted picture a plane of ink shows.
+
+    left, top, width, height: in posted pixels; factor: how many of them, along each axis, are one of the plane
+    """
 
     left: int
     top: int
@@ -91,7 +94,9 @@ class Part:
 
 def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
     """
-    Return a picture that has MNIST's form already as it is, or moved by whole pixels.
+    Return a picture that has MNIST's form already as it is, or moved by whole pixels; None for another.
+
+    picture: (28, 28), or (28, 28, channels), of any type; None for all but (28, 28) uint8
 
     All but 13 of MNIST's 60,000 training digits have ink 20 pixels long with grey edges, a level of at least 254, and
     their centre of mass within half a pixel of the field's middle.
@@ -111,7 +116,7 @@ def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
     # Whole numbers below 2^24, so exact.
     mass, down, across = (digit.reshape(-1) @ _MOMENTS).tolist()
     y, x = MIDDLE - down / mass, MIDDLE - across / mass
-    dy, dx = (0 if abs(y) < 0.53 else round(y)), (0 if abs(x) < 0.53 else round(x))
+    dy, dx = (0 if abs(y) < at.CENTRED else round(y)), (0 if abs(x) < at.CENTRED else round(x))
     if SIDE * SIDE - levels.count(0) - levels.count(255) < BOX:
         return None  # drawn without grey edges, so not scaled to this size
     if dx or dy:
@@ -119,7 +124,7 @@ def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
         digit = np.roll(digit, (dy, dx), axis=(0, 1))
     elif not inverted:
         digit = digit.copy()
-    shift = (dx + (left + right) / 2 - 14, dy + (top + bottom) / 2 - 14)
+    shift = (dx + (left + right) / 2 - SIDE / 2, dy + (top + bottom) / 2 - SIDE / 2)
     matrix = np.array([[1.0, 0.0, -dx], [0.0, 1.0, -dy], [0.0, 0.0, 1.0]]) if dx or dy else _UNMOVED
     return PreparedDigit(digit, inverted, (left, top, right - left, bottom - top), shift, 0.0, matrix)
 
@@ -132,19 +137,27 @@ def _extent(levels: bytes) -> tuple[int, int]:
 def placed(
     ink: Plane,
     extent: tuple[int, int, int, int],
-    part: Part,
+    crop: Crop,
     inverted: bool,
     fits: bool,
     narrowed: float,
 ) -> PreparedDigit:
-    """Scale the ink within `extent` to the box of 20 pixels and move its centre of mass to the middle."""
+    """
+    Scale the ink within `extent` to the box of 20 pixels and move its centre of mass to the middle.
+
+    ink: (height, width) float32, 0 paper to 1 ink, the plane that `crop` describes
+    extent: (top, bottom, left, right) of the digit in it, in its pixels, ends exclusive
+    inverted: whether the posted picture had dark ink
+    fits: the plane is a field of 28 x 28 with a digit of about MNIST's size, so it keeps its pixels
+    narrowed: what `unstretched` returns, 1 for all but stretched digits
+    """
     y0, y1, x0, x1 = extent
-    factor, left, top = part.factor, part.left, part.top
+    factor, left, top = crop.factor, crop.left, crop.top
     from_y, from_x = max(0, y0 - 1), max(0, x0 - 1)  # the soft edges of strokes lie outside the extent
-    crop = ink[from_y : y1 + 1, from_x : x1 + 1]
+    digit = ink[from_y : y1 + 1, from_x : x1 + 1]
     longer = max(y1 - y0, x1 - x0)
     middle_y, middle_x = (y0 + y1) / 2, (x0 + x1) / 2
-    stroke = _stroke_width(crop)
+    stroke = _stroke_width(digit)
     step = 1.0 if fits else longer / BOX  # work pixels in one pixel of the field
     thin = stroke < THINNEST * step
     if thin:  # a hairline gets wider, and its ends longer: leave room for that
@@ -152,11 +165,11 @@ def placed(
     elif fits:  # whole pixels stay whole
         middle_y, middle_x = np.ceil(middle_y), np.ceil(middle_x)
     step_x = step * narrowed
-    down = _resampling(crop.shape[0], middle_y - from_y, step, thin)
-    across = _resampling(crop.shape[1], middle_x - from_x, step_x, thin)
-    field = down @ crop @ across.T
+    down = _resampling(digit.shape[0], middle_y - from_y, step, thin)
+    across = _resampling(digit.shape[1], middle_x - from_x, step_x, thin)
+    field = down @ digit @ across.T
     if thin:
-        field *= np.float32(1.2) / np.partition(field, -20, axis=None)[-20:].mean()
+        field *= at.THIN_GAIN / np.partition(field, -at.THIN_DARKEST, axis=None)[-at.THIN_DARKEST :].mean()
     np.clip(field, 0, 1, out=field)
     down, across = field.sum(axis=1), field.sum(axis=0)
     mass = float(down.sum())
@@ -174,7 +187,7 @@ def placed(
             [0, 0, 1],
         ]
     )
-    width, height = min(factor * x1, part.width) - factor * x0, min(factor * y1, part.height) - factor * y0
+    width, height = min(factor * x1, crop.width) - factor * x0, min(factor * y1, crop.height) - factor * y0
     box = (left + factor * x0, top + factor * y0, width, height)
     return PreparedDigit(image, inverted, box, (float(dx), float(dy)), 0.0, matrix)
 
@@ -189,20 +202,22 @@ def unstretched(mask: Mask, extent: tuple[int, int, int, int]) -> float:
     """
     Return by how much to narrow a digit that was stretched to fill a square, 1 for all others.
 
+    mask: (height, width), where its strokes are   extent: (top, bottom, left, right) of them, in pixels
+
     Data sets of digits stretched in both directions exist; it is their ones that suffer, which become slabs.
     """
     height, width = mask.shape
-    if max(height, width) > 64 or not 0.8 < width / height < 1.25:
+    if max(height, width) > at.STRETCHED_SIDE or not at.STRETCHED_FROM < width / height < at.STRETCHED_TO:
         return 1.0
     y0, y1, x0, x1 = extent
-    if y1 - y0 < 0.8 * height or x1 - x0 < 0.8 * width:
+    if y1 - y0 < at.STRETCHED_SPAN * height or x1 - x0 < at.STRETCHED_SPAN * width:
         return 1.0
     shape = mask[y0:y1]
     strokes = np.count_nonzero(shape[:, 1:] > shape[:, :-1], axis=1) + shape[:, 0]
     stroke = float(np.median(shape.sum(axis=1)))
-    if stroke < 0.38 * width or (strokes == 1).mean() < 0.9:
+    if stroke < at.STRETCHED_STROKE * width or (strokes == 1).mean() < at.STRETCHED_SINGLE:
         return 1.0
-    return float(stroke / height * BOX / 3.2)
+    return float(stroke / height * BOX / at.ONE_WIDTH)
 
 
 def _stroke_width(ink: Plane) -> float:
@@ -224,13 +239,19 @@ def _resampling(length: int, middle: float, step: float, thin: bool) -> Plane:
     pixel = np.arange(length)
     away = np.abs(pixel + 0.5 - place)
     if thin:
-        sigma = 0.62 * step
+        sigma = at.THIN_SPREAD * step
         weights = np.exp(-0.5 * (away / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
     elif step >= 1:
         overlap = np.minimum(place + step / 2, pixel + 1) - np.maximum(place - step / 2, pixel)
         weights = np.maximum(overlap, 0) / step
     else:
-        near, far = (1.5 * away - 2.5) * away**2 + 1, ((2.5 - 0.5 * away) * away - 4) * away + 2
-        weights = np.where(away < 1, near, np.where(away < 2, far, 0))
+        weights = _cubic(away)
     resampling: Plane = weights.astype(np.float32)
     return resampling
+
+
+def _cubic(away: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weights of pixels at these distances, in pixels: Keys' cubic with a = -1/2, 0 from 2 pixels on."""
+    near, far = (1.5 * away - 2.5) * away**2 + 1, ((2.5 - 0.5 * away) * away - 4) * away + 2
+    weights: NDArray[np.float64] = np.where(away < 1, near, np.where(away < 2, far, 0))
+    return weights

@@ -7,23 +7,26 @@ In a large picture a pixel is averaged away long before it could be taken for in
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.digit.form import KEPT
+from service.core.digit import thresholds as at
 from service.core.digit.pieces import Mask, Plane, grown, painted, pieces_of
+from service.core.digit.thresholds import KEPT
 
 
 def without_impulses(ink: Plane) -> Plane:
     """
     Remove single wrong pixels where there are several: each is held between the ranks of its eight neighbours.
 
+    ink: (height, width) float32, 0 to 1; it comes back as it is where there are few   returns: the same
+
     Only small pictures need it: in others a pixel is averaged away.
     """
-    mask = ink > np.float32(0.5)
+    mask = ink > at.MOSTLY_INK
     joined = np.zeros_like(mask)
     joined[1:] |= mask[:-1]
     joined[:-1] |= mask[1:]
     joined[:, 1:] |= mask[:, :-1]
     joined[:, :-1] |= mask[:, 1:]
-    if np.count_nonzero(mask & ~joined) < 5:
+    if np.count_nonzero(mask & ~joined) < at.LONE_PIXELS:
         return ink
     for _ in range(2):
         height, width = ink.shape
@@ -31,14 +34,16 @@ def without_impulses(ink: Plane) -> Plane:
         around = np.stack(
             [padded[y : y + height, x : x + width] for y in range(3) for x in range(3) if (y, x) != (1, 1)]
         )
-        around.partition((1, 6), axis=0)
-        ink = np.clip(ink, around[1], around[6])
+        around.partition(at.NEIGHBOUR_RANKS, axis=0)
+        ink = np.clip(ink, *(around[rank] for rank in at.NEIGHBOUR_RANKS))
     return ink
 
 
 def without_hairs(ink: Plane) -> Plane:
     """
     Remove what runs beyond the digit in a picture of 28 x 28: crumbs, or else a thin line.
+
+    ink: (28, 28) float32, 0 to 1; it comes back as it is where nothing does   returns: the same
 
     An ink wider than a digit can be in MNIST's field is first rid of its small pieces. If it is as wide as before, an
     opening by 2 x 2 pixels removes what is thinner than two; it is used where that makes the ink clearly less wide and
@@ -54,21 +59,22 @@ def without_hairs(ink: Plane) -> Plane:
     least = np.pad(np.minimum(least[:, 1:], least[:, :-1]), 1)
     opened = np.maximum(least[1:], least[:-1])
     opened = np.maximum(opened[:, 1:], opened[:, :-1])
-    if not 0 < _width(opened, 0.7) <= width - 3 or opened.sum() < 0.7 * ink.sum():
+    if not 0 < _width(opened, at.OPENED_INKED) <= width - at.HAIR_LENGTH or opened.sum() < at.HAIR_LEAVES * ink.sum():
         return ink
-    return _without_crumbs(np.maximum(opened - np.float32(0.2), 0) * np.float32(1 / 0.8))
+    return _without_crumbs(np.maximum(opened - at.OPENED_GROUND, 0) * at.OPENED_GAIN)
 
 
-def _width(ink: Plane, level: float = 0.4) -> int:
-    columns = np.flatnonzero((ink > np.float32(level)).any(axis=0))
+def _width(ink: Plane, level: np.float32 = at.INKED) -> int:
+    """Return how many columns lie between the first and the last that has ink above a level, both counted."""
+    columns = np.flatnonzero((ink > level).any(axis=0))
     return int(columns[-1] - columns[0]) + 1 if len(columns) else 0
 
 
 def _without_crumbs(ink: Plane) -> Plane:
     """Remove the pieces that are small beside the largest."""
-    mask = ink > np.float32(0.4)
+    mask = ink > at.INKED
     pieces = pieces_of(mask)
-    crumbs = pieces.area < 0.12 * pieces.area.max(initial=0)
+    crumbs = pieces.area < at.CRUMB * pieces.area.max(initial=0)
     return np.where(grown(painted(pieces, crumbs, ink.shape)), np.float32(0), ink) if crumbs.any() else ink
 
 
@@ -76,24 +82,26 @@ def outline_filled(ink: Plane) -> Plane:
     """
     Fill strokes of which only the outline is drawn, in a picture without greys.
 
+    ink: (height, width) float32, 0 to 1; it comes back as it is where none is an outline   returns: the same
+
     What a line encloses is found as in filling a polygon: a way out in any of eight directions crosses an odd number of
     lines. It is an outline if nearly every pixel of it borders what it encloses, and that is long and thin.
     """
-    if np.count_nonzero((ink > np.float32(0.1)) & (ink < np.float32(0.9))):
+    if np.count_nonzero((ink > at.GREY_FROM) & (ink < at.GREY_TO)):
         return ink
-    line = ink > np.float32(0.5)
+    line = ink > at.MOSTLY_INK
     count = int(line.sum())
-    if 2 * count > 1.05 * _outline_length(line):
+    if 2 * count > at.ONE_PIXEL_WIDE * _outline_length(line):
         return ink
-    inside = (_odd_ways_out(line) >= 5) & ~line
+    inside = (_odd_ways_out(line) >= at.WAYS_OUT) & ~line
     enclosed, border = int(inside.sum()), _outline_length(inside)
     runs = np.concatenate((_runs(line)[:, -1], _runs(line.T)[:, -1]))
-    drawn_on_both_sides = np.count_nonzero((runs > 0) & (runs % 2 == 0)) > 0.5 * np.count_nonzero(runs)
+    drawn_on_both_sides = np.count_nonzero((runs > 0) & (runs % 2 == 0)) > at.DRAWN_TWICE * np.count_nonzero(runs)
     is_outline = (
-        0.4 * count < enclosed < 1.5 * count
-        and border**2 > 58 * enclosed
+        at.ENCLOSED_FROM * count < enclosed < at.ENCLOSED_TO * count
+        and border**2 > at.ENCLOSED_LONG * enclosed
         and drawn_on_both_sides
-        and np.count_nonzero(grown(inside) & line) > 0.93 * count
+        and np.count_nonzero(grown(inside) & line) > at.OUTLINE_BORDERS * count
     )
     return (line | inside).astype(np.float32) if is_outline else ink
 

@@ -1,0 +1,222 @@
+"""
+Every threshold of the normaliser on one page, each with its why.
+
+A threshold separates two things that pictures have; its comment names both. None was fitted to a network. What holds
+them are the scenes of `tests/gauntlet.py` and the pictures of MNIST: `tests/core/test_digit.py` measures both.
+
+Levels of ink are shares, 0 paper and 1 the middle of a stroke. Lengths are pixels of the picture that is worked on,
+at most WORK_SIDE a side, or shares of the picture's or the digit's length, as said. Those that are compared with planes
+of float32 are float32 themselves.
+"""
+
+import numpy as np
+
+# --- sizes of pictures, in pixels -------------------------------------------------------------------------------------
+
+# Ink is looked for at this size at most: a stroke of a digit is then still several pixels wide.
+WORK_SIDE = 256
+# A picture up to this side is worked on as it is; the light on a larger one is judged on a copy of this side.
+SMALL = 64
+# A smaller picture has so few pixels that grey is how much of one a stroke covers, never noise.
+FEW = 20
+# Up to this side, ink without an empty row or column is one digit: there is no room for another thing beside it.
+COMPACT = 40
+# A digit of less than this part of WORK_SIDE is looked at again, from nearer: its strokes may be a pixel wide.
+CLOSER_BELOW = 4
+# Pixels that are enough to know a picture's colours by; a larger one is sampled.
+SAMPLED = 65536
+
+# --- levels of ink ----------------------------------------------------------------------------------------------------
+
+# Pixels whose levels differ by less have no ink: of 255 levels, JPEG alone moves one or two.
+FAINTEST = 3 / 255
+# From here on a pixel belongs to a stroke. Below one half, so that a stroke keeps the soft edges that join its parts.
+INKED = np.float32(0.4)
+# From here on a pixel lies more on a stroke than beside it.
+MOSTLY_INK = np.float32(0.5)
+# Grey levels lie between; a picture that has none was drawn in black and white.
+GREY_FROM, GREY_TO = np.float32(0.1), np.float32(0.9)
+
+# --- transparency -----------------------------------------------------------------------------------------------------
+
+# A pixel shows if it is more there than not.
+VISIBLE = 0.5
+# Visible colours that spread by less (standard deviation, of 1) are the ink of a drawing saved without its ground;
+# others contain their ground.
+ONE_COLOUR = 0.15
+
+# --- ground and ink ---------------------------------------------------------------------------------------------------
+
+# A clean drawing has its ground on one exact level, over at least this share of the picture; paper in a photo has not.
+CLEAN_GROUND = 0.4
+# The other end of its levels has at most this much of what the ground has, or it could be the ground itself.
+CLEAN_INK = 0.5
+# Light divides paper's level; on paper darker than this, division would make ink of noise.
+DARKEST_PAPER = np.float32(0.05)
+# Paper's noise is cut off at this many times its mean: most of it lies below, and little of faint strokes.
+NOISE_CUT = 1.5
+# But at most at this share of a stroke's level, or noisy paper would take pale strokes with it.
+NOISE_CUT_MOST = 0.4
+# Which of two classes is the ground: there is more of it, which counts twice, and it fills the rim. An even draw of
+# both is GROUND_EVEN.
+GROUND_AREA, GROUND_EVEN = 2, 1.5
+# A score nearer to even than this is a digit that fills its picture. Then what counts is which class falls into parts.
+GROUND_UNDECIDED = 0.6
+# What a part more tells: two parts more outweigh any undecided score.
+GROUND_PART = 0.3
+# A part has more than this share of the picture; less is a speck.
+SPECK = 0.02
+# Panels are even along their length, to this share of the picture's contrast,
+PANEL_EVEN = 0.1
+# and differ from each other by more than this share; a shadow over paper seldom does with an edge so sharp.
+PANELS_APART = 0.5
+# Levels of 255. The brightest pixels of the sixteen parts of lit paper differ by less; a shadow or lamp makes more.
+UNEVEN = 30
+# A share of pixels on the lowest or highest level that no photo of paper reaches; a scan in two levels does.
+TWO_LEVELS = 0.9
+# Levels of 255 that count as the highest: scaling may round 255 down.
+HIGHEST_LEVELS = 254
+# A pen's strokes are narrower than a twelfth of the picture, a marker's than a fifth.
+PEN_PART, MARKER_PART = 12, 5
+# If less than this share of what is narrower than a marker is a pen's, thinness tells nothing.
+LITTLE_THIN = 0.15
+# If dark and light are thin alike, to this share, it tells nothing either.
+THIN_ALIKE = 0.05
+# A smooth ground is fitted this often, and what lies off it counts less each time; a further round costs a fit.
+SURFACE_ROUNDS = 4
+# It counts half at this many times the median distance: for Gaussian noise, that is one standard deviation.
+SURFACE_SCALE = np.float32(1.5)
+# Keeps a surface that fits exactly from dividing by 0.
+SURFACE_LEAST = np.float32(1e-6)
+# Strokes up to this share of the picture's longer side are filled to find the paper below: a marker's width.
+FILLED_PART = 0.2
+
+# --- small pictures ---------------------------------------------------------------------------------------------------
+
+# So many lone pixels are noise; fewer may be the ends of strokes or a dot that was meant.
+LONE_PIXELS = 5
+# Ranks among eight neighbours that hold a pixel: the second lowest and the second highest, so that one wrong
+# neighbour decides nothing.
+NEIGHBOUR_RANKS = (1, 6)
+# A piece with less than this share of the largest is a crumb; the bar of a five or seven has more.
+CRUMB = 0.12
+# After an opening, width is measured at this level: what a hair leaves there is paler.
+OPENED_INKED = np.float32(0.7)
+# A hair sticks out by this many pixels at least; removing less would not be worth the edges it costs.
+HAIR_LENGTH = 3
+# An opening that leaves less than this share of the ink has eaten strokes, not hairs.
+HAIR_LEAVES = 0.7
+# An opening leaves a hair's soft edge at up to this level; it is taken off, and the rest scaled back to 1.
+OPENED_GROUND, OPENED_GAIN = np.float32(0.2), np.float32(1 / 0.8)
+# A line one pixel wide has twice its pixels in sides; more than this factor above is a stroke with a middle.
+ONE_PIXEL_WIDE = 1.05
+# Directions, of eight, in which the way out of an outline crosses an odd number of lines; half and one, against chance.
+WAYS_OUT = 5
+# The share of rows and columns with an even number of lines: an outline is drawn on both sides, a stroke is not.
+DRAWN_TWICE = 0.5
+# What an outline encloses, beside the line itself: less is the hole of an eight, more that of a nought.
+ENCLOSED_FROM, ENCLOSED_TO = 0.4, 1.5
+# The square of its border's length, counted in pixel sides, over its area: 16 for a square, 20 for a disc, and this for
+# a strip twelve times as long as wide.
+ENCLOSED_LONG = 58
+# The share of an outline's pixels that border what it encloses; of a line with a loop, fewer do.
+OUTLINE_BORDERS = 0.93
+
+# --- what is not the digit --------------------------------------------------------------------------------------------
+
+# Each round removes one thing around a digit; a table, a box and a rule can be in one picture.
+ROUNDS = 4
+# What touches the picture's side may miss it by this many pixels: reduction blurs a rim.
+RIM = 1
+# A piece is long if it spans this share of the picture's height or width,
+LONG_PART = 0.5
+# or this share of its shorter side, and is this many times as long as wide.
+LONG_SHORT_PART, LONG_TIMES = 0.3, 3
+# The picture's outer fifth: where a table's edge lies and a digit that was meant to be read does not.
+RIM_PART = 5
+# A strip has more than this share in the rim; of a digit that reaches a corner, more lies within.
+STRIP_IN_RIM = 0.9
+# A strip from side to side is less deep than this share; a digit cut off at both sides is deeper.
+STRIP_DEEP = 0.25
+# A box is larger than this share of the picture, and encloses something of this share of its own height.
+BOX_PART, BOXED_PART = 0.3, 0.3
+# Corners are looked for in a seventh of the extent, and three of four must have ink: a round digit has none.
+CORNER_PART, CORNERS = 7, 3
+# A piece that the picture cuts off counts this much when the largest is chosen: a whole digit beside it is meant.
+CUT_OFF = 0.4
+# A piece belongs to the digit within this share of its size if it has this share of its ink (a broken stroke, a bar),
+NEAR, NEAR_SHARE = 0.3, 0.08
+# or within its whole size if it has this share: the second half of a digit in two.
+FAR_SHARE = 0.3
+# A rule is this many times as wide as tall,
+FLAT_TIMES = 4
+# and sticks out on both sides of the digit by this share of its width; the foot of a two does on neither.
+FLAT_OUT = 0.08
+
+# --- the line that a digit stands on ----------------------------------------------------------------------------------
+
+# The line lies in this share of the height, and is no thicker: a pen's stroke under a digit.
+BASE_DEEP = 0.12
+# The digit and its line must be this many pixels wide, this many bands tall, and this wide for its height: a base
+# makes the whole broader than digits are.
+BASE_WIDTH, BASE_BANDS, BASE_BROAD = 8, 4, 0.4
+# The line sticks out by this share on both sides; the foot of a one, two or seven sticks out less, or on one side.
+BASE_OUT = 0.22
+
+# --- ruled and squared paper ------------------------------------------------------------------------------------------
+
+# Slopes that are tried, in degrees: a sheet laid down or scanned by hand is seldom turned by more. Half a
+# step moves the end of a line of WORK_SIDE by less than a pixel.
+RULE_SLOPES = np.arange(-6, 6.1, 0.75)
+# Where a rule may be: rules are paler than strokes.
+RULE_MARKED = np.float32(0.2)
+# A rule must reach both ends of the picture, which are a thirty-second of its width, and 2 pixels at least.
+RULE_ENDS, RULE_ENDS_LEAST = 32, 2
+# A row that is marked over more than this share is a rule; a digit's bar seldom spans so much of a whole picture.
+RULE_COVERS = 0.65
+# On the full picture: marked at a lower level over a smaller share, as a rule is interrupted and fades.
+RULE_LEVEL, RULE_ROW = np.float32(0.15), 0.4
+# Rows that are covered over a 25th of the height, and 4 at least, are not a rule but a broad stroke or a shadow.
+RULE_THICK, RULE_THICK_LEAST = 25, 4
+# Ink darker than the rule by this much is a stroke that crosses it, and stays.
+RULE_CROSSED = np.float32(0.25)
+# A rule is taken off at this many times its median, since its level varies along it.
+RULE_TAKEN = np.float32(1.3)
+# If less than this share of the picture is ink afterwards, the rules were the digit: a one, laid down.
+RULES_LEAVE = 0.002
+
+# --- a sheet on a table -----------------------------------------------------------------------------------------------
+
+# A sheet is at least this share of the picture on its shorter side; a stroke is narrower.
+SHEET_PART = 0.15
+# Its height to its width: paper is not longer than that, and a digit one is.
+SHEET_FROM, SHEET_TO = 0.4, 2.5
+# A row or column is solid if this share of it is covered,
+SHEET_COVERED = 0.8
+# and a sheet is solid in this share of both; strokes are in few.
+SHEET_SOLID = 0.25
+
+# --- MNIST's form -----------------------------------------------------------------------------------------------------
+
+# A digit drawn in a field of 28 x 28 in about MNIST's size keeps its pixels: scaling would only blur them.
+KEPT = (18, 22)
+# A digit of MNIST has a level of at least this: all but a few of its training digits have 254.
+DARKEST_AT_LEAST = 250
+# The centre of mass of MNIST's digits lies within half a pixel of the middle, rounding of levels apart.
+CENTRED = 0.53
+# A thinner stroke, in 28 x 28 pixels, is widened: 85 % of MNIST's are wider.
+THINNEST = 1.5
+# A thin stroke is spread by a Gaussian of this many pixels of the field: it comes out about THINNEST wide.
+THIN_SPREAD = 0.62
+# Spreading pales it: the mean of its 20 darkest pixels is brought to this, so that most of them reach 1.
+THIN_DARKEST, THIN_GAIN = 20, np.float32(1.2)
+# Pictures of a data set of stretched digits are at most this large, and about square:
+STRETCHED_SIDE, STRETCHED_FROM, STRETCHED_TO = 64, 0.8, 1.25
+# their digit spans this share both ways,
+STRETCHED_SPAN = 0.8
+# its stroke is this share of the width, in the middle of all rows: no pen is so broad on an upright digit,
+STRETCHED_STROKE = 0.38
+# and this share of the rows has one stroke: it is a one.
+STRETCHED_SINGLE = 0.9
+# It is narrowed to a stroke of this many pixels of the field, as ones of MNIST have.
+ONE_WIDTH = 3.2
