@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -204,6 +205,41 @@ def test_a_worker_told_to_stop_while_it_starts_stops(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc for the workers' numbers")
+def test_with_a_certificate_calls_are_answered_over_tls(tmp_path):
+    openssl = shutil.which("openssl") or pytest.skip("openssl is not installed")
+    certificate, key, port = str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem"), free_port()
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "1",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", *COMMAND, "--certfile", certificate, "--keyfile", key],
+        cwd=ROOT, env=os.environ | {"PORT": str(port), "WORKERS": "1", "LOG_LEVEL": "warning"},
+    )  # fmt: skip
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    try:
+        deadline = time.monotonic() + 60
+        while (status := https_status(port, context)) is None and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.1)
+        assert status == 200
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def https_status(port, context):
+    """What /readyz answers over TLS, None where nothing listens yet."""
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=10)
+    try:
+        connection.request("GET", "/readyz")
+    except ConnectionRefusedError:
+        return None
+    return connection.getresponse().status
+
+
 def test_connections_leave_a_worker_the_descriptors_that_answering_and_counting_need():
     """From before its first request on, so that whatever is opened late has none."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -2,7 +2,7 @@
 
 from training.data.mnist import load_mnist
 from training.knobs import Knobs
-from training.networks.fit import accuracy, fit
+from training.networks.fit import accuracy, fit, uses_bfloat16
 from training.networks.structure import Conv, Pool, Structure
 
 
@@ -14,3 +14,9 @@ def test_training_learns_and_a_seed_gives_the_same_network_again(folder):
     assert accuracy(first.network, data.test) > 0.6, "chance is 0.1"
     assert first.history.train_loss == again.history.train_loss
     assert first.history.train_loss[-1] < first.history.train_loss[0]
+
+
+def test_the_precision_is_the_one_asked_for_or_found_out():
+    assert uses_bfloat16("bfloat16")
+    assert not uses_bfloat16("float32")
+    assert uses_bfloat16("auto") in {True, False}
