@@ -8,6 +8,7 @@ import numpy as np
 
 from service.core import masking
 from service.core.convolution import correlate, pad
+from service.core.digit import SIDE
 from service.core.kernels import preset
 from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
 from service.core.relevance import PoolStage, Stage, walk_back, winners
@@ -97,7 +98,7 @@ def explain_cam(case: Case) -> dict[str, Any]:
 
     def explained(score: str) -> dict[str, Any]:
         raw = activation_map(_score_weights(case, score), case.head_input, case.options.variant)
-        return {"raw": raw, "map": spread(np.maximum(raw, 0), rows, columns, len(case.image))}
+        return {"raw": raw, "map": spread(np.maximum(raw, 0), rows, columns, SIDE)}
 
     members = _head(case) | {
         "variant": case.options.variant,

@@ -1,7 +1,5 @@
 """What POST /v1/explain refuses before the work: what a method does not take, and what a structure does not allow."""
 
-from math import prod
-
 from service.core.convolution import check_pair
 from service.core.digit import SIDE
 from service.core.errors import InvalidOption, NotFound, NotPossible
@@ -62,7 +60,7 @@ def runs_needed(options: ExplainOptions) -> int:
 def numbers_in_answer(network: Network, options: ExplainOptions) -> int:
     """The numbers, at most, in the answer for one picture."""
     filters, rows, columns = network.passport.head.in_shape
-    classes, pixels = len(network.passport.labels), prod(network.passport.input.shape)
+    classes, pixels = len(network.passport.labels), SIDE * SIDE
     if options.method == "ledger":
         cells = filters * rows * columns if options.full else filters + rows * columns
         return (classes + 1) * cells
