@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from service import __version__
 from service.api.http import writing
-from service.api.http.application import HEADERS, Reply
+from service.api.http.application import HEADERS, Access, Reply
 from service.api.http.caching import revalidated
 from service.api.http.errors import PROBLEMS, slug
 from service.api.http.reading import read_options
@@ -33,18 +33,18 @@ def blueprint(library: Library, settings: Settings, metrics: Metrics) -> Bluepri
     """The routes of this noun, given what they work with."""
     routes = Blueprint("operations", __name__)
 
-    @routes.get("/healthz")
+    @routes.get("/healthz", access=Access.PROBE)
     def healthz() -> Reply:
         """Say that the process lives."""
         return writing.json({"status": "ok", "service": "filterscope", "release": __version__})
 
-    @routes.get("/readyz")
+    @routes.get("/readyz", access=Access.PROBE)
     def readyz() -> Reply:
         """Say that the models are loaded and warmed; a worker listens only after that."""
         ready = [{"name": network.name, "version": network.version} for network in library.networks]
         return writing.json({"status": "ready", "models": ready})
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", access=Access.METRICS)
     def numbers() -> Reply:
         """Show what has been counted, of all processes, in Prometheus' text form."""
         return Response(metrics.text(), content_type=metrics.content_type, headers=HEADERS)
@@ -55,7 +55,7 @@ def blueprint(library: Library, settings: Settings, metrics: Metrics) -> Bluepri
         writing.choose_format(request, read_options(request, NoOptions).format, ("json",))
         return revalidated(writing.json(settings.limits()))
 
-    @routes.get("/openapi.json")
+    @routes.get("/openapi.json", access=Access.OPEN)
     def openapi() -> Reply:
         """Give the contract as OpenAPI 3.1."""
         return revalidated(Response(contract_json(), mimetype="application/json", headers=HEADERS))
@@ -67,17 +67,17 @@ def blueprint(library: Library, settings: Settings, metrics: Metrics) -> Bluepri
 def _add_pages(routes: Blueprint) -> None:
     """The pages that document the service."""
 
-    @routes.get("/docs")
+    @routes.get("/docs", access=Access.OPEN)
     def docs() -> Reply:
         """Show the contract as a page to read and try out."""
         return Response(DOCS_PAGE, mimetype="text/html", headers=DOCS_HEADERS)
 
-    @routes.get("/docs/problems")
+    @routes.get("/docs/problems", access=Access.OPEN)
     def problems() -> Reply:
         """Tell what each kind of problem means."""
         return Response(_problems_page(), mimetype="text/html", headers=DOCS_HEADERS)
 
-    @routes.get("/docs/<path:asset>")
+    @routes.get("/docs/<path:asset>", access=Access.OPEN)
     def docs_asset(asset: str) -> AnyResponse:
         """Serve the page's own files, none from elsewhere."""
         if asset == "start.js":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request
 
+from service.api.http.application import Access
 from service.core.errors import NotFound
 
 FOLDER = Path(__file__).resolve().parents[1] / "web"
@@ -51,12 +52,12 @@ def blueprint() -> Blueprint:
     routes = Blueprint("web", __name__)
     assets = read_assets()
 
-    @routes.get("/")
+    @routes.get("/", access=Access.OPEN)
     def page() -> Response:
         """Show the playground."""
         return _send(assets["index.html"])
 
-    @routes.get("/web/<path:name>")
+    @routes.get("/web/<path:name>", access=Access.OPEN)
     def asset(name: str) -> Response:
         """Serve one of the page's own files."""
         if name not in assets:

@@ -21,7 +21,7 @@ from time import monotonic, perf_counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from service.api.http.application import Service
+from service.api.http.application import Access, Service
 from service.api.http.errors import PROTOCOL, problem
 from service.api.http.errors import answer as refusal_of
 from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 HEAVY_PATHS = frozenset({b"/v1/apply-filters", b"/v1/explain", b"/v1/patches"})
 # An option that makes a quick call a heavy one: the cards of a whole layer take a second.
 HEAVY_OPTION = b"card="
-METRICS = b"/metrics"
 # What is open without a key takes no body; some clients send a little with anything.
 MAX_KEYLESS_BODY_BYTES = 4096
 # Headers that are taken apart by patterns, which may take as many steps as the square of their length.
@@ -55,8 +54,6 @@ TURN_SECONDS = 0.005
 MAX_QUICK_SECONDS = 0.04  # no quick call takes longer where it has the CPU to itself
 # So many calls must wait before any is refused for it: one browser, with its six connections, never is.
 LEAST_CROWD = 8
-# Never refused for want of room: whoever runs the service must be able to see how it is.
-PROBES = frozenset({b"/healthz", b"/readyz", METRICS, b"/v2/health/live", b"/v2/health/ready"})
 
 TITLES = {status: HTTPStatus(status).phrase for status in (400, 408, 417, 431, 501, 505)}
 
@@ -123,7 +120,7 @@ class Door:
             request.body = read_body(environ, request.size, request.most)
         except ServiceError as error:
             return self._refusal(request, error)
-        if request.path == METRICS:
+        if self._app.access_of(request.path) is Access.METRICS:
             self._tend()
         record = _record_of(request)
         return self._finished(request, record, self._run(request, record))
@@ -176,7 +173,7 @@ class Door:
             return self.refuse(request, 431, detail)
         # A page asks with OPTIONS whether it may call, and browsers send no key with that.
         if self._keys is not None and not self._keys.allows(request.header(b"authorization")):
-            if request.method != "OPTIONS" and not self._keys.is_open(request.path.decode("latin-1")):
+            if request.method != "OPTIONS" and self._app.access_of(request.path) is Access.KEYED:
                 detail = "a key is wanted, as in the header Authorization: Bearer <key>"
                 return self._refusal(request, Unauthorized(detail))
             request.most = min(request.most, MAX_KEYLESS_BODY_BYTES)
@@ -205,10 +202,11 @@ class Door:
 
     def respond(self, request: Request, connection: Connection) -> None:
         """Answer a whole request: now, or from a thread of the heavy lane."""
-        if request.path == METRICS:
+        access = self._app.access_of(request.path)
+        if access is Access.METRICS:
             self._metrics.fold()
             self._respond_from(self._scraped, request, connection)
-        elif request.path in PROBES:
+        elif access is Access.PROBE:
             self._respond_now(request, connection)
         elif self._server.slow and self._server.unsent_bytes > self.settings.max_held_bytes:
             error = Busy("as many bytes of answers as there is room for wait for their readers")

@@ -4,9 +4,10 @@ Bearer keys from a file, one a line: who holds one of them may call.
 The file is read again when it changes. A changed file that is wrong is reported once, and the keys there were go on
 being taken. Keys are kept as digests alone and appear in no message.
 
-Open without a key, for whoever watches over the service and for the page that asks for the key: the probes, /metrics,
-the page and its files, the contract and the documentation. The numbers of /metrics tell how much is asked and which
-digits are read, never who asked or what was sent: let the proxy in front keep it inside, as deploy/nginx does.
+Open without a key, for whoever watches over the service and for the page that asks for the key, are the routes that
+say so themselves: the probes, /metrics, the page and its files, the contract and the documentation. The numbers of
+/metrics tell how much is asked and which digits are read, never who asked or what was sent: let the proxy in front keep
+it inside, as deploy/nginx does.
 """
 
 import hmac
@@ -24,11 +25,6 @@ MOST_KEYS = 1000
 MOST_BYTES = MOST_KEYS * (MOST_CHARACTERS + 2) * 2
 # What a bearer token may be made of (RFC 6750, section 2.1).
 TOKEN = re.compile(rb"[A-Za-z0-9\-._~+/]+=*")
-
-OPEN_PATHS = frozenset(
-    {"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/v2/health/live", "/v2/health/ready"}
-)
-OPEN_FOLDERS = ("/web/", "/docs/")
 
 NO_DIGEST = b""
 Stamp = tuple[int, int, int]
@@ -63,11 +59,6 @@ class Keys:
             return False
         digest = self._digest(authorization[7:].strip(b" "))
         return hmac.compare_digest(self._digests.get(digest[:16], NO_DIGEST), digest)
-
-    @staticmethod
-    def is_open(path: str) -> bool:
-        """Whether that path answers without a key."""
-        return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
     def refresh(self) -> None:
         """Read the file again if it is another than before; once a second."""

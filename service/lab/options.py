@@ -1,5 +1,5 @@
 """
-The options of every call, declared once and read the same way wherever they stand.
+The options of every call but explain's, which are beside its methods: declared once, read the same way everywhere.
 
 An option has one name as query parameter, form field and JSON member. In a query or form a list is comma-separated, a
 structure is JSON text, a boolean is true or false. One given twice, or unknown to the call, is refused by name.
@@ -90,32 +90,6 @@ class WhatIfOptions(NetworkOptions, frozen=True, kw_only=True):
     STRUCTURES: ClassVar = ("changes",)
 
     changes: tuple[Change, ...]
-
-
-class ExplainOptions(NetworkOptions, frozen=True, kw_only=True):
-    """POST /v1/explain; which of them a method takes is said in explain/rules.py."""
-
-    LISTS: ClassVar = ("window", "stride")
-    STRUCTURES: ClassVar = ("changes",)
-
-    method: Literal["ledger", "pixels", "occlusion", "rise", "cam", "cell", "deciding-set"] = "ledger"
-    target: Whole | None = None
-    rival: Whole | None = None
-    score: Literal["logit", "margin", "probability"] = "logit"
-    baseline: float | Literal["zero", "mean", "blur"] = "zero"
-    full: bool = False
-    layer: Text | None = None
-    filter: Whole | None = None
-    row: Whole | None = None
-    col: Whole | None = None
-    variant: Literal["gradcam", "hirescam", "cam"] = "gradcam"
-    window: Pair = 4
-    stride: Pair = 2
-    masks: Positive = 1000
-    cells: Positive = 7
-    keep: Annotated[float, Meta(gt=0, lt=1)] = 0.5
-    seed: Whole = 0
-    changes: tuple[Change, ...] = ()
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ from service.api.http.errors import PROBLEMS, answer, slug
 from service.core.convolution import ACTIVATIONS, NORMALISATIONS, PAD_MODES, PADDING_SYNONYMS, PADDINGS, POOL_KINDS
 from service.core.errors import Busy
 from service.lab import options
+from service.lab.explain.options import ExplainOptions
 from service.settings import Limits
 from tests.api import examples
 from tests.api.contract import (
@@ -42,7 +43,7 @@ OPTIONS_OF = {
     "/v1/classify": options.ClassifyOptions,
     "/v1/feature-maps": options.FeatureMapOptions,
     "/v1/apply-filters": options.ApplyFiltersOptions,
-    "/v1/explain": options.ExplainOptions,
+    "/v1/explain": ExplainOptions,
     "/v1/what-if": options.WhatIfOptions,
     "/v1/patches": options.PatchesOptions,
     "/v1/filters": options.PresetListOptions,

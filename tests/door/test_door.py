@@ -12,7 +12,7 @@ import orjson
 import pytest
 from flask import Response, request
 
-from service.api.http.application import Service
+from service.api.http.application import Access, Service
 from service.app import create_app
 from service.door.cors import Cors
 from service.door.door import PARSED
@@ -61,7 +61,7 @@ def echo():
             pass
         return {}
 
-    @app.get("/healthz")
+    @app.get("/healthz", access=Access.PROBE)
     def healthz():
         return {}
 

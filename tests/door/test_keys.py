@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from service.api.http.application import Access, Service
 from service.api.http.errors import answer
 from service.core.errors import Unauthorized
 from service.door.keys import MOST_BYTES, MOST_KEYS, BadKeys, Keys
@@ -105,19 +106,42 @@ def test_the_digests_of_two_processes_differ(file):
     assert set(Keys.open(file)._digests).isdisjoint(Keys.open(file)._digests)
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/web/a/b.js", "/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready", "/docs", "/docs/x"],
-)  # fmt: skip
-def test_watchers_and_the_page_need_no_key(path):
-    assert Keys.is_open(path)
+OPEN = {"/", "/openapi.json", "/docs", "/docs/problems", "/docs/x", "/web/api.js"}
+PROBES = {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
+
+
+@pytest.mark.parametrize("path", sorted(OPEN))
+def test_the_page_needs_no_key(app, path):
+    assert app.access_of(path.encode()) is Access.OPEN
+
+
+@pytest.mark.parametrize("path", sorted(PROBES))
+def test_watchers_need_no_key_and_are_always_answered(app, path):
+    assert app.access_of(path.encode()) is Access.PROBE
+    assert app.access_of(b"/metrics") is Access.METRICS
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/classify", "/v1/limits", "/v2", "/v2/models/digits/infer", "/webs", "//", "/none"]
+    "path", ["/v1/classify", "/v1/limits", "/v2", "/v2/models/digits/infer", "/webs", "//", "/none", "/docsx", "/\xff"]
 )
-def test_everything_else_needs_one(path):
-    assert not Keys.is_open(path)
+def test_everything_else_needs_one(app, path):
+    assert app.access_of(path.encode("latin-1")) is Access.KEYED
+
+
+def test_a_new_route_needs_a_key_and_waits_in_line_unless_it_says_otherwise():
+    app = Service("new", static_folder=None)
+    app.add_url_rule("/new", "new", dict)
+    app.add_url_rule("/new/<path:name>", "below", lambda name: {"name": name})
+    app.add_url_rule("/shown", "shown", dict, access=Access.OPEN)
+    paths = (b"/new", b"/new/file", b"/shown")
+    assert [app.access_of(path) for path in paths] == [Access.KEYED, Access.KEYED, Access.OPEN]
+
+
+def test_a_path_with_a_parameter_cannot_be_open_unless_it_is_a_folder():
+    app = Service("new", static_folder=None)
+    app.add_url_rule("/models/<name>/secret", "new", lambda name: {"name": name}, access=Access.OPEN)
+    with pytest.raises(AssertionError, match="all of a folder"):
+        app.access_of(b"/models/digits")
 
 
 def test_a_refusal_says_what_is_wanted():

@@ -1,5 +1,7 @@
 """Flask without the parts that an API without sessions, which answers under any host name, has no use for."""
 
+from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from flask import Flask, Request, Response
@@ -26,6 +28,24 @@ class Json(bytes):
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
 Reply = Response | Json
+
+
+class Access(Enum):
+    """Who may call a route, and when; a route says so where it is declared."""
+
+    KEYED = "with a key, where keys are asked for"
+    OPEN = "without a key"
+    # Whoever runs the service must be able to see how it is.
+    PROBE = "without a key, at once, and never refused for want of room"
+    METRICS = "as a probe, on a thread of its own"
+
+
+class Route(Rule):
+    """A rule that knows who may call it; with a key unless it says otherwise."""
+
+    def __init__(self, string: str, *, access: Access = Access.KEYED, **options: Any) -> None:
+        super().__init__(string, **options)
+        self.access = access
 
 
 class NoSessions(SessionInterface):
@@ -66,6 +86,7 @@ class Service(Flask):
     requests there is one kind, a blueprint's after_request; any other is refused by `enter_thread`.
     """
 
+    url_rule_class: type[Rule] = Route
     session_interface = NoSessions()
     _plain_rules: dict[tuple[str, str], Rule] | None = None
     _hooked: frozenset[str] | None = None
@@ -81,6 +102,26 @@ class Service(Flask):
                 for method in (rule.methods or set()) - {"OPTIONS"}
             }
         return self._plain_rules
+
+    @cached_property
+    def _open(self) -> tuple[dict[bytes, Access], dict[bytes, Access]]:
+        """What is open without a key: plain paths, and folders, which end with a slash."""
+        paths: dict[bytes, Access] = {}
+        folders: dict[bytes, Access] = {}
+        for rule in self.url_map.iter_rules():
+            if isinstance(rule, Route) and rule.access is not Access.KEYED:
+                folder, _, below = rule.rule.partition("<path:")
+                assert not rule.arguments or below.endswith(">"), "what is open is a path, or all of a folder"
+                (folders if below else paths)[folder.encode()] = rule.access
+        return paths, folders
+
+    def access_of(self, path: bytes) -> Access:
+        """Who may call a path, in its canonical form; what does not exist is no more open than the rest."""
+        paths, folders = self._open
+        access = paths.get(path)
+        if access is None:
+            access = next((each for folder, each in folders.items() if path.startswith(folder)), Access.KEYED)
+        return access
 
     @property
     def hooked(self) -> frozenset[str]:

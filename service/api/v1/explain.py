@@ -15,8 +15,7 @@ from service.lab import sizes
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.explain.case import Case
 from service.lab.explain.methods import METHODS
-from service.lab.explain.rules import check_options, numbers_in_answer, runs_needed
-from service.lab.options import ExplainOptions
+from service.lab.explain.options import ExplainOptions, check_options
 from service.network.sessions import Library, Network
 from service.observe.record import Stage
 from service.settings import Limits, Settings
@@ -37,9 +36,10 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         _check_size(network, options, len(posted.sources), settings)
         overrides = read_changes(network, options.changes)
         mean_maps = _mean_maps(network, options)
+        explained = METHODS[options.method].explain
         digits = read_digits(posted)
         results = [
-            METHODS[options.method](case) | _tail(digits, index, options)
+            explained(case) | _tail(digits, index, options)
             for index, case in enumerate(_cases(network, options, digits, overrides, mean_maps))
         ]
         return writing.json(writing.envelope(results, network))
@@ -48,13 +48,14 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 
 
 def _check_size(network: Network, options: ExplainOptions, count: int, limits: Limits) -> None:
-    runs = runs_needed(options) * count
+    method = METHODS[options.method]
+    runs = method.runs(options) * count
     if runs > limits.max_masked_runs:
-        pointer = "/masks" if options.method == "rise" else "/stride"
+        pointer = "/masks" if "masks" in method.takes else "/stride"
         raise InvalidOption(
             f"a request may run the network on {limits.max_masked_runs} masked pictures, this needs {runs}", pointer
         )
-    sizes.check_numbers(numbers_in_answer(network, options) * count, limits, "no other format: post fewer pictures")
+    sizes.check_numbers(method.numbers(network, options) * count, limits, "no other format: post fewer pictures")
 
 
 def _mean_maps(network: Network, options: ExplainOptions) -> np.ndarray | None:

@@ -21,7 +21,7 @@ from flask import Blueprint, Response, request
 
 from service import __version__
 from service.api.http import writing
-from service.api.http.application import HEADERS, Reply
+from service.api.http.application import HEADERS, Access, Reply
 from service.api.http.digits import read_digits
 from service.api.http.reading import NPY_MAGIC, Posted, Source
 from service.api.v2.served import DEFAULT_OUTPUTS, INPUT, Served
@@ -107,12 +107,12 @@ def _add_server(routes: Blueprint, library: Library) -> None:
         """Say what the server is and which extensions it has."""
         return writing.json({"name": "filterscope", "version": __version__, "extensions": EXTENSIONS})
 
-    @routes.get("/v2/health/live")
+    @routes.get("/v2/health/live", access=Access.PROBE)
     def server_live() -> Reply:
         """Say that the process lives."""
         return writing.json({"live": True})
 
-    @routes.get("/v2/health/ready")
+    @routes.get("/v2/health/ready", access=Access.PROBE)
     def server_ready() -> Reply:
         """Say that every model is loaded and warmed; a worker listens only after that."""
         return writing.json({"ready": True, "live": True})

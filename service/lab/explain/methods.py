@@ -1,8 +1,8 @@
-"""The methods of POST /v1/explain: one function each, that explains one picture."""
+"""The methods of POST /v1/explain, each a function that explains one picture, and the list of them all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,9 +13,22 @@ from service.core.kernels import preset
 from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
 from service.core.relevance import PoolStage, Stage, walk_back, winners
 from service.lab.explain.case import Case, run
-from service.lab.explain.rules import cell_layer, read_window
+from service.lab.explain.method import Method
+from service.lab.explain.rules import (
+    cell_layer,
+    check_cam,
+    check_cell,
+    check_layer,
+    check_masks,
+    check_window,
+    read_window,
+)
 from service.network.passport import Layer, receptive_fields
 from service.network.sessions import Verdicts
+
+if TYPE_CHECKING:
+    from service.lab.explain.options import ExplainOptions
+    from service.network.sessions import Network
 
 # Blurring as a baseline: wide enough that a stroke of a digit disappears.
 BLUR_SIZE, BLUR_SIGMA = 19, 4.0
@@ -171,17 +184,6 @@ def explain_deciding_set(case: Case) -> dict[str, Any]:
             "digit_after": int(after.argmax()),
         }
     return members
-
-
-METHODS: dict[str, Callable[[Case], dict[str, Any]]] = {
-    "ledger": explain_ledger,
-    "pixels": explain_pixels,
-    "occlusion": explain_occlusion,
-    "rise": explain_rise,
-    "cam": explain_cam,
-    "cell": explain_cell,
-    "deciding-set": explain_deciding_set,
-}
 
 
 # --- parts of the answers --------------------------------------------------------------------------------------------
@@ -368,3 +370,80 @@ def _pooling_of(case: Case, pool: Layer, layer: Layer, cell: tuple[int, int, int
                 members |= {"winner": winner, "wins": winner == [row, column]}
             found.append(members)
     return found
+
+
+# --- all methods -----------------------------------------------------------------------------------------------------
+
+
+def _windows(options: "ExplainOptions") -> int:
+    return masking.count_windows(*read_window(options))
+
+
+def _masks(options: "ExplainOptions") -> int:
+    return int(options.masks)
+
+
+def _numbers_of_ledger(network: "Network", options: "ExplainOptions") -> int:
+    filters, rows, columns = network.passport.head.in_shape
+    cells = filters * rows * columns if options.full else filters + rows * columns
+    return (len(network.passport.labels) + 1) * cells
+
+
+def _numbers_of_pixels(network: "Network", options: "ExplainOptions") -> int:
+    filters = network.passport.head.in_shape[0] if options.full else 0
+    return 2 * SIDE * SIDE * (1 + filters)
+
+
+_SCORE = frozenset({"target", "rival", "score"})
+METHODS = {
+    method.name: method
+    for method in (
+        Method(
+            "ledger",
+            explain_ledger,
+            _SCORE | {"baseline", "full", "layer"},
+            is_exact=True,
+            check=check_layer,
+            numbers=_numbers_of_ledger,
+        ),
+        Method(
+            "pixels",
+            explain_pixels,
+            _SCORE | {"full"},
+            is_exact=True,
+            check=check_layer,
+            numbers=_numbers_of_pixels,
+        ),
+        Method(
+            "occlusion",
+            explain_occlusion,
+            _SCORE | {"baseline", "window", "stride"},
+            is_exact=False,
+            check=check_window,
+            runs=_windows,
+        ),
+        Method(
+            "rise",
+            explain_rise,
+            _SCORE | {"masks", "cells", "keep", "seed"},
+            is_exact=False,
+            check=check_masks,
+            runs=_masks,
+        ),
+        Method("cam", explain_cam, _SCORE | {"variant", "layer"}, is_exact=True, check=check_cam),
+        Method(
+            "cell",
+            explain_cell,
+            frozenset({"target", "layer", "filter", "row", "col"}),
+            is_exact=True,
+            check=check_cell,
+        ),
+        Method(
+            "deciding-set",
+            explain_deciding_set,
+            frozenset({"target", "rival", "baseline", "layer"}),
+            is_exact=True,
+            check=check_layer,
+        ),
+    )
+}

@@ -1,75 +1,23 @@
-"""What POST /v1/explain refuses before the work: what a method does not take, and what a structure does not allow."""
+"""What POST /v1/explain refuses before the work: values no method can use, and what a structure does not allow."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from service.core.convolution import check_pair
 from service.core.digit import SIDE
 from service.core.errors import InvalidOption, NotFound, NotPossible
-from service.core.masking import count_windows, windows
+from service.core.masking import windows
 from service.lab.changes import check_filter
-from service.lab.options import ExplainOptions
 from service.network.passport import Layer
-from service.network.sessions import Network
 
-EXACT = ("ledger", "pixels", "cam", "cell", "deciding-set")
-MEASURED = ("occlusion", "rise")
-
-# The options that each method takes beside those that all take.
-TAKEN = {
-    "ledger": {"target", "rival", "score", "baseline", "full", "layer"},
-    "pixels": {"target", "rival", "score", "full"},
-    "occlusion": {"target", "rival", "score", "baseline", "window", "stride"},
-    "rise": {"target", "rival", "score", "masks", "cells", "keep", "seed"},
-    "cam": {"target", "rival", "score", "variant", "layer"},
-    "cell": {"target", "layer", "filter", "row", "col"},
-    "deciding-set": {"target", "rival", "baseline", "layer"},
-}
-OF_METHODS = set().union(*TAKEN.values())
+if TYPE_CHECKING:
+    from service.lab.explain.method import Method
+    from service.lab.explain.options import ExplainOptions
+    from service.network.sessions import Network
 
 
-def check_options(network: Network, options: ExplainOptions) -> None:
-    """
-    Refuse, before the work, what a method does not take and what this network's structure does not allow.
-
-    raises: InvalidOption, NotFound or NotPossible
-    """
-    defaults = ExplainOptions()
-    for name in sorted(OF_METHODS - TAKEN[options.method]):
-        if getattr(options, name) != getattr(defaults, name):
-            taking = [method for method, taken in TAKEN.items() if name in taken]
-            raise InvalidOption(f"method={options.method} takes no {name}; these do: {', '.join(taking)}", f"/{name}")
-    _check_classes(network, options)
-    _check_baseline(options)
-    if options.method in EXACT:
-        _check_structure(network, options)
-    if options.method == "cell":
-        _check_cell(network, options)
-    if options.method == "occlusion":
-        read_window(options)
-    if options.method == "rise" and not 2 <= options.cells <= SIDE:
-        raise InvalidOption(f"cells must be 2 to {SIDE}, got {options.cells}", "/cells")
-    if options.method == "rise" and options.masks < 2:
-        raise InvalidOption(f"masks must be at least 2, got {options.masks}", "/masks")
-
-
-def runs_needed(options: ExplainOptions) -> int:
-    """How often the network must run on masked copies of one picture."""
-    if options.method == "rise":
-        return options.masks
-    return count_windows(*read_window(options)) if options.method == "occlusion" else 0
-
-
-def numbers_in_answer(network: Network, options: ExplainOptions) -> int:
-    """The numbers, at most, in the answer for one picture."""
-    filters, rows, columns = network.passport.head.in_shape
-    classes, pixels = len(network.passport.labels), SIDE * SIDE
-    if options.method == "ledger":
-        cells = filters * rows * columns if options.full else filters + rows * columns
-        return (classes + 1) * cells
-    if options.method == "pixels":
-        return 2 * pixels * (1 + (filters if options.full else 0))
-    return 4 * pixels
-
-
-def _check_classes(network: Network, options: ExplainOptions) -> None:
+def check_classes(network: "Network", options: "ExplainOptions") -> None:
+    """Raise InvalidOption unless target and rival are two classes of the network."""
     labels = network.passport.labels
     for name in ("target", "rival"):
         index = getattr(options, name)
@@ -79,8 +27,9 @@ def _check_classes(network: Network, options: ExplainOptions) -> None:
         raise InvalidOption(f"rival must be another class than the target, got {options.rival} for both", "/rival")
 
 
-def _check_baseline(options: ExplainOptions) -> None:
-    if options.method in EXACT and options.baseline not in {"zero", "mean"}:
+def check_baseline(method: "Method", options: "ExplainOptions") -> None:
+    """Raise InvalidOption for a baseline that the method has not."""
+    if method.is_exact and options.baseline not in {"zero", "mean"}:
         raise InvalidOption(f"baseline of method={options.method} is zero or mean, got {options.baseline}", "/baseline")
     if isinstance(options.baseline, float) and not 0 <= options.baseline <= 1:
         raise InvalidOption(
@@ -89,17 +38,20 @@ def _check_baseline(options: ExplainOptions) -> None:
         )
 
 
-def _check_structure(network: Network, options: ExplainOptions) -> None:
-    """The answers that are exact only where what follows is linear, or where the head reads means."""
+def check_score(options: "ExplainOptions", measured: Sequence[str]) -> None:
+    """Raise NotPossible, naming the methods that measure, for a score that is no sum of shares."""
     if options.score == "probability":
         raise NotPossible(
             "a probability is not a sum of shares, so no exact method explains it; score=logit and score=margin work "
-            "with every method, score=probability with: " + ", ".join(MEASURED),
+            "with every method, score=probability with: " + ", ".join(measured),
             "/score",
         )
-    if options.method != "cell":
-        _check_layer(network, options)
-    if options.method == "cam" and options.variant == "cam" and not _reads_means(network):
+
+
+def check_cam(network: "Network", options: "ExplainOptions") -> None:
+    """Class activation maps are at the head's input; the first of them needs a head that reads means."""
+    check_layer(network, options)
+    if options.variant == "cam" and not _reads_means(network):
         raise NotPossible(
             "variant=cam is defined for a head that reads the mean of each map, and this network's head reads every "
             "place; these work: variant=hirescam, variant=gradcam, method=ledger",
@@ -107,7 +59,8 @@ def _check_structure(network: Network, options: ExplainOptions) -> None:
         )
 
 
-def _check_layer(network: Network, options: ExplainOptions) -> None:
+def check_layer(network: "Network", options: "ExplainOptions") -> None:
+    """Raise NotFound or NotPossible for another layer than the one that the head reads: what follows must be linear."""
     passport = network.passport
     last = passport.layers[-2]
     if options.layer is None or options.layer in {last.name, *last.maps}:
@@ -123,12 +76,13 @@ def _check_layer(network: Network, options: ExplainOptions) -> None:
     )
 
 
-def _reads_means(network: Network) -> bool:
+def _reads_means(network: "Network") -> bool:
     head = network.passport.head
     return head.reduce == "mean" or head.in_shape[1:] == (1, 1)
 
 
-def _check_cell(network: Network, options: ExplainOptions) -> None:
+def check_cell(network: "Network", options: "ExplainOptions") -> None:
+    """Raise InvalidOption or NotFound unless the options name one cell of one map."""
     for name in ("layer", "filter", "row", "col"):
         if getattr(options, name) is None:
             raise InvalidOption(f"method=cell must have layer, filter, row and col; {name} is missing", f"/{name}")
@@ -140,7 +94,7 @@ def _check_cell(network: Network, options: ExplainOptions) -> None:
             raise InvalidOption(f"{name} of {layer.name} is 0 to {count - 1}, got {getattr(options, name)}", f"/{name}")
 
 
-def cell_layer(network: Network, options: ExplainOptions) -> Layer:
+def cell_layer(network: "Network", options: "ExplainOptions") -> Layer:
     """The layer of the cell asked for; conv1, conv1.pre and conv1.act are the same one."""
     asked = options.layer or ""
     layers = network.passport.layers[:-1]
@@ -150,7 +104,20 @@ def cell_layer(network: Network, options: ExplainOptions) -> Layer:
     raise NotFound.among("layer", asked, [layer.name for layer in layers], "/layer")
 
 
-def read_window(options: ExplainOptions) -> tuple[tuple[int, int], tuple[int, int]]:
+def check_window(_network: "Network", options: "ExplainOptions") -> None:
+    """Raise InvalidOption where the covering window or its stride does not fit."""
+    read_window(options)
+
+
+def check_masks(_network: "Network", options: "ExplainOptions") -> None:
+    """Raise InvalidOption for masks of a grid that cannot be, or too few to know an error by."""
+    if not 2 <= options.cells <= SIDE:
+        raise InvalidOption(f"cells must be 2 to {SIDE}, got {options.cells}", "/cells")
+    if options.masks < 2:
+        raise InvalidOption(f"masks must be at least 2, got {options.masks}", "/masks")
+
+
+def read_window(options: "ExplainOptions") -> tuple[tuple[int, int], tuple[int, int]]:
     """The covering window of an occlusion and its stride, (down, across) each; InvalidOption where they do not fit."""
     window = check_pair("window", options.window, least=1)
     stride = check_pair("stride", options.stride, least=1)
