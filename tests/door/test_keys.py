@@ -106,7 +106,7 @@ def test_the_digests_of_two_processes_differ(file):
     assert set(Keys.open(file)._digests).isdisjoint(Keys.open(file)._digests)
 
 
-OPEN = {"/", "/openapi.json", "/docs", "/docs/problems", "/docs/x", "/web/api.js"}
+OPEN = {"/", "/openapi.json", "/docs", "/docs/problems", "/docs/x", "/web/state/api.js"}
 PROBES = {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}
 
 

@@ -144,7 +144,7 @@ def test_a_service_below_a_prefix_is_found_by_the_path_within_it(door):
     assert (status, headers["Content-Type"], json.loads(body)["status"]) == ("200 OK", "application/json", "ok")
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/docs/swagger-ui.css", "/web/api.js", "/v1/models/digits/report"])
+@pytest.mark.parametrize("path", ["/healthz", "/docs/swagger-ui.css", "/web/state/api.js", "/v1/models/digits/report"])
 def test_a_call_in_a_context_of_its_own_is_answered_as_adapters_of_asgi_make_it(door, path):
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path}
     statuses = {contextvars.copy_context().run(called, door, dict(environ))[0] for _ in range(3)}

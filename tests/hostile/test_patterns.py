@@ -13,6 +13,7 @@ import pytest
 
 from service.core.errors import LONGEST_SHOWN, shown
 from service.lab import options
+from service.lab.explain import options as explain_options
 from tests.drawing import draw, encode
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -108,7 +109,11 @@ def test_a_pattern_that_takes_more_is_found_out(pattern, method):
 
 # --- the texts and numbers of options ---------------------------------------------------------------------------------
 
-STRUCTS = [each for each in vars(options).values() if isinstance(each, type) and issubclass(each, msgspec.Struct)]
+STRUCTS = [
+    each
+    for each in [*vars(options).values(), explain_options.ExplainOptions]
+    if isinstance(each, type) and issubclass(each, msgspec.Struct)
+]
 
 
 def types_within(node):
