@@ -46,6 +46,7 @@ def create_app(
     warm_up(library)
     # No folder of static files: every byte that is served has a route of its own.
     app = Service("service", static_folder=None)
+    app.limits = settings
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False

@@ -50,6 +50,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_multiply_adds: Annotated[Count, "multiply-adds of one apply-filters request"] = 20_000_000_000
     max_masked_runs: Annotated[Count, "runs of the network on masked pictures in one request"] = 20_000
     max_answer_bytes: Annotated[Count, "bytes of one npz or PNG answer"] = 256 * 2**20
+    max_work_units: Annotated[Count, "units of work of one request, each about a microsecond of CPU"] = 2_000_000
+    max_request_bytes: Annotated[Count, "bytes held for one request at a time, its answer included"] = 384 * 2**20
 
 
 class Settings(Limits, frozen=True, kw_only=True):

@@ -45,7 +45,7 @@ ARROWS = {
     },
     "service.door": {
         *("service.door", "service.server", "service.observe", "service.core.errors", "service.settings"),
-        *("service.api.http.application", "service.api.http.errors", "service.api.http.reading"),
+        *("service.api.http.application", "service.api.http.errors", "service.api.http.reading", "service.lab.prices"),
     },
     "service.start": {
         *("service.start", "service.api.http.application", "service.api.http.reading", "service.lab.explain"),

@@ -1,10 +1,11 @@
 """
 The door: between the server (server.py) and Flask.
 
-It refuses by the head what need not be read, picks the lane, turns Flask's answer into bytes, and counts it. A quick
-call runs at once on the event loop, a heavy one in a small bounded pool of threads, so that it holds up no probe and no
-quick call. What there is no room for is answered 503 at once. Flask itself stays a plain WSGI application, which its
-test client can drive.
+It refuses by the head what need not be read, turns Flask's answer into bytes, and counts it. A call begins on the event
+loop, and charges what it is about to do (lab/prices.py). One that comes to more than the loop has time for begins again
+in a small bounded pool of threads, before that work: so it holds up no probe and no quick call, whatever its path. What
+there is no room for is answered 503 at once. Flask itself stays a plain WSGI application, which its test client can
+drive.
 
 The door is a WSGI application too. Under another server than ours it does all the same, but for the lanes: which thread
 a call runs on, and how many wait, is then that server's affair.
@@ -19,7 +20,6 @@ from functools import lru_cache
 from http import HTTPStatus
 from time import monotonic, perf_counter
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from service.api.http.application import Access, Service
 from service.api.http.errors import PROTOCOL, problem
@@ -28,6 +28,7 @@ from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
 from service.door.cors import Cors
 from service.door.keys import Keys
 from service.door.wsgi import Environ, answer_of, environ_of, read_body, request_of, start_of
+from service.lab.prices import QUICK_UNITS, Account, Ended, HandedOver
 from service.observe.logs import ACCESS, access_line, request_id, trace_of
 from service.observe.metrics import Metrics
 from service.observe.record import Record, current
@@ -39,10 +40,6 @@ from service.settings import Settings
 access = logging.getLogger(ACCESS)
 log = logging.getLogger(__name__)
 
-# Calls whose cost grows with what the caller asks for, not only with the bytes sent.
-HEAVY_PATHS = frozenset({b"/v1/apply-filters", b"/v1/explain", b"/v1/patches"})
-# An option that makes a quick call a heavy one: the cards of a whole layer take a second.
-HEAVY_OPTION = b"card="
 # What is open without a key takes no body; some clients send a little with anything.
 MAX_KEYLESS_BODY_BYTES = 4096
 # Headers that are taken apart by patterns, which may take as many steps as the square of their length.
@@ -54,6 +51,8 @@ TURN_SECONDS = 0.005
 MAX_QUICK_SECONDS = 0.04  # no quick call takes longer where it has the CPU to itself
 # So many calls must wait before any is refused for it: one browser, with its six connections, never is.
 LEAST_CROWD = 8
+
+LEFT = "the client has closed its side of the connection, or the call has taken a minute"
 
 TITLES = {status: HTTPStatus(status).phrase for status in (400, 408, 417, 431, 501, 505)}
 
@@ -123,7 +122,7 @@ class Door:
         if self._app.access_of(request.path) is Access.METRICS:
             self._tend()
         record = _record_of(request)
-        return self._finished(request, record, self._run(request, record))
+        return self._finished(request, record, self._run(request, record, Account(self.settings)))
 
     def _tend_when_due(self) -> None:
         if monotonic() >= self._tended + TEND_SECONDS:
@@ -211,7 +210,7 @@ class Door:
         elif self._server.slow and self._server.unsent_bytes > self.settings.max_held_bytes:
             error = Busy("as many bytes of answers as there is room for wait for their readers")
             connection.answer(self._refusal(request, error, "answers"))
-        elif self._is_heavy(request):
+        elif self._is_large(request):
             self._respond_later(request, connection)
         elif not self._waiting and self._turn_seconds < TURN_SECONDS:
             self._respond_now(request, connection)
@@ -224,7 +223,12 @@ class Door:
             self._server.loop.call_soon(self._begin_turn)
         began = perf_counter()
         record = _record_of(request)
-        answer = self._run(request, record)
+        try:
+            answer = self._run(request, record, Account(self.settings, allowed=QUICK_UNITS))
+        except HandedOver:
+            self._turn_seconds += perf_counter() - began
+            self._respond_later(request, connection)
+            return
         connection.answer(self._dressed(request, record, answer))
         self._count(request, record, answer)
         took = perf_counter() - began
@@ -275,24 +279,31 @@ class Door:
             connection.answer(self._finished(request, record, answered.result()))
 
         # The future is handed on, not closed over: a cycle with it would keep the answer until the collector comes.
-        threads.submit(self._run, request, record).add_done_callback(
+        account = Account(self.settings, has_left=lambda: connection.has_left)
+        threads.submit(self._run_unless_left, request, record, account).add_done_callback(
             lambda answered: loop.call_soon_threadsafe(done, answered)
         )
 
-    def _is_heavy(self, request: Request) -> bool:
-        if request.path in HEAVY_PATHS or len(request.body) > self.settings.quick_body_bytes:
-            return True
-        query = unquote_to_bytes(request.query) if b"%" in request.query else request.query
-        # A small packed body may hold a large one.
-        return HEAVY_OPTION in query or request.header(b"content-encoding") is not None
+    def _is_large(self, request: Request) -> bool:
+        """Whether looking at the body may take long already; a small packed body may hold a large one."""
+        return len(request.body) > self.settings.quick_body_bytes or request.header(b"content-encoding") is not None
 
-    def _run(self, request: Request, record: Record) -> Answer:
-        """Have Flask answer; on whatever thread."""
+    def _run_unless_left(self, request: Request, record: Record, account: Account) -> Answer:
+        """Have Flask answer, on a thread of a pool; a call whose client has left ends, or never begins."""
+        try:
+            account.go_on()
+            return self._run(request, record, account)
+        except Ended:
+            return _busy(LEFT, is_protocol=record.path.startswith(PROTOCOL))
+
+    def _run(self, request: Request, record: Record, account: Account) -> Answer:
+        """Have Flask answer; on whatever thread. Raises HandedOver or Ended where the account says so."""
         current.set(record)
         try:
             if self._cors and request.method == "OPTIONS" and (allowed := self._preflight(request)):
                 return allowed
-            reply, record.route = self._app.respond(environ_of(request, record.path))
+            record.account = account
+            reply, record.route = self._app.respond(environ_of(request, record.path), account)
             return answer_of(reply)
         except Exception:  # whatever it was, the connection must be answered
             log.exception("%s %s failed", request.method, record.path)
@@ -328,7 +339,7 @@ class Door:
         record.seconds = perf_counter() - record.started
         lines = f"X-Request-ID: {record.id}\r\n"
         if record.stages:
-            lines += f"Server-Timing: {record.timing()}\r\n"
+            lines += f"Server-Timing: {record.timing()}, {record.account}\r\n"
         head = answer.head + lines.encode("latin-1")
         if self._cors and answer.status != 204:
             head += self._cors.headers(request.header(b"origin"))

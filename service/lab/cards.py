@@ -7,6 +7,7 @@ import numpy as np
 
 from service.core.cards import FilterCard, filter_card
 from service.core.errors import InvalidOption
+from service.lab import prices
 
 # Fitting a Gabor to each channel takes a millisecond or more, and longer for more weights.
 MAX_CARD_WEIGHTS = 16384
@@ -24,6 +25,13 @@ def _card(weights: bytes, shape: tuple[int, ...], bias: float) -> FilterCard:
     return filter_card(np.frombuffer(weights, np.float32).reshape(shape), bias)
 
 
+def charge_cards(filters: Iterable[np.ndarray]) -> None:
+    """Charge the cards of these filters, as if none of them were kept."""
+    for weights in filters:
+        channels = 1 if weights.ndim == 2 else len(weights)
+        prices.charge("card", channels * prices.CARD + weights.size * prices.CARD_WEIGHT)
+
+
 def check_cards(filters: Iterable[np.ndarray]) -> None:
     """Refuse, before the work, cards of more filters than a request may have."""
     all_weights = list(filters)
@@ -35,3 +43,4 @@ def check_cards(filters: Iterable[np.ndarray]) -> None:
             f"these filters have {count} in {channels}",
             "/card",
         )
+    charge_cards(all_weights)

@@ -4,6 +4,7 @@ Filters, activation, pooling, filters again: the steps of POST /v1/apply-filters
 A call without `stages` is a chain of one step.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from service.core.colour import to_channels
 from service.core.convolution import Geometry, activation
 from service.core.digit import PreparedDigit
 from service.core.errors import InvalidOption, ServiceError
-from service.lab import sizes
+from service.lab import prices, sizes
 from service.lab.filters import (
     Kernel,
     Plan,
@@ -28,6 +29,7 @@ from service.lab.filters import (
 )
 from service.lab.options import ApplyFiltersOptions, Stage
 from service.lab.picture import Picture
+from service.network.bank import is_direct
 from service.network.passport import Field
 from service.network.sessions import Library
 from service.settings import Limits
@@ -126,6 +128,7 @@ def plan_chain(picture: Picture, steps: Sequence[Step], options: ApplyFiltersOpt
 
     raises: InvalidKernel or InvalidOption where a filter or a pooling does not fit
     """
+    prices.charge("filter", sum(prices.STEP + len(step.kernels) * prices.PLAN for step in steps))
     digit = picture.prepared() if options.prepare == "auto" else None
     image = to_channels(picture.pixels if digit is None else digit.image)
     planned: list[PlannedStep] = []
@@ -167,8 +170,58 @@ def check_size(chains: Sequence[Chain], form: str, limits: Limits) -> None:
             f"a request may need {limits.max_multiply_adds} multiply-adds, this needs {work}", "/filters"
         )
     if form == "json":
-        sizes.check_numbers(sum(int(np.prod(s)) for chain in chains for s in chain.steps[-1].shapes), limits)
+        sizes.check_numbers(sum(_numbers_in_json(chain) for chain in chains), limits)
     sizes.check_bytes(4 * sum(step.numbers for step in every), limits)
+    for chain in chains:
+        _charge_chain(chain)
+
+
+def _numbers_in_json(chain: Chain) -> int:
+    """Numbers in the answer for one picture: the responses, and the weights that made them."""
+    last = chain.steps[-1]
+    return sum(math.prod(shape) for shape in last.shapes) + sum(kernel.weights.size for kernel in last.step.kernels)
+
+
+def _charge_chain(chain: Chain) -> None:
+    """Charge all steps of one picture; held are the picture, its answers, and what is between two steps."""
+    answers = 4 * sum(math.prod(shape) for shape in chain.steps[-1].shapes)
+    between = 4 * max(planned.numbers for planned in chain.steps)
+    prices.charge("filter", 0.0, 4 * chain.image.size + answers + between)
+    for planned in chain.steps:
+        stage = planned.step.stage
+        work = sum(_price_of_bank(planned, bank) for bank in _banks(planned))
+        of_cells = planned.numbers * (prices.CELL if stage.activation == "linear" else prices.ACTIVATED_CELL)
+        prices.charge("filter", work + of_cells + planned.out_shape[0] * prices.MAP)
+        if stage.pool is not None:
+            places = [plan.pooled for plan in planned.plans] or [planned.pooled]
+            cells = planned.numbers / len(places)
+            for pooled in places:
+                if pooled is not None:
+                    prices.charge("pool", prices.pooling(stage.pool.kind, cells, pooled.kernel, pooled.stride))
+
+
+def _banks(planned: PlannedStep) -> list[list[Plan]]:
+    """The plans of kernels of one shape, which run together."""
+    banks: dict[tuple[int, ...], list[Plan]] = {}
+    for kernel, plan in zip(planned.step.kernels, planned.plans, strict=True):
+        banks.setdefault(kernel.weights.shape, []).append(plan)
+    return list(banks.values())
+
+
+def _price_of_bank(planned: PlannedStep, bank: Sequence[Plan]) -> float:
+    """Run kernels of one shape, once or on every map."""
+    plan, calls = bank[0], bank[0].maps_out
+    multiply_adds = sum(each.multiply_adds for each in bank)
+    unit = prices.MULTIPLY_ADD
+    work = calls * prices.BANK
+    if is_direct(plan.places, len(bank), plan.channels_in):
+        unit = prices.DIRECT_MULTIPLY_ADD
+    else:
+        work += calls * len(bank) * plan.channels_in * prices.BUILT_IN
+    if max(plan.places.dilation) > 1:
+        unit *= prices.DILATED
+    read = calls * plan.channels_in * math.prod(planned.in_shape[1:])
+    return work + multiply_adds * unit + read * prices.CELL
 
 
 def run_chain(chain: Chain) -> list[np.ndarray]:
@@ -177,6 +230,7 @@ def run_chain(chain: Chain) -> list[np.ndarray]:
     answers: list[np.ndarray] = []
     for planned in chain.steps:
         step = planned.step
+        prices.go_on()
         with _pointing_at(step.pointer):
             if step.kernels:
                 answers = respond(maps, step.kernels, planned.plans, step.stage)

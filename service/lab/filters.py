@@ -11,7 +11,7 @@ from service.core.colour import to_grey
 from service.core.convolution import Geometry, activate, geometry, normalise, pool, pool_geometry
 from service.core.errors import InvalidKernel, InvalidOption
 from service.core.kernels import check_kernel, preset
-from service.lab import sizes
+from service.lab import prices, sizes
 from service.lab.options import Filter, Pool, Stage
 from service.network.bank import correlate_bank
 from service.network.sessions import Library, filter_weights
@@ -155,6 +155,7 @@ def respond(image: np.ndarray, kernels: Sequence[Kernel], plans: Sequence[Plan],
     for shape in shapes:
         members = [index for index, kernel in enumerate(kernels) if kernel.weights.shape == shape]
         bank = [kernels[index] for index in members]
+        prices.go_on()
         # What overflows is refused below, in words.
         with np.errstate(over="ignore", invalid="ignore"):
             for index, maps in zip(members, _run_bank(image, bank, plans[members[0]].places, options), strict=True):
@@ -178,10 +179,12 @@ def _run_bank(image: np.ndarray, bank: Sequence[Kernel], places: Geometry, optio
     if weights.ndim == 4:
         return list(correlate_bank(image, weights, biases, places, options.pad_mode, options.pad_value))
     planes = image if options.channels == "each" else _grey_plane(image)
-    per_plane = [
-        correlate_bank(plane[None], weights[:, None], biases, places, options.pad_mode, options.pad_value)
-        for plane in planes
-    ]
+    per_plane = []
+    for plane in planes:
+        prices.go_on()
+        per_plane.append(
+            correlate_bank(plane[None], weights[:, None], biases, places, options.pad_mode, options.pad_value)
+        )
     return list(per_plane[0]) if options.channels == "grey" else list(np.stack(per_plane, axis=1))
 
 

@@ -37,6 +37,7 @@ READ_CELLS = 1 << 22  # that the bands of a tile may read: 16 MiB, many only wit
 BUILT_IN_BYTES = 1 << 20  # of kernels, once per lane, in one session; a larger bank is split
 KEPT_BYTES = 1 << 18  # of kernels, once per lane, in a session that is kept for the next call
 SMALL_WORK = 1 << 24  # in multiply-adds: takes about as long as making a session, half a millisecond
+BAND_CHANNELS = 4  # of a picture at most; more, as of maps, make a session of as many nodes for each kernel
 GATHERING = 6  # kernels' worth of time that gathering the patches takes, where they are gathered
 
 
@@ -81,9 +82,8 @@ def correlate_bank(
     maps = np.empty((count, geometry.rows, geometry.columns), np.float32)
 
     border = pad_mode, pad_value if pad_mode == "constant" else 0.0
-    work = (count + GATHERING) * channels * geometry.multiply_adds
-    band_rows = _band_rows(geometry, channels)
-    if work <= SMALL_WORK or not band_rows:
+    band_rows = 0 if is_direct(geometry, count, channels) else _band_rows(geometry, channels)
+    if not band_rows:
         _correlate_directly(picture, bank, geometry, border, maps)
     else:
         at_once = max(BUILT_IN_BYTES // (LANES * bank[0][0].nbytes), 1)
@@ -91,6 +91,12 @@ def correlate_bank(
             some = slice(first, first + at_once)
             _correlate_in_bands(picture, (bank[0][some], bank[1][some]), geometry, border, band_rows, maps[some])
     return maps
+
+
+def is_direct(geometry: Geometry, count: int, channels: int) -> bool:
+    """Whether so many kernels of so many channels are given with the picture, not built into a session of their own."""
+    work = (count + GATHERING) * channels * geometry.multiply_adds
+    return work <= SMALL_WORK or channels > BAND_CHANNELS or not _band_rows(geometry, channels)
 
 
 def _correlate_directly(picture: Floats, bank: Bank, geometry: Geometry, border: Border, maps: Floats) -> None:

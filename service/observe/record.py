@@ -22,13 +22,27 @@ class Record:
     started: of time.perf_counter(), in seconds; seconds: from then to its answer
     stages: (name, started, seconds) in the order of their ends
     verdicts: (model, digits, novelty or None) of each run of a network that was asked for verdicts
+    account: what its price was charged to; its text is a metric of Server-Timing
     """
 
-    __slots__ = ("id", "method", "path", "route", "seconds", "stages", "started", "status", "trace", "verdicts")
+    __slots__ = (
+        "account",
+        "id",
+        "method",
+        "path",
+        "route",
+        "seconds",
+        "stages",
+        "started",
+        "status",
+        "trace",
+        "verdicts",
+    )
 
     def __init__(
         self, request_id: str, trace: tuple[str, str, int] | None, method: str, path: str, started: float
     ) -> None:
+        self.account: object = ""
         self.id = request_id
         self.trace = trace
         self.method = method

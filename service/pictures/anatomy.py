@@ -37,12 +37,13 @@ _SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
 
 
-def check(data: bytes, max_pixels: int) -> None:
+def check(data: bytes, max_pixels: int) -> int:
     r"""
     Refuse a file that would cost more than its pixels.
 
     data: the bytes of a picture file of any kind; one that is damaged passes, its decoder will say how
     max_pixels: what a picture that is decoded in full may have, width x height
+    returns: how often its decoder goes over all pixels beside once: the scans of a JPEG that is held whole, else 0
     raises: TooLarge, Unreadable
 
     >>> check(b"GIF89a" + bytes(7) + b"!\xfe" + b"\1 " * 20_000, 100)
@@ -51,13 +52,19 @@ def check(data: bytes, max_pixels: int) -> None:
     service.core.errors.Unreadable: a picture file may have 10000 parts, this GIF has more
     """
     if data.startswith(b"\xff\xd8"):
-        _check_jpeg(data, max_pixels * BUFFERED_SAMPLES_PER_PIXEL)
-    elif data.startswith(b"\x89PNG"):
+        return _check_jpeg(data, max_pixels * BUFFERED_SAMPLES_PER_PIXEL)
+    if data.startswith(b"\x89PNG"):
         _check_png(data)
     elif data.startswith(b"GIF8"):
         _check_gif(data)
     elif data.startswith(b"BM"):
         _check_bmp(data)
+    return 0
+
+
+def is_run_length_encoded(data: bytes) -> bool:
+    """Whether a BMP is one that Pillow unpacks in Python."""
+    return data[30:34] in {b"\1\0\0\0", b"\2\0\0\0"}
 
 
 def _count(parts: int, kind: str) -> int:
@@ -72,7 +79,7 @@ def _count_fill(fill: int, kind: str) -> int:
     return fill
 
 
-def _check_jpeg(data: bytes, max_samples: int) -> None:
+def _check_jpeg(data: bytes, max_samples: int) -> int:
     scans, samples, components = 0, 0, 0
     is_sequential = True
     for marker, segment in _segments(data):
@@ -88,9 +95,10 @@ def _check_jpeg(data: bytes, max_samples: int) -> None:
                     f"this has {samples}; save it as a baseline JPEG, or smaller"
                 )
             if not is_buffered:
-                return  # all of the picture is in this scan, and libjpeg refuses a file in which another follows it
+                return 0  # all of the picture is in this scan, and libjpeg refuses a file in which another follows it
             if scans > MAX_SCANS:
                 raise Unreadable(f"a JPEG may have {MAX_SCANS} scans, this has more")
+    return scans
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -152,5 +160,5 @@ def _check_bmp(data: bytes) -> None:
     # BITMAPINFOHEADER: sides at 18 and 22, the kind of compression at 30; 1 and 2 are run lengths.
     width, height = (abs(int.from_bytes(data[at : at + 4], "little", signed=True)) for at in (18, 22))
     allowed = width * height * RLE_BYTES_PER_PIXEL + RLE_SPARE_BYTES
-    if data[30:34] in {b"\1\0\0\0", b"\2\0\0\0"} and len(data) > allowed:
+    if is_run_length_encoded(data) and len(data) > allowed:
         raise Unreadable(f"a run-length encoded BMP of {width} x {height} may have {allowed} bytes, got {len(data)}")

@@ -9,6 +9,8 @@ import struct
 import warnings
 import zlib
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -98,21 +100,73 @@ def decode_in_frame(
 
     raises: UnsupportedType, TooLarge, Unreadable
     """
-    plain = _plain_png(data, max_pixels)
+    return open_file(data, max_pixels, max_jpeg_pixels, keep_alpha=keep_alpha).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """
+    A picture file whose header has been read, and whose pixels are still to be decoded.
+
+    data: its bytes   kind: its format, "WEBP lossless" being one of them   pixels: width x height, as it claims
+    scans: how often its decoder goes over them beside once
+    """
+
+    data: bytes
+    kind: str
+    pixels: int
+    scans: int
+    _image: Image.Image | None
+    _limits: tuple[int, int, bool]
+
+    @property
+    def is_run_length_encoded(self) -> bool:
+        """Whether Pillow unpacks it in Python."""
+        return self.kind == "BMP" and anatomy.is_run_length_encoded(self.data)
+
+    def decode(self) -> tuple[np.ndarray, Frame | None]:
+        """Decode it, once; what `decode_in_frame` returns and raises."""
+        max_pixels, max_jpeg_pixels, keep_alpha = self._limits
+        plain = None if self._image else _plain_png(self.data, max_pixels)
+        if plain is not None:
+            return plain, None
+        if self._image is None:
+            anatomy.check(self.data, max_pixels)
+        try:
+            # Closed, it lets its pixels go.
+            with closing(self._image or _open(self.data)) as image:
+                _check_size(image, max_pixels, max_jpeg_pixels)
+                frame = _reduce(image) if max_jpeg_pixels and image.format in {"JPEG", "MPO"} else None
+                return _pixels(_upright(image), keep_alpha=keep_alpha), frame
+        except _DAMAGED as error:
+            raise _refusal_of(self.data, type(error), str(error)) from None
+
+
+def open_file(data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, *, keep_alpha: bool = False) -> PictureFile:
+    """Read the header of a picture file; the arguments and errors are those of `decode`."""
+    limits = max_pixels, max_jpeg_pixels, keep_alpha
+    plain = _plain_head(data, max_pixels)
     if plain is not None:
-        return plain, None
-    anatomy.check(data, max_pixels)
+        return PictureFile(data, "PNG", plain[0] * plain[1], 0, None, limits)
+    scans = anatomy.check(data, max_pixels)
     try:
-        with _open(data) as image:
-            _check_size(image, max_pixels, max_jpeg_pixels)
-            frame = _reduce(image) if max_jpeg_pixels and image.format in {"JPEG", "MPO"} else None
-            return _pixels(_upright(image), keep_alpha=keep_alpha), frame
-    except UnidentifiedImageError:
-        if data.startswith(SIGNATURES):
-            raise Unreadable("the picture is damaged or cut short: its header cannot be read") from None
-        raise UnsupportedType(f"not a picture this service reads: wanted {NAMES}, got {describe(data)}") from None
+        image = _open(data)
     except _DAMAGED as error:
-        raise Unreadable(f"the picture is damaged or cut short: {str(error)[:120]}") from None
+        raise _refusal_of(data, type(error), str(error)) from None
+    _check_size(image, max_pixels, max_jpeg_pixels)
+    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    if kind == "WEBP" and data[12:16] == b"VP8L":
+        kind = "WEBP lossless"
+    return PictureFile(data, kind, image.width * image.height, scans, image, limits)
+
+
+def _refusal_of(data: bytes, kind: type[Exception], message: str) -> Unreadable | UnsupportedType:
+    """What to say of a file that Pillow does not read."""
+    if kind is not UnidentifiedImageError:
+        return Unreadable(f"the picture is damaged or cut short: {message[:120]}")
+    if data.startswith(SIGNATURES):
+        return Unreadable("the picture is damaged or cut short: its header cannot be read")
+    return UnsupportedType(f"not a picture this service reads: wanted {NAMES}, got {describe(data)}")
 
 
 # Signature, header chunk and the head of the chunk after it, of the plainest PNG there is.
@@ -122,6 +176,17 @@ _PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 _PLAIN_MODES = {0: ("L", 1), 2: ("RGB", 3)}  # by colour type
 
 
+def _plain_head(data: bytes, max_pixels: int) -> tuple[int, int, int] | None:
+    """The width, height and colour type of the plainest kind of PNG; None for every other file."""
+    if not data.startswith(_PNG_SIGNATURE) or len(data) < _PNG_HEAD.size or not data.endswith(_PNG_END):
+        return None
+    _, header, width, height, depth, colour, *ways, check, length, kind = _PNG_HEAD.unpack_from(data)
+    is_plain = header == b"\0\0\0\rIHDR" and kind == b"IDAT" and depth == 8 and colour in _PLAIN_MODES and not any(ways)
+    if not is_plain or length != len(data) - 57 or zlib.crc32(data[12:29]) != check:
+        return None
+    return (width, height, colour) if 0 < width * height <= max_pixels else None
+
+
 def _plain_png(data: bytes, max_pixels: int) -> np.ndarray | None:
     """
     Decode a PNG of 8 bits, grey or RGB, that has a header, one chunk of pixels, an end and nothing else.
@@ -129,14 +194,10 @@ def _plain_png(data: bytes, max_pixels: int) -> np.ndarray | None:
     That is what most programs write of a small picture. Pillow's inflating and unfiltering without the Python around
     them takes a third of the time. None for every other file, and for one that is damaged: Pillow then says how.
     """
-    if not data.startswith(_PNG_SIGNATURE) or len(data) < _PNG_HEAD.size or not data.endswith(_PNG_END):
+    head = _plain_head(data, max_pixels)
+    if head is None:
         return None
-    _, header, width, height, depth, colour, *ways, check, length, kind = _PNG_HEAD.unpack_from(data)
-    is_plain = header == b"\0\0\0\rIHDR" and kind == b"IDAT" and depth == 8 and colour in _PLAIN_MODES and not any(ways)
-    if not is_plain or length != len(data) - 57 or zlib.crc32(data[12:29]) != check:
-        return None
-    if not 0 < width * height <= max_pixels:
-        return None
+    width, height, colour = head
     mode, channels = _PLAIN_MODES[colour]
     # What Image.load and Image.tobytes call; the test of this function sees it when Pillow changes them.
     pixels = Image.core.new(mode, (width, height))  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import fcntl
 import re
+import select
 import sys
 import termios
 import time
@@ -32,6 +33,8 @@ SECONDS_PER_BYTE = 1 / 50_000
 SMALL_BODY_BYTES = 65536  # up to here one buffer for head and body is cheaper than two
 HEAD_TOO_LONG = f"the head of a request may have {MAX_HEAD_BYTES} bytes, this has more"
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+# Elsewhere than on Linux a peer that closes one side alone is not noticed.
+CLOSED_BY_PEER = getattr(select, "POLLRDHUP", 0)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 Buffer = bytes | memoryview
 
@@ -507,6 +510,22 @@ class Connection(asyncio.Protocol):
     def _owes(self) -> bool:
         """Whether an answer is being made, or a whole request waits for its own."""
         return self._current is not None or bool(self._ahead)
+
+    @property
+    def has_left(self) -> bool:
+        """
+        Whether the peer has closed its side, or all is over: asked of the system, now, on any thread.
+
+        Reading is paused while an answer is owed, so the end of what a peer sends is not seen otherwise.
+        """
+        if self._transport.is_closing():
+            return True
+        looked = select.poll()
+        try:
+            looked.register(self._transport.get_extra_info("socket").fileno(), CLOSED_BY_PEER)
+            return bool(looked.poll(0))
+        except (OSError, ValueError, AttributeError):  # it has ended in between
+            return True
 
     @property
     def is_idle(self) -> bool:

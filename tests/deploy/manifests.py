@@ -18,7 +18,7 @@ KUSTOMIZATIONS = (BASE, MONITORING, KSERVE)
 # Kinds that Kubernetes itself does not know.
 CUSTOM = {"ServiceMonitor", "PrometheusRule", "ServingRuntime", "InferenceService", "Kustomization"}
 # What a worker needs before any request, and what a heavy call needs besides its answers; measured, rounded up.
-WORKER_BYTES, HEAVY_BYTES = 120 * 2**20, 64 * 2**20
+WORKER_BYTES = 120 * 2**20
 UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "K": 10**3, "M": 10**6, "G": 10**9}
 
 
@@ -111,9 +111,9 @@ def strings(value):
 
 def memory_needed(environment, workers):
     """
-    Bytes that the largest requests which can come together may need: every heavy thread makes the largest answer, as
-    an array and as a file, and as many bytes of bodies are held as may be.
+    Bytes that the largest requests which can come together may need: every heavy thread holds what one request
+    may, and as many bytes of bodies are held as may be.
     """
     settings = Settings.from_environ(environment)
-    heavy = settings.heavy_threads * (HEAVY_BYTES + 2 * settings.max_answer_bytes)
+    heavy = settings.heavy_threads * settings.max_request_bytes
     return workers * (WORKER_BYTES + heavy + settings.max_held_bytes)

@@ -5,6 +5,7 @@ import logging
 import random
 import re
 import select
+import socket
 import threading
 import time
 
@@ -17,6 +18,7 @@ from service.app import create_app
 from service.door.cors import Cors
 from service.door.door import PARSED
 from service.door.keys import Keys
+from service.lab.prices import QUICK_UNITS, charge, go_on
 from service.observe.logs import ACCESS
 from service.observe.metrics import Metrics
 from service.observe.record import Stage, note_verdicts
@@ -42,6 +44,8 @@ def echo():
 
     @app.post("/echo")
     def tell():
+        if "dear" in request.args:
+            charge("card", 2 * QUICK_UNITS)
         app.threads.append(threading.current_thread().name)
         told = {"length": len(request.get_data()), "query": request.query_string.decode(), "path": request.path}
         headers = {name: value for name, value in request.headers.items() if name.startswith("X-")}
@@ -50,6 +54,7 @@ def echo():
 
     @app.post("/v1/apply-filters")
     def block():
+        charge("filter", 2 * QUICK_UNITS)
         app.threads.append(threading.current_thread().name)
         app.gate.wait(10)
         return {}
@@ -146,7 +151,7 @@ def test_quick_calls_run_on_the_event_loop_and_heavy_ones_in_threads(echo):
         server.send(post(b"small"))
         server.send(post(b"x" * 100))
         server.send(post(b"{}", b"/v1/apply-filters"))
-        server.send(post(b"{}", b"/echo?card=1"))
+        server.send(post(b"{}", b"/echo?dear=1"))
         server.send(post(b"{}", b"/echo", b"content-encoding: gzip"))
     assert [name.startswith("heavy") for name in echo.threads] == [False, True, True, True, True]
 
@@ -283,7 +288,9 @@ def test_stages_are_told_in_server_timing_and_counted(echo):
         timing = head_of(server.send(post(b"", b"/staged")))["server-timing"]
         server.send(post(b"", b"/echo"))
         server.send(post(b"", b"/nowhere"))
-    assert 10 <= float(timing.removeprefix("infer;dur=")) < 1000
+    stage, price = timing.split(", ", 1)
+    assert 10 <= float(stage.removeprefix("infer;dur=")) < 1000
+    assert re.fullmatch(r'price;dur=\d+\.\d{3};desc="\d+ units, \d+ bytes"', price)
     page = metrics.page().decode()
     for name, *labels in (
         ("http_server_request_duration_seconds_count", 'response_status_code="200"', 'http_route="/staged"'),
@@ -355,7 +362,7 @@ def test_a_path_in_another_spelling_has_the_same_lane_route_and_answer_and_asks_
     with opened(echo, keys=keys, metrics=metrics) as server:
         for path, route, lane in (
             (b"/echo", "/echo", "quick"),
-            (b"/echo?card=true", "/echo", "heavy"),
+            (b"/echo?dear=true", "/echo", "heavy"),
             (b"/v1/apply-filters", "/v1/apply-filters", "heavy"),
         ):
             target = spelt(path, chance)
@@ -472,3 +479,53 @@ def test_a_header_that_would_be_taken_apart_is_no_longer_than_that_costs(served,
         received = served.send(post(PICTURE, b"/v1/classify", *[line.encode() for line in lines]))
         assert statuses(received) == [431]
         assert f"the header {name} may have 2048 bytes".encode() in received
+
+
+# --- work that is stopped ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def steps():
+    """An application with one dear call, which takes 100 steps and notes each; and how many began."""
+    app = Service("steps", static_folder=None)
+    app.begun, app.done = [], []
+
+    @app.post("/dear")
+    def dear():
+        charge("filter", 2 * QUICK_UNITS)
+        app.begun.append(request.query_string)
+        for step in range(100):
+            go_on()
+            time.sleep(0.01)
+            app.done.append(step)
+        return {}
+
+    return app
+
+
+def until(is_so, seconds=5):
+    deadline = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return is_so()
+
+
+@pytest.mark.parametrize("leave", [socket.SHUT_RDWR, socket.SHUT_WR, None])
+def test_a_call_whose_client_leaves_ends_and_one_that_waits_never_begins(steps, leave):
+    with opened(steps, Settings(heavy_threads=1)) as server:
+        first, second = server.connect(), server.connect()
+        first.sendall(post(b"", b"/dear?1"))
+        assert until(lambda: steps.done)
+        second.sendall(post(b"", b"/dear?2"))
+        assert until(lambda: server.door._heavy_in_flight == 2)
+        for raw in (second, first):
+            if leave is None:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset
+                raw.close()
+            else:
+                raw.shutdown(leave)
+        assert until(lambda: server.door._heavy_in_flight == 0)
+        assert steps.begun == [b"1"]
+        assert len(steps.done) < 100
+        assert statuses(server.send(post(b"", b"/dear?3"))) == [200]
+    assert steps.begun == [b"1", b"3"]

@@ -9,7 +9,8 @@ import time
 import pytest
 from flask import request
 
-from service.api.http.application import Service
+from service.api.http.application import Access, Service
+from service.lab.prices import QUICK_UNITS, charge
 from service.server import loads
 from service.server.connection import MAX_AHEAD, MAX_HEAD_BYTES
 from service.server.loads import Loads
@@ -33,8 +34,13 @@ def app():
     def large():
         return b"x" * LARGE
 
+    @app.get("/healthz", access=Access.PROBE)
+    def healthz():
+        return b"alive"
+
     @app.post("/v1/patches")
     def heavy():
+        charge("filter", 2 * QUICK_UNITS)
         time.sleep(0.2)
         return b"heavy"
 
@@ -277,7 +283,7 @@ def test_answers_that_no_one_reads_have_a_limit_together(app):
         assert statuses(refused) == [503]
         assert b"wait for their readers" in refused
         assert statuses(server.send(post(b"quick"))) == [503]
-        assert statuses(server.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == [404]
+        assert statuses(server.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == [200]
         assert len(read_all(raw)) > LARGE
         assert bodies(server.send(post(b"quick"))) == [b"quick"]
         assert bodies(server.send(post(b"", b"/v1/patches"))) == [b"heavy"]

@@ -11,6 +11,9 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.routing import MapAdapter, Rule
 
+from service.lab.prices import Account, open_account, opened
+from service.settings import Limits
+
 NO_SESSION = NullSession()
 
 
@@ -88,6 +91,7 @@ class Service(Flask):
 
     url_rule_class: type[Rule] = Route
     session_interface = NoSessions()
+    limits: Limits = Limits()
     _plain_rules: dict[tuple[str, str], Rule] | None = None
     _hooked: frozenset[str] | None = None
 
@@ -155,12 +159,20 @@ class Service(Flask):
         assert not self.after_request_funcs.get(None)
         self.app_context().push()
 
-    def respond(self, environ: dict[str, Any]) -> tuple[Reply, str]:
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answer one request as any WSGI application does, with an account of its own."""
+        with opened(Account(self.limits)):
+            return super().wsgi_app(environ, start_response)
+
+    def respond(self, environ: dict[str, Any], account: Account | None = None) -> tuple[Reply, str]:
         """
         Answer one request: what `wsgi_app` does, without the hooks that this application has none of.
 
+        account: where its price is charged; one of its own unless given
         returns: the answer, and the rule that matched the path ("" where none did)
+        raises: HandedOver or Ended, where the account says so
         """
+        open_account(account or Account(self.limits))
         request = DoorRequest(environ)
         context = RequestContext(self, environ, request)
         token = _cv_request.set(context)

@@ -8,6 +8,7 @@ from service.api.http.reading import Posted
 from service.core.colour import to_grey, to_unit
 from service.core.digit import SIDE, PreparedDigit
 from service.core.inputs import UNIT, as_input, of_size
+from service.lab import prices
 from service.lab.options import PictureOptions
 from service.lab.picture import Picture
 
@@ -37,6 +38,7 @@ def read_digits(posted: Posted[PictureOptions]) -> Digits:
         return Digits(as_input(UNIT[levels]), list(prepared))
     batch = posted.levels()
     if batch is not None and batch.shape[1:] == (SIDE, SIDE):
+        prices.charge("decode", batch.size * prices.NUMBER)
         # A batch of levels is taken at once: one picture at a time takes ten times as long.
         return Digits(as_input(to_unit(batch)), [None] * len(batch))
     pictures = posted.each(lambda picture: of_size(picture.pixels))

@@ -15,6 +15,7 @@ from werkzeug.exceptions import NotFound as NoSuchRoute
 from service.api.http.application import HEADERS
 from service.core import errors
 from service.core.errors import ServiceError
+from service.lab.prices import TooDear
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     errors.InvalidImage: (422, "Invalid picture", "The picture can be read but not used by this call."),
     errors.InvalidKernel: (422, "Invalid filter", "A filter can be read but not used."),
     errors.InvalidOption: (422, "Invalid option", "An option is unknown, given twice, or has a value it cannot have."),
+    TooDear: (422, "Too much work", "The request would cost more work than one may; its detail says what to ask for."),
     errors.InvalidInput: (422, "Invalid input", "The request can be read but not answered."),
     errors.Busy: (503, "Busy", "No room for this request now; Retry-After says when to try again."),
 }

@@ -9,7 +9,7 @@ checked before the work they would cause. Pictures leave here as pixels: uint8 0
 import binascii
 import io
 import tokenize
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from time import perf_counter
@@ -35,6 +35,7 @@ from service.core.errors import (
     UnsupportedType,
     shown,
 )
+from service.lab import prices
 from service.lab.options import Options, PictureOptions
 from service.lab.picture import Picture
 from service.observe.record import note
@@ -56,6 +57,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 # A picture as it was posted: the bytes of a file, one array of an npy batch, or whatever JSON held.
 Source = bytes | np.ndarray | str | list[Any] | Any
+# The same with its header read; a refusal is raised in its turn, when its picture is read.
+Opened = codec.PictureFile | np.ndarray | list[Any] | ServiceError
 Rows = list[list[float | list[float]]]
 RowsOfLevels = list[list[Annotated[int, msgspec.Meta(ge=0, le=255)]]]
 LARGEST_NUMBER = 3.4e38
@@ -92,14 +95,18 @@ class Posted(Generic[Sourced_co]):
         began = perf_counter()
         before = reading
 
-        def read_and_work(source: Source) -> Result:
+        def read_and_work(source: Opened) -> Result:
             nonlocal reading
+            prices.go_on()
             since = perf_counter()
             picture = reader.read(source)
             reading += perf_counter() - since
             return work(picture)
 
-        results = each_picture(self.sources, read_and_work)
+        opened = [reader.opened(source) for source in self.sources]
+        prices.charge("decode", *_price_of(opened))
+        reading += perf_counter() - began
+        results = each_picture(opened, read_and_work)
         note("decode", started, reading)
         note("prepare", began, perf_counter() - began - (reading - before))
         return results
@@ -124,6 +131,20 @@ def read_posted(request: Request, kind: type[Sourced_co], limits: Limits) -> Pos
     if len(sources) > limits.max_batch:
         raise TooLarge(f"a request may have {limits.max_batch} pictures, got {len(sources)}", "/images")
     return Posted(sources, options, limits, (started, perf_counter() - started))
+
+
+def _price_of(opened: Sequence[Opened]) -> tuple[float, int]:
+    """What it costs to decode all of them, and the bytes that the largest of them holds meanwhile."""
+    work, largest = 0.0, 0
+    for each in opened:
+        if isinstance(each, codec.PictureFile):
+            in_python = each.is_run_length_encoded
+            work += prices.decoding(each.kind, each.pixels, len(each.data), each.scans, in_python=in_python)
+            largest = max(largest, each.pixels)
+        elif isinstance(each, np.ndarray):
+            work += prices.ARRAY + each.size * prices.NUMBER
+            largest = max(largest, each.size)
+    return work, largest * prices.DECODED_PIXEL_BYTES
 
 
 def each_picture(items: Iterable[Item], work: Callable[[Item], Result]) -> list[Result]:
@@ -213,6 +234,7 @@ class _Parts(MultipartDecoder):
     def _parse_headers(self, data: bytes | bytearray) -> Headers:
         if len(data) > LONGEST_PART_HEAD:
             raise ValueError(f"the head of a part may have {LONGEST_PART_HEAD} bytes, got {len(data)}")
+        prices.charge("read", prices.PART + len(data) * prices.PART_HEAD_BYTE)
         return super()._parse_headers(data)
 
 
@@ -279,6 +301,7 @@ def _check_numbers(text: bytes, what: str, limits: Limits) -> None:
     numbers, allowed = text.count(b","), limits.max_json_numbers_in
     if numbers > allowed + 4096:
         raise TooLarge(f"{what} may have {allowed} numbers, got about {numbers}; post npy or a picture file")
+    prices.charge("read", numbers * prices.JSON_NUMBER_IN + len(text) * prices.BYTE_IN)
 
 
 def _from_base64(text: str) -> bytes:
@@ -348,28 +371,33 @@ class _PictureReader:
         # knows what to make of transparency.
         self._for_digit = options.prepare == "auto"
 
-    def read(self, source: Source) -> Picture:
-        if isinstance(source, str):
-            source = _from_base64(source)
-        if isinstance(source, bytes):
-            return Picture(self._one_npy(source)) if source.startswith(NPY_MAGIC) else self._decode(source)
+    def opened(self, source: Source) -> Opened:
+        """Look at a source as far as its price needs it; what is wrong with it is kept."""
+        if isinstance(source, np.ndarray | list):
+            return source
+        try:
+            if isinstance(source, str):
+                source = _from_base64(source)
+            if isinstance(source, bytes):
+                return _one_npy(source) if source.startswith(NPY_MAGIC) else self._file(source)
+            wanted = "base64, a data: URL or rows of numbers"
+            raise InvalidImage(f"a picture in JSON is {wanted}, got {type(source).__name__}")
+        except ServiceError as error:
+            return error.bare()
+
+    def read(self, source: Opened) -> Picture:
+        if isinstance(source, codec.PictureFile):
+            return Picture(*source.decode())
         if isinstance(source, np.ndarray):
             return Picture(self._numbers(source, is_npy=True))
         if isinstance(source, list):
             return Picture(self._numbers(self._from_lists(source), is_npy=False))
-        wanted = "base64, a data: URL or rows of numbers"
-        raise InvalidImage(f"a picture in JSON is {wanted}, got {type(source).__name__}")
+        raise source.bare()
 
-    def _one_npy(self, data: bytes) -> np.ndarray:
-        arrays = _read_npy(data)
-        if len(arrays) != 1:
-            raise InvalidImage(f"an npy file in a part or in base64 is one picture, got {len(arrays)}")
-        return self._numbers(arrays[0], is_npy=True)
-
-    def _decode(self, data: bytes) -> Picture:
+    def _file(self, data: bytes) -> codec.PictureFile:
         limits = self._limits
         large = limits.max_jpeg_pixels if self._for_digit else 0
-        return Picture(*codec.decode_in_frame(data, limits.max_image_pixels, large, keep_alpha=self._for_digit))
+        return codec.open_file(data, limits.max_image_pixels, large, keep_alpha=self._for_digit)
 
     def _numbers(self, array: np.ndarray, *, is_npy: bool) -> np.ndarray:
         if array.ndim == 3 and array.shape[2] == 1:
@@ -415,6 +443,13 @@ class _PictureReader:
             raise InvalidImage(f"a picture's opacity, its fourth channel, must lie in 0..{scale}")
         values = array.astype(np.float32)
         return values if scale == 1 else values / np.float32(255)
+
+
+def _one_npy(data: bytes) -> np.ndarray:
+    arrays = _read_npy(data)
+    if len(arrays) != 1:
+        raise InvalidImage(f"an npy file in a part or in base64 is one picture, got {len(arrays)}")
+    return np.asarray(arrays[0])
 
 
 def _guess_scale(array: np.ndarray, *, is_npy: bool) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 
 from service.core.cards import spectrum
 from service.core.ranges import to_levels, value_range
-from service.core.sheets import Levels, enlarge, grid, stack
+from service.core.sheets import GAP, Levels, enlarge, grid, stack
+from service.lab import prices, sizes
 from service.lab.options import (
     ApplyFiltersOptions,
     FeatureMapOptions,
@@ -17,6 +18,7 @@ from service.lab.options import (
     PresetListOptions,
     PresetOptions,
 )
+from service.settings import Limits
 
 # Tiles to a row, and the side in pixels that a small tile is enlarged to.
 COLUMNS = 8
@@ -63,6 +65,25 @@ def draw_maps(
         for one, (lo, hi) in zip(shown, each, strict=True)
     ]
     return grid(tiles, columns), ranges
+
+
+def charge_drawing(shapes: Sequence[Sequence[Sequence[int]]], options: Drawing, limits: Limits) -> None:
+    """
+    Charge a sheet that `draw_batch` will draw. shapes: per picture those of its maps, (filters, rows, columns) each.
+
+    raises: TooLarge for a sheet of more bytes than an answer may have, and what `charge` raises
+    """
+    tiles, cells, height, width = 0, 0, 0, 0
+    for picture in shapes:
+        for count, rows, columns in picture:
+            factor = max(1, TILE_SIDE // max(rows, columns))
+            down, across = -(-count // COLUMNS), min(count, COLUMNS)
+            tiles, cells = tiles + count, cells + count * rows * columns
+            height += GAP + down * (rows * factor + GAP)
+            width = max(width, GAP + across * (columns * factor + GAP))
+    colours = 3 if options.polarity == "diverging" else 1
+    sizes.check_bytes(height * width * colours, limits)
+    prices.charge("draw", *prices.drawing(tiles, cells, height * width, colours))
 
 
 def draw_batch(

@@ -9,6 +9,7 @@ from service.api.http import writing
 from service.api.http.application import Reply
 from service.api.http.digits import Digits, read_digits
 from service.api.http.reading import read_posted
+from service.lab import prices
 from service.lab.options import ClassifyOptions
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Stage, note_verdicts
@@ -26,6 +27,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
+        _charge(network, len(posted.sources), options)
         digits = read_digits(posted)
         with Stage("infer"):
             verdicts = network.classify(digits.images)
@@ -35,6 +37,11 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         return writing.json(_write(verdicts, digits, network, with_image=options.prepared_image))
 
     return routes
+
+
+def _charge(network: Network, count: int, options: ClassifyOptions) -> None:
+    prices.charge("run", prices.running(network, count))
+    prices.charge("write", prices.results(network, count, with_image=options.prepared_image))
 
 
 def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from service.api.http.application import Reply
 from service.api.http.digits import Digits, read_digits
 from service.api.http.reading import read_posted
 from service.core.errors import InvalidOption, NotPossible
-from service.lab import sizes
+from service.lab import prices, sizes
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.explain.case import Case
 from service.lab.explain.methods import METHODS
@@ -33,21 +33,22 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         writing.choose_format(request, options.format, ("json",))
         network = library.get(options.model, options.version)
         check_options(network, options)
-        _check_size(network, options, len(posted.sources), settings)
+        _charge(network, options, len(posted.sources), settings)
         overrides = read_changes(network, options.changes)
         mean_maps = _mean_maps(network, options)
         explained = METHODS[options.method].explain
         digits = read_digits(posted)
-        results = [
-            explained(case) | _tail(digits, index, options)
-            for index, case in enumerate(_cases(network, options, digits, overrides, mean_maps))
-        ]
+        results = []
+        for index, case in enumerate(_cases(network, options, digits, overrides, mean_maps)):
+            prices.go_on()
+            results.append(explained(case) | _tail(digits, index, options))
         return writing.json(writing.envelope(results, network))
 
     return routes
 
 
-def _check_size(network: Network, options: ExplainOptions, count: int, limits: Limits) -> None:
+def _charge(network: Network, options: ExplainOptions, count: int, limits: Limits) -> None:
+    """Charge the explanations and their answer; raises what is refused of their size as well."""
     method = METHODS[options.method]
     runs = method.runs(options) * count
     if runs > limits.max_masked_runs:
@@ -55,7 +56,13 @@ def _check_size(network: Network, options: ExplainOptions, count: int, limits: L
         raise InvalidOption(
             f"a request may run the network on {limits.max_masked_runs} masked pictures, this needs {runs}", pointer
         )
-    sizes.check_numbers(method.numbers(network, options) * count, limits, "no other format: post fewer pictures")
+    numbers = method.numbers(network, options) * count
+    sizes.check_numbers(numbers, limits, "no other format: post fewer pictures")
+    prices.charge("run", prices.running(network, count, with_maps=True))
+    prices.charge("explain", count * method.price(network, options), method.held(network, options))
+    prices.charge_changes(options.changes, count)
+    work = prices.results(network, count, with_image=options.prepared_image) + numbers * prices.JSON_NUMBER_OUT
+    prices.charge("write", work, numbers * prices.JSON_NUMBER_BYTES)
 
 
 def _mean_maps(network: Network, options: ExplainOptions) -> np.ndarray | None:

@@ -1,6 +1,7 @@
 """POST /v1/feature-maps: what every filter of the network responded to."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from service.api.http import writing
 from service.api.http.application import Reply
 from service.api.http.digits import Digits, read_digits
 from service.api.http.reading import read_posted
-from service.api.http.sheets import draw_batch, used_range
+from service.api.http.sheets import charge_drawing, draw_batch, used_range
 from service.core.errors import InvalidOption, NotFound, shown
-from service.lab import sizes
+from service.lab import prices, sizes
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.options import FeatureMapOptions
 from service.network.passport import Passport
@@ -36,7 +37,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         network = library.get(options.model, options.version)
         names = choose_maps(network.passport, options.layers)
         filters = _choose_filters(network.passport, names, options.filters)
-        _check_size(network.passport, names, filters, len(posted.sources), form, settings)
+        _charge(network, names, filters, len(posted.sources), form, options, settings)
         overrides = read_changes(network, options.changes)
         digits = read_digits(posted)
         with Stage("infer"):
@@ -89,17 +90,35 @@ def _choose_filters(passport: Passport, names: Sequence[str], asked: Sequence[in
     return list(asked)
 
 
-def _check_size(
-    passport: Passport, names: Sequence[str], filters: Sequence[int] | None, count: int, form: str, settings: Settings
+def _charge(
+    network: Network,
+    names: Sequence[str],
+    filters: Sequence[int] | None,
+    count: int,
+    form: str,
+    options: FeatureMapOptions,
+    settings: Settings,
 ) -> None:
-    shapes = passport.map_shapes()
-    cells = 0
-    for name in names:
-        total, rows, columns = shapes[name]
-        cells += (total if filters is None else len(filters)) * rows * columns
+    """Charge the maps and their answer; raises what is refused of its size as well."""
+    every = network.passport.map_shapes()
+    shapes = [(every[name][0] if filters is None else len(filters), *every[name][1:]) for name in names]
+    maps = count * sum(shape[0] for shape in shapes)
+    cells = count * sum(prod(shape) for shape in shapes)
     if form == "json":
-        sizes.check_numbers(cells * count, settings)
-    sizes.check_bytes(cells * count * 4, settings)
+        sizes.check_numbers(cells, settings)
+    sizes.check_bytes(cells * 4, settings)
+    prices.charge(
+        "run", prices.running(network, count, with_maps=True), 4 * count * sum(prod(every[name]) for name in names)
+    )
+    prices.charge_changes(options.changes, count)
+    if form == "png":
+        charge_drawing([shapes] * count, options, settings)
+    elif form == "npz":
+        prices.charge("write", len(names) * prices.NPZ_ARRAY + cells * 4 * prices.NPZ_BYTE)
+    else:
+        each = prices.JSON_NUMBER_OUT + prices.CELL * (4 if options.stats else 2)
+        work = prices.results(network, count, with_image=options.prepared_image) + maps * prices.MAP_OUT + cells * each
+        prices.charge("write", work, cells * prices.JSON_NUMBER_BYTES)
 
 
 def _write(

@@ -1,6 +1,7 @@
 """POST /v1/apply-filters, and GET /v1/filters: the caller's own filters, and named ones to start from."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from service.api.http import writing
 from service.api.http.application import Reply
 from service.api.http.caching import revalidated
 from service.api.http.reading import read_options, read_posted
-from service.api.http.sheets import draw_batch, draw_kernels, used_range
+from service.api.http.sheets import charge_drawing, draw_batch, draw_kernels, used_range
 from service.core.convolution import check_pair
 from service.core.kernels import PRESETS, preset
 from service.core.kernels import Kernel as NamedKernel
-from service.core.snippets import SnippetFilter, SnippetStep, snippet
-from service.lab.cards import card, check_cards
+from service.core.snippets import SMALL_PICTURE, SnippetFilter, SnippetStep, snippet
+from service.lab import prices
+from service.lab.cards import card, charge_cards, check_cards
 from service.lab.chains import (
     Chain,
     PlannedStep,
@@ -49,6 +51,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
             check_cards(kernel.weights for kernel in steps[-1].kernels)
         chains = posted.each(lambda picture: plan_chain(picture, steps, options, settings), any_value=True)
         check_size(chains, form, settings)
+        _charge_answer(chains, form, options, settings)
         with Stage("infer"):
             answers = [run_chain(chain) for chain in chains]
         if form == "json":
@@ -66,6 +69,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = read_options(request, PresetListOptions)
         form = writing.choose_format(request, options.format, ("json", "png"))
         made = [preset(kind.name) for kind in PRESETS]
+        charge_cards([kernel.weights for kernel in made] if options.card else [])
         if form == "png":
             return _draw_presets([kernel.weights for kernel in made], options)
         return writing.json({"filters": [_write_preset(kernel, with_card=options.card) for kernel in made]})
@@ -76,6 +80,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = read_options(request, PresetOptions)
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
         kernel = preset(name, options.size, options.angle, options.sigma)
+        charge_cards([kernel.weights] if options.card else [])
         if form == "png":
             return writing.png(*draw_kernels([kernel.weights[None]], options, with_spectra=options.card))
         if form == "npz":
@@ -83,6 +88,31 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         return writing.json(_write_preset(kernel, with_card=options.card))
 
     return routes
+
+
+def _charge_answer(chains: Sequence[Chain], form: str, options: ApplyFiltersOptions, settings: Settings) -> None:
+    """Charge the answer in the form that was asked for."""
+    if form == "png":
+        shapes = [[shape if len(shape) == 3 else (1, *shape) for shape in chain.steps[-1].shapes] for chain in chains]
+        charge_drawing(shapes, options, settings)
+        return
+    for chain in chains:
+        last = chain.steps[-1]
+        maps = len(last.shapes)
+        if form == "npz":
+            size = 4 * sum(prod(shape) for shape in last.shapes)
+            prices.charge("write", maps * prices.NPZ_ARRAY + size * prices.NPZ_BYTE)
+            continue
+        weights = sum(kernel.weights.size for kernel in last.step.kernels)
+        numbers = sum(prod(shape) for shape in last.shapes) + weights
+        work = prices.RESULT + maps * 3 * prices.MAP_OUT + numbers * (prices.JSON_NUMBER_OUT + 3 * prices.CELL)
+        work += len(options.stages) * prices.STEP + (prices.PREPARED_IMAGE if options.prepared_image else 0)
+        prices.charge("write", work, numbers * prices.JSON_NUMBER_BYTES)
+        if options.snippet:
+            written = sum(step.parameters for step in chain.steps) + min(chain.image.size, SMALL_PICTURE)
+            prices.charge(
+                "write", prices.SNIPPET + written * prices.SNIPPET_NUMBER, written * prices.SNIPPET_NUMBER_BYTES
+            )
 
 
 def _write_preset(kernel: NamedKernel, *, with_card: bool) -> dict[str, Any]:

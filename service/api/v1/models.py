@@ -10,9 +10,11 @@ from service.api.http import writing
 from service.api.http.application import Reply
 from service.api.http.caching import revalidated
 from service.api.http.reading import read_options
-from service.api.http.sheets import draw_kernels
+from service.api.http.sheets import KERNEL_TILE_SIDE, draw_kernels
+from service.core.cards import SPECTRUM_SIZE
 from service.core.errors import NotFound
-from service.lab.cards import card
+from service.lab import prices
+from service.lab.cards import card, charge_cards
 from service.lab.options import LayerFilterOptions, ModelOptions, NoOptions
 from service.network.passport import Field, Layer, Passport, receptive_fields
 from service.network.sessions import Library, Network, filter_weights
@@ -59,7 +61,14 @@ def _answer_filters(network: Network, layer: str, index: int | None, options: La
     if index is not None and index >= len(weights):
         raise NotFound(f"there is no filter {index} in {layer}; there is: 0 to {len(weights) - 1}", "/filter")
     chosen = range(len(weights)) if index is None else [index]
+    size = weights[0].size * len(chosen)
+    if options.card and form == "json":
+        charge_cards(weights[list(chosen)])
+    prices.charge("write", len(chosen) * prices.MAP_OUT + size * prices.JSON_NUMBER_OUT)
     if form == "png":
+        tiles = len(chosen) * weights.shape[1]
+        spectra = len(chosen) * SPECTRUM_SIZE**2 if options.card else 0
+        prices.charge("draw", *prices.drawing(tiles, size + spectra, tiles * KERNEL_TILE_SIDE**2 + spectra, 3))
         levels, text = draw_kernels([weights[i] for i in chosen], options, with_spectra=options.card)
         return writing.png(levels, text, network)
     if form == "npz":

@@ -16,8 +16,8 @@ from service.core.digit import SIDE, PreparedDigit
 from service.core.errors import InvalidOption
 from service.core.ranges import to_levels, value_range
 from service.core.sheets import GAP, Levels, spaced, stack
-from service.core.snippets import patches_snippet
-from service.lab import sizes
+from service.core.snippets import SMALL_PICTURE, patches_snippet
+from service.lab import prices, sizes
 from service.lab.options import PatchesOptions
 from service.lab.picture import Picture
 from service.settings import Limits, Settings
@@ -61,7 +61,7 @@ def blueprint(settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
         cuts = posted.each(lambda picture: _plan(picture, options), any_value=True)
-        _check_size(cuts, form, options, settings)
+        _charge(cuts, form, options, settings)
         if form == "npz":
             return writing.npz({f"{i}/patches": _in_a_row(cut, options) for i, cut in enumerate(cuts)})
         if form == "png":
@@ -79,18 +79,29 @@ def _plan(picture: Picture, options: PatchesOptions) -> Cut:
     return Cut(image, geometry(image.shape, size, options.stride, 1, options.padding), digit)
 
 
-def _check_size(cuts: list[Cut], form: str, options: PatchesOptions, limits: Limits) -> None:
+def _charge(cuts: list[Cut], form: str, options: PatchesOptions, limits: Limits) -> None:
+    """Charge the patches and their answer; raises what is refused of their size as well."""
     for cut in cuts:
         if cut.padded_pixels > limits.max_image_pixels:
             allowed = limits.max_image_pixels
             raise InvalidOption(f"padded, a picture may have {allowed} pixels, got {cut.padded_pixels}", "/padding")
+    numbers, corners = sum(cut.numbers for cut in cuts), sum(cut.places.count for cut in cuts)
+    read = sum(4 * (cut.image.size + cut.padded_pixels) for cut in cuts)
+    prices.charge("filter", len(cuts) * prices.PLAN + read * prices.CELL, read)
     if form == "json":
-        sizes.check_numbers(sum(cut.numbers + 2 * cut.places.count for cut in cuts), limits)
+        sizes.check_numbers(numbers + 2 * corners, limits)
+        work = len(cuts) * prices.RESULT + corners * prices.CORNER + numbers * prices.JSON_NUMBER_OUT
+        written = sum(min(cut.image.size, SMALL_PICTURE) for cut in cuts) if options.snippet else 0
+        work += written * prices.SNIPPET_NUMBER + (len(cuts) * prices.PREPARED_IMAGE if options.prepared_image else 0)
+        prices.charge("write", work, (numbers + 8 * corners) * prices.JSON_NUMBER_BYTES)
     if form == "npz":
-        sizes.check_bytes(4 * sum(cut.numbers for cut in cuts), limits)
+        sizes.check_bytes(4 * numbers, limits)
+        prices.charge("write", len(cuts) * prices.NPZ_ARRAY + 4 * numbers * prices.NPZ_BYTE, 4 * numbers)
     if form == "png":
         colours = 3 if options.polarity == "diverging" else 1
-        sizes.check_bytes(colours * sum(_sheet_pixels(cut.places) for cut in cuts), limits)
+        pixels = sum(_sheet_pixels(cut.places) for cut in cuts)
+        sizes.check_bytes(colours * pixels, limits)
+        prices.charge("draw", *prices.drawing(len(cuts), numbers, pixels, colours))
 
 
 def _factor(places: Geometry) -> int:

@@ -8,6 +8,7 @@ from service.api.http import writing
 from service.api.http.application import Reply
 from service.api.http.digits import Digits, read_digits
 from service.api.http.reading import read_posted
+from service.lab import prices
 from service.lab.changes import check_finite, describe, read_changes
 from service.lab.options import WhatIfOptions
 from service.network.sessions import Library, Network, Verdicts
@@ -26,6 +27,10 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         writing.choose_format(request, options.format, ("json",))
         network = library.get(options.model, options.version)
+        count = len(posted.sources)
+        prices.charge("run", 2 * prices.running(network, count, with_maps=True))
+        prices.charge("write", 2 * prices.results(network, count, with_image=options.prepared_image))
+        prices.charge_changes(options.changes, count)
         overrides = read_changes(network, options.changes)
         digits = read_digits(posted)
         # Both from the analysis session, so that nothing but the changes makes a difference.

@@ -42,7 +42,7 @@ from service.api.v2.tensors import (
     read_shape,
 )
 from service.core.errors import InvalidInput, NotFound, ServiceError, TooLarge, shown
-from service.lab import sizes
+from service.lab import prices, sizes
 from service.lab.options import ClassifyOptions
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Stage, note_verdicts
@@ -195,6 +195,7 @@ def _infer(served: Served, limits: Limits) -> Reply:
         asked, tail = _read(served, limits)
         tensor, shape = _check_input(asked.inputs, served.image_shape, limits)
         wanted = _choose_outputs(asked, served, shape[0], limits)
+        _charge(served, wanted, shape[0])
         images = _read_images(tensor, shape, tail, limits)
         read = time.perf_counter_ns()
         arrays = _run(served, images, wanted)
@@ -237,6 +238,19 @@ def _check_input(
     if shape[0] > limits.max_batch:
         raise TooLarge(f"a request may have {limits.max_batch} pictures, got {shown(shape[0])}")
     return tensor, shape
+
+
+def _charge(served: Served, wanted: Sequence["Wanted"], count: int) -> None:
+    """Charge the run and its outputs."""
+    with_maps = any(output.name in served.maps for output in wanted)
+    numbers = sum(prod(output.shape) for output in wanted)
+    prices.charge("run", prices.running(served.network, count, with_maps=with_maps), 4 * numbers)
+    labels = sum(prod(output.shape) for output in wanted if output.top)
+    prices.charge(
+        "write",
+        len(wanted) * prices.NPZ_ARRAY + labels * prices.LABEL + numbers * prices.JSON_NUMBER_OUT,
+        numbers * prices.JSON_NUMBER_BYTES,
+    )
 
 
 def _read_images(tensor: RequestInput, shape: list[int], tail: memoryview, limits: Limits) -> np.ndarray:

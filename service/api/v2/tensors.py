@@ -20,6 +20,7 @@ from flask import Request
 
 from service.api.http.reading import BODY
 from service.core.errors import InvalidInput, TooLarge, Unreadable, UnsupportedType, shown
+from service.lab import prices
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 HEADER_LENGTH_KEY = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"  # its name in a WSGI environ
@@ -30,6 +31,7 @@ ELEMENT_LENGTH = struct.Struct("<I")
 CODINGS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 # Room for the commas of a JSON body that separate no numbers of a tensor.
 OTHER_COMMAS = 4096
+MOST_UNPACKED = 1032  # bytes that deflate makes of one
 
 Parameters = dict[str, Any]
 Buffer = bytes | memoryview
@@ -100,6 +102,8 @@ def inflate(body: bytes, coding: str, max_bytes: int) -> bytes:
     if coding == "deflate" and not (body[:1] and body[0] & 15 == 8 and int.from_bytes(body[:2]) % 31 == 0):
         form = -zlib.MAX_WBITS
     unpacking = zlib.decompressobj(form)
+    # At most: what a byte becomes is known only afterwards.
+    prices.charge("read", min(max_bytes, len(body) * MOST_UNPACKED) * prices.UNPACKED_BYTE)
     try:
         unpacked = unpacking.decompress(body, max_bytes + 1)
     except zlib.error as error:
@@ -122,13 +126,11 @@ def read_request(body: bytes, header_length: str | None, max_numbers: int) -> tu
     raises: Unreadable, TooLarge, InvalidInput
     """
     text = memoryview(body)[: _json_length(body, header_length)]
-    # Numbers are separated by commas, so without more commas there are no more numbers either. Bytes after the JSON
-    # may hold commas too: then the count is made again, without them.
-    numbers = body.count(b",")
-    if numbers > max_numbers + OTHER_COMMAS and len(text) < len(body):
-        numbers = bytes(text).count(b",")
+    # Numbers are separated by commas, so without more commas there are no more numbers either.
+    numbers = body.count(b",") if len(text) == len(body) else bytes(text).count(b",")
     if numbers > max_numbers + OTHER_COMMAS:
         raise TooLarge(f"a JSON body may have {max_numbers} numbers, got about {numbers}; send the tensor as bytes")
+    prices.charge("read", numbers * prices.JSON_NUMBER_IN + len(body) * prices.BYTE_IN)
     return decode(_REQUEST, text, "the request"), memoryview(body)[len(text) :]
 
 

@@ -26,6 +26,17 @@ def of_maps(_network: "Network", _options: "ExplainOptions") -> int:
     return 4 * SIDE * SIDE
 
 
+# A mask, for a while with what it is made of, and the scores of the picture under it.
+MASKED_BYTES = 4 * (4 * SIDE * SIDE + 64)
+
+
+def few_sums(network: "Network", options: "ExplainOptions") -> float:
+    """In units of lab/prices.py, for one picture: a few sums over what the head reads."""
+    filters, rows, columns = network.passport.head.in_shape
+    cells = filters * rows * columns * len(network.passport.labels)
+    return 60.0 + cells * (0.008 if options.full else 0.003)
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
     """
@@ -35,6 +46,7 @@ class Method:
     is_exact: its numbers are a closed formula of the weights and maps; otherwise they are measured, by masking
     check: raises InvalidOption, NotFound or NotPossible, before the work
     runs: of the network on masked copies of one picture   numbers: at most, in the answer for one picture
+    price: of one picture, in units of lab/prices.py, without its run through the network and its answer
     """
 
     name: str
@@ -44,3 +56,8 @@ class Method:
     check: Callable[["Network", "ExplainOptions"], None] = nothing_more
     runs: Callable[["ExplainOptions"], int] = no_runs
     numbers: Callable[["Network", "ExplainOptions"], int] = of_maps
+    price: Callable[["Network", "ExplainOptions"], float] = few_sums
+
+    def held(self, network: "Network", options: "ExplainOptions") -> int:
+        """Bytes held for one picture while it is explained: the masked pictures, and what the answer has."""
+        return self.runs(options) * MASKED_BYTES + 8 * self.numbers(network, options)

@@ -12,6 +12,7 @@ from service.core.digit import SIDE
 from service.core.kernels import preset
 from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
 from service.core.relevance import PoolStage, Stage, walk_back, winners
+from service.lab import prices
 from service.lab.explain.case import Case, run
 from service.lab.explain.method import Method
 from service.lab.explain.rules import (
@@ -86,7 +87,10 @@ def explain_rise(case: Case) -> dict[str, Any]:
     masks = masking.random_masks(options.masks, options.cells, options.keep, options.seed)
     whole = run(case.network, case.image[None, None], case.overrides)
     blocks = [masks[start : start + masking.BLOCK] for start in range(0, len(masks), masking.BLOCK)]
-    masked = [run(case.network, (case.image * block)[:, None], case.overrides) for block in blocks]
+    masked = []
+    for block in blocks:
+        prices.go_on()
+        masked.append(run(case.network, (case.image * block)[:, None], case.overrides))
 
     def explained(score: str) -> dict[str, Any]:
         scores = np.concatenate([_scores(case, verdicts, score) for verdicts in masked])
@@ -383,6 +387,35 @@ def _masks(options: "ExplainOptions") -> int:
     return int(options.masks)
 
 
+def _price_of_masking(network: "Network", options: "ExplainOptions") -> float:
+    runs = METHODS[options.method].runs(options)
+    with_maps = bool(options.changes)
+    scores = 2 if options.rival is not None and options.score != "margin" else 1
+    each = prices.MASKED_PICTURE + scores * prices.MASKED_SCORE
+    return 400.0 + prices.running(network, 1) + prices.running(network, runs, with_maps=with_maps) + runs * each
+
+
+def _price_of_walk(network: "Network", scores: int, shown: int) -> float:
+    """Credit so many scores back through all layers."""
+    multiply_adds = sum(layer.multiply_adds for layer in network.passport.layers[:-1])
+    layers = len(network.passport.layers)
+    return shown * (layers * 25.0 + scores * multiply_adds * 0.00025)
+
+
+def _price_of_pixels(network: "Network", options: "ExplainOptions") -> float:
+    scores = 1 + (network.passport.head.in_shape[0] if options.full else 0)
+    return _price_of_walk(network, scores, 2 if options.rival is not None and options.score == "logit" else 1)
+
+
+def _price_of_cell(network: "Network", _options: "ExplainOptions") -> float:
+    return 150.0 + _price_of_walk(network, len(network.passport.labels), 1)
+
+
+def _price_of_deciding_set(network: "Network", _options: "ExplainOptions") -> float:
+    filters, rows, columns = network.passport.head.in_shape
+    return 250.0 + 0.01 * len(network.passport.labels) * (filters + rows * columns)
+
+
 def _numbers_of_ledger(network: "Network", options: "ExplainOptions") -> int:
     filters, rows, columns = network.passport.head.in_shape
     cells = filters * rows * columns if options.full else filters + rows * columns
@@ -413,6 +446,7 @@ METHODS = {
             is_exact=True,
             check=check_layer,
             numbers=_numbers_of_pixels,
+            price=_price_of_pixels,
         ),
         Method(
             "occlusion",
@@ -421,6 +455,7 @@ METHODS = {
             is_exact=False,
             check=check_window,
             runs=_windows,
+            price=_price_of_masking,
         ),
         Method(
             "rise",
@@ -429,6 +464,7 @@ METHODS = {
             is_exact=False,
             check=check_masks,
             runs=_masks,
+            price=_price_of_masking,
         ),
         Method("cam", explain_cam, _SCORE | {"variant", "layer"}, is_exact=True, check=check_cam),
         Method(
@@ -437,6 +473,7 @@ METHODS = {
             frozenset({"target", "layer", "filter", "row", "col"}),
             is_exact=True,
             check=check_cell,
+            price=_price_of_cell,
         ),
         Method(
             "deciding-set",
@@ -444,6 +481,7 @@ METHODS = {
             frozenset({"target", "rival", "baseline", "layer"}),
             is_exact=True,
             check=check_layer,
+            price=_price_of_deciding_set,
         ),
     )
 }

@@ -39,18 +39,15 @@ class ExplainOptions(NetworkOptions, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
 
 
-_DEFAULTS = ExplainOptions()
-
-
 def check_options(network: Network, options: ExplainOptions) -> None:
     """
     Refuse, before the work, what a method does not take and what this network's structure does not allow.
 
     raises: InvalidOption, NotFound or NotPossible
     """
-    method = METHODS[options.method]
+    method, defaults = METHODS[options.method], ExplainOptions()
     for name in sorted(OF_METHODS - method.takes):
-        if getattr(options, name) != getattr(_DEFAULTS, name):
+        if getattr(options, name) != getattr(defaults, name):
             taking = [each.name for each in METHODS.values() if name in each.takes]
             raise InvalidOption(f"method={method.name} takes no {name}; these do: {', '.join(taking)}", f"/{name}")
     check_classes(network, options)

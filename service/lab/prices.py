@@ -1,0 +1,307 @@
+"""
+What a request costs, known before it is worked on: the one price list, and the account that each request has.
+
+A unit of work is a microsecond of one CPU of the machine that the units below were measured on; `python -m
+tests.benchmarks prices` measures each of them again. Every step charges its price before it begins. A request whose
+price passes a limit is refused there and then; one whose price passes what the event loop has time for is handed to a
+thread; one whose client has left ends.
+
+Outside a request, as in batch scoring, nothing is charged.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from time import monotonic
+
+import numpy as np
+
+from service.core.errors import InvalidInput, TooLarge
+from service.lab.options import Change
+from service.network.sessions import Network
+from service.settings import Limits
+
+# --- units ------------------------------------------------------------------------------------------------------------
+
+# Reading. A number in JSON is made a Python object, checked, and made a number of an array.
+JSON_NUMBER_IN = 0.12
+BYTE_IN = 0.0015  # looked at, split, or decoded from base64, a few times each
+# Of a multipart body: each line of a part's head becomes two Python objects, and a line may have three bytes.
+PART, PART_HEAD_BYTE = 25.0, 0.7
+UNPACKED_BYTE = 0.006  # of a gzip'd body
+
+ARRAY, NUMBER = 12.0, 0.006  # a picture of numbers is checked for what is not finite, and brought to 0..1
+
+# Decoding a picture file: what opening it costs, then each pixel, then each byte, for noise has many bytes a pixel.
+FILE = 45.0
+PIXEL_OF = {"PNG": 0.012, "JPEG": 0.0015, "WEBP": 0.009, "WEBP lossless": 0.009, "GIF": 0.006, "BMP": 0.0012}
+BYTE_OF = {"PNG": 0.002, "JPEG": 0.004, "WEBP": 0.035, "WEBP lossless": 0.004, "GIF": 0.002, "BMP": 0.0005}
+RLE_BYTE = 0.8  # Pillow unpacks a run-length encoded BMP in Python
+# A JPEG in several scans is held as coefficients, gone over once a scan, and its bytes are dearer.
+SCAN_PIXEL, SCAN_BYTE = 0.0008, 0.012
+
+# Making a digit of a picture: some calls of NumPy, every pixel once, and work for every place where two neighbours
+# differ, of which noise has as many as pixels.
+DIGIT, DIGIT_PIXEL = 25.0, 0.009
+DIGIT_CHANGE = 0.27
+# In a small picture of much noise the calls of NumPy outweigh their pixels: so much for each of its first changes.
+SMALL_CHANGES, SMALL_CHANGE = 700, 1.75
+WORK_PIXELS = 2**16  # a larger picture is made smaller first
+COUNTED_PIXELS = 2**20  # above, the changes are taken to be as many as can be
+
+# Running a network: a call, then each picture by the multiply-adds of the network; with all maps as outputs, more.
+RUN, RUN_PICTURE, RUN_MULTIPLY_ADD = 25.0, 4.0, 1.1e-5
+ANALYSIS = 2.2
+MAP_CELL = 0.0006
+MASKED_PICTURE, MASKED_SCORE = 2.0, 3.0  # a mask is made and laid on; each score asked for is weighed with it
+
+# Filters of the caller: a filter planned on a picture; a call of the engine; a map handed on, named and checked.
+STEP, PLAN, BANK, MAP = 12.0, 9.0, 32.0, 6.0
+MULTIPLY_ADD = 2e-5
+DIRECT_MULTIPLY_ADD = 9e-5  # where the work is small, or the kernels are given with the picture
+DILATED = 2.3  # dilated kernels are read from all over the memory
+CELL = 0.0012  # written, checked and measured
+BUILT_IN = 30.0  # a kernel's channel built into a session of its own, with the node that reads it
+ACTIVATED_CELL = 0.012  # the dearest activation
+# Pooling goes down the rows of a window and then across its columns: a call of NumPy and all cells, each time.
+POOL_STEP, POOL_CELL = 1.4, 0.0004
+# The Gabor fit of a filter card is a search, and the card of a channel has other sums beside.
+CARD, CARD_WEIGHT = 1100.0, 1.0
+
+# Writing.
+JSON_NUMBER_OUT = 0.026  # a float of an array, found in memory and written; the time is spent with the interpreter held
+JSON_BYTE_OUT = 0.001
+JSON_NUMBER_BYTES = 24  # a float64 with its comma, at most
+RESULT = 14.0  # the members of one picture's result, as dictionaries
+LABEL = 2.0  # a class as text, most probable first
+CORNER = 0.5  # a pair of numbers as a Python object, written
+MAP_OUT = 4.5  # one map's: its range, mean and names
+SNIPPET, SNIPPET_NUMBER = 60.0, 0.35  # code is written number by number in Python
+SNIPPET_NUMBER_BYTES = 40
+NPZ_ARRAY, NPZ_BYTE = 12.0, 0.0007  # its checksum, and the copy where it is not contiguous
+TILE = 14.0  # a map drawn
+DRAWN_PIXEL = 0.007  # deflated, for each of its colours
+DRAWN_CELL = 0.03  # of the map, for each colour: noise does not shrink, but the pixels that a cell is enlarged to do
+PREPARED_IMAGE = 45.0  # a PNG in the answer
+CHANGE = 9.0  # one edit of a network, applied
+CHANGE_OUT = 0.9  # and repeated in a result
+CHANGE_BYTES = 250  # there, as a dictionary and as text
+
+# What a picture's work holds, in bytes: pixels as they were decoded, twice, for a moment.
+DECODED_PIXEL_BYTES = 8
+# What is charged to every request, for its head, its route and its answer's head.
+CALL = 90.0
+
+# --- an account -------------------------------------------------------------------------------------------------------
+
+QUICK_UNITS = 20_000  # of work that the event loop does itself: so long a probe, and other calls, may wait for it
+LOOK_SECONDS = 0.05  # between two looks at whether the client is still there
+# After so long from when it came a call ends wherever it is: proxies give up on it after a minute.
+LONGEST_SECONDS = 60.0
+
+# What to ask for instead, by the step that costs the most.
+ADVICE = {
+    "read": "send fewer numbers and parts, or npy or picture files",
+    "decode": "send fewer or smaller pictures",
+    "prepare": "send fewer or smaller pictures, or pictures with less noise",
+    "run": "send fewer pictures",
+    "explain": "send fewer pictures, or ask for fewer masks or windows",
+    "filter": "ask for fewer or smaller filters, fewer stages, or send fewer or smaller pictures",
+    "pool": "ask for a smaller window of the pooling, or a longer stride",
+    "card": "ask for the cards of fewer filters",
+    "write": "ask for npz, or for fewer maps, or without a snippet, or send fewer pictures",
+    "draw": "ask for npz, or for fewer maps, or send fewer pictures",
+    "change": "send fewer changes, or fewer pictures",
+}
+
+
+class TooDear(InvalidInput):
+    """More work than a request may cause."""
+
+
+class HandedOver(BaseException):
+    """More work than the event loop has time for: the call begins again on a thread. No handler of errors sees it."""
+
+
+class Ended(BaseException):
+    """The client has left, or the call's time is over: it ends here. No handler of errors sees it."""
+
+
+class Account:
+    """
+    What one request has been charged so far.
+
+    work: in units; held: in bytes, the answer included; steps: units by step
+    allowed: units that may be charged on this thread before the call is handed over
+    has_left: whether the client has gone, looked at now
+    """
+
+    __slots__ = ("_ends", "_has_left", "_look", "allowed", "held", "limits", "steps", "work")
+
+    def __init__(
+        self, limits: Limits, *, allowed: float = math.inf, has_left: Callable[[], bool] | None = None
+    ) -> None:
+        self.limits = limits
+        self.work = CALL
+        self.held = 0
+        self.steps: dict[str, float] = {}
+        self.allowed = min(allowed, limits.max_work_units)
+        self._has_left = has_left
+        self._look = 0.0
+        self._ends = monotonic() + LONGEST_SECONDS if has_left is not None else math.inf
+
+    def charge(self, step: str, work: float, held: int = 0) -> None:
+        """Charge a step before it begins; raises TooDear, TooLarge, HandedOver or Ended."""
+        self.work += work
+        self.steps[step] = self.steps.get(step, 0.0) + work
+        if held:
+            self.held += held
+            if self.held > self.limits.max_request_bytes:
+                self._refuse_bytes(step)
+        if self.work > self.allowed:
+            self._stop()
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Raise Ended where the client has left, or the call's time is over."""
+        if self._has_left is None:
+            return
+        now = monotonic()
+        if now >= self._look:
+            self._look = now + LOOK_SECONDS
+            if now > self._ends or self._has_left():
+                raise Ended
+
+    def _stop(self) -> None:
+        limit = self.limits.max_work_units
+        if self.work <= limit:
+            raise HandedOver
+        dearest = max(self.steps, key=self.steps.__getitem__)
+        raise TooDear(
+            f"a request may cost {limit} units of work (microseconds of CPU), this costs {math.ceil(self.work)} or "
+            f"more, most of it to {dearest}; {ADVICE[dearest]}"
+        )
+
+    def _refuse_bytes(self, step: str) -> None:
+        raise TooLarge(
+            f"the work on a request may hold {self.limits.max_request_bytes} bytes, its answer included, this holds "
+            f"{self.held} or more; {ADVICE[step]}"
+        )
+
+    def __str__(self) -> str:
+        """As a metric of Server-Timing: the price in milliseconds, and in words."""
+        work = math.ceil(self.work)
+        return f'price;dur={work / 1000:.3f};desc="{work} units, {self.held} bytes"'
+
+
+_account: ContextVar[Account | None] = ContextVar("account", default=None)
+
+
+@contextmanager
+def opened(account: Account) -> Iterator[Account]:
+    """Charge to this account whatever is charged within the block."""
+    token = _account.set(account)
+    try:
+        yield account
+    finally:
+        _account.reset(token)
+
+
+def open_account(account: Account | None) -> None:
+    """Charge to this account from now on, on this thread; None for nothing."""
+    _account.set(account)
+
+
+def charge(step: str, work: float, held: int = 0) -> None:
+    """
+    Charge a step of the current request before it begins; nothing outside a request.
+
+    work: in units; held: in bytes
+    raises: TooDear or TooLarge over a limit; HandedOver on the event loop; Ended where the client has left
+
+    >>> with opened(Account(Limits(max_work_units=1000))) as account:
+    ...     charge("draw", 500.5)
+    >>> str(account)
+    'price;dur=0.591;desc="591 units, 0 bytes"'
+    """
+    account = _account.get()
+    if account is not None:
+        account.charge(step, work, held)
+
+
+def go_on() -> None:
+    """Raise Ended where the client of the current request has left; cheap enough for every turn of a loop."""
+    account = _account.get()
+    if account is not None:
+        account.go_on()
+
+
+# --- prices -----------------------------------------------------------------------------------------------------------
+
+
+def decoding(kind: str, pixels: int, size: int, scans: int, *, in_python: bool = False) -> float:
+    """
+    Decode a picture file. size: in bytes; scans: that it is gone over in, beside once; in_python: run lengths of a BMP.
+
+    >>> round(decoding("PNG", 28 * 28, 500, 0))
+    55
+    """
+    byte = RLE_BYTE if in_python else BYTE_OF[kind]
+    work = FILE + pixels * PIXEL_OF[kind] + size * byte
+    return work + scans * pixels * SCAN_PIXEL + size * SCAN_BYTE if scans else work
+
+
+def preparing(pixels: np.ndarray) -> float:
+    """
+    Make a digit of a picture, (height, width[, channels]), priced by the places where neighbours in a row differ.
+
+    >>> preparing(np.zeros((28, 28), np.uint8)) < preparing(np.eye(28, dtype=np.uint8)) < 200
+    True
+    """
+    count: int = pixels.shape[0] * pixels.shape[1]
+    most = min(count, WORK_PIXELS)
+    found = most if count > COUNTED_PIXELS else int(np.count_nonzero(pixels[:, 1:] != pixels[:, :-1]))
+    changes = min(found, most)
+    few = min(changes, SMALL_CHANGES)
+    return DIGIT + count * DIGIT_PIXEL + few * SMALL_CHANGE + (changes - few) * DIGIT_CHANGE
+
+
+@lru_cache(maxsize=64)
+def _of_network(network: Network) -> tuple[int, int]:
+    """The multiply-adds of one picture, and the cells of all its maps."""
+    layers = network.passport.layers
+    shapes = network.passport.map_shapes().values()
+    return sum(layer.multiply_adds for layer in layers), sum(math.prod(shape) for shape in shapes)
+
+
+def running(network: Network, count: int, *, with_maps: bool = False) -> float:
+    """Run a network on so many pictures; with_maps: with its maps at hand, or with edited weights."""
+    multiply_adds, cells = _of_network(network)
+    each = RUN_PICTURE + multiply_adds * RUN_MULTIPLY_ADD
+    return RUN + count * (each * ANALYSIS + cells * MAP_CELL if with_maps else each)
+
+
+def results(network: Network, count: int, *, with_image: bool) -> float:
+    """Write the verdicts of so many pictures; with_image: each with the picture that the network saw."""
+    each = RESULT + 2 * len(network.passport.labels) * JSON_NUMBER_OUT
+    return count * (each + PREPARED_IMAGE if with_image else each)
+
+
+def charge_changes(changes: Sequence[Change], count: int) -> None:
+    """Charge the edits of a network, which are made once and repeated in each of so many results."""
+    if changes:
+        charge("change", len(changes) * (CHANGE + count * CHANGE_OUT), len(changes) * count * CHANGE_BYTES)
+
+
+def pooling(kind: str, cells: float, size: tuple[int, int], stride: tuple[int, int]) -> float:
+    """Pool maps of so many cells in all: rows are combined first, then columns of what is left of them."""
+    height, width = size
+    steps = (height + width) * POOL_STEP + (height * cells + width * cells) / stride[0] * POOL_CELL + cells * CELL
+    return steps * (2 if kind == "avg" else 1)
+
+
+def drawing(tiles: int, cells: int, pixels: int, colours: int) -> tuple[float, int]:
+    """Draw so many maps, of so many cells in all, as a PNG of so many pixels; the price, and the bytes held."""
+    return tiles * TILE + (pixels * DRAWN_PIXEL + cells * DRAWN_CELL) * colours, 4 * pixels * colours

@@ -1,0 +1,212 @@
+"""Prices: known before the work, refused above the limits, and rising with what is asked for."""
+
+import io
+import json
+import struct
+from urllib.parse import quote
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.api.http.reading import BODY
+from service.app import create_app
+from service.core.errors import TooLarge
+from service.lab import prices
+from service.lab.prices import CALL, Account, Ended, HandedOver, TooDear, charge, opened
+from service.settings import Limits, Settings
+from tests.drawing import draw, encode, npy
+
+
+def priced(app, path, body=None, kind="", **headers):
+    """(status, account, answer) of one call, as the door makes it."""
+    path, _, query = path.partition("?")
+    environ = {"REQUEST_METHOD": "GET" if body is None else "POST", "PATH_INFO": path, "QUERY_STRING": query}
+    environ |= {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body or b"")), BODY: body or b"", **headers}
+    environ |= {"wsgi.input": io.BytesIO(body or b""), "wsgi.input_terminated": True, "wsgi.url_scheme": "http"}
+    account = Account(app.limits)
+    answer, _ = app.respond(environ, account)
+    return (200, account, answer) if isinstance(answer, bytes) else (answer.status_code, account, answer.get_data())
+
+
+@pytest.fixture(scope="module")
+def entered(app):
+    with app.app_context():
+        yield app
+
+
+# --- an account -------------------------------------------------------------------------------------------------------
+
+
+def test_what_passes_the_limit_of_work_is_refused_with_its_price_the_limit_and_what_to_ask_for():
+    with opened(Account(Limits(max_work_units=1000))):
+        charge("decode", 300)
+        with pytest.raises(TooDear, match=r"cost 1000 .* this costs 1290 .* to draw; ask for npz"):
+            charge("draw", 900)
+
+
+def test_what_passes_the_limit_of_bytes_is_refused():
+    with opened(Account(Limits(max_request_bytes=1000))):
+        charge("decode", 1, 900)
+        with pytest.raises(TooLarge, match=r"hold 1000 bytes.*holds 1100 .*fewer or smaller pictures"):
+            charge("decode", 1, 200)
+
+
+def test_what_the_event_loop_has_no_time_for_is_handed_over_before_it_is_done():
+    with opened(Account(Limits(), allowed=1000)):
+        charge("decode", 1000 - CALL)
+        with pytest.raises(HandedOver):
+            charge("decode", 1)
+    with opened(Account(Limits(max_work_units=2000), allowed=1000)), pytest.raises(TooDear):
+        charge("decode", 2000)
+
+
+def test_a_call_whose_client_has_left_ends_at_its_next_step(monkeypatch):
+    left = []
+    monkeypatch.setattr(prices, "LOOK_SECONDS", 0)
+    with opened(Account(Limits(), has_left=lambda: bool(left))):
+        charge("run", 1)
+        prices.go_on()
+        left.append(True)
+        with pytest.raises(Ended):
+            prices.go_on()
+        with pytest.raises(Ended):
+            charge("run", 1)
+
+
+def test_a_call_that_has_taken_too_long_ends(monkeypatch):
+    monkeypatch.setattr(prices, "LONGEST_SECONDS", -1)
+    with opened(Account(Limits(), has_left=lambda: False)), pytest.raises(Ended):
+        prices.go_on()
+
+
+def test_outside_a_request_nothing_is_charged():
+    charge("run", 1e12, 10**15)
+    prices.go_on()
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+ONE = {"weights": [[1]]}
+WIDE = [{"preset": "gaussian", "size": 63, "sigma": 5 + index / 7} for index in range(64)]
+
+
+def stages(*each):
+    return "stages=" + quote(json.dumps(each))
+
+
+def blank_webps(count):
+    out = io.BytesIO()
+    Image.new("RGB", (2048, 2048)).save(out, "WEBP", lossless=True)
+    elements = (struct.pack("<I", len(out.getvalue())) + out.getvalue()) * count
+    tensor = {"name": "image", "shape": [count], "datatype": "BYTES", "parameters": {"binary_data_size": len(elements)}}
+    head = json.dumps({"inputs": [tensor]}).encode()
+    return head + elements, {"HTTP_INFERENCE_HEADER_CONTENT_LENGTH": str(len(head))}
+
+
+def column(side):
+    return encode(np.zeros((side, 1), np.uint8))
+
+
+MAPS = [dict(ONE, bias=index) for index in range(64)]
+TINY = npy(np.ones((256, 1, 1, 4), np.uint8))
+SMALL = npy(np.arange(64 * 63 * 63, dtype=np.uint8).reshape(64, 63, 63))
+# Small requests that held a worker for minutes, or took gigabytes.
+DEAREST = {
+    "pooling of a window as tall as half a picture": (
+        "/v1/apply-filters?format=npz&" + stages({"pool": {"size": [2**17, 1], "stride": 1}}),
+        lambda: column(2**18),
+        422,
+    ),
+    "a chain of thousands of maps": (
+        "/v1/apply-filters?format=npz&"
+        + stages(
+            {"filters": MAPS, "channels": "each"},
+            {"filters": MAPS[:16], "channels": "each"},
+            {"filters": [ONE], "channels": "each"},
+        ),
+        lambda: TINY,
+        422,
+    ),
+    "long chains on many pictures": (
+        "/v1/apply-filters?format=npz&"
+        + stages({"filters": MAPS, "channels": "each"}, *[{"filters": [ONE], "channels": "each"}] * 15),
+        lambda: TINY,
+        422,
+    ),
+    "small maps drawn": (
+        "/v1/apply-filters?format=png&polarity=diverging&"
+        + stages({"filters": MAPS, "channels": "each"}, {"filters": MAPS[:4], "channels": "each"}),
+        lambda: TINY,
+        422,
+    ),
+    "weights repeated": ("/v1/apply-filters?filters=" + quote(json.dumps(WIDE)), lambda: SMALL, 422),
+    "a snippet each": (
+        "/v1/apply-filters?format=json&snippet=torch&" + stages({"filters": WIDE}, {"activation": "relu"}),
+        lambda: SMALL,
+        422,
+    ),
+    "large pictures of few bytes": ("/v2/models/digits/infer", lambda: blank_webps(256), 400),
+}
+
+
+@pytest.mark.parametrize("name", DEAREST)
+def test_small_requests_of_much_work_are_refused_before_it(entered, name):
+    path, make, status = DEAREST[name]
+    body, headers = made if isinstance(made := make(), tuple) else (made, {})
+    found, account, answer = priced(entered, path, body, "" if headers else "application/octet-stream", **headers)
+    assert found == status, answer[:300]
+    assert account.work > account.limits.max_work_units or b"numbers" in answer
+    assert b"error" in answer or b"detail" in answer
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/classify?", "/v1/classify?prepared_image=true", "/v1/feature-maps?format=npz",
+        "/v1/feature-maps?format=png",
+        "/v1/feature-maps?layers=conv1&stats=true", "/v1/explain?method=ledger", "/v1/explain?method=rise&masks=40",
+        "/v1/explain?method=occlusion&window=14&stride=14", "/v1/apply-filters?filters=[{%22preset%22:%22box%22}]",
+        "/v1/patches?stride=7", "/v1/patches?stride=7&format=png",
+        "/v1/what-if?changes=[{%22layer%22:%22conv1%22,%22filter%22:0,%22action%22:%22off%22}]",
+    ],
+)  # fmt: skip
+def test_every_call_has_a_price_that_rises_with_its_pictures(entered, path):
+    works, held = [], []
+    for count in (1, 2, 5):
+        body = npy(np.stack([draw(3, 28, dark_on_light=False)] * count))
+        status, account, _ = priced(entered, path, body, "application/x-npy")
+        assert status == 200
+        works.append(account.work)
+        held.append(account.held)
+    assert CALL < works[0] < works[1] < works[2]
+    assert held == sorted(held)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_a_picture_is_priced_by_its_pixels_before_it_is_decoded(entered, kind):
+    found = []
+    for side in (28, 280, 1120):
+        status, account, _ = priced(entered, "/v1/classify", encode(draw(3, side), kind))
+        assert status == 200
+        found.append((account.steps["decode"], account.held))
+    assert found == sorted(found)
+    app = create_app(Settings(max_work_units=1000))
+    with app.app_context():
+        assert priced(app, "/v1/classify", encode(draw(3, 1120), kind))[0] == 422
+
+
+def test_a_picture_of_noise_is_dearer_than_a_drawing_and_bounded_by_its_pixels():
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512), dtype=np.uint8)
+    drawn, most = (prices.preparing(each) for each in (draw(3, 512), noise))
+    assert drawn < most / 5
+    assert prices.preparing(np.tile(noise, (4, 4))) < 3 * most
+
+
+def test_the_answer_to_too_dear_a_request_says_what_to_ask_for(entered):
+    path, make, _ = DEAREST["pooling of a window as tall as half a picture"]
+    _, _, answer = priced(entered, path, make())
+    problem = json.loads(answer)
+    assert problem["type"] == "/docs/problems#too-much-work"
+    assert "2000000 units" in problem["detail"]
+    assert "a smaller window of the pooling" in problem["detail"]
