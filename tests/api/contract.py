@@ -28,9 +28,13 @@ def parameters_of(path, method, place):
     return {parameter["name"]: parameter for parameter in parameters if parameter["in"] == place}
 
 
-def schema_of(holder):
-    """The schema of a parameter or media type, which may have it under a media type of its own."""
-    return holder["schema"] if "schema" in holder else holder["content"]["application/json"]["schema"]
+def typed_options(path, method):
+    """The schema of every option of a call: of a POST that of the JSON member, which is typed."""
+    options = parameters_of(path, method, "query")
+    if method == "get":
+        return {name: parameter["schema"] for name, parameter in options.items()}
+    members = resolved(operation(path, method)["requestBody"]["content"]["application/json"]["schema"])["properties"]
+    return {name: members[name] for name in options}
 
 
 def call_of(path, method):

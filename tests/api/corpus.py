@@ -22,7 +22,8 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-from tests.api.contract import OPERATIONS, call_of, operation, parameters_of, resolved, schema_of
+from tests.api.contract import OPERATIONS, call_of, operation, resolved, typed_options
+from tests.api.declared import CALLS, struct_schemas
 from tests.drawing import draw, encode, npy
 
 FILE = Path(__file__).parent / "corpus.json"
@@ -46,6 +47,20 @@ TOGETHER = {
     "/v1/feature-maps": ["layers=conv1,pool2&filters=1,2&stats=true", "format=png&range=fixed&lo=0&hi=3&layers=conv2"],
     "/v1/patches": ["patch_size=9,5&stride=3&padding=same&pad_mode=mirror&snippet=numpy", "format=png&stride=4"],
 }
+# Values that no schema names: of a model, of its layers, of filters.
+GIVEN = {
+    "model": ["digits"],
+    "version": ["1"],
+    "layer": ["conv1"],
+    "layers": [["conv1.pre", "pool1"]],
+    "pool": [{"kind": "max", "size": 2}],
+    "changes": [[{"layer": "conv1", "filter": 3, "action": "off"}]],
+    "stages": [[
+        {"filters": [{"preset": "sobel_x"}, {"preset": "sobel_y"}], "activation": "abs"},
+        {"pool": {"kind": "max", "size": 2}},
+    ]],
+}  # fmt: skip
+FILTERS = {"/v1/feature-maps": [[0, 5]], "/v1/apply-filters": [[{"preset": "sobel"}]]}
 # Answers that tell of the process: how often it was asked, since when, for how long.
 OF_THE_PROCESS = ("/metrics", "/stats")
 # The contract is in the repository already.
@@ -126,13 +141,10 @@ def values_of(schema):
 
 def queries(path, method):
     """Every option of a call in each of its values, and in one that it cannot have."""
-    for name, parameter in parameters_of(path, method, "query").items():
-        examples = [each.get("value") for each in map(resolved, parameter.get("examples", {}).values())]
-        values = [
-            *examples,
-            *([parameter["example"]] if "example" in parameter else []),
-            *values_of(schema_of(parameter)),
-        ]
+    for name, schema in typed_options(path, method).items():
+        given = FILTERS[path] if name == "filters" else GIVEN.get(name, [])
+        default = struct_schemas(CALLS[path])[name].get("default")
+        values = [*given, *([] if default is None else [default]), *values_of(schema)]
         distinct = {as_text(value): value for value in values}
         yield from [(name, text) for text in distinct]
         yield name, "~"

@@ -1,7 +1,8 @@
 """
 The examples of openapi.yaml, which are true: each is the answer to the call in its summary.
 
-    python -m tests.api.examples      asks the service again and writes its answers into openapi.yaml
+    python -m tests.api.examples      writes the options (declared.py) into openapi.yaml, asks the service again and
+                                      writes its answers into it
 
 A summary reads "GET /v1/limits"; or "POST /v1/classify", which posts the request's example of the same name; or
 "POST /v1/classify with text/plain hello", which posts that. Any other summary is prose, and is not asked again. An
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import yaml
 
 import service.api
+from tests.api.declared import Writer, nodes_of
 
 CONTRACT = Path(service.api.__file__).parent / "openapi.yaml"
 CALL = re.compile(r"(GET|POST) (/\S*)(?: with (\S+) (.*))?")
@@ -65,15 +67,15 @@ def ask(client, document, example):
         return None
     method, path, kind, body = found.groups()
     if method == "POST" and kind is None:
-        return client.post(path, json=request_example(document, path, example.path[-1]))
+        return client.post(path, json=request_example(document, example))
     return client.open(path, method=method, data=body, content_type=kind)
 
 
-def request_example(document, path, name):
-    """The JSON that a call's example of that name posts."""
-    content = document["paths"][path.partition("?")[0]]["post"]["requestBody"]["content"]
-    example = content["application/json"]["examples"][name]
-    return (resolve(document, example["$ref"]) if "$ref" in example else example)["value"]
+def request_example(document, example):
+    """The JSON that the request's example posts which has the name of an answer's."""
+    content = document["paths"][example.path[1]]["post"]["requestBody"]["content"]
+    request = content["application/json"]["examples"][example.path[-1]]
+    return (resolve(document, request["$ref"]) if "$ref" in request else request)["value"]
 
 
 def resolve(document, reference):
@@ -98,10 +100,16 @@ def _kept(name, value):
     return value[: KEPT_OF_A_LIST[name]] if name in KEPT_OF_A_LIST else value
 
 
+def write_options():
+    """Write the options as their structs have them now into openapi.yaml."""
+    text = Writer(load()).rewrite(CONTRACT.read_text(encoding="utf-8"))
+    CONTRACT.write_text(text, encoding="utf-8")
+
+
 def rewrite(client):
     """Write what the service answers now into openapi.yaml, and leave every other character as it is."""
     text, document = CONTRACT.read_text(encoding="utf-8"), load()
-    nodes = dict(_nodes(yaml.compose(text, yaml.SafeLoader)))
+    nodes = dict(nodes_of(yaml.compose(text, yaml.SafeLoader)))
     spans = {}  # by where they begin: one that is referred to from several calls stands in one place
     for example in of_answers(document):
         answer = ask(client, document, example)
@@ -112,13 +120,6 @@ def rewrite(client):
     for _, (start, end, value) in sorted(spans.items(), reverse=True):
         text = text[: start.index] + _as_flow(value, start.column) + text[end:]
     CONTRACT.write_text(text, encoding="utf-8")
-
-
-def _nodes(node, path=()):
-    yield path, node
-    if isinstance(node, yaml.MappingNode):
-        for key, child in node.value:
-            yield from _nodes(child, (*path, key.value))
 
 
 def _as_flow(value, column):
@@ -134,4 +135,5 @@ def _as_flow(value, column):
 if __name__ == "__main__":
     from service.app import create_app
 
+    write_options()
     rewrite(create_app().test_client())

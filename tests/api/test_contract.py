@@ -5,20 +5,22 @@ import copy
 import gzip
 import io
 import re
+from collections import Counter
+from typing import Literal
 
 import msgspec
 import numpy as np
 import pytest
+import yaml
 from openapi_spec_validator import validate
 
 from service import __version__
 from service.api.http.errors import PROBLEMS, answer, slug
-from service.core.convolution import ACTIVATIONS, NORMALISATIONS, PAD_MODES, PADDING_SYNONYMS, PADDINGS, POOL_KINDS
+from service.core.convolution import ACTIVATIONS, PADDING_SYNONYMS, PADDINGS
 from service.core.errors import Busy
 from service.lab import options
-from service.lab.explain.options import ExplainOptions
 from service.settings import Limits
-from tests.api import examples
+from tests.api import corpus, declared, examples
 from tests.api.contract import (
     DOCUMENT,
     OPERATIONS,
@@ -29,9 +31,11 @@ from tests.api.contract import (
     operation,
     parameters_of,
     resolved,
-    schema_of,
+    typed_options,
     validator,
 )
+from tests.api.declared import CALLS as OPTIONS_OF
+from tests.api.declared import STRUCTURES, WORDS, Writer, struct_schemas
 from tests.drawing import draw, encode, npy
 
 # Routes that serve files and no part of the contract.
@@ -39,30 +43,6 @@ FILES = {"/docs/<path:asset>", "/web/<path:name>"}
 # What Flask adds to every route by itself; the contract says so once, in its description.
 IMPLIED_METHODS = {"HEAD", "OPTIONS"}
 
-OPTIONS_OF = {
-    "/v1/classify": options.ClassifyOptions,
-    "/v1/feature-maps": options.FeatureMapOptions,
-    "/v1/apply-filters": options.ApplyFiltersOptions,
-    "/v1/explain": ExplainOptions,
-    "/v1/what-if": options.WhatIfOptions,
-    "/v1/patches": options.PatchesOptions,
-    "/v1/filters": options.PresetListOptions,
-    "/v1/filters/{name}": options.PresetOptions,
-    "/v1/models": options.NoOptions,
-    "/v1/models/{name}": options.ModelOptions,
-    "/v1/models/{name}/layers/{layer}/filters": options.LayerFilterOptions,
-    "/v1/models/{name}/layers/{layer}/filters/{index}": options.LayerFilterOptions,
-    "/v1/models/{name}/report": options.ReportOptions,
-    "/v1/limits": options.NoOptions,
-}
-# Options whose words the core checks, where the struct says only `str`.
-WORDS = {
-    "pad_mode": PAD_MODES,
-    "normalize": NORMALISATIONS,
-    "activation": ACTIVATIONS,
-    "padding": (*PADDINGS, *PADDING_SYNONYMS),
-    "kind": POOL_KINDS,
-}
 # What a call cannot do without, besides a picture.
 WANTED = {
     "/v1/apply-filters": '&filters=[{"preset":"box"}]',
@@ -118,7 +98,7 @@ def test_every_place_in_a_path_is_declared(app, path, method):
     declared = parameters_of(path, method, "path")
     assert set(declared) == set(re.findall(r"{(\w+)}", path))
     numbers = set(re.findall(r"<int:(\w+)>", rule))
-    assert {name for name, each in declared.items() if schema_of(each)["type"] == "integer"} == numbers
+    assert {name for name, each in declared.items() if each["schema"]["type"] == "integer"} == numbers
     assert all(each["required"] for each in declared.values())
 
 
@@ -159,98 +139,251 @@ def test_every_kind_of_options_belongs_to_a_call():
         return {kind} if not kind.__subclasses__() else set().union(*map(leaves, kind.__subclasses__()))
 
     # One that others are made from is a call's own where it is named here.
-    assert leaves(options.Options) <= set(OPTIONS_OF.values())
+    ours = {kind for kind in leaves(options.Options) if kind is not WithOneMore}
+    assert ours <= set(OPTIONS_OF.values())
     assert {path for path, method in OPERATIONS if parameters_of(path, method, "query")} == set(OPTIONS_OF)
 
 
-def struct_schemas(kind):
-    """Per member, the JSON schema that msgspec gives for its type; null, which means absent, left out."""
-    (_,), components = msgspec.json.schema_components([kind])
-    members = {}
-    for name, schema in components[kind.__name__]["properties"].items():
-        wanted = [each for each in schema.get("anyOf", []) if each != {"type": "null"}]
-        members[name] = wanted[0] if len(wanted) == 1 else {"anyOf": wanted} if wanted else dict(schema)
-        members[name].pop("default", None)
-        # No list and an empty one are the same.
-        if schema.get("default") not in (None, ()):
-            members[name]["default"] = schema["default"]
-    return members
+# What the core checks, where the struct says only `str`, and the contract more than a list of words.
+CHECKED = WORDS | {"activation": ACTIVATIONS, "padding": (*PADDINGS, *PADDING_SYNONYMS)}
+POSTS = [path for path, method in OPERATIONS if method == "post" and path in OPTIONS_OF]
 
 
-def check_member(name, declared, expected):
-    """A declared option has the default, the choices, the type and the bounds of the struct's."""
-    declared = resolved(declared)
-    assert declared.get("default") == expected.get("default"), name
-    words = expected.get("enum") or WORDS.get(name)
+def test_the_options_are_as_their_structs_have_them():
+    text = examples.CONTRACT.read_text(encoding="utf-8")
+    assert Writer(DOCUMENT).rewrite(text) == text, "stale: python -m tests.api.examples writes the options again"
+
+
+class WithOneMore(options.ClassifyOptions, frozen=True, kw_only=True):
+    """A call that takes an option more than its contract knows."""
+
+    kept_ink: Literal["all", "most"] = "all"
+
+
+def test_an_option_more_is_written_without_a_hand(monkeypatch):
+    monkeypatch.setitem(declared.CALLS, "/v1/classify", WithOneMore)
+    written = yaml.safe_load(Writer(DOCUMENT).rewrite(examples.CONTRACT.read_text(encoding="utf-8")))
+    assert written["paths"]["/v1/classify"]["post"]["parameters"][-1] == {"$ref": "#/components/parameters/KeptInk"}
+    assert written["components"]["parameters"]["KeptInk"] == {
+        "name": "kept_ink", "in": "query", "description": "Default: `all`.",
+        "schema": {"$ref": "#/components/schemas/KeptInk"},
+    }  # fmt: skip
+    assert written["components"]["schemas"]["KeptInk"] == {"type": "string", "enum": ["all", "most"]}
+    assert "kept_ink" in written["components"]["schemas"]["ClassifyRequest"]["properties"]
+    again = Writer(written)
+    assert again.parameters["KeptInk"] == written["components"]["parameters"]["KeptInk"]
+
+
+def check_member(name, schema, expected):
+    """A declared option has the choices, the type and the bounds of the struct's, and says the default."""
+    default = expected.get("default")
+    if default is not None and name != "format":
+        said = re.search(r"Default: `(.*)`\.$", schema["description"])[1]
+        assert said == (f"{default:g}" if isinstance(default, float) else str(default).lower()), name
+    schema = resolved(schema)
+    words = expected.get("enum") or CHECKED.get(name)
     if words is not None and name == "format":
-        assert set(declared["enum"]) <= set(words)
+        assert set(schema["enum"]) <= set(words)
     elif words is not None:
-        assert sorted(_words(declared), key=str) == sorted(words, key=str), name
+        assert sorted(_words(schema), key=str) == sorted(words, key=str), name
     for bound in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "type"):
-        is_bounded = "anyOf" in declared or (bound == "maxLength" and "enum" in declared)
+        is_bounded = "anyOf" in schema or (bound == "maxLength" and "enum" in schema)
         if bound in expected and not is_bounded:
-            assert declared.get(bound) == expected[bound], (name, bound)
+            assert schema.get(bound) == expected[bound], (name, bound)
 
 
 def _words(schema):
     return [word for part in [schema, *schema.get("anyOf", [])] for word in part.get("enum", [])]
 
 
-@pytest.mark.parametrize(("path", "method"), [each for each in OPERATIONS if each[0] in OPTIONS_OF])
-def test_every_parameter_has_the_default_and_choices_of_the_option(path, method):
+@pytest.mark.parametrize("path", POSTS)
+def test_every_member_has_the_type_and_choices_of_the_option(path):
     expected = struct_schemas(OPTIONS_OF[path])
-    for name, parameter in parameters_of(path, method, "query").items():
-        check_member(name, schema_of(parameter), expected[name])
-        assert not parameter.get("required")
-        is_text = name in OPTIONS_OF[path].STRUCTURES
-        assert ("content" in parameter) == is_text
-        if name in OPTIONS_OF[path].LISTS:
-            assert (parameter["style"], parameter["explode"]) == ("form", False)
+    typed = typed_options(path, "post")
+    assert set(typed) == set(expected)
+    for name, schema in typed.items():
+        check_member(name, schema, expected[name])
 
 
-@pytest.mark.parametrize(
-    ("path", "method"), [each for each in OPERATIONS if each[1] == "post" and each[0] in OPTIONS_OF]
-)
-def test_every_option_is_also_a_form_field_and_a_json_member(path, method):
+@pytest.mark.parametrize(("path", "method"), [each for each in OPERATIONS if each[0] in OPTIONS_OF])
+def test_no_parameter_is_sent_unasked(path, method):
     kind = OPTIONS_OF[path]
-    content = operation(path, method)["requestBody"]["content"]
-    assert set(content) == {
-        "image/*", "application/octet-stream", "multipart/form-data", "application/json", "application/x-npy",
-    }  # fmt: skip
-    query = {name: schema_of(each) for name, each in parameters_of(path, method, "query").items()}
-    members = dict(content["application/json"]["schema"]["properties"])
-    assert resolved(members.pop("image")) == SCHEMAS["Picture"]
-    assert resolved(members.pop("images")) == SCHEMAS["Pictures"]
-    assert members == query
-
-    fields = dict(content["multipart/form-data"]["schema"]["properties"])
-    assert fields.pop("image")["type"] == "array"
-    for name, schema in fields.items():
-        if name not in (*kind.LISTS, *kind.STRUCTURES):
-            assert schema == query[name]
-            continue
-        text = resolved(schema)
-        assert text["type"] == "string"
-        default = resolved(query[name]).get("default")
-        assert text.get("default") == (None if default is None else str(default))
-        assert text.get("contentSchema", query[name]) == query[name]
-    assert set(fields) == set(query)
+    for name, parameter in parameters_of(path, method, "query").items():
+        assert not {"required", "example", "examples", "content"} & set(parameter)
+        assert not {"default", "example", "examples"} & set(resolved(parameter["schema"]))
+        # Text alone: what has structure is JSON text, and what has several types is text.
+        assert "anyOf" not in resolved(parameter["schema"])
+        if name in kind.STRUCTURES:
+            assert parameter["schema"] == {"type": "string"}
+        if "array" in parameter["schema"].values():
+            assert (parameter["style"], parameter["explode"]) == ("form", False)
+        assert declared.by_hand(parameter["description"]), f"{name} of {path} wants a description"
 
 
-@pytest.mark.parametrize(
-    ("kind", "schema"),
-    [(options.Filter, "Filter"), (options.Pool, "Pool"), (options.Change, "Change"), (options.Stage, "Stage")],
-)
-def test_every_structure_has_the_members_of_its_struct(kind, schema):
-    expected = struct_schemas(kind)
-    assert set(SCHEMAS[schema]["properties"]) == set(expected)
-    for name, declared in SCHEMAS[schema]["properties"].items():
-        check_member(name, declared, expected[name])
+@pytest.mark.parametrize("path", POSTS)
+def test_every_form_of_body_is_declared_the_one_with_files_first(path):
+    content = operation(path, "post")["requestBody"]["content"]
+    assert list(content) == [
+        "multipart/form-data", "application/json", "image/*", "application/octet-stream", "application/x-npy",
+    ]  # fmt: skip
+    form = dict(resolved(content["multipart/form-data"]["schema"])["properties"])
+    assert form.pop("image")["items"] == {"type": "string", "format": "binary"}
+    assert {name: schema["type"] for name, schema in form.items()} == dict.fromkeys(
+        OPTIONS_OF[path].STRUCTURES, "string"
+    )
+    members = resolved(content["application/json"]["schema"])["properties"]
+    assert resolved(members["image"]) == SCHEMAS["Picture"]
+    assert resolved(members["images"]) == SCHEMAS["Pictures"]
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_every_structure_has_the_members_of_its_struct(name):
+    expected = struct_schemas(STRUCTURES[name])
+    assert set(SCHEMAS[name]["properties"]) == set(expected)
+    for member, schema in SCHEMAS[name]["properties"].items():
+        check_member(member, schema, expected[member])
+
+
+PLACE_OF_A_CELL = {"method": "cell", "layer": "conv1", "filter": 1, "row": 3, "col": 4}
+# Options that mean nothing alone.
+BESIDE = {
+    ("/v1/explain", "score"): {"method": "pixels"},
+    ("/v1/explain", "variant"): {"method": "cam"},
+    **{("/v1/explain", name): {"method": "occlusion"} for name in ("window", "stride")},
+    **{("/v1/explain", name): {"method": "rise"} for name in ("masks", "cells", "keep", "seed")},
+    **{("/v1/explain", name): PLACE_OF_A_CELL for name in ("layer", "filter", "row", "col")},
+    **{(path, name): {"range": "fixed", "lo": -1, "hi": 2} for path in OPTIONS_OF for name in ("lo", "hi")},
+}
+# Where the schema names no value that a call can have.
+VALUES = {
+    "version": ["1"], "lo": [-1], "hi": [2], "masks": [20], "cells": [5], "row": [3], "col": [4], "seed": [3],
+    "window": [5, [6, 3]], "stride": [3, [2, 1]], "dilation": [2, [1, 2]], "patch_size": [5, [3, 4]],
+}  # fmt: skip
+EVERY_OPTION = [(path, name) for path in POSTS for name in typed_options(path, "post")]
+
+
+def values(path, name):
+    """Values of an option, at most three of them."""
+    if name == "filters":
+        return corpus.FILTERS[path]
+    given = VALUES.get(name) or corpus.GIVEN.get(name) or corpus.values_of(typed_options(path, "post")[name])
+    return given[:3]
+
+
+@pytest.mark.parametrize(("path", "name"), EVERY_OPTION)
+def test_an_option_means_the_same_in_a_query_a_form_and_json(client, path, name):
+    others = corpus.WANTED.get(path, {}) if name != "stages" else {}
+    answered = 0
+    for value in values(path, name):
+        members = others | BESIDE.get((path, name), {}) | {name: value}
+        text = {option: corpus.as_text(each) for option, each in members.items()}
+        picture = encode(draw(7))
+        in_json = client.post(path, json={"image": base64.b64encode(picture).decode()} | members)
+        in_query = client.post(path, data=picture, query_string=text)
+        in_form = client.post(path, data=text | {"image": (io.BytesIO(picture), "7.png")})
+        assert in_query.status_code == in_form.status_code == in_json.status_code, in_query.text + in_json.text
+        assert in_query.data == in_form.data == in_json.data
+        answered += in_json.status_code == 200
+    assert answered
+
+
+# --- what other people's tools make of it ---------------------------------------------------------------------------
+
+
+def schemas_of_the_document():
+    """(path, schema) of everything that is a schema, and no example."""
+    for path, node in examples.walk(DOCUMENT):
+        if isinstance(node, dict) and not {"example", "examples", "value", "mapping"} & set(map(str, path[:-1])):
+            is_schema = path[-1:] in {("schema",), ("items",), ("additionalProperties",)} or (
+                path[-2:-1] in {("properties",), ("anyOf",), ("oneOf",)}
+            )
+            if is_schema or (path[:2] == ("components", "schemas") and len(path) == 3):
+                yield path, node
+
+
+ALL_SCHEMAS = list(schemas_of_the_document())
+
+
+def test_every_schema_says_its_type():
+    # What a tensor's data holds depends on its shape.
+    free = {("components", "schemas", "InferRequest")}
+    untyped = ["/".join(map(str, path)) for path, node in ALL_SCHEMAS
+               if not {"type", "$ref", "anyOf", "oneOf"} & set(node) and path[:3] not in free]  # fmt: skip
+    assert not untyped
+    assert not [path for path, node in ALL_SCHEMAS if "array" in _types(node) and "items" not in node]
+
+
+def _types(node):
+    kinds = node.get("type", [])
+    return [kinds] if isinstance(kinds, str) else kinds
+
+
+def test_every_body_of_bytes_is_typed_as_one():
+    contents = [(path, node) for path, node in examples.walk(DOCUMENT) if path[-1:] == ("content",)]
+    found = [
+        (path, kind, media["schema"])
+        for path, node in contents
+        for kind, media in node.items()
+        if kind.startswith("image/") or kind.rpartition("/")[2] in {"octet-stream", "x-npy", "x-npz"}
+    ]
+    assert len(found) > 20
+    assert not [each for each in found if (each[2]["type"], each[2]["format"]) != ("string", "binary")]
+
+
+def test_no_choice_is_between_rules_instead_of_schemas():
+    for path, node in ALL_SCHEMAS:
+        for choice in [*node.get("oneOf", []), *node.get("anyOf", [])]:
+            assert {"type", "$ref"} & set(choice), path
+
+
+def test_no_request_has_a_default():
+    """A generator makes a member with a default a member that must be given; the description says the default."""
+    asked = [*STRUCTURES, *(name for name in SCHEMAS if name.endswith(("Request", "Form")))]
+    assert len(asked) > 10
+    for name in asked:
+        assert not [path for path, node in examples.walk(SCHEMAS[name]) if path[-1:] == ("default",) and node != {}]
+
+
+def test_every_set_of_words_has_one_name():
+    sets = Counter(tuple(sorted(schema["enum"])) for schema in SCHEMAS.values() if "enum" in schema)
+    assert set(sets.values()) == {1}
+
+
+VERBS = {
+    *("apply", "check", "classify", "compare", "compute", "cut", "explain"),
+    *("get", "infer", "list", "load", "show", "unload"),
+}
+
+
+def test_every_name_of_a_call_begins_with_a_verb():
+    names = [operation(*each)["operationId"] for each in OPERATIONS]
+    assert {re.match(r"[a-z]+", name)[0] for name in names} == VERBS
+    assert all(re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name) for name in names)
+
+
+def test_every_explanation_is_told_by_its_method():
+    explanation = SCHEMAS["Explanation"]
+    assert explanation["discriminator"]["propertyName"] == "method"
+    mapping = explanation["discriminator"]["mapping"]
+    assert list(mapping) == SCHEMAS["Method"]["enum"]
+    assert set(mapping.values()) == {choice["$ref"] for choice in explanation["oneOf"]}
+    for method, reference in mapping.items():
+        assert examples.resolve(DOCUMENT, reference)["properties"]["method"] == {"type": "string", "const": method}
+
+
+def test_an_example_of_an_answer_is_the_answer_to_the_example_of_that_name():
+    for path in (path for path, method in OPERATIONS if method == "post"):
+        content = operation(path, "post").get("requestBody", {}).get("content", {})
+        asked = {name for media in content.values() for name in media.get("examples", {})}
+        answers = operation(path, "post")["responses"].get("200", {}).get("content", {})
+        for media in answers.values():
+            for name, example in media.get("examples", {}).items():
+                assert name not in asked or " with " not in example["summary"], (path, name)
 
 
 @pytest.mark.parametrize(("path", "method"), [each for each in OPERATIONS if each[0] in OPTIONS_OF])
 def test_a_format_that_is_not_declared_is_refused(client, path, method):
-    declared = resolved(schema_of(parameters_of(path, method, "query")["format"]))["enum"]
+    declared = resolved(parameters_of(path, method, "query")["format"]["schema"])["enum"]
     body = {"data": encode(draw(7))} if method == "post" else {}
     for form in ("json", "png", "npz"):
         response = client.open(f"{call_of(path, method)}?format={form}{WANTED.get(path, '')}", method=method, **body)
