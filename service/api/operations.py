@@ -80,8 +80,9 @@ def _add_pages(routes: Blueprint) -> None:
     @routes.get("/docs/<path:asset>", access=Access.OPEN)
     def docs_asset(asset: str) -> AnyResponse:
         """Serve the page's own files, none from elsewhere."""
-        if asset == "start.js":
-            return Response(DOCS_SCRIPT, mimetype="text/javascript", headers=DOCS_HEADERS)
+        if asset in DOCS_FILES:
+            text, mimetype = DOCS_FILES[asset]
+            return Response(text, mimetype=mimetype, headers=DOCS_HEADERS)
         if asset == "":
             return redirect("/docs")
         return send_from_directory(str(files("flask_swagger_ui") / "dist"), asset, max_age=86400)
@@ -103,6 +104,7 @@ def contract_json() -> bytes:
     return orjson.dumps(contract())
 
 
+# The calls come first, and what is said of all of them after: a reader who wants to try a call need not pass it.
 DOCS_PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -110,13 +112,46 @@ DOCS_PAGE = """<!doctype html>
 <title>Filterscope: the API</title>
 <link rel="icon" href="/docs/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/page.css">
+<header>
+<h1>Filterscope</h1>
+<p>Open a call, choose a file or take the example, and press Execute.
+<button id="to-introduction" type="button">How pictures, options and answers are written</button></p>
+</header>
 <main id="contract"></main>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>
 </html>
 """
 
-DOCS_SCRIPT = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#contract", deepLinking: true, validatorUrl: null});\n'
+DOCS_STYLE = """body { margin: 0; }
+header { font: 16px/1.5 sans-serif; color: #3b4151; max-width: 1420px; margin: 0 auto; padding: 16px 20px 0; }
+header h1 { font-size: 28px; margin: 0; }
+header p { margin: 4px 0 0; }
+header button { font: inherit; color: #2b5aa8; background: none; border: 0; padding: 0; text-decoration: underline; }
+header button { cursor: pointer; }
+.swagger-ui > div { display: flex; flex-direction: column; }
+.swagger-ui .information-container { order: 1; }
+.swagger-ui .scheme-container { margin: 0; padding: 8px 0; box-shadow: none; }
+"""
+
+DOCS_SCRIPT = """SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#contract",
+  deepLinking: true,
+  defaultModelsExpandDepth: 0,
+  displayRequestDuration: true,
+  filter: true,
+  syntaxHighlight: false, // colours hold the page up for long on answers of many numbers
+  tryItOutEnabled: true,
+  validatorUrl: null,
+});
+document.getElementById("to-introduction").addEventListener("click", () => {
+  document.querySelector(".information-container")?.scrollIntoView();
+});
+"""
+
+DOCS_FILES = {"start.js": (DOCS_SCRIPT, "text/javascript"), "page.css": (DOCS_STYLE, "text/css")}
 
 
 def _problems_page() -> str:

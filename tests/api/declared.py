@@ -39,6 +39,9 @@ CALLS = {
 STRUCTURES = {kind.__name__: kind for kind in (options.Filter, options.Change, options.Pool, options.Stage)}
 # Options whose words the core checks, where the struct says only `str`.
 WORDS = {"pad_mode": PAD_MODES, "normalize": NORMALISATIONS, "kind": POOL_KINDS}
+# What a call cannot do without, besides a picture.
+WANTED = {"/v1/apply-filters": "filters", "/v1/what-if": "changes"}
+SUCH_AS = re.compile(r"such as `(.*?)`")
 FORMATS = {"application/json": "json", "image/png": "png", "application/x-npz": "npz"}
 WRITTEN = re.compile(r"( ?(As JSON text|Separated by commas)\.)?( ?Default: `[^`]*`\.)?$")
 LARGEST_INT32 = 2**31 - 1
@@ -117,7 +120,9 @@ class Writer:
             assert known == parameter, f"{component} of {path} differs from that of another call"
             members[name] = _described(typed, _with(text, _default(schema)))
             if name in kind.STRUCTURES:
-                fields[name] = {"type": "string", "description": described}
+                # Pages send it unasked: what the call cannot do without, else nothing.
+                asked = [SUCH_AS.search(text)[1] if name == WANTED.get(path) else ""]
+                fields[name] = {"type": "string", "description": described, "examples": asked}
         self.lists[path, method] = [before.get(name) or self._component(name, declared[name]) for name in order]
         if method == "post":
             self._bodies(path, members, fields)

@@ -287,6 +287,18 @@ def test_an_option_means_the_same_in_a_query_a_form_and_json(client, path, name)
     assert answered
 
 
+@pytest.mark.parametrize("path", [path for path in POSTS if OPTIONS_OF[path].STRUCTURES])
+def test_a_structure_that_a_form_leaves_empty_is_not_given(client, path):
+    wanted = {name: corpus.as_text(value) for name, value in corpus.WANTED.get(path, {}).items()}
+    empty = dict.fromkeys(set(OPTIONS_OF[path].STRUCTURES) - set(wanted), "")
+    answers = [
+        client.post(path, data=wanted | more | {"image": (io.BytesIO(encode(draw(7))), "7.png")})
+        for more in ({}, empty)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].data == answers[1].data
+
+
 # --- what other people's tools make of it ---------------------------------------------------------------------------
 
 

@@ -34,6 +34,8 @@ def convert(kind: type[Declared], text: Sequence[tuple[str, str]], members: Mapp
     for name, value in text:
         if name in given:
             raise InvalidOption(f"the option {name[:80]!r} is given twice", f"/{name[:80]}")
+        if not value and name in kind.STRUCTURES:
+            continue  # a field of a form that was left empty
         given[name] = _parse_text(kind, name, value)
     for name in given:
         if name not in kind.__struct_fields__:
