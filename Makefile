@@ -7,6 +7,8 @@ ENGINE ?= docker
 BASE_IMAGE ?= python:3.13-slim
 RULES := deploy/kubernetes/overlays/monitoring/prometheusrule.yaml
 
+LINTERS := .venv-node/node_modules/.bin
+
 .DEFAULT_GOAL := help
 .PHONY: help serve test proof fuzz soak cluster audit sbom licences lint format train bench image manifests browser checker interop settings lock clean
 
@@ -67,6 +69,10 @@ lint: .venv-test/ready  ## check style, types and layout
 	@if ! command -v node >/dev/null; then echo "1 check skipped: the types of the page, since there is no Node.js here"; \
 	elif ! test -f $(CHECKER); then echo "1 check skipped: the types of the page, since make checker was not run"; \
 	else node $(CHECKER) --project tests/web && echo "The types of the page: no error"; fi
+	@if [ -x $(LINTERS)/spectral ]; then \
+		$(LINTERS)/spectral lint --fail-severity=hint --ruleset tests/api/spectral.yaml service/api/openapi.yaml && \
+		$(LINTERS)/redocly lint --config tests/api/redocly.yaml service/api/openapi.yaml; \
+	else echo 'skipped 2: spectral and redocly are not installed; make .venv-node/ready does that where there is npm'; fi
 
 format: .venv-test/ready  ## lay the code out
 	.venv-test/bin/ruff check --fix .
@@ -96,9 +102,10 @@ $(RULES): deploy/prometheus/alerts.yaml
 checker:  ## install the checker of the types of the page (TypeScript, by npm), for make lint
 	npm ci --prefix tests/web --no-audit --no-fund
 
-interop: .venv-triton/ready .venv-kserve/ready .venv-test/ready  ## run clients of Triton, KServe and MLServer against the service
-	.venv-triton/bin/python -m pytest --confcutdir=tests/interop tests/interop
-	.venv-kserve/bin/python -m pytest --confcutdir=tests/interop tests/interop
+interop: .venv-triton/ready .venv-kserve/ready .venv-clients/ready .venv-node/ready .venv-test/ready  ## run clients of Triton, KServe and MLServer, and generated ones, against the service
+	.venv-triton/bin/python -m pytest --confcutdir=tests/interop --ignore=tests/interop/test_generated.py tests/interop
+	.venv-kserve/bin/python -m pytest --confcutdir=tests/interop --ignore=tests/interop/test_generated.py tests/interop
+	.venv-clients/bin/python -m pytest --confcutdir=tests/interop -rs tests/interop/test_generated.py
 
 browser:  ## install Debian's Chromium, for the tests of the page
 	apt-get update -q && apt-get install -y -q --no-install-recommends chromium
@@ -111,7 +118,7 @@ lock: .venv-test/ready  ## pin the run-time requirements again, with hashes
 		--no-header --no-emit-index-url --no-emit-find-links --output-file deploy/requirements.txt
 
 clean:  ## remove what the verbs made
-	rm -rf build .venv .venv-test .venv-bench .venv-audit .venv-ray .venv-triton .venv-kserve .pytest_cache .ruff_cache .mypy_cache .hypothesis tests/web/node_modules
+	rm -rf build .venv .venv-test .venv-bench .venv-audit .venv-ray .venv-triton .venv-kserve .venv-clients .venv-node tests/web/node_modules .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .venv-audit/ready: tests/requirements-audit.txt
 	$(PYTHON) -m venv .venv-audit
@@ -123,9 +130,16 @@ clean:  ## remove what the verbs made
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r deploy/requirements.txt
 	touch $@
 
-.venv-triton/ready .venv-kserve/ready: .venv-%/ready: tests/interop/requirements-%.txt
+.venv-triton/ready .venv-kserve/ready .venv-clients/ready: .venv-%/ready: tests/interop/requirements-%.txt
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# Without npm the folder stays empty, and what needs it is skipped and counted.
+.venv-node/ready: tests/interop/clients/package.json
+	mkdir -p .venv-node
+	cp $< .venv-node/
+	if command -v npm >/dev/null; then cd .venv-node && npm install --silent --no-audit --no-fund --no-package-lock; fi
 	touch $@
 
 .venv-bench/ready: deploy/requirements.txt tests/benchmarks/requirements.txt

@@ -287,6 +287,20 @@ def test_an_option_means_the_same_in_a_query_a_form_and_json(client, path, name)
     assert answered
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "repeated"),
+    [
+        ("/v1/feature-maps", "layers=conv1,pool1&filters=0,3", "layers=conv1&layers=pool1&filters=0&filters=3"),
+        ("/v1/patches", "patch_size=5,3&stride=9", "patch_size=5&patch_size=3&stride=9"),
+        ("/v1/explain", "method=occlusion&window=6,3", "method=occlusion&window=6&window=3"),
+    ],
+)
+def test_a_list_may_come_part_by_part(client, path, query, repeated):
+    answers = [client.post(f"{path}?{each}", data=SEVEN) for each in (query, repeated)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].data == answers[1].data
+
+
 @pytest.mark.parametrize("path", [path for path in POSTS if OPTIONS_OF[path].STRUCTURES])
 def test_a_structure_that_a_form_leaves_empty_is_not_given(client, path):
     wanted = {name: corpus.as_text(value) for name, value in corpus.WANTED.get(path, {}).items()}

@@ -1,7 +1,7 @@
 """Options from text and JSON to the structs of lab/options.py; what is wrong is refused by name."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -31,11 +31,10 @@ def convert(kind: type[Declared], text: Sequence[tuple[str, str]], members: Mapp
     given: dict[str, Any] = dict(members)
     if not text and not given and kind in _DEFAULTS:
         return _DEFAULTS[kind]  # type: ignore[return-value]
+    text = list(_gathered(kind, text))
     for name, value in text:
         if name in given:
             raise InvalidOption(f"the option {name[:80]!r} is given twice", f"/{name[:80]}")
-        if not value and name in kind.STRUCTURES:
-            continue  # a field of a form that was left empty
         given[name] = _parse_text(kind, name, value)
     for name in given:
         if name not in kind.__struct_fields__:
@@ -50,6 +49,17 @@ def convert(kind: type[Declared], text: Sequence[tuple[str, str]], members: Mapp
         if value.lower() == "null":
             _refuse_null(kind, options, name, value)
     return options
+
+
+def _gathered(kind: type[Options], text: Sequence[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """What was given as text: lists that came part by part joined, empty structures left out."""
+    lists: dict[str, list[str]] = {}
+    for name, value in text:
+        if name in kind.LISTS:
+            lists.setdefault(name, []).append(value)
+        elif value or name not in kind.STRUCTURES:
+            yield name, value
+    yield from ((name, ",".join(values)) for name, values in lists.items())
 
 
 def _refuse_null(kind: type[Options], options: Options, name: str, value: str) -> None:
