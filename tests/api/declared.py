@@ -140,7 +140,7 @@ class Writer:
             "image": _described(_refer("Picture"), "One picture."),
             "images": _described(_refer("Pictures"), "Several pictures, in place of `image`."),
         }
-        self.schemas[f"{call}Request"] = {
+        self.schemas[f"{call}Json"] = {
             "description": "One `image` or several `images`, and the options.",
             "type": "object",
             "additionalProperties": False,
