@@ -157,7 +157,9 @@ def open_file(data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, *, keep_al
     kind = "JPEG" if image.format == "MPO" else str(image.format)
     if kind == "WEBP" and data[12:16] == b"VP8L":
         kind = "WEBP lossless"
-    return PictureFile(data, kind, image.width * image.height, scans, image, limits)
+    # Pillow makes room for all pixels of a WEBP when it opens one: a batch of them is opened one at a time.
+    kept = None if image.format == "WEBP" else image
+    return PictureFile(data, kind, image.width * image.height, scans, kept, limits)
 
 
 def _refusal_of(data: bytes, kind: type[Exception], message: str) -> Unreadable | UnsupportedType:
