@@ -1,8 +1,8 @@
 """
 The trained networks: each model's two onnxruntime sessions, lean and analysis.
 
-onnxruntime runs the whole graph whatever output is asked for, so classifying runs a file whose only outputs are the
-verdict, and explaining runs its twin in which every inner map is an output and every weight an input.
+onnxruntime runs the whole graph, whatever output is asked for. So classifying runs the lean file, whose only outputs
+are the verdict. Explaining runs the analysis file, in which every inner map is an output and every weight an input.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -175,7 +175,7 @@ def _reserve() -> Path | None:
         return None
     files = {Path(folder) / f"{kind}_{os.getpid()}.db": size for kind, size in FILE_BYTES.items()}
     try:
-        with _locked(Path(folder), fcntl.LOCK_EX):  # a page that is being read would stumble over an empty file
+        with _locked(Path(folder), fcntl.LOCK_EX):  # a page that is being read cannot be read with an empty file
             for path, size in files.items():
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 try:

@@ -1,8 +1,8 @@
 """
 What gunicorn's first process looks at before it forks, so that what is wrong ends the start there, with one line.
 
-A worker that cannot start leaves its reason between the lines of its fellows, and gunicorn's own. onnxruntime is never
-imported here: it does not survive a fork.
+A worker that cannot start would write its reason between the lines of the other workers and of gunicorn. onnxruntime is
+never imported here: it does not survive a fork.
 """
 
 import logging.config

@@ -321,7 +321,7 @@ ALLOWED = {
         CHUNKED.replace(b"Host: x", b"Host: x\r\nConnection: close")
         + b"%x;a=b\r\n" % len(SEVEN) + SEVEN + b"\r\n0\r\nA: b\r\n\r\n", 1,
     ),
-    "leading noughts in a length": (
+    "leading zeros in a length": (
         HEAD + b"Connection: close\r\nContent-Length: %020d\r\n\r\n" % len(SEVEN) + SEVEN, 1,
     ),
     "two equal requests, a GET with a body first": (

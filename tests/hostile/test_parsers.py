@@ -127,7 +127,7 @@ def test_packed_bodies_and_elements_never_grow_beyond_their_limit():
     inflater()
 
 
-def test_an_npy_shape_with_a_nought_and_a_huge_side_is_refused():
+def test_an_npy_shape_with_a_zero_and_a_huge_side_is_refused():
     text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4611686018427387904), }\n"
     with pytest.raises(ServiceError, match="at least one number"):
         _read_npy(b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text)

@@ -322,7 +322,7 @@ print(m.page().decode())
     ))) == 1  # fmt: skip
 
 
-def test_a_worker_without_room_leaves_nothing_that_others_would_stumble_over(tmp_path):
+def test_a_worker_without_room_leaves_nothing_that_others_cannot_read(tmp_path):
     code = f"""
 import errno, os
 from service.observe import metrics, metrics_folder

@@ -1,9 +1,9 @@
 """
 The lecture's training step, in NumPy and in full: one layer of filters, and how each learns.
 
-This file explains; PyTorch trains (its autograd is what the tests hold these gradients against). The network: every
-patch of the image is multiplied by a filter and summed, tanh bends the sum, a 2 x 2 pooling keeps the largest of four,
-one linear layer and a softmax read the result.
+This file explains; PyTorch trains (its autograd is what the tests hold these gradients against). The network
+multiplies every patch of the image by a filter and sums. tanh bends the sum, and a 2 x 2 pooling keeps the largest of
+four. One linear layer and a softmax read the result.
 
     images n -> patches (n, rows, columns, size, size) -> responses (n, filters, rows, columns)
              -> pooled (n, filters, rows / 2, columns / 2) -> probabilities (n, 10)

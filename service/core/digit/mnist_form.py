@@ -98,8 +98,8 @@ def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
 
     picture: (28, 28), or (28, 28, channels), of any type; None for all but (28, 28) uint8
 
-    All but 13 of MNIST's 60,000 training digits have ink 20 pixels long with grey edges, a level of at least 254, and
-    their centre of mass within half a pixel of the field's middle.
+    MNIST's digits have ink 20 pixels long with grey edges, and a level of at least 254. Their centre of mass lies
+    within half a pixel of the field's middle. Of its 60,000 training digits, 13 are different.
     """
     if picture.dtype != np.uint8:
         return None

@@ -114,7 +114,7 @@ ONE_PIXEL_WIDE = 1.05
 WAYS_OUT = 5
 # The share of rows and columns with an even number of lines: an outline is drawn on both sides, a stroke is not.
 DRAWN_TWICE = 0.5
-# What an outline encloses, beside the line itself: less is the hole of an eight, more that of a nought.
+# What an outline encloses, beside the line itself: less is the hole of an 8, more that of a 0.
 ENCLOSED_FROM, ENCLOSED_TO = 0.4, 1.5
 # The square of its border's length, counted in pixel sides, over its area: 16 for a square, 20 for a disc, and this for
 # a strip twelve times as long as wide.

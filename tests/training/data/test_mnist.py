@@ -55,7 +55,7 @@ def test_gzipped_and_plain_files_are_read_alike_and_split_at_the_end(tmp_path, p
     np.testing.assert_array_equal(mnist.test.labels, arrays[NAMES[3]])
 
 
-def test_the_network_takes_ink_as_one_and_paper_as_nought(tmp_path):
+def test_the_network_takes_ink_as_one_and_paper_as_zero(tmp_path):
     images = np.array([[[0, 255], [51, 102]]], np.uint8)
     prepared = Part(images, np.zeros(1, np.uint8)).as_network_input()
     assert prepared.shape == (1, 1, 2, 2)

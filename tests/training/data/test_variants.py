@@ -8,7 +8,7 @@ from training.data.variants import variants
 
 
 def stems(count, lean=0.0):
-    """Upright bars in MNIST's form, of rising width, as ones and sevens and noughts alike."""
+    """Upright bars in MNIST's form, of rising width, as ones, sevens and zeros alike."""
     images = np.zeros((count, 28, 28), np.uint8)
     for number, image in enumerate(images):
         image[4:24, 13 : 15 + number % 2] = 255

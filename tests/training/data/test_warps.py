@@ -124,7 +124,7 @@ def test_what_is_drawn_stays_within_the_knobs_bounds():
     assert 1 / largest <= size.min() <= size.max() <= largest
 
 
-def test_knobs_of_nought_draw_the_identity():
+def test_knobs_of_zero_draw_the_identity():
     still = WarpKnobs(**{knob.name: 0.0 for knob in dataclasses.fields(WarpKnobs)})
     images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (6, 1, 28, 28), dtype=np.uint8))
     assert torch.equal(warped_copy(images, still, seed=1), images)
