@@ -16,12 +16,14 @@ CLUSTER = "needs a cluster; tests/deploy/test_manifests.py checks the files that
 TESTS = "runs the tests themselves"
 GROUP = "is a group of make proof of its own"
 MNIST = "needs MNIST, and minutes"
+WRITES = "writes files of the repository, which tests/test_architecture.py and tests/api/test_answers.py compare"
 
 PLACES = (
     (r"curl .*", QUICK),
     (r"make (lint|format|manifests|settings|clean)", QUICK),
     (r"\.venv-test/bin/python -m training evaluate models/digits/1", QUICK),
     (r"\.venv-test/bin/python -m tests\.(documents|api\.examples)", QUICK),
+    (r"(\.venv-test/bin/)?python -m tests\.(architecture|private_parts|api\.corpus write)", WRITES),
     (r"make (serve|sbom|lock)", LONG),
     (r"\.venv/bin/pip install pyarrow tqdm", LONG),
     (r"\.venv/bin/python -m service score pictures/ results/", LONG),
@@ -38,7 +40,7 @@ PLACES = (
     (r"docker compose .*", COMPOSE),
     (r"nginx -s reload", "runs within the container of nginx"),
     (r"kubectl .*", CLUSTER),
-    (r".*models/NAME/.*", "the reader fills in the model"),
+    (r".*models/NAME/.*|.*\bDIR\b.*|.*training train NAME", "the reader fills in the model"),
     (r"\.venv/bin/pip install 'ray\[data\]' tqdm", "make cluster installs Ray, and scores on it"),
     (r"mlserver infer", "is the name of a command, not a whole one; make interop runs it"),
 )
