@@ -3,7 +3,7 @@
 
 The bank answers every image, and a linear read-out is fitted to its answers: nothing is learnt but that. So hand-made
 filters and learnt ones can be compared, and both with the bare pixels. The file holds what POST /v1/apply-filters
-takes, in one step or in `stages`, and is run by the same code:
+takes for one step:
 
     {"filters": [F, ...], "stride": 2, "padding": "valid", "activation": "tanh", "pool": {"kind": "max", "size": 2}}
 
@@ -13,30 +13,46 @@ layer without it).
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.digit import SIDE
-from service.core.errors import ServiceError
-from service.lab.chains import OF_A_STAGE, Chain, plan_chain, read_steps, run_chain
-from service.lab.options import ApplyFiltersOptions
-from service.lab.picture import Picture
-from service.network.sessions import Library, Network, filter_weights
-from service.settings import Limits
+from service.core.convolution import (
+    Geometry,
+    activate,
+    activation,
+    geometry,
+    normalise,
+    pad,
+    patches,
+    pool,
+    pool_geometry,
+)
+from service.core.errors import InvalidInput, ServiceError
+from service.core.kernels import check_kernel, preset
+from service.network.sessions import Network
 from training.data.mnist import Mnist, Part
 
 # As shares of the features' mean variance; the validation part chooses.
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 MAX_FEATURES = 6000  # the read-out's matrix is their square
 _BLOCK = 500
-_MEMBERS = {*OF_A_STAGE, "stages"}
-# A bank may have as many filters as a read-out can see.
-_LIMITS = Limits(max_filters=MAX_FEATURES)
+_MEMBERS = {
+    "filters",
+    "stride",
+    "dilation",
+    "padding",
+    "pad_mode",
+    "pad_value",
+    "orientation",
+    "normalize",
+    "activation",
+    "pool",
+}
+_OF_A_FILTER = {"weights", "preset", "size", "angle", "sigma", "bias", "name", "model", "version", "layer", "filter"}
 
 Floats = NDArray[np.float64]
 Features = Callable[[NDArray[np.float64]], Floats]
@@ -47,31 +63,58 @@ class BankError(Exception):
 
 
 @dataclass(frozen=True)
-class Bank:
-    """Filters, and what is done with their answers: a chain of POST /v1/apply-filters, planned for one digit."""
+class Kernel:
+    """weights: (rows, columns)."""
 
-    chain: Chain
+    weights: Floats
+    bias: float
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Filters, and what is done with their answers."""
+
+    kernels: list[Kernel]
+    options: dict[str, Any]
 
     def features(self, images: Floats) -> Floats:
         """What a read-out sees of images (n, 28, 28): (n, features)."""
-        pictures = images.astype(np.float32)[:, None]
-        answers = [run_chain(replace(self.chain, image=picture)) for picture in pictures]
-        return np.array([np.concatenate([np.ravel(each) for each in some]) for some in answers], np.float64)
-
-    @property
-    def filter_count(self) -> int:
-        """How many filters it has, of all steps."""
-        return sum(len(planned.step.kernels) for planned in self.chain.steps)
+        shapes = dict.fromkeys(kernel.weights.shape for kernel in self.kernels)
+        groups = [[kernel for kernel in self.kernels if kernel.weights.shape == shape] for shape in shapes]
+        return np.concatenate([self._maps(group, images).reshape(len(images), -1) for group in groups], axis=1)
 
     @property
     def feature_count(self) -> int:
         """How many numbers a read-out sees."""
-        return sum(int(np.prod(shape)) for shape in self.chain.steps[-1].shapes)
+        return sum(self._pooled(kernel) for kernel in self.kernels)
 
     @property
     def parameters(self) -> int:
         """Weights and biases of the filters."""
-        return sum(planned.parameters for planned in self.chain.steps)
+        return sum(kernel.weights.size + 1 for kernel in self.kernels)
+
+    def _places(self, kernel: Kernel) -> Geometry:
+        stride, dilation = (self.options.get(name, 1) for name in ("stride", "dilation"))
+        return geometry((28, 28), kernel.weights.shape, stride, dilation, self.options.get("padding", "valid"))
+
+    def _pooled(self, kernel: Kernel) -> int:
+        places, asked = self._places(kernel), self.options.get("pool")
+        if asked is None:
+            return places.count
+        return pool_geometry(places.patches, asked["size"], asked.get("stride")).count
+
+    def _maps(self, group: list[Kernel], images: Floats) -> Floats:
+        """Filters of one shape over images (n, 28, 28): (n, filters, rows, columns)."""
+        asked, places = self.options, self._places(group[0])
+        padded = pad(images, places.pads, asked.get("pad_mode", "zero"), asked.get("pad_value", 0.0))
+        windows = patches(padded, places.kernel, places.stride, places.dilation)  # (n, rows, columns, kh, kw)
+        weights = np.stack([kernel.weights for kernel in group])
+        sums = np.tensordot(windows, weights, ((3, 4), (1, 2))) + [kernel.bias for kernel in group]
+        maps = activate(asked.get("activation", "linear"), sums.transpose(0, 3, 1, 2))
+        if "pool" not in asked:
+            return maps
+        pooling = asked["pool"]
+        return pool(maps, pooling.get("kind", "max"), pooling["size"], pooling.get("stride"))
 
 
 @dataclass(frozen=True)
@@ -85,27 +128,12 @@ class Score:
     test: float
 
 
-class _Models(Library):
-    """The models of a folder, each opened when a filter first names it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._opened: dict[Path, Network] = {}
-
-    def get(self, name: str | None = None, version: str | int | None = None) -> Network:
-        """The network of that name and version; `digits` and 1 unless given; BadModel where there is none."""
-        place = self._folder / (name or "digits") / str(version or 1)
-        if place not in self._opened:
-            self._opened[place] = Network(place)
-        return self._opened[place]
-
-
 def read_bank(path: Path, models: Path) -> Bank:
     """
     Read a bank of filters.
 
     models: the folder that `model` is looked for in
-    raises: BankError, or BadModel where a model that it names is none
+    raises: BankError
     """
     try:
         members = json.loads(path.read_text(encoding="utf-8"))
@@ -113,40 +141,55 @@ def read_bank(path: Path, models: Path) -> Bank:
         raise BankError(f"{path} cannot be read: {error}") from error
     if isinstance(members, list):
         members = {"filters": members}
-    if not isinstance(members, dict) or not (members.get("filters") or members.get("stages")):
+    if not isinstance(members, dict) or not isinstance(members.get("filters"), list) or not members["filters"]:
         raise BankError(f'{path} should hold {{"filters": [...]}} with at least one filter')
     unknown = set(members) - _MEMBERS
     if unknown:
         raise BankError(f"{path} may have {', '.join(sorted(_MEMBERS))}, got {', '.join(sorted(unknown))}")
-    library = _Models(models)
     try:
-        options = _with_whole_layers(msgspec.convert(members, ApplyFiltersOptions), library)
-        steps = read_steps(options, library, _LIMITS)
-        blank = Picture(np.zeros((SIDE, SIDE), np.float32))
-        bank = Bank(plan_chain(blank, steps, options, _LIMITS))
-    except msgspec.ValidationError as error:
-        raise BankError(f"{path}: {error}") from error
-    except ServiceError as error:
-        raise BankError(f"{path}: {error.detail}") from error
-    count = bank.feature_count
+        flip = -1 if members.get("orientation") == "convolution" else 1
+        kernels = [
+            Kernel(np.asarray(normalise(weights, members.get("normalize", "none")), np.float64)[::flip, ::flip], bias)
+            for posted in members["filters"]
+            for weights, bias in _read_filter(posted, models)
+        ]
+        activation(members.get("activation", "linear"))
+        bank = Bank(kernels, {name: value for name, value in members.items() if name != "filters"})
+        count = bank.feature_count
+    except (ServiceError, TypeError, KeyError) as error:
+        raise BankError(f"{path}: {getattr(error, 'detail', None) or repr(error)}") from error
     if count > MAX_FEATURES:
         raise BankError(f"a read-out may see {MAX_FEATURES} numbers, this bank gives {count}: pool, or take a stride")
     return bank
 
 
-def _with_whole_layers(asked: Any, library: Library) -> Any:
-    """A step, or all of them, in which a filter of a layer that gives no index stands for every filter of it."""
-    filters = []
-    for each in asked.filters:
-        if each.layer is None or each.filter is not None:
-            filters.append(each)
-        else:
-            count = len(filter_weights(library.get(each.model, each.version), each.layer)[0])
-            filters += [msgspec.structs.replace(each, filter=k) for k in range(count)]
-    changed = {"filters": tuple(filters)}
-    if isinstance(asked, ApplyFiltersOptions):
-        changed["stages"] = tuple(_with_whole_layers(stage, library) for stage in asked.stages)
-    return msgspec.structs.replace(asked, **changed)
+def _read_filter(posted: Any, models: Path) -> Iterator[tuple[Floats, float]]:
+    if not isinstance(posted, dict) or set(posted) - _OF_A_FILTER:
+        raise InvalidInput(f"a filter may have {', '.join(sorted(_OF_A_FILTER))}, got {posted!r:.80}")
+    bias = float(posted.get("bias", 0.0))
+    if "weights" in posted:
+        weights = check_kernel(posted["weights"])
+        if weights.ndim != 2:
+            raise InvalidInput(f"MNIST is grey, so weights are rows of numbers, got shape {weights.shape}")
+        yield weights.astype(np.float64), bias
+    elif "preset" in posted:
+        made = preset(posted["preset"], posted.get("size"), posted.get("angle"), posted.get("sigma"))
+        yield made.weights.astype(np.float64), bias
+    elif "layer" in posted:
+        yield from _learnt(posted, models, bias)
+    else:
+        raise InvalidInput(f"a filter has weights, a preset, or model and layer, got {posted!r:.80}")
+
+
+def _learnt(posted: dict[str, Any], models: Path, bias: float) -> Iterator[tuple[Floats, float]]:
+    network = Network(models / posted.get("model", "digits") / str(posted.get("version", 1)))
+    layer = network.passport.layer(posted["layer"])
+    if layer.op != "conv" or layer.in_shape[0] != 1:
+        raise InvalidInput(f"only filters that read the picture can be scored, {layer.name} reads {layer.in_shape}")
+    weights, biases = (network.weights[f"{layer.name}.{part}"] for part in ("weight", "bias"))
+    chosen = range(len(weights)) if "filter" not in posted else [posted["filter"]]
+    for k in chosen:
+        yield weights[k, 0].astype(np.float64), float(biases[k]) + bias
 
 
 def pixels(images: Floats) -> Floats:

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from service.lab.options import ApplyFiltersOptions
 from tests.networks import random_network
 from training.data.mnist import Mnist, Part
 from training.evaluation.score import MAX_FEATURES, PENALTIES, BankError, pixels, read_bank, score
@@ -41,19 +42,17 @@ BANK = {
 }
 
 
-def test_a_bank_says_how_much_it_sees_and_weighs(tmp_path):
-    bank = bank_of(tmp_path, **BANK)
-    assert bank.features(some_digits(3, 4).images / 255).shape == (3, bank.feature_count) == (3, 3 * 25)
+def test_a_bank_gives_what_the_service_answers(tmp_path, client):
+    bank, images = bank_of(tmp_path, **BANK), some_digits(3, 4).images
+    assert set(BANK) <= set(ApplyFiltersOptions.__struct_fields__)
+    features = bank.features(images / 255)
+    body = {"images": images.tolist(), **BANK}
+    for own, result in zip(features, client.post("/v1/apply-filters", json=body).json["results"], strict=True):
+        served = np.concatenate([np.ravel(each["response"]) for each in result["filters"]])
+        # Filters of one shape come together here, so the order differs.
+        np.testing.assert_allclose(np.sort(own), np.sort(served), atol=1e-5)
+    assert features.shape == (3, bank.feature_count)
     assert bank.parameters == 5 + 50 + 4
-
-
-def test_a_bank_of_stages_sees_what_the_network_of_those_filters_does(tmp_path):
-    network = random_network(tmp_path, "deep", 0)
-    learnt = {"model": "deep", "layer": "conv1"}
-    stages = [{"filters": [learnt], "activation": "relu"}, {"pool": {"size": 2}}]
-    bank, part = bank_of(tmp_path, tmp_path / "0", stages=stages), some_digits(2, 5)
-    _, maps = network.analyse(part.as_network_input(), ["pool1"])
-    np.testing.assert_allclose(bank.features(part.images / 255), maps["pool1"].reshape(2, -1), atol=1e-5)
 
 
 def test_the_read_out_is_the_ridge_that_least_squares_finds(digits):
@@ -95,17 +94,16 @@ def test_a_models_own_filters_can_be_scored(tmp_path):
     [
         ({}, "at least one filter"),
         ({"filters": []}, "at least one filter"),
-        ({"filters": [{"colour": 1}]}, "colour"),
+        ({"filters": [{"colour": 1}]}, "weights"),
         ({"filters": [{"name": "nothing"}]}, "a preset"),
         ({"filters": [{"preset": "nothing"}]}, "nothing"),
         ({"filters": [{"weights": [[1], [2, 3]]}]}, "length"),
-        ({"filters": [{"weights": [[[1]], [[2]]]}]}, "this filter has 2 channels, the picture has 1"),
+        ({"filters": [{"weights": [[[1]], [[2]]]}]}, "grey"),
         ({"filters": [{"weights": [[1]]}], "steps": 2}, "steps"),
         ({"filters": [{"weights": [[1]]}], "stride": 0}, "stride"),
         ({"filters": [{"weights": [[1]]}], "activation": "soft"}, "relu"),
         ({"filters": [{"weights": [[1]]}] * 20}, str(MAX_FEATURES)),
-        ({"filters": [{"weights": [[1]]}], "pool": {"size": 40}}, "40"),
-        ({"filters": [{"weights": [[1]]}], "format": "png"}, "format"),
+        ({"filters": [{"weights": [[1]]}], "pool": {}}, "size"),
     ],
 )
 def test_a_file_that_is_no_bank_is_refused_with_a_reason(tmp_path, members, says):
