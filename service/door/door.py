@@ -16,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from functools import lru_cache
 from http import HTTPStatus
 from time import monotonic, perf_counter
@@ -105,14 +106,17 @@ class Door:
             self._tend_when_due()
             self._calls += 1
         try:
-            with self._app.app_context():
-                answer = self.admit(request) or self._answer_whole(request, environ)
+            # In a context of its own: the thread is another server's, and knows nothing of requests afterwards.
+            answer = copy_context().run(self._answer_alone, request, environ)
         finally:
-            current.set(None)
             with self._lock:
                 self._calls -= 1
         start_response(*start_of(answer))
         return () if request.method == "HEAD" else tuple(map(bytes, answer.body))
+
+    def _answer_alone(self, request: Request, environ: Environ) -> Answer:
+        with self._app.app_context():
+            return self.admit(request) or self._answer_whole(request, environ)
 
     def _answer_whole(self, request: Request, environ: Environ) -> Answer:
         try:

@@ -12,7 +12,7 @@ Outside a request, as in batch scoring, nothing is charged.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import lru_cache
 from time import monotonic
 
@@ -209,9 +209,14 @@ def opened(account: Account) -> Iterator[Account]:
         _account.reset(token)
 
 
-def open_account(account: Account | None) -> None:
-    """Charge to this account from now on, on this thread; None for nothing."""
-    _account.set(account)
+def open_account(account: Account) -> Token[Account | None]:
+    """Charge to this account from now on, until `close_account` is told so; `opened` for a third of its time."""
+    return _account.set(account)
+
+
+def close_account(token: Token[Account | None]) -> None:
+    """Charge no more to the account that was opened with that answer."""
+    _account.reset(token)
 
 
 def charge(step: str, work: float, held: int = 0) -> None:

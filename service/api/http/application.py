@@ -11,7 +11,7 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.routing import MapAdapter, Rule
 
-from service.lab.prices import Account, open_account, opened
+from service.lab.prices import Account, close_account, open_account, opened
 from service.settings import Limits
 
 NO_SESSION = NullSession()
@@ -172,7 +172,7 @@ class Service(Flask):
         returns: the answer, and the rule that matched the path ("" where none did)
         raises: HandedOver or Ended, where the account says so
         """
-        open_account(account or Account(self.limits))
+        charged = open_account(account or Account(self.limits))
         request = DoorRequest(environ)
         context = RequestContext(self, environ, request)
         token = _cv_request.set(context)
@@ -191,6 +191,7 @@ class Service(Flask):
                 request.routing_exception.__traceback__ = None
                 request.routing_exception = None
             _cv_request.reset(token)
+            close_account(charged)
 
     def _dispatch(self, request: Request) -> Reply:
         """Call the route of a request, or the handler of what it raised."""
