@@ -28,6 +28,7 @@ GROUPS := \
 	'docs    = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/documents' \
 	'hostile = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/hostile --ignore=tests/hostile/test_parsers.py' \
 	'fuzz    = $(MAKE) fuzz' \
+	'dearest = .venv-test/bin/python -m tests.hostile.dearest $(SEARCH_MINUTES)' \
 	'deploy  = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/deploy' \
 	'interop = $(MAKE) interop' \
 	'cluster = $(MAKE) cluster' \
@@ -35,6 +36,7 @@ GROUPS := \
 	'audit   = $(MAKE) audit' \
 	'licences = $(MAKE) licences'
 MINUTES ?= 10
+SEARCH_MINUTES ?= 20
 TIMES ?= 30
 SEED ?= 1
 

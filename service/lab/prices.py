@@ -44,10 +44,11 @@ SCAN_PIXEL, SCAN_BYTE = 0.0008, 0.012
 
 # Making a digit of a picture: some calls of NumPy, every pixel once, and work for every place where two neighbours
 # differ, of which noise has as many as pixels.
-DIGIT, DIGIT_PIXEL = 25.0, 0.009
+DIGIT, DIGIT_PIXEL = 45.0, 0.009
 DIGIT_CHANGE = 0.27
 # In a small picture of much noise the calls of NumPy outweigh their pixels: so much for each of its first changes.
 SMALL_CHANGES, SMALL_CHANGE = 700, 1.75
+NARROW = 16  # columns of a picture that has neighbours in its columns above all
 WORK_PIXELS = 2**16  # a larger picture is made smaller first
 COUNTED_PIXELS = 2**20  # above, the changes are taken to be as many as can be
 
@@ -268,6 +269,8 @@ def preparing(pixels: np.ndarray) -> float:
     count: int = pixels.shape[0] * pixels.shape[1]
     most = min(count, WORK_PIXELS)
     found = most if count > COUNTED_PIXELS else int(np.count_nonzero(pixels[:, 1:] != pixels[:, :-1]))
+    if pixels.shape[1] <= NARROW:
+        found += int(np.count_nonzero(pixels[1:] != pixels[:-1]))
     changes = min(found, most)
     few = min(changes, SMALL_CHANGES)
     return DIGIT + count * DIGIT_PIXEL + few * SMALL_CHANGE + (changes - few) * DIGIT_CHANGE

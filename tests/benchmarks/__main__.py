@@ -1,8 +1,8 @@
 """
 Run the benchmarks: python -m tests.benchmarks [PART ...] (make bench)
 
-The parts are cold, requests, answers, calls, beside, overload, filters and growth; all of them unless some are named.
-Prints the rows as they come, and writes build/bench/table.md and growth.png.
+The parts are cold, requests, answers, calls, beside, overload, filters, prices and growth; all of them unless some are
+named. Prints the rows as they come, and writes build/bench/table.md and growth.png.
 """
 
 import os
@@ -13,7 +13,7 @@ import sys
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from tests.benchmarks import answers, beside, cold, filters, growth, overload, requests  # read the lines above
+from tests.benchmarks import answers, beside, cold, filters, growth, overload, prices, requests  # read the lines above
 from tests.benchmarks.servers import wrk_is_there
 from tests.benchmarks.table import HEAD, OUT, QUICK
 
@@ -25,8 +25,9 @@ PARTS = {
     "beside": beside.rows,
     "overload": overload.rows,
     "filters": filters.rows,
+    "prices": prices.rows,
 }
-WITHOUT_WRK = {"cold", "calls", "filters", "growth"}
+WITHOUT_WRK = {"cold", "calls", "filters", "prices", "growth"}
 
 
 def main(named):

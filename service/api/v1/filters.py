@@ -71,6 +71,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         made = [preset(kind.name) for kind in PRESETS]
         charge_cards([kernel.weights for kernel in made] if options.card else [])
         if form == "png":
+            charge_drawing([[(1, *kernel.weights.shape) for kernel in made]], options, settings)
             return _draw_presets([kernel.weights for kernel in made], options)
         return writing.json({"filters": [_write_preset(kernel, with_card=options.card) for kernel in made]})
 

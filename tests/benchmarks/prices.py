@@ -1,0 +1,92 @@
+"""The units of the price list, each measured on this machine beside the one declared."""
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+from PIL import Image
+
+from service.core.convolution import geometry, pool
+from service.core.digit import prepare
+from service.lab import prices
+from service.network.bank import correlate_bank
+from service.network.sessions import Network
+from service.pictures import codec
+from service.settings import SHIPPED_MODELS
+from tests.benchmarks.table import Row, pick
+
+ROUNDS = pick(5, 2)
+SIDE = 1000
+
+
+def least_units(call: Callable[[], Any]) -> float:
+    """Return the least CPU of one call, in microseconds."""
+    call()
+    least = float("inf")
+    for _ in range(ROUNDS):
+        since = time.thread_time()
+        call()
+        least = min(least, time.thread_time() - since)
+    return least * 1e6
+
+
+def files() -> Iterator[tuple[str, bytes, codec.PictureFile]]:
+    """Yield a picture of noise in every format."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8))
+    for name, kind, how in (
+        ("PNG", "PNG", {}),
+        ("JPEG", "JPEG", {"quality": 90}),
+        ("JPEG in scans", "JPEG", {"quality": 90, "progressive": True}),
+        ("WEBP", "WEBP", {"quality": 80}),
+        ("WEBP lossless", "WEBP", {"lossless": True}),
+        ("GIF", "GIF", {}),
+        ("BMP", "BMP", {}),
+    ):
+        out = io.BytesIO()
+        noise.save(out, kind, **how)
+        yield name, out.getvalue(), codec.open_file(out.getvalue(), SIDE * SIDE)
+
+
+def measures() -> Iterator[tuple[str, float, float]]:
+    """Yield what is priced, its price, and what it costs."""
+    generator = np.random.default_rng(0)
+    for name, data, file in files():
+        declared = prices.decoding(file.kind, file.pixels, len(data), file.scans)
+        yield f"decode {name}", declared, least_units(lambda data=data: codec.decode(data, max_pixels=SIDE * SIDE))
+    for side in (28, 64, 256, 1024):
+        noise = generator.integers(0, 256, (side, side), dtype=np.uint8)
+        yield f"prepare noise of {side}", prices.preparing(noise), least_units(lambda noise=noise: prepare(noise))
+    for folder in sorted(SHIPPED_MODELS.glob("*/*")):
+        network = Network(folder)
+        images, maps = generator.random((32, 1, 28, 28), np.float32), list(network.passport.map_shapes())
+        name = f"{network.name} on 32 pictures"
+        yield f"run {name}", prices.running(network, 32), least_units(lambda n=network, i=images: n.classify(i))
+        declared = prices.running(network, 32, with_maps=True)
+        yield f"analyse {name}", declared, least_units(lambda n=network, i=images, m=maps: n.analyse(i, m))
+    image, biases = generator.random((1, SIDE, SIDE), np.float32), np.zeros(8, np.float32)
+    for rows in (3, 15):
+        bank, places = generator.random((8, 1, rows, rows), np.float32), geometry((SIDE, SIDE), (rows, rows))
+        declared = prices.BANK + places.multiply_adds * 8 * prices.MULTIPLY_ADD + SIDE * SIDE * 9 * prices.CELL
+        found = least_units(lambda bank=bank, places=places: correlate_bank(image, bank, biases, places))
+        yield f"8 kernels of {rows} x {rows}", declared, found
+    for kind in ("max", "avg"):
+        declared = prices.pooling(kind, SIDE * SIDE, (9, 9), (1, 1))
+        yield f"pool 9 x 9 {kind}", declared, least_units(lambda kind=kind: pool(image, kind, 9, 1))
+    numbers = generator.random(10**6).astype(np.float32)
+    found = least_units(lambda: orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY))
+    yield "a million numbers as JSON", 10**6 * prices.JSON_NUMBER_OUT, found
+    levels = generator.integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
+    yield (
+        "a million cells drawn",
+        prices.drawing(1, SIDE**2, SIDE**2, 1)[0],
+        least_units(lambda: codec.encode_png(levels)),
+    )
+
+
+def rows() -> Iterator[Row]:
+    """Yield a row for each."""
+    for what, declared, found in measures():
+        yield Row(f"price: {what}", f"{found:.0f} us", f"{declared:.0f} units", f"{found / declared:.2f}", "0.2 to 1.5")
