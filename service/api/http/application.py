@@ -122,10 +122,12 @@ class Service(Flask):
     def access_of(self, path: bytes) -> Access:
         """Who may call a path, in its canonical form; what does not exist is no more open than the rest."""
         paths, folders = self._open
-        access = paths.get(path)
-        if access is None:
-            access = next((each for folder, each in folders.items() if path.startswith(folder)), Access.KEYED)
-        return access
+        if path in paths:
+            return paths[path]
+        for folder, access in folders.items():
+            if path.startswith(folder):
+                return access
+        return Access.KEYED
 
     @property
     def hooked(self) -> frozenset[str]:
