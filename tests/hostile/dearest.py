@@ -27,23 +27,16 @@ from service.app import create_app
 from service.core.convolution import ACTIVATIONS, NORMALISATIONS, PAD_MODES, PADDINGS, POOL_KINDS
 from service.core.kernels import PRESETS
 from service.lab import options
-from service.lab.explain.options import ExplainOptions
 from service.lab.prices import Account
 from service.settings import Settings
+from tests.api import declared
 from tests.drawing import draw, encode, npy
 
 FILE = Path(__file__).parent / "dearest.json"
 CALLS = {
-    "/v1/classify": options.ClassifyOptions,
-    "/v1/feature-maps": options.FeatureMapOptions,
-    "/v1/apply-filters": options.ApplyFiltersOptions,
-    "/v1/explain": ExplainOptions,
-    "/v1/what-if": options.WhatIfOptions,
-    "/v1/patches": options.PatchesOptions,
-    "/v1/filters": options.PresetListOptions,
-    "/v1/filters/gabor": options.PresetOptions,
-    "/v1/models/digits/layers/conv4/filters": options.LayerFilterOptions,
-    "/v1/models/digits/report": options.ReportOptions,
+    path.format(name="gabor" if path.startswith("/v1/filters") else "digits", layer="conv4", index=0): kind
+    for path, kind in declared.CALLS.items()
+    if kind is not options.NoOptions
 }
 # Words that a struct has only as text, and numbers that stand where a text or a number may.
 WORDS = {

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from service.core.ledger import Floats, head_weights
 from service.core.relevance import ConvStage, PoolStage, Stage
 from service.lab.changes import Overrides
+from service.lab.explain.asked import Asked
 from service.network.passport import Layer
 from service.network.sessions import Network, Verdicts
-
-if TYPE_CHECKING:
-    from service.lab.explain.options import ExplainOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class Case:
     """
 
     network: Network
-    options: "ExplainOptions"
+    options: Asked
     image: np.ndarray
     maps: Mapping[str, np.ndarray]
     weights: Mapping[str, np.ndarray]

@@ -2,26 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from service.core.digit import SIDE
-
-if TYPE_CHECKING:
-    from service.lab.explain.case import Case
-    from service.lab.explain.options import ExplainOptions
-    from service.network.sessions import Network
+from service.lab.explain.asked import Asked
+from service.lab.explain.case import Case
+from service.network.sessions import Network
 
 
-def nothing_more(_network: "Network", _options: "ExplainOptions") -> None:
+def nothing_more(_network: Network, _options: Asked) -> None:
     """Refuse nothing beside what every method refuses."""
 
 
-def no_runs(_options: "ExplainOptions") -> int:
+def no_runs(_options: Asked) -> int:
     """No run of the network on a masked picture."""
     return 0
 
 
-def of_maps(_network: "Network", _options: "ExplainOptions") -> int:
+def of_maps(_network: Network, _options: Asked) -> int:
     """Four maps of the picture's size, at most."""
     return 4 * SIDE * SIDE
 
@@ -30,7 +28,7 @@ def of_maps(_network: "Network", _options: "ExplainOptions") -> int:
 MASKED_BYTES = 4 * (4 * SIDE * SIDE + 64)
 
 
-def few_sums(network: "Network", options: "ExplainOptions") -> float:
+def few_sums(network: Network, options: Asked) -> float:
     """In units of lab/prices.py, for one picture: a few sums over what the head reads."""
     filters, rows, columns = network.passport.head.in_shape
     cells = filters * rows * columns * len(network.passport.labels)
@@ -50,14 +48,14 @@ class Method:
     """
 
     name: str
-    explain: Callable[["Case"], dict[str, Any]]
+    explain: Callable[[Case], dict[str, Any]]
     takes: frozenset[str]
     is_exact: bool
-    check: Callable[["Network", "ExplainOptions"], None] = nothing_more
-    runs: Callable[["ExplainOptions"], int] = no_runs
-    numbers: Callable[["Network", "ExplainOptions"], int] = of_maps
-    price: Callable[["Network", "ExplainOptions"], float] = few_sums
+    check: Callable[[Network, Asked], None] = nothing_more
+    runs: Callable[[Asked], int] = no_runs
+    numbers: Callable[[Network, Asked], int] = of_maps
+    price: Callable[[Network, Asked], float] = few_sums
 
-    def held(self, network: "Network", options: "ExplainOptions") -> int:
+    def held(self, network: Network, options: Asked) -> int:
         """Bytes held for one picture while it is explained: the masked pictures, and what the answer has."""
         return self.runs(options) * MASKED_BYTES + 8 * self.numbers(network, options)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from service.core.kernels import preset
 from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
 from service.core.relevance import PoolStage, Stage, walk_back, winners
 from service.lab import prices
+from service.lab.explain.asked import Asked
 from service.lab.explain.case import Case, run
 from service.lab.explain.method import Method
 from service.lab.explain.rules import (
@@ -25,11 +26,7 @@ from service.lab.explain.rules import (
     read_window,
 )
 from service.network.passport import Layer, receptive_fields
-from service.network.sessions import Verdicts
-
-if TYPE_CHECKING:
-    from service.lab.explain.options import ExplainOptions
-    from service.network.sessions import Network
+from service.network.sessions import Network, Verdicts
 
 # Blurring as a baseline: wide enough that a stroke of a digit disappears.
 BLUR_SIZE, BLUR_SIGMA = 19, 4.0
@@ -379,15 +376,15 @@ def _pooling_of(case: Case, pool: Layer, layer: Layer, cell: tuple[int, int, int
 # --- all methods -----------------------------------------------------------------------------------------------------
 
 
-def _windows(options: "ExplainOptions") -> int:
+def _windows(options: Asked) -> int:
     return masking.count_windows(*read_window(options))
 
 
-def _masks(options: "ExplainOptions") -> int:
+def _masks(options: Asked) -> int:
     return int(options.masks)
 
 
-def _price_of_masking(network: "Network", options: "ExplainOptions") -> float:
+def _price_of_masking(network: Network, options: Asked) -> float:
     runs = METHODS[options.method].runs(options)
     with_maps = bool(options.changes)
     scores = 2 if options.rival is not None and options.score != "margin" else 1
@@ -395,34 +392,34 @@ def _price_of_masking(network: "Network", options: "ExplainOptions") -> float:
     return 400.0 + prices.running(network, 1) + prices.running(network, runs, with_maps=with_maps) + runs * each
 
 
-def _price_of_walk(network: "Network", scores: int, shown: int) -> float:
+def _price_of_walk(network: Network, scores: int, shown: int) -> float:
     """Credit so many scores back through all layers."""
     multiply_adds = sum(layer.multiply_adds for layer in network.passport.layers[:-1])
     layers = len(network.passport.layers)
     return shown * (layers * 25.0 + scores * multiply_adds * 0.00025)
 
 
-def _price_of_pixels(network: "Network", options: "ExplainOptions") -> float:
+def _price_of_pixels(network: Network, options: Asked) -> float:
     scores = 1 + (network.passport.head.in_shape[0] if options.full else 0)
     return _price_of_walk(network, scores, 2 if options.rival is not None and options.score == "logit" else 1)
 
 
-def _price_of_cell(network: "Network", _options: "ExplainOptions") -> float:
+def _price_of_cell(network: Network, _options: Asked) -> float:
     return 150.0 + _price_of_walk(network, len(network.passport.labels), 1)
 
 
-def _price_of_deciding_set(network: "Network", _options: "ExplainOptions") -> float:
+def _price_of_deciding_set(network: Network, _options: Asked) -> float:
     filters, rows, columns = network.passport.head.in_shape
     return 250.0 + 0.01 * len(network.passport.labels) * (filters + rows * columns)
 
 
-def _numbers_of_ledger(network: "Network", options: "ExplainOptions") -> int:
+def _numbers_of_ledger(network: Network, options: Asked) -> int:
     filters, rows, columns = network.passport.head.in_shape
     cells = filters * rows * columns if options.full else filters + rows * columns
     return (len(network.passport.labels) + 1) * cells
 
 
-def _numbers_of_pixels(network: "Network", options: "ExplainOptions") -> int:
+def _numbers_of_pixels(network: Network, options: Asked) -> int:
     filters = network.passport.head.in_shape[0] if options.full else 0
     return 2 * SIDE * SIDE * (1 + filters)
 

@@ -1,22 +1,19 @@
 """What POST /v1/explain refuses before the work: values no method can use, and what a structure does not allow."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from service.core.convolution import check_pair
 from service.core.digit import SIDE
 from service.core.errors import InvalidOption, NotFound, NotPossible
 from service.core.masking import windows
 from service.lab.changes import check_filter
+from service.lab.explain.asked import Asked
+from service.lab.explain.method import Method
 from service.network.passport import Layer
-
-if TYPE_CHECKING:
-    from service.lab.explain.method import Method
-    from service.lab.explain.options import ExplainOptions
-    from service.network.sessions import Network
+from service.network.sessions import Network
 
 
-def check_classes(network: "Network", options: "ExplainOptions") -> None:
+def check_classes(network: Network, options: Asked) -> None:
     """Raise InvalidOption unless target and rival are two classes of the network."""
     labels = network.passport.labels
     for name in ("target", "rival"):
@@ -27,7 +24,7 @@ def check_classes(network: "Network", options: "ExplainOptions") -> None:
         raise InvalidOption(f"rival must be another class than the target, got {options.rival} for both", "/rival")
 
 
-def check_baseline(method: "Method", options: "ExplainOptions") -> None:
+def check_baseline(method: Method, options: Asked) -> None:
     """Raise InvalidOption for a baseline that the method has not."""
     if method.is_exact and options.baseline not in {"zero", "mean"}:
         raise InvalidOption(f"baseline of method={options.method} is zero or mean, got {options.baseline}", "/baseline")
@@ -38,7 +35,7 @@ def check_baseline(method: "Method", options: "ExplainOptions") -> None:
         )
 
 
-def check_score(options: "ExplainOptions", measured: Sequence[str]) -> None:
+def check_score(options: Asked, measured: Sequence[str]) -> None:
     """Raise NotPossible, naming the methods that measure, for a score that is no sum of shares."""
     if options.score == "probability":
         raise NotPossible(
@@ -48,7 +45,7 @@ def check_score(options: "ExplainOptions", measured: Sequence[str]) -> None:
         )
 
 
-def check_cam(network: "Network", options: "ExplainOptions") -> None:
+def check_cam(network: Network, options: Asked) -> None:
     """Class activation maps are at the head's input; the first of them needs a head that reads means."""
     check_layer(network, options)
     if options.variant == "cam" and not _reads_means(network):
@@ -59,7 +56,7 @@ def check_cam(network: "Network", options: "ExplainOptions") -> None:
         )
 
 
-def check_layer(network: "Network", options: "ExplainOptions") -> None:
+def check_layer(network: Network, options: Asked) -> None:
     """Raise NotFound or NotPossible for another layer than the one that the head reads: what follows must be linear."""
     passport = network.passport
     last = passport.layers[-2]
@@ -76,12 +73,12 @@ def check_layer(network: "Network", options: "ExplainOptions") -> None:
     )
 
 
-def _reads_means(network: "Network") -> bool:
+def _reads_means(network: Network) -> bool:
     head = network.passport.head
     return head.reduce == "mean" or head.in_shape[1:] == (1, 1)
 
 
-def check_cell(network: "Network", options: "ExplainOptions") -> None:
+def check_cell(network: Network, options: Asked) -> None:
     """Raise InvalidOption or NotFound unless the options name one cell of one map."""
     for name in ("layer", "filter", "row", "col"):
         if getattr(options, name) is None:
@@ -94,7 +91,7 @@ def check_cell(network: "Network", options: "ExplainOptions") -> None:
             raise InvalidOption(f"{name} of {layer.name} is 0 to {count - 1}, got {getattr(options, name)}", f"/{name}")
 
 
-def cell_layer(network: "Network", options: "ExplainOptions") -> Layer:
+def cell_layer(network: Network, options: Asked) -> Layer:
     """The layer of the cell asked for; conv1, conv1.pre and conv1.act are the same one."""
     asked = options.layer or ""
     layers = network.passport.layers[:-1]
@@ -104,12 +101,12 @@ def cell_layer(network: "Network", options: "ExplainOptions") -> Layer:
     raise NotFound.among("layer", asked, [layer.name for layer in layers], "/layer")
 
 
-def check_window(_network: "Network", options: "ExplainOptions") -> None:
+def check_window(_network: Network, options: Asked) -> None:
     """Raise InvalidOption where the covering window or its stride does not fit."""
     read_window(options)
 
 
-def check_masks(_network: "Network", options: "ExplainOptions") -> None:
+def check_masks(_network: Network, options: Asked) -> None:
     """Raise InvalidOption for masks of a grid that cannot be, or too few to know an error by."""
     if not 2 <= options.cells <= SIDE:
         raise InvalidOption(f"cells must be 2 to {SIDE}, got {options.cells}", "/cells")
@@ -117,7 +114,7 @@ def check_masks(_network: "Network", options: "ExplainOptions") -> None:
         raise InvalidOption(f"masks must be at least 2, got {options.masks}", "/masks")
 
 
-def read_window(options: "ExplainOptions") -> tuple[tuple[int, int], tuple[int, int]]:
+def read_window(options: Asked) -> tuple[tuple[int, int], tuple[int, int]]:
     """The covering window of an occlusion and its stride, (down, across) each; InvalidOption where they do not fit."""
     window = check_pair("window", options.window, least=1)
     stride = check_pair("stride", options.stride, least=1)

@@ -1,0 +1,33 @@
+"""What may be asked of an explanation, whatever its method."""
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from service.lab.options import Change, NetworkOptions, Pair, Positive, Text, Whole
+
+
+class Asked(NetworkOptions, frozen=True, kw_only=True):
+    """The options of POST /v1/explain; each method says which of them it takes."""
+
+    LISTS: ClassVar = ("window", "stride")
+    STRUCTURES: ClassVar = ("changes",)
+
+    method: Text = "ledger"
+    target: Whole | None = None
+    rival: Whole | None = None
+    score: Literal["logit", "margin", "probability"] = "logit"
+    baseline: float | Literal["zero", "mean", "blur"] = "zero"
+    full: bool = False
+    layer: Text | None = None
+    filter: Whole | None = None
+    row: Whole | None = None
+    col: Whole | None = None
+    variant: Literal["gradcam", "hirescam", "cam"] = "gradcam"
+    window: Pair = 4
+    stride: Pair = 2
+    masks: Positive = 1000
+    cells: Positive = 7
+    keep: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    seed: Whole = 0
+    changes: tuple[Change, ...] = ()
