@@ -39,4 +39,4 @@ def test_a_model_folder_without_a_passport_is_one_line(folder, tmp_path, monkeyp
     monkeypatch.setattr(training.data.mnist.load_mnist, "__defaults__", (100,))
     result = run(command, tmp_path, "--data", folder)
     assert result.exit_code == 1
-    assert result.output == f"Error: {tmp_path}/passport.json: No such file\n"
+    assert result.output == f"Error: {tmp_path}: passport.json: No such file\n"

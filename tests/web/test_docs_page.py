@@ -1,5 +1,7 @@
 """/docs as it opens: every call, in every form of body, executed with what the page has filled in."""
 
+import os
+import random
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -79,7 +81,19 @@ def opened(visit):
     return lambda path, method: Call(visit(), path, method)
 
 
-@pytest.mark.parametrize(("path", "method", "kind", "example"), list(executions()))
+def chosen():
+    """Every execution under make proof; else of each call that posts one form, and every third of the others."""
+    every = list(executions())
+    if os.environ.get("FILTERSCOPE_PROOF"):
+        return every
+    chance = random.Random(19)
+    posted = {}
+    for each in every:
+        posted.setdefault(each[:2], []).append(each)
+    return [chance.choice(forms) for index, forms in enumerate(posted.values()) if len(forms) > 1 or index % 3 == 0]
+
+
+@pytest.mark.parametrize(("path", "method", "kind", "example"), chosen())
 def test_every_call_executes_as_the_page_has_filled_it_in(opened, path, method, kind, example):
     call = opened(path, method)
     wanted = WANTED.get(path)
