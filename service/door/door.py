@@ -1,5 +1,5 @@
 """
-The door: between the server (server.py) and Flask.
+The door: between the server (service/server/) and Flask.
 
 It refuses by the head what need not be read, turns Flask's answer into bytes, and counts it. A call begins on the event
 loop, and charges what it is about to do (lab/prices.py). One that comes to more than the loop has time for begins again
@@ -205,11 +205,11 @@ class Door:
 
     def respond(self, request: Request, connection: Connection) -> None:
         """Answer a whole request: now, or from a thread of the heavy lane."""
-        access = self._app.access_of(request.path)
-        if access is Access.METRICS:
+        allowed = self._app.access_of(request.path)
+        if allowed is Access.METRICS:
             self._metrics.fold()
             self._respond_from(self._scraped, request, connection)
-        elif access is Access.PROBE:
+        elif allowed is Access.PROBE:
             self._respond_now(request, connection)
         elif self._server.slow and self._server.unsent_bytes > self.settings.max_held_bytes:
             error = Busy("as many bytes of answers as there is room for wait for their readers")
