@@ -42,6 +42,22 @@ def pytest_report_header():
     return f"MNIST: {find_mnist() or 'absent, the tests that need it are skipped'}"
 
 
+# What the tests of one process count. In a parallel run
+# every process sends its counts to the one that prints the last lines.
+COUNTS = (fuzzing.RAN, fuzzing.FOUND, counted.RAN, counted.COMPARED, counted.SKIPPED)
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counts"] = [dict(counter) for counter in COUNTS]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    for counter, counts in zip(COUNTS, getattr(node, "workeroutput", {}).get("counts", ()), strict=False):
+        counter.update(counts)
+
+
 def pytest_terminal_summary(terminalreporter):
     skipped = terminalreporter.stats.get("skipped", [])
     terminalreporter.write_line(f"MNIST: {find_mnist() or 'absent'}")

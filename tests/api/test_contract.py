@@ -645,7 +645,7 @@ CALLS = [
     ("/v1/limits", "?format=npz", None, None, {}, 406),
     ("/v1/limits", "?all=true", None, None, {}, 422),
     *((path, "", None, None, {}, 200) for path, method in OPERATIONS if path in PROTOCOL and method == "get"),
-    *((path, "", *call) for path in PROTOCOL if path.endswith("/infer") for call in INFER_CALLS),
+    *((path, "", *call) for path in sorted(PROTOCOL) if path.endswith("/infer") for call in INFER_CALLS),
     ("/v2/repository/index", "", b"", None, {}, 200),
     ("/v2/repository/index", "", b'{"ready":true}', JSON, {}, 200),
     ("/v2/repository/index", "", b"{", JSON, {}, 400),
