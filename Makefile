@@ -84,7 +84,7 @@ format: .venv-test/ready  ## lay the code out
 train: .venv-test/ready  ## train the digits network again (MNIST is looked for, or downloaded)
 	.venv-test/bin/python -m training train
 
-bench: .venv-bench/ready  ## measure speed beside other servers and libraries, in a quarter of an hour (QUICK=1: in four minutes)
+bench: .venv-bench/ready  ## measure speed beside other servers and libraries, in a quarter of an hour (QUICK=1: in four minutes; PAGE=1: into its page)
 	.venv-bench/bin/python -m tests.benchmarks
 
 # Only Docker's format of images has health checks; buildah and podman must be asked for it.
@@ -113,7 +113,7 @@ interop: .venv-triton/ready .venv-kserve/ready .venv-clients/ready .venv-node/re
 browser:  ## install Debian's Chromium, for the tests of the page
 	apt-get update -q && apt-get install -y -q --no-install-recommends chromium
 
-settings: .venv/ready  ## print every setting, as the README lists them
+settings: .venv/ready  ## print every setting, as deploy/settings.md lists them
 	@.venv/bin/python -c "from service.settings import table; print(table())"
 
 lock: .venv-test/ready  ## pin the run-time requirements again, with hashes

@@ -1,8 +1,8 @@
 """
 Everything an operator can set, read from the environment once.
 
-Each field is the environment variable FILTERSCOPE_<FIELD IN CAPITALS>; `make settings` prints the table that the
-README holds, and a test compares the two. Limits are published as they are by GET /v1/limits.
+Each field is the environment variable FILTERSCOPE_<FIELD IN CAPITALS>; `make settings` prints the table that
+deploy/settings.md holds, and a test compares the two. Limits are published as they are by GET /v1/limits.
 """
 
 import difflib
@@ -200,13 +200,13 @@ def _wanted(kind: Any) -> str:
 
 
 def table() -> str:
-    """Every setting as the Markdown table of the README."""
+    """Every setting as the Markdown table of deploy/settings.md."""
     rows = [f"| `{variable}` | {default} | {meaning} |" for variable, default, meaning in describe()]
     return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
 
 
 def describe() -> list[tuple[str, str, str]]:
-    """(variable, default, meaning) of every setting, in order; the README's table is made from this."""
+    """(variable, default, meaning) of every setting, in order; the table of deploy/settings.md is made from this."""
     rows = []
     for field in msgspec.structs.fields(Settings):
         meaning = next(extra for extra in field.type.__metadata__ if isinstance(extra, str))

@@ -1,5 +1,8 @@
 """Spoilt digits are read: fifteen kinds of MNIST-C's, none of which training has seen, through the normaliser."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,7 @@ from service.core.digit import prepare
 from tests.corruptions import KINDS, corrupted
 from tests.networks import read
 
-# What was measured on the whole test part, in per cent: README.md holds the table of every network.
+# What was measured on the whole test part, in per cent: models/README.md holds the table of every network.
 SHARES = {
     "shot_noise": 95.3,
     "impulse_noise": 98.0,
@@ -50,6 +53,17 @@ def test_the_mean_of_the_kinds_is_what_was_measured(model, digits, spoilt, proof
     shares = {kind: 100 * np.mean(read(model, pictures) == digits.labels) for kind, pictures in spoilt.items()}
     mean = np.mean(list(shares.values()))
     assert mean >= MEANS[model] - (0 if proof else 2), shares
+
+
+@pytest.mark.parametrize(("digit", "other"), [(6, 9), (9, 6)])
+def test_upside_down_a_six_and_a_nine_are_each_other_as_was_measured(mnist_test, proof, digit, other):
+    page = (Path(__file__).parents[1] / "models" / "README.md").read_text(encoding="utf-8")
+    counts = re.search(r"first (\d+) test sixes (\d+) are.* nines (\d+) are", " ".join(page.split()))
+    total, measured = int(counts[1]), int(counts[2 if digit == 6 else 3])
+    images = mnist_test.images[mnist_test.labels == digit][:total]
+    images = images if proof else images[np.random.default_rng(6).choice(total, 60, replace=False)]
+    answers = read("digits", np.stack([prepare(image[::-1, ::-1] / 255).image for image in images]))
+    assert abs(np.mean(answers == other) - measured / total) < (0.005 if proof else 0.12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,7 +2,8 @@
 Run the benchmarks: python -m tests.benchmarks [PART ...] (make bench)
 
 The parts are cold, requests, answers, calls, beside, overload, filters, prices and growth; all of them unless some are
-named. Prints the rows as they come, and writes build/bench/table.md and growth.png.
+named. Prints the rows as they come, and writes build/bench/table.md and growth.png. With PAGE=1 in the environment the
+tables of the parts that ran are also put into README.md of this folder.
 """
 
 import os
@@ -14,6 +15,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from tests.benchmarks import answers, beside, cold, filters, growth, overload, prices, requests  # read the lines above
+from tests.benchmarks.page import PAGE, put
 from tests.benchmarks.servers import wrk_is_there
 from tests.benchmarks.table import HEAD, OUT, QUICK
 
@@ -41,18 +43,29 @@ def main(named):
         chosen = [name for name in chosen if name in WITHOUT_WRK]
     OUT.mkdir(parents=True, exist_ok=True)
     where = f"{os.cpu_count()} cores, shared with the client; Python {platform.python_version()}"
-    lines = [f"{where}{'; a quick run' if QUICK else ''}.", "", HEAD]
+    head = [f"{where}{'; a quick run' if QUICK else ''}.", "", HEAD]
+    lines = list(head)
     print("\n".join(lines), flush=True)
     for name, measure in PARTS.items():
         if name in chosen:
+            rows = []
             for row in measure():
-                lines.append(str(row))
+                rows.append(str(row))
                 print(row, flush=True)
+            lines += rows
+            keep(name, head + rows)
     if "growth" in chosen:
-        grown = ["", "How the cost grows:", "", *growth.plot()]
-        lines += grown
-        print("\n".join(grown), flush=True)
+        grown = list(growth.plot())
+        lines += ["", "How the cost grows:", "", *grown]
+        print("\n".join(["", "How the cost grows:", "", *grown]), flush=True)
+        keep("growth", [*head[:2], *grown])
     (OUT / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def keep(part, lines):
+    """Put what a part measured into the page, when that was asked for."""
+    if os.environ.get("PAGE"):
+        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), part, lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -73,8 +73,8 @@ def test_the_arithmetic_of_the_stop_adds_up():
 
 
 def test_the_sizes_follow_from_the_cost_of_one_request():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    microseconds = int(re.search(r"280 x 280 has to be found first: (\d+) us of CPU", readme)[1])
+    measured = (ROOT / "tests" / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    microseconds = int(re.search(r"280 x 280 has to be found first: (\d+) us of CPU", measured)[1])
     core = round(1e6 / microseconds, -1)
     assert len(rows("Sizing")) >= 3
     for cores, most, planned in rows("Sizing"):
@@ -127,8 +127,3 @@ def test_every_file_that_the_guide_names_is_there():
     named = re.findall(r"`((?:deploy|nginx|prometheus)/[\w./-]+)`", GUIDE)
     assert len(named) >= 3
     assert [name for name in named if not ((ROOT / name).exists() or (DEPLOY / name).exists())] == []
-
-
-@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)", GUIDE))
-def test_every_link_of_the_guide_leads_somewhere(link):
-    assert (DEPLOY / link).exists()

@@ -2,7 +2,7 @@
 Printed answers against real ones.
 
 JSON is compared by its structure, numbers to the digits that are printed; `...` stands for anything: for a value, for
-the rest of a list or a text, for lines of a text.
+the rest of a list, an object or a text, for lines of a text.
 """
 
 import json
@@ -22,10 +22,11 @@ def parse(printed):
     """
     A printed answer; numbers as Decimal, which keeps their digits.
 
-    >>> parse('{"a": [1.50, ...], "b": "12...", "c": ...}')
-    {'a': [Decimal('1.50'), '...'], 'b': '12...', 'c': '...'}
+    >>> parse('{"a": [1.50, ...], "b": "12...", "c": ..., ...}')
+    {'a': [Decimal('1.50'), '...'], 'b': '12...', 'c': '...', '...': '...'}
     """
-    bare = re.sub(r'("(?:[^"\\]|\\.)*")|\.\.\.', lambda found: found[1] or f'"{ANYTHING}"', printed)
+    members = re.sub(r"(?<=[{,])(\s*)\.\.\.(?=\s*})", rf'\1"{ANYTHING}": ...', printed)
+    bare = re.sub(r'("(?:[^"\\]|\\.)*")|\.\.\.', lambda found: found[1] or f'"{ANYTHING}"', members)
     return json.loads(bare, parse_float=Decimal)
 
 
@@ -37,6 +38,8 @@ def differences(printed, answered, where=""):
     []
     >>> differences(parse('{"a": [1.50], "b": 2}'), {"a": [1.52, 1], "c": 1})
     ['/a has 1, answered 2', '/a/0 is 1.50, answered 1.52', '/b was not answered', '/c is not printed']
+    >>> differences(parse('{"a": 1, "b": 2, ...}'), {"a": 1, "c": 3})
+    ['/b was not answered']
     """
     if printed == ANYTHING:
         return []
@@ -45,13 +48,14 @@ def differences(printed, answered, where=""):
             *(
                 line
                 for name, value in printed.items()
+                if name != ANYTHING
                 for line in (
                     differences(value, answered[name], f"{where}/{name}")
                     if name in answered
                     else [f"{where}/{name} was not answered"]
                 )
             ),
-            *(f"{where}/{name} is not printed" for name in answered if name not in printed),
+            *(f"{where}/{name} is not printed" for name in answered if not {name, ANYTHING} & printed.keys()),
         ]
     if isinstance(printed, list) and isinstance(answered, list):
         shown = printed[:-1] if printed[-1:] == [ANYTHING] else printed
@@ -93,6 +97,8 @@ def write(printed, answered):
 
     >>> print(write(parse('{"a": [1.0, ...], "b": "1...", "c": ...}'), {"a": [0.123456, 3.0], "b": "987", "c": [1]}))
     {"a": [0.1235, ...], "b": "9...", "c": ...}
+    >>> print(write(parse('{"b": 1, ...}'), {"a": 2, "b": 3}))
+    {"b": 3, ...}
     """
     tokens = TOKEN.findall(_written(printed, answered))
     for index in reversed(range(len(tokens) - 1)):  # a name stays with its value, where there is room
@@ -112,8 +118,10 @@ def _written(printed, answered):
         return ANYTHING
     if isinstance(answered, dict):
         before = printed if isinstance(printed, dict) else {}
-        members = (f"{json.dumps(name)}: {_written(before.get(name), value)}" for name, value in answered.items())
-        return f"{{{', '.join(members)}}}"
+        is_cut = ANYTHING in before
+        shown = {name: value for name, value in answered.items() if name in before or not is_cut}
+        members = [f"{json.dumps(name)}: {_written(before.get(name), value)}" for name, value in shown.items()]
+        return f"{{{', '.join(members + [ANYTHING] * is_cut)}}}"
     if isinstance(answered, list):
         before = printed if isinstance(printed, list) else []
         if before[-1:] == [ANYTHING]:

@@ -1,5 +1,6 @@
 """The pages as a reader sees them: blocks of commands, what is printed under them, and commands within the text."""
 
+import posixpath
 import re
 import shlex
 import textwrap
@@ -7,8 +8,17 @@ from dataclasses import dataclass
 
 from tests.serving import ROOT
 
-PAGES = ("README.md", "deploy/README.md", "CONTRIBUTING.md")
+FOLDERS = ("service", "models", "training", "tests", "deploy")
+ALL_PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for found in (ROOT.glob("*.md"), *((ROOT / folder).rglob("*.md") for folder in FOLDERS))
+    for path in found
+    if "node_modules" not in path.parts
+)
+# What has changed, and what there is: neither tells a reader to run anything.
+PAGES = tuple(page for page in ALL_PAGES if page not in {"CHANGELOG.md", "ARCHITECTURE.md"})
 COMMANDS = {"", "sh"}
+PROGRAMS = {"python", "js"}
 ANSWERS = {"json", "text"}
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 # Code in a text is a command when it has a second word and its first is a program's name or path.
@@ -27,10 +37,10 @@ class Answer:
 @dataclass(frozen=True)
 class Block:
     """
-    Commands that a page prints together, run one after another; those of `python` are one.
+    Commands that a page prints together, run one after another; a program (`python`, `js`) is one.
 
     answer: what is printed right under it, or None
-    picture: the picture that the page shows before its next block, or None
+    picture: the path, from the root, of the picture that the page shows before its next block, or None
     is_inline: it stands in the text, so that its line breaks mean nothing
     """
 
@@ -76,9 +86,9 @@ def blocks(page, text):
                 page,
                 _line(text, fence.start()),
                 language,
-                (body,) if language == "python" else tuple(split(body)),
+                (body,) if language in PROGRAMS else tuple(split(body)),
                 answer,
-                shown and shown[1],
+                shown and posixpath.normpath(posixpath.join(posixpath.dirname(page), shown[1])),
             )
         )
     return sorted([*found, *_inline(page, text)], key=lambda block: block.line)
@@ -133,5 +143,5 @@ def stray(text):
     ]
     prose = FENCE.sub("", text)
     indented = re.findall(r"^\n((?: {4}|\t).*)$", prose, re.MULTILINE)
-    unknown = [fence[2] for fence in fences if fence[2] not in COMMANDS | ANSWERS | {"python"}]
+    unknown = [fence[2] for fence in fences if fence[2] not in COMMANDS | ANSWERS | PROGRAMS]
     return lonely + indented + unknown

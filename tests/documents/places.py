@@ -13,6 +13,8 @@ LONG = "make proof ONLY=docs"
 IMAGE = "needs a container engine and a base image; make proof ONLY=deploy builds and runs the image without Docker"
 COMPOSE = "needs Docker and a running Compose; tests/deploy/test_hosts.py runs its parts without it"
 CLUSTER = "needs a cluster; tests/deploy/test_manifests.py checks the files that are applied"
+SYSTEMD = "needs a machine that systemd has started; tests/deploy/test_systemd.py checks the unit"
+SET = "is make serve, which is run, with settings; tests/test_settings.py, tests/door and tests/server try those"
 TESTS = "runs the tests themselves"
 GROUP = "is a group of make proof of its own"
 MNIST = "needs MNIST, and minutes"
@@ -21,7 +23,7 @@ WRITES = "writes files of the repository, which tests/test_architecture.py and t
 PLACES = (
     (r"curl .*", QUICK),
     (r"make (lint|format|manifests|settings|clean)", QUICK),
-    (r"\.venv-test/bin/python -m training evaluate models/digits/1", QUICK),
+    (r"\.venv-test/bin/python -m training (evaluate models/digits/1|--help)", QUICK),
     (r"\.venv-test/bin/python -m tests\.(documents|api\.examples)", QUICK),
     (r"(\.venv-test/bin/)?python -m tests\.(architecture|private_parts|api\.corpus write)", WRITES),
     (r"make (serve|sbom|lock)", LONG),
@@ -30,12 +32,18 @@ PLACES = (
     (r"make (test|proof)", TESTS),
     (r"make (fuzz|soak|cluster|audit|licences|interop)", GROUP),
     (r"make train|\.venv-test/bin/python -m tests\.corruptions", MNIST),
-    (r"make bench", "takes a quarter of an hour of a machine that does nothing else"),
+    (r"(QUICK=1 )?make bench( PAGE=1)?", "takes a quarter of an hour of a machine that does nothing else"),
+    (r"([A-Z_]+=\S+ )+make serve", SET),
+    (r"git clone ADDRESS .*", "the reader fills in the address; every command is run in what a clone would be"),
+    (r"sudo systemctl .*|sudo (git|make|cp) .*/opt/filterscope.*|journalctl .*", SYSTEMD),
+    (r"systemd-analyze verify", "is the name of a command, not a whole one; tests/deploy/test_systemd.py runs it"),
+    (r"brew .*|wsl .*|sudo apt .*", "needs macOS or Windows, where nothing of this was tried"),
+    (r"\.venv-test/bin/python -m tests\.web\.screenshot", "needs Chromium; tests/test_docs.py compares what it writes"),
     (r"make \.venv-test/ready", "makes the environment that this test runs in"),
     (r"make browser", "needs root: it installs a package of Debian"),
     (r"make checker", "needs Node.js, and fetches a package of npm"),
     (r"make image", IMAGE),
-    (r"docker run .*", IMAGE),
+    (r"docker (build|run) .*", IMAGE),
     (r"docker exec ID .*", "the reader fills in the container and the program"),
     (r"docker compose .*", COMPOSE),
     (r"nginx -s reload", "runs within the container of nginx"),

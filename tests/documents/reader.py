@@ -99,6 +99,12 @@ class Reader:
         path.write_text(program.replace(ADDRESS, self.origin), encoding="utf-8")
         return self.run(f"{shlex.quote(str(python))} {shlex.quote(str(path))}")
 
+    def run_js(self, program):
+        """Run a block of JavaScript as a module of Node.js; an Output, or AssertionError."""
+        path = self.home / "block.mjs"
+        path.write_text(program.replace(ADDRESS, self.origin), encoding="utf-8")
+        return self.run(f"node {shlex.quote(str(path))}")
+
 
 def written(command):
     """

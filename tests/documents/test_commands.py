@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.documents import counted
 from tests.documents.answers import differences, is_printed, parse
-from tests.documents.pages import PAGES, blocks, read, stray
+from tests.documents.pages import PAGES, PROGRAMS, blocks, read, stray
 from tests.documents.places import GROUP, LONG, PLACES, QUICK, needs_mnist, place, plain
 from tests.documents.reader import Reader, copy, imported, install, lend, needed
 from tests.serving import ROOT, free_port, serving, wait_until_ready
@@ -23,7 +23,8 @@ from training.data.mnist import find_mnist
 
 BLOCKS = [block for page in PAGES for block in blocks(page, read(page))]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
-FENCED = [block for block in BLOCKS if block.language != "python" and not block.is_inline]
+JAVASCRIPT = [block for block in BLOCKS if block.language == "js"]
+FENCED = [block for block in BLOCKS if block.language not in PROGRAMS and not block.is_inline]
 # A command that the texts name several times is run once.
 INLINE = list({block.commands: block for block in BLOCKS if block.is_inline}.values())
 COMMANDS = sorted({plain(command) for block in FENCED + INLINE for command in block.commands})
@@ -76,6 +77,7 @@ def test_the_pages_print_nothing_that_no_one_would_run_or_compare():
     assert len(FENCED) >= 8
     assert len(INLINE) >= 30
     assert PYTHON
+    assert JAVASCRIPT
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -127,6 +129,14 @@ def test_a_block_of_python_prints_what_the_page_says(request, block, proof, tmp_
     served = request.getfixturevalue("served")
     python = install(packages, tmp_path / "environment", served) if proof else sys.executable
     compare(block, [(str(block), served.run_python(program, python))])
+
+
+@pytest.mark.parametrize("block", JAVASCRIPT, ids=str)
+def test_a_block_of_javascript_prints_what_the_page_says(request, block):
+    if not shutil.which("node"):
+        leave_out(str(block), "needs Node.js")
+    (program,) = block.commands
+    compare(block, [(str(block), request.getfixturevalue("served").run_js(program))])
 
 
 def run(block, request, fixture, proof):
