@@ -13,7 +13,7 @@ import yaml
 from PIL import ExifTags, Image
 
 from service.settings import Settings, describe, table
-from tests.api.contract import OPERATIONS, parameters_of
+from tests.api.contract import OPERATIONS, parameters_of, resolved, typed_options
 from tests.benchmarks.page import put, tables
 from tests.documents.pages import ALL_PAGES, read
 
@@ -105,6 +105,20 @@ def test_the_readme_has_the_options_of_every_call_on_pictures():
         if path.startswith("/v1/") and method == "post"
     }
     assert options_of_calls() == declared
+
+
+def test_the_values_of_options_in_the_readme_are_those_of_the_contract():
+    (rows,) = re.findall(r"^\| option \| values \|\n\|---\|---\|\n((?:\|.*\n)+)", README, re.MULTILINE)
+    cells = [row.strip("| ").split(" | ") for row in rows.splitlines()]
+    options = {}
+    for path, method in OPERATIONS:
+        if path.startswith("/v1/") and method == "post":
+            for name, schema in typed_options(path, method).items():
+                options.setdefault(name, set()).update(resolved(schema).get("enum", ()))
+    named = {name.strip("`"): set(re.findall(r"`([\w-]+)`", values)) for name, values in cells}
+    assert {name: values for name, values in named.items() if values - options[name] - options.keys()} == {}
+    missing = {name: options[name] - values for name, values in named.items()}
+    assert {name: values for name, values in missing.items() if values} == {}
 
 
 def test_the_readme_is_short():
