@@ -16,6 +16,7 @@ from service.settings import Settings, describe, table
 from tests.api.contract import OPERATIONS, parameters_of, resolved, typed_options
 from tests.benchmarks.page import put, tables
 from tests.documents.pages import ALL_PAGES, read
+from training.cli import main as cli
 
 ROOT = Path(__file__).resolve().parent.parent
 # What has changed may speak of what is no more.
@@ -275,6 +276,11 @@ def test_what_a_million_pictures_cost_is_stated_in_one_place_and_adds_up():
     assert re.search(cost, BATCH)
     assert f"{seconds} us a picture" in BATCH
     assert float(hours) == round(int(seconds) / 3600, 3)
+
+
+def test_the_page_of_training_has_every_command():
+    rows = re.findall(r"^\| `(\w+)` \|", TEXTS["training/README.md"], re.MULTILINE)
+    assert sorted(rows) == sorted(cli.commands)
 
 
 def verbs():

@@ -160,7 +160,11 @@ def report(folder: Path, data: Path | None, part: str) -> None:
     help="Folder of models, for filters that one has learnt.",
 )
 def score(filters: Path, data: Path | None, models: Path) -> None:
-    """Fit a linear read-out to the answers of a bank of filters, and say how many digits it reads right."""
+    """
+    Fit a linear read-out to the answers of a bank of filters, and say how many digits it reads right.
+
+    FILTERS is a JSON file, such as [{"preset": "sobel_x"}, {"model": "digits", "layer": "conv1", "filter": 3}].
+    """
     from training.evaluation.score import pixels, read_bank  # noqa: PLC0415
     from training.evaluation.score import score as run  # noqa: PLC0415
 
@@ -177,7 +181,7 @@ def score(filters: Path, data: Path | None, models: Path) -> None:
 @models_option
 @seed_option
 def quick(data: Path | None, models: Path, seed: int) -> None:
-    """Reach 99 % in a few seconds."""
+    """Train a network that reads 99 %, in less than a minute."""
     from training.study.quick import quick as run  # noqa: PLC0415
 
     result = run(find_or_fetch_mnist(data), models, seed)
