@@ -28,16 +28,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser(settings).parse_args(arguments)
     try:
         from service.batch.errors import BadJob  # noqa: PLC0415 - its packages are an extra
-        from service.batch.job import Request, score  # noqa: PLC0415
+        from service.batch.job import JobOptions, run_job  # noqa: PLC0415
     except ModuleNotFoundError as error:
         return _refuse(_missing(error))
-    request = Request(
+    request = JobOptions(
         source=options.source, out=options.out, models=options.models, model=options.model, prepare=options.prepare,
         batch=options.batch, workers=options.workers, engine=options.engine, column=options.column, limits=settings,
     )  # fmt: skip
     started = time.monotonic()
     try:
-        done = score(request, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+        done = run_job(
+            request, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
     except (BadJob, OSError) as error:
         return _refuse(str(error))
     except ModuleNotFoundError as error:

@@ -208,3 +208,81 @@ def test_every_folder_of_tests_is_one_of_the_code_or_a_group():
         parts = path.relative_to(ROOT / "tests").parts[:-1]
         if parts and parts[0] not in groups:
             assert (ROOT / "service" / Path(*parts)).is_dir(), path
+
+
+# --- one word for one thing ------------------------------------------------------------------------------------------
+
+# Names that stand in several files all the same, each with the reason.
+DOUBLED = {
+    "Floats": "an array of numbers, in the precision that its file computes with",
+    "Pool": "a pooling: as the contract's schema of that name, and beside Conv in the structures of training",
+}
+
+
+def names_with_definitions(tree):
+    """(name, definition) of each public class and type alias of a module; a class has its place for a definition."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name, object()
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                if isinstance(target, ast.Name) and re.fullmatch(r"[A-Z]\w*[a-z]\w*", target.id):
+                    yield target.id, ast.unparse(node.value)
+
+
+def doubled_names(modules):
+    """Public names of classes and type aliases that mean two things, with the modules that define them."""
+    defined = {}
+    for module, path in modules.items():
+        for name, definition in names_with_definitions(ast.parse(path.read_text(encoding="utf-8"))):
+            defined.setdefault(name, {}).setdefault(definition, []).append(module)
+    return {
+        name: sorted(module for places in found.values() for module in places)
+        for name, found in defined.items()
+        if len(found) > 1
+    }
+
+
+def test_a_name_of_a_class_or_type_means_one_thing():
+    found = doubled_names(NAMES)
+    assert {name: places for name, places in found.items() if name not in DOUBLED} == {}
+    assert set(DOUBLED) <= set(found), "no longer doubled"
+
+
+def imported_bare(modules):
+    """Public functions whose name two modules define, each with the imports that take it without its module."""
+    trees = {module: ast.parse(path.read_text(encoding="utf-8")) for module, path in modules.items()}
+    defined = {}
+    for module, tree in trees.items():
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and not node.decorator_list:
+                defined.setdefault(node.name, []).append(module)
+    doubled = {name for name, places in defined.items() if len(places) > 1}
+    for module, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "") in trees:
+                for alias in node.names:
+                    if (
+                        alias.name in doubled
+                        and alias.asname is None
+                        and alias.name in {name for name, places in defined.items() if node.module in places}
+                    ):
+                        yield f"{module} imports {alias.name} of {node.module}; also of {defined[alias.name]}"
+
+
+def test_a_function_whose_name_stands_twice_is_called_with_its_module():
+    assert list(imported_bare(NAMES)) == []
+
+
+def test_a_name_of_two_meanings_would_be_seen(tmp_path):
+    texts = {
+        "one": "class Stage: ...\nPair = tuple[int, int]\ndef decode(): ...",
+        "two": "class Stage: ...\nPair = tuple[int, int]\ndef decode(): ...\ndef other(): ...",
+        "three": "Pair = list[int]\nfrom two import decode, other",
+    }
+    modules = {name: tmp_path / f"{name}.py" for name in texts}
+    for name, path in modules.items():
+        path.write_text(texts[name], encoding="utf-8")
+    assert doubled_names(modules) == {"Stage": ["one", "two"], "Pair": ["one", "three", "two"]}
+    assert list(imported_bare(modules)) == ["three imports decode of two; also of ['one', 'two']"]

@@ -170,7 +170,7 @@ def score(filters: Path, data: Path | None, models: Path) -> None:
 
     bank = read_bank(filters, models)
     mnist = load_mnist(find_or_fetch_mnist(data))
-    click.echo(f"{len(bank.kernels)} filters, {bank.parameters} parameters, {bank.feature_count} features")
+    click.echo(f"{len(bank.filters)} filters, {bank.parameters} parameters, {bank.feature_count} features")
     for name, features in (("these filters", bank.features), ("pixels alone", pixels)):
         found = run(features, mnist)
         click.echo(f"{name}: test {found.test:.2%}, validation {found.validation:.2%}, train {found.train:.2%}")

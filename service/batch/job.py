@@ -19,7 +19,7 @@ from service.settings import Limits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class JobOptions:
     """What was asked for on the command line."""
 
     source: Path
@@ -43,28 +43,28 @@ class Summary:
     before: int
 
 
-def score(request: Request, cores: int) -> Summary:
+def run_job(options: JobOptions, cores: int) -> Summary:
     """Do the job, or what is left of it; BadJob says in one line what stops it."""
-    network = _find_network(request)
-    source = open_source(request.source, request.column)
-    if source.is_stream and request.engine == "ray":
-        raise BadJob(f"{request.source}: a gzip'd tar cannot be read from the middle; unpack it for --engine ray")
-    output = Output(str(request.out.absolute()))
-    output.begin(_describe(request, source, network))
-    folder = request.models.absolute() / network.name / network.version
-    recipe = Recipe(str(folder), request.prepare, request.limits)
+    network = _find_network(options)
+    source = open_source(options.source, options.column)
+    if source.is_stream and options.engine == "ray":
+        raise BadJob(f"{options.source}: a gzip'd tar cannot be read from the middle; unpack it for --engine ray")
+    output = Output(str(options.out.absolute()))
+    output.begin(_describe(options, source, network))
+    folder = options.models.absolute() / network.name / network.version
+    recipe = Recipe(str(folder), options.prepare, options.limits)
     counted = before = unusable = 0
     done: list[int] = []
 
     def left() -> Iterator[Part]:
-        for part in source.parts(request.batch):
+        for part in source.parts(options.batch):
             if output.has(part.index):
                 done.append(part.index)
             else:
                 yield part
 
     with tqdm(total=source.total, unit=" pictures", smoothing=0.1) as bar:
-        for index in _engine(request, left(), recipe, output, cores):
+        for index in _engine(options, left(), recipe, output, cores):
             pictures, bad = output.rows(index)
             counted, unusable = counted + pictures, unusable + bad
             bar.update(pictures)
@@ -76,30 +76,30 @@ def score(request: Request, cores: int) -> Summary:
     return Summary(counted, unusable, before)
 
 
-def _engine(request: Request, parts: Iterator[Part], recipe: Recipe, output: Output, cores: int) -> Iterator[int]:
-    if request.engine == "local":
-        return local.run(parts, recipe, output, request.workers or cores)
+def _engine(options: JobOptions, parts: Iterator[Part], recipe: Recipe, output: Output, cores: int) -> Iterator[int]:
+    if options.engine == "local":
+        return local.run(parts, recipe, output, options.workers or cores)
     from service.batch import cluster  # noqa: PLC0415 - only who asks for Ray needs to have it
 
-    return cluster.run(parts, recipe, output, request.workers)
+    return cluster.run(parts, recipe, output, options.workers)
 
 
-def _find_network(request: Request) -> Network:
+def _find_network(options: JobOptions) -> Network:
     try:
-        return Library.open(read_folders(request.models, request.model).models, request.model).get(request.model)
+        return Library.open(read_folders(options.models, options.model).models, options.model).get(options.model)
     except (BadModel, NotFound) as error:
         raise BadJob(str(error)) from error
 
 
-def _describe(request: Request, source: Source, network: Network) -> Job:
+def _describe(options: JobOptions, source: Source, network: Network) -> Job:
     return Job(
-        source=str(request.source),
+        source=str(options.source),
         pictures=source.identity,
         model=network.name,
         version=network.version,
         sha256=network.sha256,
-        prepare=request.prepare,
-        batch=request.batch,
-        limits={name: getattr(request.limits, name) for name in ("max_image_pixels", "max_jpeg_pixels")},
-        column=request.column,
+        prepare=options.prepare,
+        batch=options.batch,
+        limits={name: getattr(options.limits, name) for name in ("max_image_pixels", "max_jpeg_pixels")},
+        column=options.column,
     )

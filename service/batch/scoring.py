@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from service.batch.sources import Part, Picture
+from service.batch.sources import FoundPicture, Part
 from service.core.digit import prepare
 from service.core.errors import ServiceError
 from service.core.inputs import UNIT, as_input, as_posted
@@ -63,7 +63,7 @@ class Scorer:
             schema=SCHEMA,
         )
 
-    def _read(self, found: Sequence[Picture]) -> tuple[list[np.ndarray], list[str | None]]:
+    def _read(self, found: Sequence[FoundPicture]) -> tuple[list[np.ndarray], list[str | None]]:
         images: list[np.ndarray] = []
         errors: list[str | None] = []
         for picture in found:

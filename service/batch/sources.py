@@ -26,7 +26,7 @@ GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 PICTURE_COLUMNS, PATH_COLUMNS = ("image", "bytes", "picture", "png", "data"), ("path", "file", "filename", "file_name")
 
 
-class Picture(NamedTuple):
+class FoundPicture(NamedTuple):
     """One picture as it was found: its name, and its bytes or why they could not be read."""
 
     name: str | None
@@ -39,7 +39,7 @@ class Part:
 
     index: int
     first: int
-    read: Callable[[], list[Picture]]
+    read: Callable[[], list[FoundPicture]]
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class Files:
     folder: str
     names: tuple[str | None, ...]
 
-    def __call__(self) -> list[Picture]:
+    def __call__(self) -> list[FoundPicture]:
         """Read them; one that cannot be read keeps its place."""
-        return [Picture(name, _read_file(self.folder, name)) for name in self.names]
+        return [FoundPicture(name, _read_file(self.folder, name)) for name in self.names]
 
 
 def _read_file(folder: str, name: str | None) -> bytes | OSError:
@@ -137,10 +137,10 @@ class Members:
     path: str
     members: tuple[tuple[str, int, int], ...]
 
-    def __call__(self) -> list[Picture]:
+    def __call__(self) -> list[FoundPicture]:
         """Read them where they lie."""
         with open(self.path, "rb") as file:  # noqa: PTH123 - as above
-            return [Picture(name, _read_at(file, offset, size)) for name, offset, size in self.members]
+            return [FoundPicture(name, _read_at(file, offset, size)) for name, offset, size in self.members]
 
 
 def _read_at(file: Any, offset: int, size: int) -> bytes:
@@ -153,9 +153,9 @@ def _read_at(file: Any, offset: int, size: int) -> bytes:
 class Held:
     """Pictures that had to be read on the way to their part."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[FoundPicture, ...]
 
-    def __call__(self) -> list[Picture]:
+    def __call__(self) -> list[FoundPicture]:
         """Hand them out."""
         return list(self.pictures)
 
@@ -181,12 +181,12 @@ def _stream_parts(path: Path, size: int) -> Iterator[Part]:
         raise BadJob(f"{path}: damaged or cut short after {first} pictures: {error}") from error
 
 
-def _stream(path: Path) -> Iterator[Picture]:
+def _stream(path: Path) -> Iterator[FoundPicture]:
     with tarfile.open(path, "r|gz") as archive:
         for member in archive:
             file = archive.extractfile(member) if member.isreg() else None
             if file is not None:
-                yield Picture(member.name, file.read())
+                yield FoundPicture(member.name, file.read())
             archive.members = []  # type: ignore[attr-defined]  # else it keeps every header it has seen
 
 
@@ -206,7 +206,7 @@ def _identity(paths: Iterable[Path]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class ParquetRows:
     """Pictures in rows of one row group of a Parquet file, as bytes or as paths beside it."""
 
     path: str
@@ -215,7 +215,7 @@ class Rows:
     start: int
     stop: int
 
-    def __call__(self) -> list[Picture]:
+    def __call__(self) -> list[FoundPicture]:
         """Read them; a row without a picture keeps its place."""
         values = _row_group(self.path, self.column, self.group)[self.start : self.stop].to_pylist()
         folder = os.path.dirname(self.path)  # noqa: PTH120 - as above
@@ -228,13 +228,13 @@ def _row_group(path: str, column: str, group: int) -> pa.ChunkedArray:
     return pq.ParquetFile(path).read_row_group(group, columns=[column]).column(0)
 
 
-def _row_picture(folder: str, value: Any) -> Picture:
+def _row_picture(folder: str, value: Any) -> FoundPicture:
     if isinstance(value, dict):  # a picture as Hugging Face's datasets write it: its bytes, or a path
         name = value.get("path")
-        return Picture(name, value["bytes"]) if value.get("bytes") is not None else _row_picture(folder, name)
+        return FoundPicture(name, value["bytes"]) if value.get("bytes") is not None else _row_picture(folder, name)
     if isinstance(value, str):
-        return Picture(value, _read_file(folder, value))
-    return Picture(None, OSError("the row has no picture") if value is None else value)
+        return FoundPicture(value, _read_file(folder, value))
+    return FoundPicture(None, OSError("the row has no picture") if value is None else value)
 
 
 def _open_parquet(path: Path, column: str | None) -> Source:
@@ -246,7 +246,9 @@ def _open_parquet(path: Path, column: str | None) -> Source:
         index = first = 0
         for group, count in enumerate(groups):
             for start in range(0, count, size):
-                yield Part(index, first + start, Rows(os.fspath(path), column, group, start, min(start + size, count)))
+                yield Part(
+                    index, first + start, ParquetRows(os.fspath(path), column, group, start, min(start + size, count))
+                )
                 index += 1
             first += count
 

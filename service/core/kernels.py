@@ -112,7 +112,7 @@ class Preset:
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class MadePreset:
     """A named filter, made: weights (rows, columns), float32, and the parameters it was made with."""
 
     preset: Preset
@@ -144,7 +144,7 @@ class Kernel:
 
 def preset(
     name: str, size: int | None = None, angle: float | None = None, sigma: float | None = None, pointer: str = ""
-) -> Kernel:
+) -> MadePreset:
     """
     Make a named filter; a parameter left out has the preset's default, and a sigma without one follows from the size.
 
@@ -178,7 +178,7 @@ def preset(
         parameters["angle"] = kind.angle.check(kind.angle.default if angle is None else angle, name, pointer)
     if kind.sigma and sigma is None:
         parameters["sigma"] = kind.sigma.default or sigma_of_size(int(parameters["size"]))
-    return Kernel(kind, kind.make(**parameters).astype(np.float32), parameters)
+    return MadePreset(kind, kind.make(**parameters).astype(np.float32), parameters)
 
 
 def sigma_of_size(size: int) -> float:

@@ -12,7 +12,7 @@ MODES = ("layer", "map", "symmetric", "fixed")
 POLARITIES = ("light", "pencil", "diverging")
 
 
-class Levels(NamedTuple):
+class ScaledLevels(NamedTuple):
     """levels: uint8; clipped: the share of values beyond the range; degenerate: the range is a single value."""
 
     levels: NDArray[np.uint8]
@@ -48,7 +48,7 @@ def value_range(
     return least, most
 
 
-def to_levels(values: ArrayLike, lo: float, hi: float, polarity: str = "light") -> Levels:
+def to_levels(values: ArrayLike, lo: float, hi: float, polarity: str = "light") -> ScaledLevels:
     """
     Map lo..hi to the levels 0..255, rounding half up; what lies beyond is clipped.
 
@@ -58,7 +58,7 @@ def to_levels(values: ArrayLike, lo: float, hi: float, polarity: str = "light") 
     single value, as a constant map has, gives the middle level everywhere.
 
     >>> to_levels([0.0, 0.5, 1.0, 2.0], 0, 1)
-    Levels(levels=array([  0, 128, 255, 255], dtype=uint8), clipped=0.25, degenerate=False)
+    ScaledLevels(levels=array([  0, 128, 255, 255], dtype=uint8), clipped=0.25, degenerate=False)
     """
     check_choice("polarity", polarity, POLARITIES)
     values = np.asarray(values, np.float64)
@@ -68,7 +68,7 @@ def to_levels(values: ArrayLike, lo: float, hi: float, polarity: str = "light") 
     if polarity == "pencil" and not degenerate:
         share = 1 - share
     levels = np.floor(share * 255 + 0.5).astype(np.uint8)
-    return Levels(DIVERGING[levels] if polarity == "diverging" else levels, clipped, degenerate)
+    return ScaledLevels(DIVERGING[levels] if polarity == "diverging" else levels, clipped, degenerate)
 
 
 def _diverging_colours() -> NDArray[np.uint8]:

@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class ConvStage:
+class ConvPass:
     """
     A convolution as it was computed once.
 
@@ -48,7 +48,7 @@ class ConvStage:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolStage:
+class PoolPass:
     """
     A pooling as it was computed once.
 
@@ -63,7 +63,7 @@ class PoolStage:
     before: NDArray[np.floating]
 
 
-Stage = ConvStage | PoolStage
+LayerPass = ConvPass | PoolPass
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,13 @@ class Credit:
         return self.gains * np.asarray(cells, np.float64)
 
 
-def walk_back(gains: Floats, stages: Iterable[Stage]) -> Credit:
+def walk_back(gains: Floats, passes: Iterable[LayerPass]) -> Credit:
     """
     Credit n scores back through layers, the last first.
 
-    gains: (n, K, h, w) at the output of the first stage given: at the head's input they are its weights
+    gains: (n, K, h, w) at the output of the first pass given: at the head's input they are its weights
 
-    >>> conv = ConvStage("conv1", np.array([[[[2.0]]]]), np.array([0.5]), (1, 1), (0, 0, 0, 0), "relu",
+    >>> conv = ConvPass("conv1", np.array([[[[2.0]]]]), np.array([0.5]), (1, 1), (0, 0, 0, 0), "relu",
     ...                  pre=np.array([[[6.5]]]), in_shape=(1, 1, 1))
     >>> credit = walk_back(np.ones((1, 1, 1, 1)), [conv])
     >>> credit.shares([[[3.0]]]), credit.filters, credit.biases
@@ -99,14 +99,14 @@ def walk_back(gains: Floats, stages: Iterable[Stage]) -> Credit:
     """
     filters: dict[str, Floats] = {}
     biases: dict[str, Floats] = {}
-    for stage in stages:
-        if isinstance(stage, PoolStage):
-            gains = _behind_pool(gains, stage)
+    for each in passes:
+        if isinstance(each, PoolPass):
+            gains = _behind_pool(gains, each)
         else:
-            gated = gains * gain(stage.activation, stage.pre)
-            filters[stage.name] = np.einsum("nkij,kij->nk", gated, stage.pre)
-            biases[stage.name] = gated.sum(axis=(2, 3)) * stage.biases
-            gains = _behind_convolution(gated, stage)
+            gated = gains * gain(each.activation, each.pre)
+            filters[each.name] = np.einsum("nkij,kij->nk", gated, each.pre)
+            biases[each.name] = gated.sum(axis=(2, 3)) * each.biases
+            gains = _behind_convolution(gated, each)
     return Credit(gains, filters, biases)
 
 
@@ -127,37 +127,37 @@ def gain(activation: str, pre: ArrayLike) -> Floats:
     return np.ones_like(z)
 
 
-def winners(stage: PoolStage) -> NDArray[np.intp]:
+def winners(computed: PoolPass) -> NDArray[np.intp]:
     """
     Which cell of each window a maximum took, counted in reading order within the window, padding included.
 
     returns: (K, rows, columns)
     """
-    windows = patches(pad(stage.before, stage.pads, "constant", -np.inf), stage.size, stage.stride)
+    windows = patches(pad(computed.before, computed.pads, "constant", -np.inf), computed.size, computed.stride)
     return np.asarray(windows.reshape(*windows.shape[:3], -1).argmax(axis=-1))
 
 
-def _behind_pool(gains: Floats, stage: PoolStage) -> Floats:
-    height, width = stage.size
-    if stage.kind == "max":
+def _behind_pool(gains: Floats, computed: PoolPass) -> Floats:
+    height, width = computed.size
+    if computed.kind == "max":
         cells = np.arange(height * width)[:, None, None]
-        parts = (winners(stage)[:, None] == cells).astype(np.float64)  # (K, kh*kw, rows, columns)
+        parts = (winners(computed)[:, None] == cells).astype(np.float64)  # (K, kh*kw, rows, columns)
     else:
-        real = patches(pad(np.ones(stage.before.shape[1:]), stage.pads), stage.size, stage.stride)
+        real = patches(pad(np.ones(computed.before.shape[1:]), computed.pads), computed.size, computed.stride)
         counted = real.reshape(*real.shape[:2], -1).transpose(2, 0, 1)  # (kh*kw, rows, columns)
         parts = (counted / counted.sum(axis=0))[None]
     handed = gains[:, :, None] * parts  # (n, K, kh*kw, rows, columns)
     rows, columns = gains.shape[2:]
     windows = handed.reshape(*gains.shape[:2], height, width, rows, columns)
-    return _lay_back(windows, stage.before.shape[1:], stage.stride, stage.pads)
+    return _lay_back(windows, computed.before.shape[1:], computed.stride, computed.pads)
 
 
-def _behind_convolution(gated: Floats, stage: ConvStage) -> Floats:
+def _behind_convolution(gated: Floats, computed: ConvPass) -> Floats:
     count, filters, rows, columns = gated.shape
-    weights = stage.weights.astype(np.float64).reshape(filters, -1)  # (K, C*kh*kw)
+    weights = computed.weights.astype(np.float64).reshape(filters, -1)  # (K, C*kh*kw)
     handed = weights.T @ gated.reshape(count, filters, -1)  # (n, C*kh*kw, rows*columns)
-    windows = handed.reshape(count, *stage.weights.shape[1:], rows, columns)
-    return _lay_back(windows, stage.in_shape[1:], stage.stride, stage.pads)
+    windows = handed.reshape(count, *computed.weights.shape[1:], rows, columns)
+    return _lay_back(windows, computed.in_shape[1:], computed.stride, computed.pads)
 
 
 def _lay_back(windows: Floats, shape: tuple[int, ...], stride: Pair, pads: Pads) -> Floats:

@@ -32,8 +32,8 @@ class SnippetFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class SnippetStep:
-    """One step: filters (or none), then the activation, then the pooling: (kind, size, stride), or none."""
+class SnippetStage:
+    """One stage: filters (or none), then the activation, then the pooling: (kind, size, stride), or none."""
 
     filters: Sequence[SnippetFilter]
     stride: Pair
@@ -45,24 +45,24 @@ class SnippetStep:
     pool: tuple[str, Pair, Pair] | None
 
 
-def snippet(library: str, steps: Sequence[SnippetStep], image: NDArray[np.float32]) -> str:
+def snippet(library: str, stages: Sequence[SnippetStage], image: NDArray[np.float32]) -> str:
     """
     Write the code.
 
     library: "numpy" or "torch"   image: (channels, height, width), as the filters saw it
 
-    >>> step = SnippetStep([SnippetFilter("sum", np.ones((2, 2), np.float32), 0.5, (0, 0, 0, 0))], (1, 1), (1, 1),
+    >>> stage = SnippetStage([SnippetFilter("sum", np.ones((2, 2), np.float32), 0.5, (0, 0, 0, 0))], (1, 1), (1, 1),
     ...                    "zero", 0.0, False, "relu", None)
     >>> names = {}
-    >>> exec(snippet("numpy", [step], np.ones((1, 2, 2), np.float32)), names)
+    >>> exec(snippet("numpy", [stage], np.ones((1, 2, 2), np.float32)), names)
     >>> names["responses"]
     [array([[4.5]])]
     """
     write = {"numpy": _NumPy, "torch": _PyTorch}[library](len(image))
-    last = len(steps) - 1
-    body = [line for number, step in enumerate(steps) for line in write.step(number, step, is_last=number == last)]
-    filters = [line for number, step in enumerate(steps) for line in _filters(number, step)]
-    used = {name for step in steps for name in _helpers(step)}
+    last = len(stages) - 1
+    body = [line for number, stage in enumerate(stages) for line in write.stage(number, stage, is_last=number == last)]
+    filters = [line for number, stage in enumerate(stages) for line in _filters(number, stage)]
+    used = {name for stage in stages for name in _helpers(stage)}
     helpers = [text for name, text in write.helpers.items() if name in used]
     parts = [write.imports.strip(), *filters, *(f"\n{text.strip()}\n" for text in helpers), "", "def respond(image):"]
     parts += [f'    """image: ({image.shape[0]}, {image.shape[1]}, {image.shape[2]}), 0 black, 1 white."""', *body]
@@ -97,17 +97,17 @@ def patches_snippet(
     return "\n".join(lines) + "\n"
 
 
-def _helpers(step: SnippetStep) -> list[str]:
-    return (["correlate"] if step.filters else []) + (["pool"] if step.pool else [])
+def _helpers(stage: SnippetStage) -> list[str]:
+    return (["correlate"] if stage.filters else []) + (["pool"] if stage.pool else [])
 
 
-def _filters(number: int, step: SnippetStep) -> list[str]:
-    """The filters of a step as a list: name, weights, bias, padding (top, left, bottom, right)."""
-    if not step.filters:
+def _filters(number: int, stage: SnippetStage) -> list[str]:
+    """The filters of a stage as a list: name, weights, bias, padding (top, left, bottom, right)."""
+    if not stage.filters:
         return []
     rows = [
         f"    ({each.name!r}, {_literal(each.weights)}, {np.float32(each.bias)!s}, {tuple(each.pads)}),"
-        for each in step.filters
+        for each in stage.filters
     ]
     return ["", f"FILTERS_{number} = [  # name, weights, bias, cells added (top, left, bottom, right)", *rows, "]"]
 
@@ -174,31 +174,31 @@ def pool(maps, reduce, size, stride):
     def __init__(self, channels: int) -> None:
         self._channels = channels
 
-    def step(self, number: int, step: SnippetStep, *, is_last: bool) -> list[str]:
+    def stage(self, number: int, stage: SnippetStage, *, is_last: bool) -> list[str]:
         source = "maps" if number else self.start
         lines = [f"    maps = {source}"] if not number else []
-        lines += self._correlate(number, step) if step.filters else ["    answers = list(maps)"]
-        name, parameter = activation(step.activation)
+        lines += self._correlate(number, stage) if stage.filters else ["    answers = list(maps)"]
+        name, parameter = activation(stage.activation)
         if name != "linear":
             applied = self.activations[name].format(parameter)
             lines.append(f"    answers = [{applied} for x in answers]")
-        if step.pool is not None:
-            kind, size, stride = step.pool
+        if stage.pool is not None:
+            kind, size, stride = stage.pool
             lines.append(f"    answers = [pool(x, {self.pools[kind]}, {size}, {stride}) for x in answers]")
         return [*lines, "    return answers" if is_last else f"    maps = {self.join}"]
 
-    def _correlate(self, number: int, step: SnippetStep) -> list[str]:
+    def _correlate(self, number: int, stage: SnippetStage) -> list[str]:
         """Filters with channels sum over them; the others see grey, or each channel."""
-        value = step.pad_value if step.pad_mode == "constant" else 0.0
-        how = f"bias, pads, {step.stride}, {step.dilation}, {self.modes[step.pad_mode]!r}, {value}"
+        value = stage.pad_value if stage.pad_mode == "constant" else 0.0
+        how = f"bias, pads, {stage.stride}, {stage.dilation}, {self.modes[stage.pad_mode]!r}, {value}"
         over_all = f"correlate(maps, {self.array.format('weights')}, {how})"
         over_one = f"correlate({{}}, {self.array.format('[weights]')}, {how})"
-        axes = {each.weights.ndim for each in step.filters}
+        axes = {each.weights.ndim for each in stage.filters}
         lines, seen = [], "maps"
-        if 2 in axes and number == 0 and self._channels > 1 and not step.each_channel:
+        if 2 in axes and number == 0 and self._channels > 1 and not stage.each_channel:
             lines, seen = [f"    grey = {self.grey.format([round(float(part), 3) for part in LUMA], 'maps')}"], "grey"
         flat = over_one.format(seen)
-        if step.each_channel:
+        if stage.each_channel:
             flat = self.stack.format(over_one.format("plane[None]"), "maps")
         call = {2: flat, 3: over_all}[max(axes)]
         if len(axes) > 1:

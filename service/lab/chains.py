@@ -1,7 +1,7 @@
 """
-Filters, activation, pooling, filters again: the steps of POST /v1/apply-filters, each reading the last one's maps.
+Filters, activation, pooling, filters again: the stages of POST /v1/apply-filters, each reading the last one's maps.
 
-A call without `stages` is a chain of one step.
+A call without `stages` is a chain of one stage.
 """
 
 import math
@@ -17,14 +17,14 @@ from service.core.digit import PreparedDigit
 from service.core.errors import InvalidOption, ServiceError
 from service.lab import prices, sizes
 from service.lab.filters import (
-    Kernel,
     Plan,
+    ReadyFilter,
     check_filters_fit,
     check_finite_response,
     finish,
     plan_filters,
     pool_places,
-    read_kernels,
+    read_filters,
     respond,
 )
 from service.lab.options import ApplyFiltersOptions, Stage
@@ -35,31 +35,31 @@ from service.network.sessions import Library
 from service.settings import Limits
 
 MAX_STAGES = 16
-# What a step may hand on; channels=each multiplies them.
+# What a stage may hand on; channels=each multiplies them.
 MAX_MAPS = 4096
 # What a stage gives in place of ApplyFiltersOptions, which then must leave it at its default.
 OF_A_STAGE = Stage.__struct_fields__
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a chain: what was asked for, its filters ready to use, and where it stands in the request."""
+class ReadyStage:
+    """One stage of a chain: what was asked for, its filters ready to use, and where it stands in the request."""
 
-    stage: Stage
-    kernels: list[Kernel]
+    asked: Stage
+    filters: list[ReadyFilter]
     pointer: str
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedStep:
+class PlannedStage:
     """
-    What one step will do to one picture, known before it is done.
+    What one stage will do to one picture, known before it is done.
 
-    plans: one per filter, none for a step without; pooled: where such a step's pooling stops
+    plans: one per filter, none for a stage without; pooled: where such a stage's pooling stops
     in_shape: (channels, height, width)   shapes: of each answer
     """
 
-    step: Step
+    ready: ReadyStage
     plans: list[Plan]
     pooled: Geometry | None
     in_shape: tuple[int, int, int]
@@ -67,7 +67,7 @@ class PlannedStep:
 
     @property
     def out_shape(self) -> tuple[int, int, int]:
-        """(maps, rows, columns) of the answers as the next step reads them."""
+        """(maps, rows, columns) of the answers as the next stage reads them."""
         rows, columns = self.shapes[0][-2:]
         return sum(shape[0] if len(shape) == 3 else 1 for shape in self.shapes), rows, columns
 
@@ -79,7 +79,7 @@ class PlannedStep:
     @property
     def parameters(self) -> int:
         """Weights and biases."""
-        return sum(kernel.weights.size + 1 for kernel in self.step.kernels)
+        return sum(each.weights.size + 1 for each in self.ready.filters)
 
     @property
     def numbers(self) -> int:
@@ -93,50 +93,50 @@ class Chain:
 
     image: np.ndarray
     prepared: PreparedDigit | None
-    steps: list[PlannedStep]
+    stages: list[PlannedStage]
 
 
-def read_steps(options: ApplyFiltersOptions, library: Library, limits: Limits) -> list[Step]:
+def read_stages(options: ApplyFiltersOptions, library: Library, limits: Limits) -> list[ReadyStage]:
     """
-    Make every step of a request ready.
+    Make every stage of a request ready.
 
-    raises: InvalidOption, InvalidKernel or NotFound, pointing at the step and filter
+    raises: InvalidOption, InvalidKernel or NotFound, pointing at the stage and filter
     """
     if not options.stages:
         own = Stage(**{name: getattr(options, name) for name in OF_A_STAGE})
         activation(own.activation)
-        return [Step(own, read_kernels(own, library, limits), "")]
+        return [ReadyStage(own, read_filters(own, library, limits), "")]
     defaults = Stage()
     for name in OF_A_STAGE:
         if getattr(options, name) != getattr(defaults, name):
             raise InvalidOption(f"with stages, {name} is given in each stage, got one beside them", f"/{name}")
     if len(options.stages) > MAX_STAGES:
         raise InvalidOption(f"stages is a list of 1 to {MAX_STAGES}, got {len(options.stages)}", "/stages")
-    steps = []
+    ready = []
     for index, stage in enumerate(options.stages):
         pointer = f"/stages/{index}"
         with _pointing_at(pointer):
             activation(stage.activation)
-            kernels = read_kernels(stage, library, limits) if stage.filters else []
-        steps.append(Step(stage, kernels, pointer))
-    return steps
+            filters = read_filters(stage, library, limits) if stage.filters else []
+        ready.append(ReadyStage(stage, filters, pointer))
+    return ready
 
 
-def plan_chain(picture: Picture, steps: Sequence[Step], options: ApplyFiltersOptions, limits: Limits) -> Chain:
+def plan_chain(picture: Picture, stages: Sequence[ReadyStage], options: ApplyFiltersOptions, limits: Limits) -> Chain:
     """
     Work out what a chain will do to a picture.
 
     raises: InvalidKernel or InvalidOption where a filter or a pooling does not fit
     """
-    prices.charge("filter", sum(prices.STEP + len(step.kernels) * prices.PLAN for step in steps))
+    prices.charge("filter", sum(prices.STEP + len(stage.filters) * prices.PLAN for stage in stages))
     digit = picture.prepared() if options.prepare == "auto" else None
     image = to_channels(picture.pixels if digit is None else digit.image)
-    planned: list[PlannedStep] = []
+    planned: list[PlannedStage] = []
     channels, height, width = image.shape
-    for index, step in enumerate(steps):
-        with _pointing_at(step.pointer):
-            found = _plan_step(step, (channels, height, width), is_first=index == 0, limits=limits)
-            if step is not steps[-1] and len({shape[-2:] for shape in found.shapes}) > 1:
+    for index, stage in enumerate(stages):
+        with _pointing_at(stage.pointer):
+            found = _plan_stage(stage, (channels, height, width), is_first=index == 0, limits=limits)
+            if stage is not stages[-1] and len({shape[-2:] for shape in found.shapes}) > 1:
                 raise InvalidOption("the maps that the next step reads must be of one size", "/filters")
             if found.out_shape[0] > MAX_MAPS:
                 raise InvalidOption(f"a step may give {MAX_MAPS} maps, this gives {found.out_shape[0]}", "/filters")
@@ -145,71 +145,71 @@ def plan_chain(picture: Picture, steps: Sequence[Step], options: ApplyFiltersOpt
     return Chain(image, digit, planned)
 
 
-def _plan_step(step: Step, shape: tuple[int, int, int], *, is_first: bool, limits: Limits) -> PlannedStep:
-    stage = step.stage
-    if not step.kernels:
-        pooled = pool_places(stage.pool, shape[1:]) if stage.pool else None
+def _plan_stage(ready: ReadyStage, shape: tuple[int, int, int], *, is_first: bool, limits: Limits) -> PlannedStage:
+    asked = ready.asked
+    if not ready.filters:
+        pooled = pool_places(asked.pool, shape[1:]) if asked.pool else None
         answers = [pooled.patches if pooled else shape[1:]] * shape[0]
-        return PlannedStep(step, [], pooled, shape, list(answers))
-    check_filters_fit(step.kernels, shape[0], is_first=is_first, channels=stage.channels)
-    plans = plan_filters(shape, step.kernels, stage, limits)
+        return PlannedStage(ready, [], pooled, shape, list(answers))
+    check_filters_fit(ready.filters, shape[0], is_first=is_first, channels=asked.channels)
+    plans = plan_filters(shape, ready.filters, asked, limits)
     shapes: list[tuple[int, ...]] = []
-    for kernel, plan in zip(step.kernels, plans, strict=True):
+    for each, plan in zip(ready.filters, plans, strict=True):
         places = (plan.pooled or plan.places).patches
-        is_each = stage.channels == "each" and kernel.weights.ndim == 2
+        is_each = asked.channels == "each" and each.weights.ndim == 2
         shapes.append((shape[0], *places) if is_each else places)
-    return PlannedStep(step, plans, None, shape, shapes)
+    return PlannedStage(ready, plans, None, shape, shapes)
 
 
 def check_size(chains: Sequence[Chain], form: str, limits: Limits) -> None:
     """Refuse, before the work, a request over the limits on work or on the size of its answer."""
-    every = [step for chain in chains for step in chain.steps]
-    work = sum(step.multiply_adds for step in every)
+    every = [stage for chain in chains for stage in chain.stages]
+    work = sum(stage.multiply_adds for stage in every)
     if work > limits.max_multiply_adds:
         raise InvalidOption(
             f"a request may need {limits.max_multiply_adds} multiply-adds, this needs {work}", "/filters"
         )
     if form == "json":
         sizes.check_numbers(sum(_numbers_in_json(chain) for chain in chains), limits)
-    sizes.check_bytes(4 * sum(step.numbers for step in every), limits)
+    sizes.check_bytes(4 * sum(stage.numbers for stage in every), limits)
     for chain in chains:
         _charge_chain(chain)
 
 
 def _numbers_in_json(chain: Chain) -> int:
     """Numbers in the answer for one picture: the responses, and the weights that made them."""
-    last = chain.steps[-1]
-    return sum(math.prod(shape) for shape in last.shapes) + sum(kernel.weights.size for kernel in last.step.kernels)
+    last = chain.stages[-1]
+    return sum(math.prod(shape) for shape in last.shapes) + sum(each.weights.size for each in last.ready.filters)
 
 
 def _charge_chain(chain: Chain) -> None:
-    """Charge all steps of one picture; held are the picture, its answers, and what is between two steps."""
-    answers = 4 * sum(math.prod(shape) for shape in chain.steps[-1].shapes)
-    between = 4 * max(planned.numbers for planned in chain.steps)
+    """Charge all stages of one picture; held are the picture, its answers, and what is between two stages."""
+    answers = 4 * sum(math.prod(shape) for shape in chain.stages[-1].shapes)
+    between = 4 * max(planned.numbers for planned in chain.stages)
     prices.charge("filter", 0.0, 4 * chain.image.size + answers + between)
-    for planned in chain.steps:
-        stage = planned.step.stage
+    for planned in chain.stages:
+        asked = planned.ready.asked
         work = sum(_price_of_bank(planned, bank) for bank in _banks(planned))
-        of_cells = planned.numbers * (prices.CELL if stage.activation == "linear" else prices.ACTIVATED_CELL)
+        of_cells = planned.numbers * (prices.CELL if asked.activation == "linear" else prices.ACTIVATED_CELL)
         prices.charge("filter", work + of_cells + planned.out_shape[0] * prices.MAP)
-        if stage.pool is not None:
+        if asked.pool is not None:
             places = [plan.pooled for plan in planned.plans] or [planned.pooled]
             cells = planned.numbers / len(places)
             for pooled in places:
                 if pooled is not None:
-                    prices.charge("pool", prices.pooling(stage.pool.kind, cells, pooled.kernel, pooled.stride))
+                    prices.charge("pool", prices.pooling(asked.pool.kind, cells, pooled.kernel, pooled.stride))
 
 
-def _banks(planned: PlannedStep) -> list[list[Plan]]:
-    """The plans of kernels of one shape, which run together."""
+def _banks(planned: PlannedStage) -> list[list[Plan]]:
+    """The plans of filters of one shape, which run together."""
     banks: dict[tuple[int, ...], list[Plan]] = {}
-    for kernel, plan in zip(planned.step.kernels, planned.plans, strict=True):
-        banks.setdefault(kernel.weights.shape, []).append(plan)
+    for each, plan in zip(planned.ready.filters, planned.plans, strict=True):
+        banks.setdefault(each.weights.shape, []).append(plan)
     return list(banks.values())
 
 
-def _price_of_bank(planned: PlannedStep, bank: Sequence[Plan]) -> float:
-    """Run kernels of one shape, once or on every map."""
+def _price_of_bank(planned: PlannedStage, bank: Sequence[Plan]) -> float:
+    """Run filters of one shape, once or on every map."""
     plan, calls = bank[0], bank[0].maps_out
     multiply_adds = sum(each.multiply_adds for each in bank)
     unit = prices.MULTIPLY_ADD
@@ -225,21 +225,21 @@ def _price_of_bank(planned: PlannedStep, bank: Sequence[Plan]) -> float:
 
 
 def run_chain(chain: Chain) -> list[np.ndarray]:
-    """The answers of the last step, (rows, columns) each, or (channels, rows, columns) with channels=each."""
+    """The answers of the last stage, (rows, columns) each, or (channels, rows, columns) with channels=each."""
     maps = chain.image
     answers: list[np.ndarray] = []
-    for planned in chain.steps:
-        step = planned.step
+    for planned in chain.stages:
+        ready = planned.ready
         prices.go_on()
-        with _pointing_at(step.pointer):
-            if step.kernels:
-                answers = respond(maps, step.kernels, planned.plans, step.stage)
+        with _pointing_at(ready.pointer):
+            if ready.filters:
+                answers = respond(maps, ready.filters, planned.plans, ready.asked)
             else:
                 # What overflows is refused below, in words.
                 with np.errstate(over="ignore", invalid="ignore"):
-                    answers = list(finish(maps, step.stage))
+                    answers = list(finish(maps, ready.asked))
                 check_finite_response(answers)
-        if planned is not chain.steps[-1]:
+        if planned is not chain.stages[-1]:
             maps = np.concatenate([answer.reshape(-1, *answer.shape[-2:]) for answer in answers])
     return answers
 
@@ -248,33 +248,33 @@ def names_of(chain: Chain) -> list[str]:
     """What the answers are called: after the last filters they passed."""
     channels = len(chain.image)
     names = ["image"] if channels == 1 else [f"channel_{i}" for i in range(channels)]
-    for planned in chain.steps:
-        if not planned.step.kernels:
+    for planned in chain.stages:
+        if not planned.ready.filters:
             continue
         names = []
-        for kernel, shape in zip(planned.step.kernels, planned.shapes, strict=True):
-            is_last = planned is chain.steps[-1] or len(shape) == 2
-            names += [kernel.name] if is_last else [f"{kernel.name}_{i}" for i in range(shape[0])]
+        for each, shape in zip(planned.ready.filters, planned.shapes, strict=True):
+            is_last = planned is chain.stages[-1] or len(shape) == 2
+            names += [each.name] if is_last else [f"{each.name}_{i}" for i in range(shape[0])]
     return names
 
 
-def receptive_field(planned: Sequence[PlannedStep]) -> tuple[Field, Field]:
+def receptive_field(planned: Sequence[PlannedStage]) -> tuple[Field, Field]:
     """
-    The pixels that one cell of the last of these steps can see, down and across.
+    The pixels that one cell of the last of these stages can see, down and across.
 
-    Filters of several sizes in one step see what the widest of them do; see network.passport.receptive_fields().
+    Filters of several sizes in one stage see what the widest of them do; see network.passport.receptive_fields().
     """
     found = (Field(1, 1, 0), Field(1, 1, 0))
-    for step in planned:
-        for places in (_places_of_filters(step), [plan.pooled for plan in step.plans[:1]] or [step.pooled]):
+    for stage in planned:
+        for places in (_places_of_filters(stage), [plan.pooled for plan in stage.plans[:1]] or [stage.pooled]):
             stops = [each for each in places if each is not None]
             if stops:
                 found = (_widened(found[0], stops, 0), _widened(found[1], stops, 1))
     return found
 
 
-def _places_of_filters(step: PlannedStep) -> list[Geometry | None]:
-    return [plan.places for plan in step.plans]
+def _places_of_filters(stage: PlannedStage) -> list[Geometry | None]:
+    return [plan.places for plan in stage.plans]
 
 
 def _widened(before: Field, stops: Sequence[Geometry], axis: int) -> Field:
@@ -286,7 +286,7 @@ def _widened(before: Field, stops: Sequence[Geometry], axis: int) -> Field:
 
 @contextmanager
 def _pointing_at(pointer: str) -> Iterator[None]:
-    """Say in which step a refusal arose."""
+    """Say in which stage a refusal arose."""
     try:
         yield
     except ServiceError as error:

@@ -55,10 +55,10 @@ def check_finite(verdicts: Verdicts, maps: Mapping[str, np.ndarray]) -> None:
 
 def changed(changes: Sequence[Change]) -> dict[str, Any]:
     """What a call that may be made without changes answers of them: nothing where there are none."""
-    return {"changes": describe(changes)} if changes else {}
+    return {"changes": describe_changes(changes)} if changes else {}
 
 
-def describe(changes: Sequence[Change]) -> list[dict[str, Any]]:
+def describe_changes(changes: Sequence[Change]) -> list[dict[str, Any]]:
     """The changes as an answer repeats them, without the caller's weights."""
     described = []
     for change in changes:

@@ -22,7 +22,7 @@ PADDED_PER_PIXEL = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Kernel:
+class ReadyFilter:
     """One filter of a request, ready to use: weights (rows, columns) or (channels, rows, columns), float32."""
 
     name: str
@@ -45,7 +45,7 @@ class Plan:
         return self.places.multiply_adds * self.channels_in * self.maps_out
 
 
-def read_kernels(options: Stage, library: Library, limits: Limits) -> list[Kernel]:
+def read_filters(options: Stage, library: Library, limits: Limits) -> list[ReadyFilter]:
     """
     Make every filter of a request ready: found, checked, normalised, and turned for orientation=convolution.
 
@@ -53,24 +53,24 @@ def read_kernels(options: Stage, library: Library, limits: Limits) -> list[Kerne
     """
     if not 1 <= len(options.filters) <= limits.max_filters:
         raise InvalidOption(f"filters is a list of 1 to {limits.max_filters}, got {len(options.filters)}", "/filters")
-    read = [_read_kernel(i, posted, library, limits) for i, posted in enumerate(options.filters)]
+    read = [_read_filter(i, posted, library, limits) for i, posted in enumerate(options.filters)]
     given = [posted.name for posted in options.filters if posted.name is not None]
     for name in given:
         if given.count(name) > 1:
             raise InvalidKernel(f"two filters are called {name!r}", "/filters")
-    names = sizes.numbered(kernel.name for kernel in read)
+    names = sizes.numbered(each.name for each in read)
     flip = options.orientation == "convolution"
-    kernels = []
-    for index, (kernel, name) in enumerate(zip(read, names, strict=True)):
+    ready = []
+    for index, (each, name) in enumerate(zip(read, names, strict=True)):
         try:
-            weights = normalise(kernel.weights, options.normalize)
+            weights = normalise(each.weights, options.normalize)
         except InvalidKernel as error:
             raise InvalidKernel(error.detail, f"/filters/{index}") from None
-        kernels.append(Kernel(name, np.ascontiguousarray(weights[..., ::-1, ::-1] if flip else weights), kernel.bias))
-    return kernels
+        ready.append(ReadyFilter(name, np.ascontiguousarray(weights[..., ::-1, ::-1] if flip else weights), each.bias))
+    return ready
 
 
-def _read_kernel(index: int, posted: Filter, library: Library, limits: Limits) -> Kernel:
+def _read_filter(index: int, posted: Filter, library: Library, limits: Limits) -> ReadyFilter:
     pointer = f"/filters/{index}"
     sources = [name for name in ("weights", "preset", "layer") if getattr(posted, name) is not None]
     if len(sources) != 1:
@@ -78,35 +78,37 @@ def _read_kernel(index: int, posted: Filter, library: Library, limits: Limits) -
         raise InvalidKernel(f"a filter has weights, a preset, or model, layer and filter; got {came}", pointer)
     if sources == ["weights"]:
         weights = check_kernel(posted.weights, limits.max_kernel_side, f"{pointer}/weights")
-        return Kernel(posted.name or f"filter_{index}", weights, posted.bias)
+        return ReadyFilter(posted.name or f"filter_{index}", weights, posted.bias)
     if sources == ["preset"]:
         made = preset(posted.preset or "", posted.size, posted.angle, posted.sigma, pointer)
-        return Kernel(posted.name or made.name, made.weights, posted.bias)
-    return _learnt_kernel(posted, library, pointer)
+        return ReadyFilter(posted.name or made.name, made.weights, posted.bias)
+    return _learnt_filter(posted, library, pointer)
 
 
-def _learnt_kernel(posted: Filter, library: Library, pointer: str) -> Kernel:
+def _learnt_filter(posted: Filter, library: Library, pointer: str) -> ReadyFilter:
     network = library.get(posted.model, posted.version)
     layer, index = posted.layer or "", posted.filter
     weights, biases = filter_weights(network, layer, f"{pointer}/layer")
     if index is None or index >= len(weights):
         raise InvalidKernel(f"{layer} has filters 0 to {len(weights) - 1}, got {index}", f"{pointer}/filter")
     flat = weights[index][0] if weights.shape[1] == 1 else weights[index]
-    return Kernel(posted.name or f"{layer}_{index}", flat, float(biases[index]) + posted.bias)
+    return ReadyFilter(posted.name or f"{layer}_{index}", flat, float(biases[index]) + posted.bias)
 
 
-def plan_filters(shape: tuple[int, int, int], kernels: Sequence[Kernel], options: Stage, limits: Limits) -> list[Plan]:
+def plan_filters(
+    shape: tuple[int, int, int], filters: Sequence[ReadyFilter], options: Stage, limits: Limits
+) -> list[Plan]:
     """
     Work out what each filter will do to a picture, or maps, of that shape (channels, height, width).
 
     raises: InvalidKernel or InvalidOption where one does not fit
     """
     plans = []
-    for kernel in kernels:
-        places = geometry(shape[1:], kernel.weights.shape[-2:], options.stride, options.dilation, options.padding)
+    for each in filters:
+        places = geometry(shape[1:], each.weights.shape[-2:], options.stride, options.dilation, options.padding)
         _check_padding(places, limits)
         pooled = pool_places(options.pool, places.patches) if options.pool else None
-        is_colour = kernel.weights.ndim == 3
+        is_colour = each.weights.ndim == 3
         maps_out = shape[0] if options.channels == "each" and not is_colour else 1
         plans.append(Plan(places, pooled, shape[0] if is_colour else 1, maps_out))
     return plans
@@ -126,15 +128,15 @@ def pool_places(asked: Pool, shape: tuple[int, int]) -> Geometry:
     return pool_geometry(shape, asked.size, asked.stride)
 
 
-def check_filters_fit(kernels: Sequence[Kernel], channels_in: int, *, is_first: bool, channels: str) -> None:
+def check_filters_fit(filters: Sequence[ReadyFilter], channels_in: int, *, is_first: bool, channels: str) -> None:
     """Raise InvalidKernel where a filter has not the channels of what it reads."""
     read = "the picture has" if is_first else "it reads"
-    for index, kernel in enumerate(kernels):
+    for index, each in enumerate(filters):
         pointer = f"/filters/{index}"
-        if kernel.weights.ndim == 3 and len(kernel.weights) != channels_in:
-            raise InvalidKernel(f"this filter has {len(kernel.weights)} channels, {read} {channels_in}", pointer)
+        if each.weights.ndim == 3 and len(each.weights) != channels_in:
+            raise InvalidKernel(f"this filter has {len(each.weights)} channels, {read} {channels_in}", pointer)
         # A picture's channels have a grey; maps have none.
-        if kernel.weights.ndim == 2 and not is_first and channels_in > 1 and channels != "each":
+        if each.weights.ndim == 2 and not is_first and channels_in > 1 and channels != "each":
             raise InvalidKernel(
                 f"a 2-D filter meets {channels_in} maps: give it {channels_in} channels to sum over, or "
                 "channels=each to be applied to every map",
@@ -142,26 +144,28 @@ def check_filters_fit(kernels: Sequence[Kernel], channels_in: int, *, is_first: 
             )
 
 
-def respond(image: np.ndarray, kernels: Sequence[Kernel], plans: Sequence[Plan], options: Stage) -> list[np.ndarray]:
+def respond(
+    image: np.ndarray, filters: Sequence[ReadyFilter], plans: Sequence[Plan], options: Stage
+) -> list[np.ndarray]:
     """
     The last stage asked for, per filter: (rows, columns), or (channels, rows, columns) with channels=each.
 
-    Kernels of one shape run as one bank.
+    Filters of one shape run as one bank.
 
     raises: InvalidKernel where a response overflows
     """
-    responses: list[np.ndarray | None] = [None] * len(kernels)
-    shapes = {kernel.weights.shape for kernel in kernels}
+    responses: list[np.ndarray | None] = [None] * len(filters)
+    shapes = {each.weights.shape for each in filters}
     for shape in shapes:
-        members = [index for index, kernel in enumerate(kernels) if kernel.weights.shape == shape]
-        bank = [kernels[index] for index in members]
+        members = [index for index, each in enumerate(filters) if each.weights.shape == shape]
+        bank = [filters[index] for index in members]
         prices.go_on()
         # What overflows is refused below, in words.
         with np.errstate(over="ignore", invalid="ignore"):
             for index, maps in zip(members, _run_bank(image, bank, plans[members[0]].places, options), strict=True):
                 responses[index] = finish(maps, options)
     done = [response for response in responses if response is not None]
-    check_finite_response(done, [kernel.name for kernel in kernels])
+    check_finite_response(done, [each.name for each in filters])
     return done
 
 
@@ -173,9 +177,9 @@ def check_finite_response(responses: Sequence[np.ndarray], names: Sequence[str] 
             raise InvalidKernel(f"the response to {name!r} must fit 32-bit floats, it overflows", f"/filters/{index}")
 
 
-def _run_bank(image: np.ndarray, bank: Sequence[Kernel], places: Geometry, options: Stage) -> Sequence[np.ndarray]:
-    weights = np.stack([kernel.weights for kernel in bank])
-    biases = np.array([kernel.bias for kernel in bank], np.float32)
+def _run_bank(image: np.ndarray, bank: Sequence[ReadyFilter], places: Geometry, options: Stage) -> Sequence[np.ndarray]:
+    weights = np.stack([each.weights for each in bank])
+    biases = np.array([each.bias for each in bank], np.float32)
     if weights.ndim == 4:
         return list(correlate_bank(image, weights, biases, places, options.pad_mode, options.pad_value))
     planes = image if options.channels == "each" else _grey_plane(image)

@@ -18,8 +18,8 @@ Positive = Annotated[int, Meta(ge=1, le=LARGEST_WHOLE)]
 Text = Annotated[str, Meta(max_length=200)]
 # One number, or one for rows and one for columns; the core checks them where it uses them. The bound is far beyond any
 # picture, and keeps what is computed from them within 64 bits.
-Step = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
-Pair = Step | list[Step]
+Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+PerAxis = Int32 | list[Int32]
 Finite = Annotated[float, Meta(ge=-3.4e38, le=3.4e38)]
 Version = Text | Annotated[int, Meta(ge=-LARGEST_WHOLE, le=LARGEST_WHOLE)]
 # A filter's name becomes the name of a file in an npz, and part of a header.
@@ -96,8 +96,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Pooling after the filters; the stride is the size unless given."""
 
     kind: Text = "max"
-    size: Pair = 2
-    stride: Pair | None = None
+    size: PerAxis = 2
+    stride: PerAxis | None = None
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,9 +120,9 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One step of a chain: filters, then an activation, then a pooling, each of them optional."""
 
     filters: tuple[Filter, ...] = ()
-    stride: Pair = 1
-    dilation: Pair = 1
-    padding: Text | Step | list[Step] = "valid"
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    padding: Text | Int32 | list[Int32] = "valid"
     pad_mode: Text = "zero"
     pad_value: Finite = 0.0
     orientation: Literal["correlation", "convolution"] = "correlation"
@@ -140,9 +140,9 @@ class ApplyFiltersOptions(PictureOptions, frozen=True, kw_only=True):
 
     filters: tuple[Filter, ...] = ()
     prepare: Literal["auto", "none"] = "none"
-    stride: Pair = 1
-    dilation: Pair = 1
-    padding: Text | Step | list[Step] = "valid"
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    padding: Text | Int32 | list[Int32] = "valid"
     pad_mode: Text = "zero"
     pad_value: Finite = 0.0
     orientation: Literal["correlation", "convolution"] = "correlation"
@@ -165,9 +165,9 @@ class PatchesOptions(PictureOptions, frozen=True, kw_only=True):
     LISTS: ClassVar = ("patch_size", "stride", "padding")
 
     prepare: Literal["auto", "none"] = "none"
-    patch_size: Pair = 7
-    stride: Pair = 2
-    padding: Text | Step | list[Step] = "valid"
+    patch_size: PerAxis = 7
+    stride: PerAxis = 2
+    padding: Text | Int32 | list[Int32] = "valid"
     pad_mode: Text = "zero"
     pad_value: Finite = 0.0
     snippet: Literal["numpy", "torch"] | None = None

@@ -25,7 +25,7 @@ from service.core.convolution import PAD_MODES, Geometry, Pair, check_choice
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
-Bank = tuple[Floats, Floats]  # kernels (K, C, kh, kw) and biases (K,)
+BankArrays = tuple[Floats, Floats]  # kernels (K, C, kh, kw) and biases (K,)
 Border = tuple[str, float]  # pad_mode and pad_value; zero is a constant of 0
 
 CONSTANT = ("zero", "constant")
@@ -99,7 +99,7 @@ def is_direct(geometry: Geometry, count: int, channels: int) -> bool:
     return work <= SMALL_WORK or channels > BAND_CHANNELS or not _band_rows(geometry, channels)
 
 
-def _correlate_directly(picture: Floats, bank: Bank, geometry: Geometry, border: Border, maps: Floats) -> None:
+def _correlate_directly(picture: Floats, bank: BankArrays, geometry: Geometry, border: Border, maps: Floats) -> None:
     """Fill `maps` by a session that is given the kernels."""
     session = _session_for_any(geometry.stride, geometry.dilation)
     scratch = Scratch()
@@ -111,7 +111,7 @@ def _correlate_directly(picture: Floats, bank: Bank, geometry: Geometry, border:
 
 
 def _correlate_in_bands(
-    picture: Floats, bank: Bank, geometry: Geometry, border: Border, band_rows: int, maps: Floats
+    picture: Floats, bank: BankArrays, geometry: Geometry, border: Border, band_rows: int, maps: Floats
 ) -> None:
     """Fill `maps` by a session with the kernels built in, sixteen bands of rows at once."""
     kernels, biases = bank

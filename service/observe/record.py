@@ -69,12 +69,12 @@ class Record:
 current: ContextVar[Record | None] = ContextVar("record", default=None)
 
 
-class Stage:
+class Timed:
     """
     A stage of the current request, as a context manager: what runs within it is timed.
 
     >>> token = current.set(Record("1", None, "GET", "/", 0.0))
-    >>> with Stage("infer"):
+    >>> with Timed("infer"):
     ...     pass
     >>> current.get().stages[0][0]
     'infer'

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from service.core.relevance import ConvStage, PoolStage, gain, walk_back
+from service.core.relevance import ConvPass, PoolPass, gain, walk_back
 
 torch = pytest.importorskip("torch")
 functional = torch.nn.functional
@@ -19,17 +19,17 @@ def test_a_linear_convolution_hands_down_its_gradient(seed):
     image = torch.tensor(random.normal(size=(1, channels, height, width)), requires_grad=True)
     pre = functional.conv2d(image, torch.tensor(weights), torch.tensor(biases), tuple(map(int, stride)), pads)
     gains = random.normal(size=(3, *pre.shape[1:]))
-    stage = ConvStage(
+    computed = ConvPass(
         "conv1", weights, biases, tuple(map(int, stride)), (pads[0], pads[1], pads[0], pads[1]), "linear",
         pre.detach().numpy()[0], (channels, height, width),
     )  # fmt: skip
-    credit = walk_back(gains, [stage])
+    credit = walk_back(gains, [computed])
     for n in range(3):
         (gradient,) = torch.autograd.grad(pre, image, torch.tensor(gains[n : n + 1]), retain_graph=True)
         np.testing.assert_allclose(credit.gains[n], gradient[0].numpy(), atol=1e-12)
         whole = credit.shares(image.detach().numpy()[0])[n].sum() + credit.biases["conv1"][n].sum()
-        np.testing.assert_allclose(whole, (gains[n] * stage.pre).sum())
-        np.testing.assert_allclose(credit.filters["conv1"][n].sum(), (gains[n] * stage.pre).sum())
+        np.testing.assert_allclose(whole, (gains[n] * computed.pre).sum())
+        np.testing.assert_allclose(credit.filters["conv1"][n].sum(), (gains[n] * computed.pre).sum())
 
 
 @pytest.mark.parametrize("kind", ["max", "avg"])
@@ -45,15 +45,15 @@ def test_a_pooling_hands_down_its_gradient_overlapping_and_padded(kind, seed):
         after = functional.avg_pool2d(before, size, stride, pads, count_include_pad=False)
     gains = random.normal(size=after.shape)
     (gradient,) = torch.autograd.grad(after, before, torch.tensor(gains))
-    stage = PoolStage("pool1", kind, size, stride, (*pads, *pads), before.detach().numpy()[0])
-    np.testing.assert_allclose(walk_back(gains, [stage]).gains, gradient.numpy(), atol=1e-12)
+    computed = PoolPass("pool1", kind, size, stride, (*pads, *pads), before.detach().numpy()[0])
+    np.testing.assert_allclose(walk_back(gains, [computed]).gains, gradient.numpy(), atol=1e-12)
 
 
 def test_of_equal_cells_the_first_in_reading_order_wins_as_in_pytorch():
     before = torch.ones((1, 1, 4, 4), dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(functional.max_pool2d(before, 2).sum(), before)
-    stage = PoolStage("pool1", "max", (2, 2), (2, 2), (0, 0, 0, 0), np.ones((1, 4, 4)))
-    np.testing.assert_array_equal(walk_back(np.ones((1, 1, 2, 2)), [stage]).gains, gradient.numpy())
+    computed = PoolPass("pool1", "max", (2, 2), (2, 2), (0, 0, 0, 0), np.ones((1, 4, 4)))
+    np.testing.assert_array_equal(walk_back(np.ones((1, 1, 2, 2)), [computed]).gains, gradient.numpy())
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "linear"])

@@ -21,7 +21,7 @@ from service.door.keys import Keys
 from service.lab.prices import QUICK_UNITS, charge, go_on
 from service.observe.logs import ACCESS
 from service.observe.metrics import Metrics
-from service.observe.record import Stage, note_verdicts
+from service.observe.record import Timed, note_verdicts
 from service.settings import Settings
 from tests.doors import opened, post, read_all, statuses
 from tests.drawing import draw, encode
@@ -278,7 +278,7 @@ def test_an_answer_has_the_callers_request_id_or_a_new_one_a_refusal_too(echo):
 def test_stages_are_told_in_server_timing_and_counted(echo):
     @echo.post("/staged")
     def staged():
-        with Stage("infer"):
+        with Timed("infer"):
             time.sleep(0.01)
         note_verdicts("digits", [3], [0.25])
         return {}

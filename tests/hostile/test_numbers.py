@@ -152,7 +152,7 @@ def test_more_elements_than_the_shape_says_are_never_made(client, monkeypatch, h
         "nested": lambda: client.post(INFER, json=tensor("FP32", shape, data=[[[[0.5]] * count]])),
     }[how]
     made = []
-    unpack, decode = tensors.unpack_elements, tensors.decode
+    unpack, decode = tensors.unpack_elements, tensors.decode_json
 
     def watched_unpack(packed):
         for element in unpack(packed):
@@ -166,7 +166,7 @@ def test_more_elements_than_the_shape_says_are_never_made(client, monkeypatch, h
         return found
 
     monkeypatch.setattr(tensors, "unpack_elements", watched_unpack)
-    monkeypatch.setattr(tensors, "decode", watched_decode)
+    monkeypatch.setattr(tensors, "decode_json", watched_decode)
     answer = post()
     assert answer.status_code == 400
     assert "has 1 elements" in answer.json["error"] or "has 784 elements" in answer.json["error"]

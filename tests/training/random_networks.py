@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from training.networks.network import Network
+from training.networks.network import TrainableNetwork
 from training.networks.structure import Conv, Pool, Structure, layers
 
 SEEDS = range(40 if os.environ.get("FILTERSCOPE_PROOF") else 8)
@@ -51,7 +51,7 @@ def random_pool(random):
 def random_network(structure, seed):
     """A network whose batch norm has seen something, so that folding it matters."""
     torch.manual_seed(seed)
-    network = Network(structure)
+    network = TrainableNetwork(structure)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.3)

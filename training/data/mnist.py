@@ -44,7 +44,7 @@ class DatasetError(Exception):
 
 
 @dataclass(frozen=True)
-class Part:
+class LabelledDigits:
     """
     Digits with their labels.
 
@@ -67,14 +67,14 @@ class Part:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, chosen: slice | NDArray[np.intp]) -> "Part":
-        return Part(self.images[chosen], self.labels[chosen])
+    def __getitem__(self, chosen: slice | NDArray[np.intp]) -> "LabelledDigits":
+        return LabelledDigits(self.images[chosen], self.labels[chosen])
 
     def as_network_input(self) -> NDArray[np.float32]:
         """
         Return the images as the network takes them: (count, 1, 28, 28) float32, 0 = paper, 1 = ink.
 
-        >>> Part(np.full((1, 28, 28), 255, np.uint8), np.zeros(1, np.uint8)).as_network_input().max()
+        >>> LabelledDigits(np.full((1, 28, 28), 255, np.uint8), np.zeros(1, np.uint8)).as_network_input().max()
         np.float32(1.0)
         """
         return self.images[:, None].astype(np.float32) / np.float32(255)
@@ -84,9 +84,9 @@ class Part:
 class Mnist:
     """The lecture's split: the training file but for its end to learn from, its end to choose on, the test file."""
 
-    train: Part
-    validation: Part
-    test: Part
+    train: LabelledDigits
+    validation: LabelledDigits
+    test: LabelledDigits
 
     @property
     def split(self) -> dict[str, int]:
@@ -134,15 +134,19 @@ def load_mnist(folder: str | os.PathLike[str], validation_count: int = VALIDATIO
     Raises DatasetError for a file that is missing, truncated, corrupt or not in the IDX format.
     """
     folder = Path(folder)
-    both = Part(read_idx(folder, "train-images-idx3-ubyte"), read_idx(folder, "train-labels-idx1-ubyte"))
-    test = Part(read_idx(folder, "t10k-images-idx3-ubyte"), read_idx(folder, "t10k-labels-idx1-ubyte"))
+    both = LabelledDigits(
+        read_mnist_file(folder, "train-images-idx3-ubyte"), read_mnist_file(folder, "train-labels-idx1-ubyte")
+    )
+    test = LabelledDigits(
+        read_mnist_file(folder, "t10k-images-idx3-ubyte"), read_mnist_file(folder, "t10k-labels-idx1-ubyte")
+    )
     if len(both) <= validation_count:
         raise DatasetError(f"the training file needs more than {validation_count} images, got {len(both)}")
     cut = len(both) - validation_count
     return Mnist(train=both[:cut], validation=both[cut:], test=test)
 
 
-def read_idx(folder: str | os.PathLike[str], name: str) -> NDArray[np.uint8]:
+def read_mnist_file(folder: str | os.PathLike[str], name: str) -> NDArray[np.uint8]:
     """
     Read the IDX file `name` (or `name`.gz) of `folder`: (count, ...) uint8.
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from service.core.digit import SIDE
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 
-Picture = NDArray[np.uint8]
+Pixels = NDArray[np.uint8]
 Point = tuple[float, float]  # x, y, in pixels
 
 _BOX, _MIDDLE = 20, 14
@@ -31,7 +31,7 @@ _LEAST_INK = 15  # pixels; of a fainter digit it is not known where its strokes 
 class _Hand:
     """A digit, and what its strokes are like; xs, ys: its ink's pixels; width: of the pen, in pixels."""
 
-    picture: Picture
+    picture: Pixels
     ys: NDArray[np.intp]
     xs: NDArray[np.intp]
     width: float
@@ -60,7 +60,7 @@ class _Hand:
         return _Hand(np.maximum(self.picture, stroke.astype(np.uint8)), self.ys, self.xs, self.width)
 
 
-def variants(part: Part, count: int, seed: int) -> Part:
+def variants(part: LabelledDigits, count: int, seed: int) -> LabelledDigits:
     """Return `count` digits of `part` with a stroke more, labelled as what they then are."""
     random = np.random.default_rng(seed)
     ways = [way for way in _WAYS for _ in range(way.share)]
@@ -73,10 +73,10 @@ def variants(part: Part, count: int, seed: int) -> Part:
             raise ValueError(f"{count} variants need more images of the digit {way.of} than {len(part)} images hold")
         images.append(_in_form(way.draw(hand, random).picture))
         labels.append(way.gives)
-    return Part(np.stack(images), np.array(labels, np.uint8))
+    return LabelledDigits(np.stack(images), np.array(labels, np.uint8))
 
 
-def _hand(picture: Picture) -> _Hand | None:
+def _hand(picture: Pixels) -> _Hand | None:
     ys, xs = np.nonzero(picture > _INK)
     if len(ys) < _LEAST_INK:
         return None
@@ -169,7 +169,7 @@ _WAYS = (
 )
 
 
-def _in_form(picture: Picture) -> Picture:
+def _in_form(picture: Pixels) -> Pixels:
     """Bring what has grown back to 20 pixels, and its centre of mass to the middle."""
     ys, xs = np.nonzero(picture > _INK // 2)
     crop = picture[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  its customary name
 
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.knobs import WarpKnobs
 
 _BATCH = 1000
@@ -127,9 +127,9 @@ def warped_copy(images: Tensor, knobs: WarpKnobs, seed: int) -> Tensor:
     return torch.cat([_as_bytes(warp(batch, its, generator)) for batch, its in _batches(images, warps)])
 
 
-def warped_digits(part: Part, seed: int) -> Part:
+def warped_digits(part: LabelledDigits, seed: int) -> LabelledDigits:
     """Return the part, every digit warped as in training."""
-    return Part(warped_pictures(part.images, seed), part.labels)
+    return LabelledDigits(warped_pictures(part.images, seed), part.labels)
 
 
 def warped_pictures(pictures: NDArray[np.uint8], seed: int, knobs: WarpKnobs | None = None) -> NDArray[np.uint8]:

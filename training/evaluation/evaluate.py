@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.network.sessions import Network
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.networks.measures import Measurement, measure
 
 
@@ -23,7 +23,7 @@ class Evaluation:
     first_filters: NDArray[np.float32]  # the weights of the first convolution, (filters, 1, rows, columns)
 
 
-def evaluate(folder: Path, part: Part) -> Evaluation:
+def evaluate(folder: Path, part: LabelledDigits) -> Evaluation:
     """
     Run both files of a model folder over `part`, opened and checked as the service does.
 

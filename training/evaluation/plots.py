@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from service.core.digit import SIDE
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.networks.fit import History
 
 mpl.use("agg")
@@ -18,7 +18,9 @@ _DOTS_PER_INCH = 120
 _CELL = 34  # a 28-pixel digit, its gap, and room for its label above
 
 
-def draw_samples(part: Part, path: Path, *, pencil: bool, seed: int, rows: int = 8, columns: int = 16) -> None:
+def draw_samples(
+    part: LabelledDigits, path: Path, *, pencil: bool, seed: int, rows: int = 8, columns: int = 16
+) -> None:
     """Draw a sheet of digits chosen by `seed`, each under its label; pencil means dark on light."""
     chosen = np.random.default_rng(seed).choice(len(part), min(rows * columns, len(part)), replace=False)
     sheet = np.zeros((rows * _CELL, columns * _CELL), np.uint8)

@@ -27,7 +27,7 @@ from service.core.ledger import Floats, head_weights
 from service.network.files import REPORT_FILE
 from service.network.passport import Layer, receptive_fields
 from service.network.sessions import Network
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 
 TOP = 9  # images kept per filter, at either end
 PRECISION_AT = 100
@@ -42,7 +42,7 @@ Labels = NDArray[np.integer[Any]]
 Say = Callable[[str], object]
 
 
-def write_report(folder: Path, part: Part, part_name: str, say: Say = print) -> Path:
+def write_report(folder: Path, part: LabelledDigits, part_name: str, say: Say = print) -> Path:
     """Build the report of a model folder over `part` and write it there; returns its path."""
     report = build_report(Network(folder.resolve()), part, part_name, say)
     path = folder / REPORT_FILE
@@ -50,7 +50,7 @@ def write_report(folder: Path, part: Part, part_name: str, say: Say = print) -> 
     return path
 
 
-def build_report(network: Network, part: Part, part_name: str, say: Say = print) -> dict[str, Any]:
+def build_report(network: Network, part: LabelledDigits, part_name: str, say: Say = print) -> dict[str, Any]:
     """Return the report as what goes into JSON."""
     images, labels = part.as_network_input(), part.labels
     passport = network.passport

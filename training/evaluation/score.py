@@ -34,7 +34,7 @@ from service.core.convolution import (
 from service.core.errors import InvalidInput, ServiceError
 from service.core.kernels import check_kernel, preset
 from service.network.sessions import Network
-from training.data.mnist import Mnist, Part
+from training.data.mnist import LabelledDigits, Mnist
 
 # As shares of the features' mean variance; the validation part chooses.
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -63,7 +63,7 @@ class BankError(Exception):
 
 
 @dataclass(frozen=True)
-class Kernel:
+class BankFilter:
     """weights: (rows, columns)."""
 
     weights: Floats
@@ -74,42 +74,42 @@ class Kernel:
 class Bank:
     """Filters, and what is done with their answers."""
 
-    kernels: list[Kernel]
+    filters: list[BankFilter]
     options: dict[str, Any]
 
     def features(self, images: Floats) -> Floats:
         """What a read-out sees of images (n, 28, 28): (n, features)."""
-        shapes = dict.fromkeys(kernel.weights.shape for kernel in self.kernels)
-        groups = [[kernel for kernel in self.kernels if kernel.weights.shape == shape] for shape in shapes]
+        shapes = dict.fromkeys(each.weights.shape for each in self.filters)
+        groups = [[each for each in self.filters if each.weights.shape == shape] for shape in shapes]
         return np.concatenate([self._maps(group, images).reshape(len(images), -1) for group in groups], axis=1)
 
     @property
     def feature_count(self) -> int:
         """How many numbers a read-out sees."""
-        return sum(self._pooled(kernel) for kernel in self.kernels)
+        return sum(self._pooled(each) for each in self.filters)
 
     @property
     def parameters(self) -> int:
         """Weights and biases of the filters."""
-        return sum(kernel.weights.size + 1 for kernel in self.kernels)
+        return sum(each.weights.size + 1 for each in self.filters)
 
-    def _places(self, kernel: Kernel) -> Geometry:
+    def _places(self, one: BankFilter) -> Geometry:
         stride, dilation = (self.options.get(name, 1) for name in ("stride", "dilation"))
-        return geometry((28, 28), kernel.weights.shape, stride, dilation, self.options.get("padding", "valid"))
+        return geometry((28, 28), one.weights.shape, stride, dilation, self.options.get("padding", "valid"))
 
-    def _pooled(self, kernel: Kernel) -> int:
-        places, asked = self._places(kernel), self.options.get("pool")
+    def _pooled(self, one: BankFilter) -> int:
+        places, asked = self._places(one), self.options.get("pool")
         if asked is None:
             return places.count
         return pool_geometry(places.patches, asked["size"], asked.get("stride")).count
 
-    def _maps(self, group: list[Kernel], images: Floats) -> Floats:
+    def _maps(self, group: list[BankFilter], images: Floats) -> Floats:
         """Filters of one shape over images (n, 28, 28): (n, filters, rows, columns)."""
         asked, places = self.options, self._places(group[0])
         padded = pad(images, places.pads, asked.get("pad_mode", "zero"), asked.get("pad_value", 0.0))
         windows = patches(padded, places.kernel, places.stride, places.dilation)  # (n, rows, columns, kh, kw)
-        weights = np.stack([kernel.weights for kernel in group])
-        sums = np.tensordot(windows, weights, ((3, 4), (1, 2))) + [kernel.bias for kernel in group]
+        weights = np.stack([each.weights for each in group])
+        sums = np.tensordot(windows, weights, ((3, 4), (1, 2))) + [each.bias for each in group]
         maps = activate(asked.get("activation", "linear"), sums.transpose(0, 3, 1, 2))
         if "pool" not in asked:
             return maps
@@ -148,13 +148,15 @@ def read_bank(path: Path, models: Path) -> Bank:
         raise BankError(f"{path} may have {', '.join(sorted(_MEMBERS))}, got {', '.join(sorted(unknown))}")
     try:
         flip = -1 if members.get("orientation") == "convolution" else 1
-        kernels = [
-            Kernel(np.asarray(normalise(weights, members.get("normalize", "none")), np.float64)[::flip, ::flip], bias)
+        filters = [
+            BankFilter(
+                np.asarray(normalise(weights, members.get("normalize", "none")), np.float64)[::flip, ::flip], bias
+            )
             for posted in members["filters"]
             for weights, bias in _read_filter(posted, models)
         ]
         activation(members.get("activation", "linear"))
-        bank = Bank(kernels, {name: value for name, value in members.items() if name != "filters"})
+        bank = Bank(filters, {name: value for name, value in members.items() if name != "filters"})
         count = bank.feature_count
     except (ServiceError, TypeError, KeyError) as error:
         raise BankError(f"{path}: {getattr(error, 'detail', None) or repr(error)}") from error
@@ -226,13 +228,13 @@ def score(features: Features, data: Mnist) -> Score:
     return Score(count, PENALTIES[best], train, accuracies[best], test)
 
 
-def _blocks(features: Features, part: Part) -> Iterator[tuple[Floats, NDArray[np.uint8]]]:
+def _blocks(features: Features, part: LabelledDigits) -> Iterator[tuple[Floats, NDArray[np.uint8]]]:
     for start in range(0, len(part), _BLOCK):
         some = part[start : start + _BLOCK]
         yield features(some.images / 255.0), some.labels
 
 
-def _moments(features: Features, part: Part) -> _Moments:
+def _moments(features: Features, part: LabelledDigits) -> _Moments:
     width = features(part.images[:1] / 255.0).shape[1]
     total, squares, towards = np.zeros(width), np.zeros((width, width)), np.zeros((width, 10))
     for block, labels in _blocks(features, part):
@@ -244,7 +246,7 @@ def _moments(features: Features, part: Part) -> _Moments:
     return _Moments(mean, squares / count - np.outer(mean, mean), towards / count - np.outer(mean, classes), classes)
 
 
-def _accuracies(features: Features, part: Part, moments: _Moments, fitted: list[Floats]) -> list[float]:
+def _accuracies(features: Features, part: LabelledDigits, moments: _Moments, fitted: list[Floats]) -> list[float]:
     right = np.zeros(len(fitted))
     for block, labels in _blocks(features, part):
         centred = block - moments.mean

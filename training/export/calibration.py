@@ -18,7 +18,7 @@ Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Calibration:
+class FittedCalibration:
     """
     How logits become probabilities: (1 - doubt) softmax(logits / temperature) + doubt / 10.
 
@@ -32,20 +32,20 @@ class Calibration:
     most: float = 0.0
 
 
-UNCALIBRATED = Calibration()
+UNCALIBRATED = FittedCalibration()
 
 
-def fit_calibration(logits: Floats, labels: NDArray[np.uint8], strangeness: Floats | None) -> Calibration:
+def fit_calibration(logits: Floats, labels: NDArray[np.uint8], strangeness: Floats | None) -> FittedCalibration:
     """
     Set the temperature and the doubt on the validation part.
 
     logits: (count, 10)   labels: (count,)   strangeness: (count,), or None for a network without a novelty
     """
     if strangeness is None:
-        return Calibration(best_temperature(logits, labels))
+        return FittedCalibration(best_temperature(logits, labels))
     at = float(np.quantile(strangeness, 1 - _DOUBTED_SHARE))
     temperature = balanced_temperature(logits, doubt_of(strangeness, at), labels)
-    return Calibration(temperature, DOUBT_SLOPE, MOST_DOUBT - DOUBT_SLOPE * at, MOST_DOUBT)
+    return FittedCalibration(temperature, DOUBT_SLOPE, MOST_DOUBT - DOUBT_SLOPE * at, MOST_DOUBT)
 
 
 def best_temperature(logits: Floats, labels: NDArray[np.uint8]) -> float:

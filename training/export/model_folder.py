@@ -17,19 +17,19 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from training.data.mnist import Mnist, Part
-from training.export.calibration import Calibration, fit_calibration, probabilities_at, with_doubt
+from training.data.mnist import LabelledDigits, Mnist
+from training.export.calibration import FittedCalibration, fit_calibration, probabilities_at, with_doubt
 from training.export.onnx_files import Export, analysis_model, check_weights, lean_model
 from training.export.runner import InferenceSession, open_session, run_all
 from training.networks.fit import logits_of
 from training.networks.measures import Measurement, calibration_noise, measure
-from training.networks.network import Network, folded_weights
+from training.networks.network import TrainableNetwork, folded_weights
 from training.networks.structure import (
     CLASS_COUNT,
     IMAGE_SHAPE,
     LABELS,
     Conv,
-    Layer,
+    ShapedLayer,
     Structure,
     head_input_shape,
     layers,
@@ -37,7 +37,7 @@ from training.networks.structure import (
 )
 from training.novelty.reader import fit_novelty
 from training.novelty.strangers import areas_by_kind
-from training.novelty.weights import Novelty, strangeness_of
+from training.novelty.weights import NoveltyWeights, strangeness_of
 
 _BATCH = 250
 _STRANGERS, _STRANGERS_SEED = 500, 1  # drawn of each kind to measure the novelty
@@ -70,7 +70,7 @@ class ModelFolder:
 
 
 def write_model_folder(
-    network: Network, data: Mnist, description: Description, folder: Path, *, with_novelty: bool = True
+    network: TrainableNetwork, data: Mnist, description: Description, folder: Path, *, with_novelty: bool = True
 ) -> ModelFolder:
     """
     Write model.onnx, analysis.onnx and passport.json into `folder`, replacing what was there only when all is well.
@@ -122,7 +122,7 @@ def write_model_folder(
 
 
 @torch.inference_mode()
-def features_of(network: Network, part: Part) -> NDArray[np.float32]:
+def features_of(network: TrainableNetwork, part: LabelledDigits) -> NDArray[np.float32]:
     """Return what the head reads for every image of `part`, (count, features)."""
     # Channels last, and few at a time: nearly twice as fast.
     network = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -155,7 +155,7 @@ class _Answers:
     difference: float
 
 
-def _describe_layer(layer: Layer) -> dict[str, Any]:
+def _describe_layer(layer: ShapedLayer) -> dict[str, Any]:
     stage = layer.stage
     described = {
         "name": layer.name,
@@ -169,12 +169,12 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
     return described | {"activation": stage.activation} if isinstance(stage, Conv) else described
 
 
-def _fit_novelty(network: Network, data: Mnist) -> Novelty:
+def _fit_novelty(network: TrainableNetwork, data: Mnist) -> NoveltyWeights:
     return fit_novelty(lambda part: features_of(network, part), data.train, data.validation)
 
 
-def _describe_novelty(novelty: Novelty, session: InferenceSession, test: Part) -> dict[str, Any]:
-    def score(part: Part) -> NDArray[np.float32]:
+def _describe_novelty(novelty: NoveltyWeights, session: InferenceSession, test: LabelledDigits) -> dict[str, Any]:
+    def score(part: LabelledDigits) -> NDArray[np.float32]:
         return run_all(session, part.as_network_input(), ["novelty"])["novelty"]
 
     return {
@@ -189,7 +189,7 @@ def _describe_novelty(novelty: Novelty, session: InferenceSession, test: Part) -
 
 
 def _describe_calibration(
-    calibration: Calibration, test: Measurement, probabilities: NDArray[np.float32]
+    calibration: FittedCalibration, test: Measurement, probabilities: NDArray[np.float32]
 ) -> dict[str, Any]:
     mean, highest = calibration_noise(probabilities)
     line = {"slope": calibration.slope, "offset": calibration.offset, "most": calibration.most, "formula": _DOUBT}
@@ -201,7 +201,9 @@ def _describe_calibration(
     }
 
 
-def _checked_answers(session: InferenceSession, network: Network, export: Export, part: Part) -> _Answers:
+def _checked_answers(
+    session: InferenceSession, network: TrainableNetwork, export: Export, part: LabelledDigits
+) -> _Answers:
     exported = run_all(session, part.as_network_input(), ["probabilities"])["probabilities"]
     expected = probabilities_at(logits_of(network, part), export.calibration.temperature)
     if export.novelty is not None:

@@ -15,19 +15,19 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from training.export.calibration import UNCALIBRATED, Calibration
+from training.export.calibration import UNCALIBRATED, FittedCalibration
 from training.networks.structure import (
     CLASS_COUNT,
     IMAGE_SHAPE,
     Conv,
-    Layer,
+    NamedWeights,
     Pool,
+    ShapedLayer,
     Structure,
-    Weights,
     feature_count,
     layers,
 )
-from training.novelty.weights import Novelty
+from training.novelty.weights import NoveltyWeights
 
 OPSET = 17  # the newest in which every operation used takes its axes as attributes
 IR_VERSION = 8  # what opset 17 came with; onnxruntime reads it since 1.12
@@ -43,9 +43,9 @@ class Export:
     name: str
     version: str
     structure: Structure
-    weights: Weights
-    calibration: Calibration = UNCALIBRATED
-    novelty: Novelty | None = None
+    weights: NamedWeights
+    calibration: FittedCalibration = UNCALIBRATED
+    novelty: NoveltyWeights | None = None
 
 
 def lean_model(export: Export) -> onnx.ModelProto:
@@ -68,7 +68,7 @@ def analysis_model(export: Export) -> onnx.ModelProto:
     return _model(export, outputs=[*_answers(export), *maps, *copies], inputs=inputs, extra_nodes=show)
 
 
-def map_names(layer: Layer) -> list[str]:
+def map_names(layer: ShapedLayer) -> list[str]:
     """
     Return the names of the maps a layer gives.
 
@@ -123,7 +123,7 @@ def _nodes(export: Export) -> Iterator[onnx.NodeProto]:
     yield from _novelty_nodes(export.calibration)
 
 
-def _layer_nodes(layer: Layer, source: str) -> Iterator[onnx.NodeProto]:
+def _layer_nodes(layer: ShapedLayer, source: str) -> Iterator[onnx.NodeProto]:
     stage = layer.stage
     places: dict[str, Any] = {"kernel_shape": stage.kernel, "strides": stage.stride, "pads": stage.pads + stage.pads}
     if isinstance(stage, Pool):
@@ -134,7 +134,7 @@ def _layer_nodes(layer: Layer, source: str) -> Iterator[onnx.NodeProto]:
     yield helper.make_node(_ACTIVATIONS[stage.activation], [pre], [act], f"{layer.name} activation")
 
 
-def _novelty_nodes(calibration: Calibration) -> Iterator[onnx.NodeProto]:
+def _novelty_nodes(calibration: FittedCalibration) -> Iterator[onnx.NodeProto]:
     """
     Yield the novelty and, from the same sum, the doubt that draws the probabilities towards a tenth each.
 
@@ -189,7 +189,7 @@ def _float_value(name: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 
-def check_weights(structure: Structure, weights: Weights) -> None:
+def check_weights(structure: Structure, weights: NamedWeights) -> None:
     """Raise ValueError unless `weights` holds exactly the arrays that `structure` needs, in their shapes."""
     wanted: dict[str, tuple[int, ...]] = {}
     for layer in layers(structure):

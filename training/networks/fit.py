@@ -18,12 +18,12 @@ from torch.nn import functional as F  # noqa: N812  its customary name
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from training.data.mnist import Mnist, Part
+from training.data.mnist import LabelledDigits, Mnist
 from training.data.variants import variants
 from training.data.warps import warped_copy
 from training.knobs import Knobs
-from training.networks.network import Network, network_from
-from training.networks.structure import Structure, Weights
+from training.networks.network import TrainableNetwork, network_from
+from training.networks.structure import NamedWeights, Structure
 
 THREADS = 2
 _EVALUATION_BATCH = 1000
@@ -61,7 +61,7 @@ class History:
 class Fitted:
     """A trained network in evaluation mode, with its history."""
 
-    network: Network
+    network: TrainableNetwork
     history: History
 
 
@@ -71,7 +71,7 @@ def fit(
     knobs: Knobs,
     epochs: Epochs | None = None,
     threads: int = THREADS,
-    start: Weights | None = None,
+    start: NamedWeights | None = None,
 ) -> Fitted:
     """
     Train a network of `structure` on data.train; data.validation is looked at, data.test never.
@@ -81,7 +81,7 @@ def fit(
     """
     torch.set_num_threads(threads)
     torch.manual_seed(knobs.seed)
-    network = Network(structure) if start is None else network_from(structure, start)
+    network = TrainableNetwork(structure) if start is None else network_from(structure, start)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean = get_ema_multi_avg_fn(1 - 1 / knobs.average_steps)  # type: ignore[no-untyped-call]
     average = AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
@@ -89,17 +89,17 @@ def fit(
     history = _run(network, average, data, knobs, epochs or _fresh_warps(data.train, knobs), keep_norms=keep_norms)
     kept: nn.Module = average.module if knobs.average else network
     kept.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    assert isinstance(kept, Network)
+    assert isinstance(kept, TrainableNetwork)
     return Fitted(kept.eval(), history)
 
 
-def accuracy(network: nn.Module, part: Part) -> float:
+def accuracy(network: nn.Module, part: LabelledDigits) -> float:
     """Return the share of `part` that the network reads right, in 32 bits."""
     return float((logits_of(network, part).argmax(1) == part.labels).mean())
 
 
 @torch.inference_mode()
-def logits_of(network: nn.Module, part: Part, precision: str = "float32") -> NDArray[np.float32]:
+def logits_of(network: nn.Module, part: LabelledDigits, precision: str = "float32") -> NDArray[np.float32]:
     """Return the network's logits for every image of `part`, (count, 10) float32."""
     network.eval()
     images = torch.from_numpy(part.as_network_input())
@@ -113,21 +113,21 @@ def copy_seed(seed: int, epoch: int) -> int:
     return seed * _SEEDS_APART + epoch
 
 
-def _fresh_warps(train: Part, knobs: Knobs) -> Epochs:
+def _fresh_warps(train: LabelledDigits, knobs: Knobs) -> Epochs:
     lesson, warps = lesson_of(train), knobs.warps
     if warps is None:
         return lambda _: lesson
     return lambda epoch: Lesson(warped_copy(lesson.images, warps, copy_seed(knobs.seed, epoch)), lesson.labels)
 
 
-def lesson_of(part: Part) -> Lesson:
+def lesson_of(part: LabelledDigits) -> Lesson:
     """Return the images of a part with their labels."""
     return Lesson(as_bytes(part), torch.from_numpy(part.labels.astype(np.int64)))
 
 
 def with_variants(lesson: Lesson, count: int, seed: int) -> Lesson:
     """Return the lesson with `count` of its digits shown once more in another way of writing, the teacher not asked."""
-    digits = Part(lesson.images[:, 0].numpy(), lesson.labels.numpy().astype(np.uint8))
+    digits = LabelledDigits(lesson.images[:, 0].numpy(), lesson.labels.numpy().astype(np.uint8))
     more = lesson_of(variants(digits, count, seed))
     answers = lesson.answers
     if answers is not None:
@@ -135,13 +135,13 @@ def with_variants(lesson: Lesson, count: int, seed: int) -> Lesson:
     return Lesson(torch.cat([lesson.images, more.images]), torch.cat([lesson.labels, more.labels]), answers)
 
 
-def as_bytes(part: Part) -> Tensor:
+def as_bytes(part: LabelledDigits) -> Tensor:
     """Return the images as a (count, 1, 28, 28) uint8 tensor."""
     return torch.from_numpy(part.images.copy())[:, None]
 
 
 def _run(
-    network: Network, average: AveragedModel, data: Mnist, knobs: Knobs, epochs: Epochs, *, keep_norms: bool
+    network: TrainableNetwork, average: AveragedModel, data: Mnist, knobs: Knobs, epochs: Epochs, *, keep_norms: bool
 ) -> History:
     lesson = epochs(0)
     optimizer, schedule = _optimizer(network, knobs, len(lesson.labels))
@@ -175,7 +175,7 @@ def _run(
 
 
 def _optimizer(
-    network: Network, knobs: Knobs, image_count: int
+    network: TrainableNetwork, knobs: Knobs, image_count: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in trainable if parameter.ndim > 1]
@@ -193,7 +193,7 @@ def _batches(count: int, size: int, order: torch.Generator) -> Iterator[Tensor]:
     yield from torch.split(torch.randperm(count, generator=order), size)
 
 
-def _loss(network: Network, lesson: Lesson, chosen: Tensor, knobs: Knobs) -> Tensor:
+def _loss(network: TrainableNetwork, lesson: Lesson, chosen: Tensor, knobs: Knobs) -> Tensor:
     inputs = (lesson.images[chosen].float() / 255).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(knobs.precision)):
         logits = network(inputs)

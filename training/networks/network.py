@@ -11,7 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.networks.structure import CLASS_COUNT, Conv, Layer, Pool, Structure, Weights, feature_count, layers
+from training.networks.structure import (
+    CLASS_COUNT,
+    Conv,
+    NamedWeights,
+    Pool,
+    ShapedLayer,
+    Structure,
+    feature_count,
+    layers,
+)
 
 
 class _ConvBlock(nn.Module):
@@ -23,7 +32,7 @@ class _ConvBlock(nn.Module):
     weights can take any scale over.
     """
 
-    def __init__(self, layer: Layer, pool: Pool | None) -> None:
+    def __init__(self, layer: ShapedLayer, pool: Pool | None) -> None:
         super().__init__()
         assert isinstance(layer.stage, Conv)
         stage = layer.stage
@@ -51,11 +60,11 @@ class _ConvBlock(nn.Module):
         return pooled
 
 
-class Network(nn.Module):
+class TrainableNetwork(nn.Module):
     """
     The trainable form of a Structure.
 
-    >>> network = Network(Structure((Conv(4, (5, 5)), Pool())))
+    >>> network = TrainableNetwork(Structure((Conv(4, (5, 5)), Pool())))
     >>> network(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
@@ -84,9 +93,9 @@ class Network(nn.Module):
         return logits
 
 
-def network_from(structure: Structure, weights: Weights) -> Network:
+def network_from(structure: Structure, weights: NamedWeights) -> TrainableNetwork:
     """Return a network, in evaluation mode, that computes with these folded weights."""
-    network = Network(structure)
+    network = TrainableNetwork(structure)
     with torch.no_grad():
         for name, block in _conv_blocks(network):
             assert block.norm.running_var is not None
@@ -98,14 +107,14 @@ def network_from(structure: Structure, weights: Weights) -> Network:
     return network.eval()
 
 
-def folded_weights(network: Network) -> Weights:
+def folded_weights(network: TrainableNetwork) -> NamedWeights:
     """
     Return the weights as the exported file has them, batch norm worked into the convolutions.
 
     conv1.weight (filters, channels, rows, columns), conv1.bias (filters,), ..., head.weight (10, features), head.bias.
     Computed in 64 bits and rounded once.
     """
-    weights: Weights = {}
+    weights: NamedWeights = {}
     for name, block in _conv_blocks(network):
         norm = block.norm
         assert norm.running_mean is not None
@@ -119,7 +128,7 @@ def folded_weights(network: Network) -> Weights:
     return weights
 
 
-def _blocks(named: list[Layer]) -> Iterator[nn.Module]:
+def _blocks(named: list[ShapedLayer]) -> Iterator[nn.Module]:
     stages = [layer.stage for layer in named]
     for index, layer in enumerate(named):
         follower = stages[index + 1] if index + 1 < len(stages) else None
@@ -129,7 +138,7 @@ def _blocks(named: list[Layer]) -> Iterator[nn.Module]:
             yield _torch_pool(layer.stage)
 
 
-def _conv_blocks(network: Network) -> list[tuple[str, _ConvBlock]]:
+def _conv_blocks(network: TrainableNetwork) -> list[tuple[str, _ConvBlock]]:
     blocks = [block for block in network.body if isinstance(block, _ConvBlock)]
     return [(f"conv{number}", block) for number, block in enumerate(blocks, start=1)]
 

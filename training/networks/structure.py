@@ -20,7 +20,7 @@ IMAGE_SHAPE = (1, SIDE, SIDE)
 
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
-Weights = dict[str, NDArray[np.float32]]
+NamedWeights = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Structure:
 
 
 @dataclass(frozen=True)
-class Layer:
+class ShapedLayer:
     """
     One named stage with its shapes (channels, rows, columns).
 
@@ -71,16 +71,16 @@ class Layer:
     shape: Shape
 
 
-def layers(structure: Structure, image_shape: Shape = IMAGE_SHAPE) -> list[Layer]:
+def layers(structure: Structure, image_shape: Shape = IMAGE_SHAPE) -> list[ShapedLayer]:
     """Name the stages in order of their kind and work out every shape; a kernel larger than its input is refused."""
-    named: list[Layer] = []
+    named: list[ShapedLayer] = []
     counts = {"conv": 0, "pool": 0}
     shape = image_shape
     for stage in structure.stages:
         kind = "conv" if isinstance(stage, Conv) else "pool"
         counts[kind] += 1
         out_shape = _shape_after(stage, shape)
-        named.append(Layer(f"{kind}{counts[kind]}", stage, shape, out_shape))
+        named.append(ShapedLayer(f"{kind}{counts[kind]}", stage, shape, out_shape))
         shape = out_shape
     return named
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from service.core.digit import SIDE
 from training.novelty.glyphs import GLYPHS, strokes
-from training.novelty.pen import FINE, Pictures, as_bytes, averaged, dyed, in_mnists_form, smooth, stretched
+from training.novelty.pen import FINE, Pictures, as_pixels, averaged, dyed, in_mnists_form, smooth, stretched
 
 
 def _scribble(random: np.random.Generator) -> Pictures:
@@ -67,7 +67,7 @@ def _dot(random: np.random.Generator) -> Pictures:
     pencil = ImageDraw.Draw(sheet)
     (pencil.ellipse if random.random() < 0.7 else pencil.rectangle)(box, fill=255)
     ink = ndimage.gaussian_filter(averaged(sheet).astype(np.float64), random.uniform(0.1, 1.5)) / 255
-    return as_bytes(ink * random.uniform(0.4, 1))
+    return as_pixels(ink * random.uniform(0.4, 1))
 
 
 def _dots(random: np.random.Generator) -> Pictures:
@@ -127,7 +127,7 @@ def _silhouette(random: np.random.Generator) -> Pictures:
     sheet = Image.new("L", (side * FINE, side * FINE))
     ImageDraw.Draw(sheet).polygon([tuple(side * FINE * point) for point in outline], fill=255)
     shape = averaged(sheet) / 255
-    return dyed(shape, random) if random.random() < 0.5 else as_bytes(shape * random.uniform(0.3, 1))
+    return dyed(shape, random) if random.random() < 0.5 else as_pixels(shape * random.uniform(0.3, 1))
 
 
 def _blot(random: np.random.Generator) -> Pictures:
@@ -145,7 +145,7 @@ def _patchwork(random: np.random.Generator) -> Pictures:
     squares = random.random((side, side)) ** random.uniform(0.5, 4)
     order = int(random.integers(0, 2))
     field = ndimage.zoom(squares, SIDE / side, order=order, mode="nearest", grid_mode=True)
-    return as_bytes(field / max(field.max(), 1e-6))
+    return as_pixels(field / max(field.max(), 1e-6))
 
 
 def _loose_strokes(random: np.random.Generator) -> Pictures:
@@ -164,7 +164,7 @@ def _grain(random: np.random.Generator) -> Pictures:
     grain = random.standard_normal((SIDE, SIDE)) if random.random() < 0.5 else random.laplace(size=(SIDE, SIDE))
     if random.random() < 0.3:
         grain *= random.random((SIDE, SIDE)) < random.uniform(0.01, 0.3)
-    return as_bytes(level + strength * grain)
+    return as_pixels(level + strength * grain)
 
 
 def _photograph(random: np.random.Generator) -> Pictures:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from service.core.digit import SIDE, prepare
 from service.core.errors import InvalidImage
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.data.warps import warped_digits
 from training.novelty.drawn_kinds import DRAWN, SHARES
 from training.novelty.pen import Pictures
@@ -23,7 +23,7 @@ from training.novelty.pen import Pictures
 _AT_A_TIME = 4000  # pictures from one generator of random numbers
 
 
-def from_digits(part: Part, seed: int) -> Pictures:
+def from_digits(part: LabelledDigits, seed: int) -> Pictures:
     """
     Make what digits become when they are mirrored, turned, joined, overlaid or paired.
 
@@ -70,12 +70,12 @@ def _in_frame(picture: Pictures, prepared: bool) -> Pictures:
     return np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
-def _mirrored(part: Part) -> Pictures:
+def _mirrored(part: LabelledDigits) -> Pictures:
     """Mirror the digits that become nothing: a 0, 1 or 8 stays one, a 2 and a 5 become each other."""
     return part.images[np.isin(part.labels, [3, 4, 6, 7, 9])][:, :, ::-1]
 
 
-def _turned(part: Part, random: np.random.Generator) -> Pictures:
+def _turned(part: LabelledDigits, random: np.random.Generator) -> Pictures:
     """Turn the digits that become nothing by a quarter, to the left or to the right."""
     chosen = part.images[np.isin(part.labels, [2, 3, 4, 5, 6, 7, 9])]
     left = random.random(len(chosen)) < 0.5
@@ -83,7 +83,7 @@ def _turned(part: Part, random: np.random.Generator) -> Pictures:
     return np.concatenate(turned).astype(np.uint8)
 
 
-def _joined(part: Part, random: np.random.Generator) -> Pictures:
+def _joined(part: LabelledDigits, random: np.random.Generator) -> Pictures:
     """Join the upper or left half of one digit to the other half of a different one."""
     one, other = part.images[0::2].copy(), part.images[1::2]
     count = min(len(one), len(other))
@@ -95,13 +95,13 @@ def _joined(part: Part, random: np.random.Generator) -> Pictures:
     return np.compress(different, one, axis=0)
 
 
-def _overlaid(part: Part) -> Pictures:
+def _overlaid(part: LabelledDigits) -> Pictures:
     count = len(part) // 2
     one, other = part[:count], part[count : 2 * count]
     return np.compress(one.labels != other.labels, np.maximum(one.images, other.images), axis=0)
 
 
-def _side_by_side(part: Part, random: np.random.Generator) -> Pictures:
+def _side_by_side(part: LabelledDigits, random: np.random.Generator) -> Pictures:
     """Write two digits beside each other, as in a number, in the box of one."""
     pairs = zip(part.images[0::2], part.images[1::2], strict=False)
     return np.stack([_pair(one, other, int(random.integers(-1, 4))) for one, other in pairs])

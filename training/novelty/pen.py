@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from service.core.digit import SIDE
 
 Pictures = NDArray[np.uint8]
-Shape = NDArray[np.float64]
+Floats = NDArray[np.float64]
 Points = NDArray[np.float64]
 
 FINE = 4  # shapes are drawn four times as large and averaged down, for soft edges
@@ -27,7 +27,7 @@ def smooth(points: Points, steps: int = 6) -> Points:
     return np.concatenate([curve.reshape(-1, 2), points[-1:]])
 
 
-def _turns(path: Points) -> Shape:
+def _turns(path: Points) -> Floats:
     """Return by how many radians a path (count, 2) turns at each of its inner points, 0 to pi."""
     steps = np.diff(path, axis=0)
     headings = np.arctan2(steps[:, 1], steps[:, 0])
@@ -61,24 +61,24 @@ def in_mnists_form(curves: list[Points], pen: float) -> NDArray[np.uint8]:
     return np.roll(ink, (down, right), axis=(0, 1))
 
 
-def dyed(shape: Shape, random: np.random.Generator) -> Pictures:
+def dyed(shape: Floats, random: np.random.Generator) -> Pictures:
     """Give a silhouette (rows, columns), 0 to 1, a shade, stripes and grain."""
     y, x = np.mgrid[0 : shape.shape[0], 0 : shape.shape[1]]
     angle, pace = random.uniform(0, math.pi), random.uniform(0.1, 1.5)
     stripes = np.sin(pace * (x * math.cos(angle) + y * math.sin(angle)) + random.uniform(0, 6))
     shade = random.uniform(0.4, 0.9) + random.uniform(0, 0.4) * stripes + random.normal(0, 0.05, shape.shape)
-    return as_bytes(shape * shade)
+    return as_pixels(shape * shade)
 
 
-def as_bytes(shape: Shape) -> Pictures:
+def as_pixels(shape: Floats) -> Pictures:
     """Return numbers of 0 to 1, clipped to that, as pixels."""
     return np.asarray((255 * np.clip(shape, 0, 1)).astype(np.uint8))
 
 
-def stretched(field: Shape, random: np.random.Generator) -> Pictures:
+def stretched(field: Floats, random: np.random.Generator) -> Pictures:
     """Bring a field of any range to pixels, with some of the range lost at either end."""
     low, high = np.quantile(field, [random.uniform(0, 0.3), random.uniform(0.8, 1)])
-    return as_bytes((field - low) / max(high - low, 1e-6))
+    return as_pixels((field - low) / max(high - low, 1e-6))
 
 
 def averaged(sheet: Image.Image) -> Pictures:

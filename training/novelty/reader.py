@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F  # noqa: N812  its customary name
 
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.data.variants import variants
 from training.data.warps import warped_digits, warped_pictures
 from training.networks.fit import THREADS
 from training.novelty.negatives import drawn, from_digits
-from training.novelty.weights import Floats, Novelty, novelty_of
+from training.novelty.weights import Floats, NoveltyWeights, novelty_of
 
 FLAGGED_SHARE = 0.01  # of the validation digits lie above the threshold
 _HIDDEN = 32  # with 16 letters are told apart worse, with 64 hardly better; it costs a microsecond
@@ -38,10 +38,12 @@ _METHOD = (
     "mirrored, turned, joined, overlaid and paired digits)"
 )
 
-Features = Callable[[Part], Floats]
+FeaturesOf = Callable[[LabelledDigits], Floats]
 
 
-def fit_novelty(features: Features, train: Part, validation: Part, seed: int = 1) -> Novelty:
+def fit_novelty(
+    features: FeaturesOf, train: LabelledDigits, validation: LabelledDigits, seed: int = 1
+) -> NoveltyWeights:
     """
     Learn to tell digits from what is none, and set the threshold that flags 1 % of the validation digits.
 
@@ -57,7 +59,7 @@ def threshold_for(scores: NDArray[np.float64]) -> float:
     return float(np.quantile(scores, 1 - FLAGGED_SHARE))
 
 
-def _examples(train: Part, seed: int) -> tuple[Part, Part]:
+def _examples(train: LabelledDigits, seed: int) -> tuple[LabelledDigits, LabelledDigits]:
     random = np.random.default_rng(seed)
     sample = train[random.permutation(len(train))[:_DIGITS]]
     shown = [
@@ -66,19 +68,21 @@ def _examples(train: Part, seed: int) -> tuple[Part, Part]:
         warped_digits(sample, seed + 2),
         variants(sample, len(sample) // 8, seed + 3),
     ]
-    digits = Part(np.concatenate([one.images for one in shown]), np.concatenate([one.labels for one in shown]))
+    digits = LabelledDigits(
+        np.concatenate([one.images for one in shown]), np.concatenate([one.labels for one in shown])
+    )
     # Each is seen warped as well: that costs little beside drawing, and halves the letters that pass.
     negatives = np.concatenate([from_digits(sample, seed + 2), drawn(2 * len(sample), seed + 2, workers=THREADS)])
     negatives = np.concatenate([negatives, warped_pictures(negatives, seed + 4)])
-    return digits, Part(negatives, np.zeros(len(negatives), np.uint8))
+    return digits, LabelledDigits(negatives, np.zeros(len(negatives), np.uint8))
 
 
-def _learn(digits: Floats, negatives: Floats, seed: int) -> Novelty:
+def _learn(digits: Floats, negatives: Floats, seed: int) -> NoveltyWeights:
     torch.manual_seed(seed)
     # In 16 bits, or they would take a gigabyte.
     inputs = torch.cat([torch.from_numpy(part.astype(np.float16)) for part in (digits, negatives)])
     wanted = torch.cat([torch.zeros(len(digits)), torch.ones(len(negatives))])
-    # Features differ in scale; a little is added so that dead ones do not blow up.
+    # FeaturesOf differ in scale; a little is added so that dead ones do not blow up.
     sample = inputs[::3].float()
     middle, spread = sample.mean(0), sample.std(0) + 0.05
     reader = nn.Sequential(nn.Linear(inputs.shape[1], _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
@@ -99,7 +103,7 @@ def _learn(digits: Floats, negatives: Floats, seed: int) -> Novelty:
     assert isinstance(output, nn.Linear)
     with torch.no_grad():  # the scaling is worked into the first layer
         weights = hidden.weight / spread
-        return Novelty(
+        return NoveltyWeights(
             hidden=weights.T.contiguous().numpy(),
             hidden_bias=(hidden.bias - weights @ middle).numpy(),
             output=output.weight.T.contiguous().numpy(),

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from service.core.digit import SIDE
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.data.warps import warped_pictures
 from training.knobs import WarpKnobs
 from training.networks.measures import area_under_roc
@@ -72,7 +72,7 @@ KINDS: dict[str, Callable[[int, int], Pictures]] = {
 
 
 def areas_by_kind(
-    novelty_of: Callable[[Part], NDArray[np.float32]], digits: Part, count: int = 500, seed: int = 1
+    novelty_of: Callable[[LabelledDigits], NDArray[np.float32]], digits: LabelledDigits, count: int = 500, seed: int = 1
 ) -> dict[str, float]:
     """
     Return, for each kind of stranger, the chance that one scores higher than a digit (the area under the ROC curve).
@@ -81,7 +81,10 @@ def areas_by_kind(
     """
     scores = novelty_of(digits)
     nothing = np.zeros(count, np.uint8)
-    return {kind: area_under_roc(novelty_of(Part(draw(count, seed), nothing)), scores) for kind, draw in KINDS.items()}
+    return {
+        kind: area_under_roc(novelty_of(LabelledDigits(draw(count, seed), nothing)), scores)
+        for kind, draw in KINDS.items()
+    }
 
 
 def _face_file(name: str) -> Path:

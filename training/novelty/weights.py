@@ -10,7 +10,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Novelty:
+class NoveltyWeights:
     """
     How unlike a digit a picture is, 0 to 1, read from the head's input by one hidden layer.
 
@@ -26,12 +26,12 @@ class Novelty:
     method: str
 
 
-def novelty_of(novelty: Novelty, features: Floats) -> NDArray[np.float64]:
+def novelty_of(novelty: NoveltyWeights, features: Floats) -> NDArray[np.float64]:
     """Return the score as the exported graph computes it: features (count, F) -> (count,), 0 digit to 1 none."""
     return np.asarray(expit(strangeness_of(novelty, features)))
 
 
-def strangeness_of(novelty: Novelty, features: Floats) -> NDArray[np.float64]:
+def strangeness_of(novelty: NoveltyWeights, features: Floats) -> NDArray[np.float64]:
     """Return the score before its sigmoid, of any range: features (count, F) -> (count,)."""
     hidden = np.maximum(features.astype(np.float64) @ novelty.hidden + novelty.hidden_bias, 0)
     return np.asarray((hidden @ novelty.output + novelty.output_bias)[:, 0])

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from training.knobs import STRUCTURES, TEACHERS
-from training.networks.network import Network, folded_weights
-from training.networks.structure import Structure, Weights
+from training.networks.network import TrainableNetwork, folded_weights
+from training.networks.structure import NamedWeights, Structure
 
 
-def in_16_bits(weights: Weights) -> Weights:
+def in_16_bits(weights: NamedWeights) -> NamedWeights:
     """Round weights to what 16 bits hold."""
     return {name: array.astype(np.float16).astype(np.float32) for name, array in weights.items()}
 
 
-def save_network(path: Path, structure: Structure, network: Network, notes: dict[str, Any]) -> None:
+def save_network(path: Path, structure: Structure, network: TrainableNetwork, notes: dict[str, Any]) -> None:
     """Keep folded weights in 16 bits, with the structure's name and notes as JSON."""
     arrays: dict[str, Any] = {name: array.astype(np.float16) for name, array in folded_weights(network).items()}
     partial = path.with_suffix(".partial.npz")
@@ -24,7 +24,7 @@ def save_network(path: Path, structure: Structure, network: Network, notes: dict
     partial.replace(path)
 
 
-def read_network(path: Path) -> tuple[Structure, Weights, dict[str, Any]]:
+def read_network(path: Path) -> tuple[Structure, NamedWeights, dict[str, Any]]:
     """Read what `save_network` kept: the structure, its weights as float32, the notes."""
     with np.load(path) as kept:
         weights = {name: kept[name].astype(np.float32) for name in kept.files if name not in ("notes", "structure")}

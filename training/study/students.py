@@ -9,7 +9,7 @@ import torch
 from training.knobs import STRUCTURES, Knobs
 from training.networks.fit import Epochs, History, Lesson, accuracy, copy_seed, fit, lesson_of, with_variants
 from training.networks.network import folded_weights, network_from
-from training.networks.structure import Weights
+from training.networks.structure import NamedWeights
 from training.study.bench import Bench
 from training.study.kept_networks import in_16_bits, read_network, save_network
 from training.study.teachers import choose_teachers
@@ -43,7 +43,7 @@ def make_student(bench: Bench, name: str, epochs: int, seed: int) -> str:
 
 
 def _keep_student(
-    bench: Bench, name: str, seed: int, weights: Weights, recipe: dict[str, Any], history: History
+    bench: Bench, name: str, seed: int, weights: NamedWeights, recipe: dict[str, Any], history: History
 ) -> None:
     data = bench.data()
     kept = network_from(STRUCTURES[name], in_16_bits(weights))

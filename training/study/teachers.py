@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.data.warps import warped_copy
 from training.export.calibration import best_temperature, probabilities_at
 from training.knobs import TEACHERS
@@ -64,7 +64,7 @@ def choose_teachers(bench: Bench) -> list[dict[str, Any]]:
     return chosen
 
 
-def _surprise(logits: list[NDArray[np.float32]], part: Part) -> float:
+def _surprise(logits: list[NDArray[np.float32]], part: LabelledDigits) -> float:
     """Return the mean of -log p(label) under the mean of these logits, at its own best temperature."""
     mean = np.mean(logits, axis=0)
     chances = probabilities_at(mean, best_temperature(mean, part.labels))
@@ -77,7 +77,7 @@ def make_answers(bench: Bench, copy: int) -> None:
     if path.is_file():
         return
     torch.set_num_threads(1)
-    pictures = Part(np.load(bench.pictures_file(copy))[:, 0], bench.data().train.labels)
+    pictures = LabelledDigits(np.load(bench.pictures_file(copy))[:, 0], bench.data().train.labels)
     files = [bench.kept / f"{row['file']}.npz" for row in choose_teachers(bench)]
     teachers = [network_from(*read_network(file)[:2]) for file in files]
     for teacher in teachers:

@@ -56,7 +56,7 @@ Sourced_co = TypeVar("Sourced_co", bound=PictureOptions, covariant=True)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 # A picture as it was posted: the bytes of a file, one array of an npy batch, or whatever JSON held.
-Source = bytes | np.ndarray | str | list[Any] | Any
+PostedPicture = bytes | np.ndarray | str | list[Any] | Any
 # The same with its header read; a refusal is raised in its turn, when its picture is read.
 Opened = codec.PictureFile | np.ndarray | list[Any] | ServiceError
 Rows = list[list[float | list[float]]]
@@ -68,7 +68,7 @@ LARGEST_NUMBER = 3.4e38
 class Posted(Generic[Sourced_co]):
     """What a call that takes pictures was posted: its pictures, still as they came, and its options."""
 
-    sources: list[Source] | np.ndarray  # an array: one npy, its pictures along the first axis
+    sources: list[PostedPicture] | np.ndarray  # an array: one npy, its pictures along the first axis
     options: Sourced_co
     limits: Limits
     read: tuple[float, float]  # when reading began, of time.perf_counter(), and the seconds it took
@@ -181,7 +181,7 @@ def _query(request: Request) -> list[tuple[str, str]]:
     return [(name, value) for name, values in request.args.lists() for value in values]
 
 
-Body = tuple[list[Source] | np.ndarray, list[tuple[str, str]], dict[str, Any]]
+Body = tuple[list[PostedPicture] | np.ndarray, list[tuple[str, str]], dict[str, Any]]
 
 
 def _read_body(request: Request, limits: Limits) -> Body:
@@ -213,7 +213,7 @@ def _how_to_post(kind: str, request: Request) -> str:
 def _read_multipart(body: bytes, boundary: str, limits: Limits) -> Body:
     if not boundary:
         raise Unreadable("the multipart content type has no boundary")
-    sources: list[Source] = []
+    sources: list[PostedPicture] = []
     fields: list[tuple[str, str]] = []
     for name, is_file, content in _parts(body, boundary, limits):
         if name == "image":
@@ -266,7 +266,7 @@ def _text(content: bytes, name: str) -> str:
         raise InvalidOption(f"{name[:80]} must be text", f"/{name[:80]}") from None
 
 
-def _bytes_or_text(content: bytes) -> Source:
+def _bytes_or_text(content: bytes) -> PostedPicture:
     # A part without a file name: some clients send the file's bytes so, others base64 or a data: URL.
     if content.startswith((*codec.SIGNATURES, NPY_MAGIC)):
         return content
@@ -371,7 +371,7 @@ class _PictureReader:
         # knows what to make of transparency.
         self._for_digit = options.prepare == "auto"
 
-    def opened(self, source: Source) -> Opened:
+    def opened(self, source: PostedPicture) -> Opened:
         """Look at a source as far as its price needs it; what is wrong with it is kept."""
         if isinstance(source, np.ndarray | list):
             return source

@@ -17,7 +17,7 @@ from service.api.http.npz import Chunk, npz_chunks
 from service.core.digit import PreparedDigit
 from service.core.errors import NotAcceptable
 from service.network.sessions import Network, Verdicts
-from service.observe.record import Stage
+from service.observe.record import Timed
 from service.pictures.codec import encode_png
 
 MEDIA_TYPES = {"json": "application/json", "png": "image/png", "npz": "application/x-npz"}
@@ -50,7 +50,7 @@ def choose_format(request: Request, asked: str | None, available: Sequence[str])
 
 def json(members: Any) -> Json:
     """Write JSON; NumPy arrays become nested numbers, float32 with the fewest digits that read back the same."""
-    with Stage("encode"):
+    with Timed("encode"):
         text = orjson.dumps(members, _in_row_order, orjson.OPT_SERIALIZE_NUMPY)
     return Json(text)
 
@@ -76,7 +76,7 @@ def npz(arrays: Mapping[str, np.ndarray], network: Network | None = None) -> Res
 
 def png(levels: np.ndarray, text: Mapping[str, Any], network: Network | None = None) -> Response:
     """Write a picture; `text` goes into its text chunks, and as X-Filterscope-<Key> headers."""
-    with Stage("encode"):
+    with Timed("encode"):
         content = encode_png(levels, text)
     return _binary([content], "png", network, text)
 

@@ -12,7 +12,7 @@ from service.api.http.reading import read_posted
 from service.lab import prices
 from service.lab.options import ClassifyOptions
 from service.network.sessions import Library, Network, Verdicts
-from service.observe.record import Stage, note_verdicts
+from service.observe.record import Timed, note_verdicts
 from service.settings import Settings
 
 
@@ -29,7 +29,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         network = library.get(options.model, options.version)
         _charge(network, len(posted.sources), options)
         digits = read_digits(posted)
-        with Stage("infer"):
+        with Timed("infer"):
             verdicts = network.classify(digits.images)
         note_verdicts(network.name, verdicts.digits, verdicts.novelty)
         if form == "npz":

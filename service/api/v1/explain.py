@@ -17,7 +17,7 @@ from service.lab.explain.case import Case
 from service.lab.explain.methods import METHODS
 from service.lab.explain.options import ExplainOptions, check_options
 from service.network.sessions import Library, Network
-from service.observe.record import Stage
+from service.observe.record import Timed
 from service.settings import Limits, Settings
 
 
@@ -86,7 +86,7 @@ def _cases(
     mean_maps: np.ndarray | None,
 ) -> Sequence[Case]:
     """Run the network once over all pictures, and hand out each with the maps of its own."""
-    with Stage("infer"):
+    with Timed("infer"):
         verdicts, maps = network.analyse(digits.images, list(network.passport.map_shapes()), overrides)
     if overrides:
         check_finite(verdicts, maps)

@@ -18,10 +18,10 @@ from service.lab.changes import changed, check_finite, read_changes
 from service.lab.options import FeatureMapOptions
 from service.network.passport import Passport
 from service.network.sessions import Library, Network, Verdicts
-from service.observe.record import Stage, note_verdicts
+from service.observe.record import Timed, note_verdicts
 from service.settings import Settings
 
-Maps = dict[str, np.ndarray]
+MapsByLayer = dict[str, np.ndarray]
 
 
 def blueprint(library: Library, settings: Settings) -> Blueprint:
@@ -40,7 +40,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         _charge(network, names, filters, len(posted.sources), form, options, settings)
         overrides = read_changes(network, options.changes)
         digits = read_digits(posted)
-        with Stage("infer"):
+        with Timed("infer"):
             verdicts, maps = network.analyse(digits.images, names, overrides)
         note_verdicts(network.name, verdicts.digits, verdicts.novelty)
         if overrides:
@@ -125,7 +125,7 @@ def _write(
     network: Network,
     digits: Digits,
     verdicts: Verdicts,
-    maps: Maps,
+    maps: MapsByLayer,
     filters: Sequence[int] | None,
     options: FeatureMapOptions,
 ) -> dict[str, Any]:

@@ -13,25 +13,24 @@ from service.api.http.caching import revalidated
 from service.api.http.reading import read_options, read_posted
 from service.api.http.sheets import charge_drawing, draw_batch, draw_kernels, used_range
 from service.core.convolution import check_pair
-from service.core.kernels import PRESETS, preset
-from service.core.kernels import Kernel as NamedKernel
-from service.core.snippets import SMALL_PICTURE, SnippetFilter, SnippetStep, snippet
+from service.core.kernels import PRESETS, MadePreset, preset
+from service.core.snippets import SMALL_PICTURE, SnippetFilter, SnippetStage, snippet
 from service.lab import prices
 from service.lab.cards import card, charge_cards, check_cards
 from service.lab.chains import (
     Chain,
-    PlannedStep,
+    PlannedStage,
     check_size,
     names_of,
     plan_chain,
-    read_steps,
+    read_stages,
     receptive_field,
     run_chain,
 )
 from service.lab.filters import Plan
 from service.lab.options import ApplyFiltersOptions, PresetListOptions, PresetOptions
 from service.network.sessions import Library
-from service.observe.record import Stage
+from service.observe.record import Timed
 from service.settings import Settings
 
 
@@ -46,13 +45,13 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         posted = read_posted(request, ApplyFiltersOptions, settings)
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
-        steps = read_steps(options, library, settings)
+        stages = read_stages(options, library, settings)
         if options.card:
-            check_cards(kernel.weights for kernel in steps[-1].kernels)
-        chains = posted.each(lambda picture: plan_chain(picture, steps, options, settings), any_value=True)
+            check_cards(each.weights for each in stages[-1].filters)
+        chains = posted.each(lambda picture: plan_chain(picture, stages, options, settings), any_value=True)
         check_size(chains, form, settings)
         _charge_answer(chains, form, options, settings)
-        with Stage("infer"):
+        with Timed("infer"):
             answers = [run_chain(chain) for chain in chains]
         if form == "json":
             results = [_write(chain, maps, options) for chain, maps in zip(chains, answers, strict=True)]
@@ -94,35 +93,35 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 def _charge_answer(chains: Sequence[Chain], form: str, options: ApplyFiltersOptions, settings: Settings) -> None:
     """Charge the answer in the form that was asked for."""
     if form == "png":
-        shapes = [[shape if len(shape) == 3 else (1, *shape) for shape in chain.steps[-1].shapes] for chain in chains]
+        shapes = [[shape if len(shape) == 3 else (1, *shape) for shape in chain.stages[-1].shapes] for chain in chains]
         charge_drawing(shapes, options, settings)
         return
     for chain in chains:
-        last = chain.steps[-1]
+        last = chain.stages[-1]
         maps = len(last.shapes)
         if form == "npz":
             size = 4 * sum(prod(shape) for shape in last.shapes)
             prices.charge("write", maps * prices.NPZ_ARRAY + size * prices.NPZ_BYTE)
             continue
-        weights = sum(kernel.weights.size for kernel in last.step.kernels)
+        weights = sum(each.weights.size for each in last.ready.filters)
         numbers = sum(prod(shape) for shape in last.shapes) + weights
         work = prices.RESULT + maps * 3 * prices.MAP_OUT + numbers * (prices.JSON_NUMBER_OUT + 3 * prices.CELL)
         work += len(options.stages) * prices.STEP + (prices.PREPARED_IMAGE if options.prepared_image else 0)
         prices.charge("write", work, numbers * prices.JSON_NUMBER_BYTES)
         if options.snippet:
-            written = sum(step.parameters for step in chain.steps) + min(chain.image.size, SMALL_PICTURE)
+            written = sum(stage.parameters for stage in chain.stages) + min(chain.image.size, SMALL_PICTURE)
             prices.charge(
                 "write", prices.SNIPPET + written * prices.SNIPPET_NUMBER, written * prices.SNIPPET_NUMBER_BYTES
             )
 
 
-def _write_preset(kernel: NamedKernel, *, with_card: bool) -> dict[str, Any]:
+def _write_preset(kernel: MadePreset, *, with_card: bool) -> dict[str, Any]:
     members = kernel.describe()
     return members | {"card": card(kernel.weights)} if with_card else members
 
 
 def _write(chain: Chain, answers: Sequence[np.ndarray], options: ApplyFiltersOptions) -> dict[str, Any]:
-    last = chain.steps[-1]
+    last = chain.stages[-1]
     shared = _shared_range(answers, options)
     filters = []
     for index, (name, maps) in enumerate(zip(names_of(chain), answers, strict=True)):
@@ -141,49 +140,49 @@ def _write(chain: Chain, answers: Sequence[np.ndarray], options: ApplyFiltersOpt
     if last.plans:
         result["geometry"] = _write_geometry(last.plans[0])
     if options.stages:
-        result["stages"] = [_write_step(chain, index) for index in range(len(chain.steps))]
+        result["stages"] = [_write_stage(chain, index) for index in range(len(chain.stages))]
     if options.snippet:
-        result["snippet"] = snippet(options.snippet, [_as_code(step) for step in chain.steps], chain.image)
+        result["snippet"] = snippet(options.snippet, [_as_code(stage) for stage in chain.stages], chain.image)
     return result | {"prepared": writing.prepared(chain.prepared, with_image=options.prepared_image)}
 
 
-def _as_code(planned: PlannedStep) -> SnippetStep:
-    stage = planned.step.stage
+def _as_code(planned: PlannedStage) -> SnippetStage:
+    asked = planned.ready.asked
     pooled = planned.pooled or next((plan.pooled for plan in planned.plans), None)
-    return SnippetStep(
+    return SnippetStage(
         [
-            SnippetFilter(kernel.name, kernel.weights, kernel.bias, plan.places.pads)
-            for kernel, plan in zip(planned.step.kernels, planned.plans, strict=True)
+            SnippetFilter(each.name, each.weights, each.bias, plan.places.pads)
+            for each, plan in zip(planned.ready.filters, planned.plans, strict=True)
         ],
-        check_pair("stride", stage.stride, least=1),
-        check_pair("dilation", stage.dilation, least=1),
-        stage.pad_mode,
-        stage.pad_value,
-        stage.channels == "each",
-        stage.activation,
-        (stage.pool.kind, pooled.kernel, pooled.stride) if stage.pool and pooled else None,
+        check_pair("stride", asked.stride, least=1),
+        check_pair("dilation", asked.dilation, least=1),
+        asked.pad_mode,
+        asked.pad_value,
+        asked.channels == "each",
+        asked.activation,
+        (asked.pool.kind, pooled.kernel, pooled.stride) if asked.pool and pooled else None,
     )
 
 
-def _write_filter(step: PlannedStep, index: int, *, with_card: bool) -> dict[str, Any]:
-    kernel, plan = step.step.kernels[index], step.plans[index]
-    members: dict[str, Any] = {"weights": kernel.weights, "bias": kernel.bias}
+def _write_filter(planned: PlannedStage, index: int, *, with_card: bool) -> dict[str, Any]:
+    ready, plan = planned.ready.filters[index], planned.plans[index]
+    members: dict[str, Any] = {"weights": ready.weights, "bias": ready.bias}
     if with_card:
-        members["card"] = card(kernel.weights, kernel.bias)
-    return members | ({"geometry": _write_geometry(plan)} if plan.places != step.plans[0].places else {})
+        members["card"] = card(ready.weights, ready.bias)
+    return members | ({"geometry": _write_geometry(plan)} if plan.places != planned.plans[0].places else {})
 
 
-def _write_step(chain: Chain, index: int) -> dict[str, Any]:
-    """What one step of a chain made of the picture, in size."""
-    step = chain.steps[index]
-    rows, columns = receptive_field(chain.steps[: index + 1])
+def _write_stage(chain: Chain, index: int) -> dict[str, Any]:
+    """What one stage of a chain made of the picture, in size."""
+    stage = chain.stages[index]
+    rows, columns = receptive_field(chain.stages[: index + 1])
     members: dict[str, Any] = {
-        "shape": list(step.out_shape),
-        "parameters": step.parameters,
-        "multiply_adds": step.multiply_adds,
+        "shape": list(stage.out_shape),
+        "parameters": stage.parameters,
+        "multiply_adds": stage.multiply_adds,
         "receptive_field": {name: [getattr(rows, name), getattr(columns, name)] for name in ("size", "jump", "start")},
     }
-    return members | ({"geometry": _write_geometry(step.plans[0])} if step.plans else {})
+    return members | ({"geometry": _write_geometry(stage.plans[0])} if stage.plans else {})
 
 
 def _shared_range(answers: Sequence[np.ndarray], options: ApplyFiltersOptions) -> Any:

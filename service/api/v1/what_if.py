@@ -9,10 +9,10 @@ from service.api.http.application import Reply
 from service.api.http.digits import Digits, read_digits
 from service.api.http.reading import read_posted
 from service.lab import prices
-from service.lab.changes import check_finite, describe, read_changes
+from service.lab.changes import check_finite, describe_changes, read_changes
 from service.lab.options import WhatIfOptions
 from service.network.sessions import Library, Network, Verdicts
-from service.observe.record import Stage
+from service.observe.record import Timed
 from service.settings import Settings
 
 
@@ -34,7 +34,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         overrides = read_changes(network, options.changes)
         digits = read_digits(posted)
         # Both from the analysis session, so that nothing but the changes makes a difference.
-        with Stage("infer"):
+        with Timed("infer"):
             before, _ = network.analyse(digits.images, [])
             after, _ = network.analyse(digits.images, [], overrides)
         check_finite(after, {})
@@ -49,7 +49,7 @@ def _write(
     each = zip(writing.verdicts(before, network), writing.verdicts(after, network), digits.prepared, strict=True)
     results = [
         {
-            "changes": describe(options.changes),
+            "changes": describe_changes(options.changes),
             "before": untouched,
             "after": changed,
             "difference": changed["logits"] - untouched["logits"],

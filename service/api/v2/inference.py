@@ -23,7 +23,7 @@ from service import __version__
 from service.api.http import writing
 from service.api.http.application import HEADERS, Access, Reply
 from service.api.http.digits import read_digits
-from service.api.http.reading import NPY_MAGIC, Posted, Source
+from service.api.http.reading import NPY_MAGIC, Posted, PostedPicture
 from service.api.v2.served import DEFAULT_OUTPUTS, INPUT, Served
 from service.api.v2.statistics import Marks
 from service.api.v2.tensors import (
@@ -33,10 +33,10 @@ from service.api.v2.tensors import (
     InferRequest,
     RequestInput,
     RequestOutput,
-    decode,
+    decode_json,
     pack_elements,
-    read_body,
     read_elements,
+    read_inflated,
     read_numbers,
     read_request,
     read_shape,
@@ -45,7 +45,7 @@ from service.core.errors import InvalidInput, NotFound, ServiceError, TooLarge, 
 from service.lab import prices, sizes
 from service.lab.options import ClassifyOptions
 from service.network.sessions import Library, Network, Verdicts
-from service.observe.record import Stage, note_verdicts
+from service.observe.record import Timed, note_verdicts
 from service.pictures import codec
 from service.settings import Limits, Settings
 
@@ -182,8 +182,8 @@ def _add_repository(routes: Blueprint, library: Library, limits: Limits) -> None
 
 
 def _read_query(kind: type[msgspec.Struct], limits: Limits) -> Any:
-    body = read_body(request, limits.max_body_bytes)
-    return decode(msgspec.json.Decoder(kind), body, "the body") if body.strip() else kind()
+    body = read_inflated(request, limits.max_body_bytes)
+    return decode_json(msgspec.json.Decoder(kind), body, "the body") if body.strip() else kind()
 
 
 # --- one inference ----------------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def _infer(served: Served, limits: Limits) -> Reply:
 
 
 def _read(served: Served, limits: Limits) -> tuple[InferRequest, memoryview]:
-    body = read_body(request, limits.max_body_bytes)
+    body = read_inflated(request, limits.max_body_bytes)
     header_length = request.environ.get(HEADER_LENGTH_KEY)
     if header_length != "0":
         return read_request(body, header_length, limits.max_json_numbers_in)
@@ -257,7 +257,7 @@ def _read_images(tensor: RequestInput, shape: list[int], tail: memoryview, limit
     """Read the one input. returns: (n, 1, 28, 28) float32, 0 = paper, 1 = ink."""
     if tensor.datatype == "FP32":
         return _within_range(read_numbers(tensor, shape, tail))
-    sources: list[Source] = [_as_source(element) for element in read_elements(tensor, shape, tail)]
+    sources: list[PostedPicture] = [_as_source(element) for element in read_elements(tensor, shape, tail)]
     return read_digits(Posted(sources, ClassifyOptions(), limits, (time.perf_counter(), 0.0))).images
 
 
@@ -319,7 +319,7 @@ def _flag(parameters: Mapping[str, Any] | None, name: str, *, otherwise: bool) -
 def _run(served: Served, images: np.ndarray, wanted: Sequence[Wanted]) -> Mapping[str, np.ndarray]:
     """Every output by name, (n, ...) float32; the network with all its maps runs only where one of them is wanted."""
     maps = [output.name for output in wanted if output.name in served.maps]
-    with Stage("infer"):
+    with Timed("infer"):
         if maps:
             verdicts, arrays = served.network.analyse(images, maps)
         else:

@@ -71,7 +71,7 @@ _NESTED_TEXTS = msgspec.json.Decoder(list[list[str]])
 Decoded = TypeVar("Decoded")
 
 
-def read_body(request: Request, max_bytes: int) -> bytes:
+def read_inflated(request: Request, max_bytes: int) -> bytes:
     """
     The body of a request, unpacked where it came as gzip or deflate.
 
@@ -131,10 +131,10 @@ def read_request(body: bytes, header_length: str | None, max_numbers: int) -> tu
     if numbers > max_numbers + OTHER_COMMAS:
         raise TooLarge(f"a JSON body may have {max_numbers} numbers, got about {numbers}; send the tensor as bytes")
     prices.charge("read", numbers * prices.JSON_NUMBER_IN + len(body) * prices.BYTE_IN)
-    return decode(_REQUEST, text, "the request"), memoryview(body)[len(text) :]
+    return decode_json(_REQUEST, text, "the request"), memoryview(body)[len(text) :]
 
 
-def decode(decoder: "msgspec.json.Decoder[Decoded]", text: Buffer | msgspec.Raw, what: str) -> Decoded:
+def decode_json(decoder: "msgspec.json.Decoder[Decoded]", text: Buffer | msgspec.Raw, what: str) -> Decoded:
     """Decode JSON into a declared type; Unreadable or InvalidInput says what is wrong with it."""
     try:
         return decoder.decode(text)
@@ -281,4 +281,4 @@ def _decode_data(
     depth = opening[0].count(b"[") if opening else 0
     if depth not in {1, len(shape)}:
         raise InvalidInput(f"{tensor.name}: data is one list, or lists nested as its shape {shape}, got {depth} levels")
-    return decode(flat if depth == 1 else nested, text, f"data of {tensor.name}")
+    return decode_json(flat if depth == 1 else nested, text, f"data of {tensor.name}")

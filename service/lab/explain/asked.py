@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from service.lab.options import Change, NetworkOptions, Pair, Positive, Text, Whole
+from service.lab.options import Change, NetworkOptions, PerAxis, Positive, Text, Whole
 
 
 class Asked(NetworkOptions, frozen=True, kw_only=True):
@@ -24,8 +24,8 @@ class Asked(NetworkOptions, frozen=True, kw_only=True):
     row: Whole | None = None
     col: Whole | None = None
     variant: Literal["gradcam", "hirescam", "cam"] = "gradcam"
-    window: Pair = 4
-    stride: Pair = 2
+    window: PerAxis = 4
+    stride: PerAxis = 2
     masks: Positive = 1000
     cells: Positive = 7
     keep: Annotated[float, Meta(gt=0, lt=1)] = 0.5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.core.ledger import Floats, head_weights
-from service.core.relevance import ConvStage, PoolStage, Stage
+from service.core.relevance import ConvPass, LayerPass, PoolPass
 from service.lab.changes import Overrides
 from service.lab.explain.asked import Asked
 from service.network.passport import Layer
@@ -66,24 +66,24 @@ class Case:
         head = self.network.passport.head
         return head_weights(self.weights["head.weight"], head.in_shape, head.reduce)
 
-    def stages(self, down_to: str | None = None) -> Iterator[Stage]:
+    def passes(self, down_to: str | None = None) -> Iterator[LayerPass]:
         """The layers below the head, the last first, down to but without the one named."""
         layers = self.network.passport.layers[:-1]
         for index in reversed(range(len(layers))):
             if layers[index].name == down_to:
                 return
-            yield self.stage(layers[index], layers[index - 1] if index else None)
+            yield self.computed(layers[index], layers[index - 1] if index else None)
 
     def reads(self, before: Layer | None) -> np.ndarray:
         """What a layer reads, (channels, height, width): the map of the layer before it, or the picture."""
         return self.image[None] if before is None else self.maps[before.maps[-1]]
 
-    def stage(self, layer: Layer, before: Layer | None) -> Stage:
+    def computed(self, layer: Layer, before: Layer | None) -> LayerPass:
         """One layer as it was computed on this picture."""
         if layer.op == "conv":
             weights, biases = (self.weights[f"{layer.name}.{part}"] for part in ("weight", "bias"))
             channels, height, width = layer.in_shape
-            return ConvStage(
+            return ConvPass(
                 layer.name,
                 weights,
                 biases,
@@ -96,9 +96,9 @@ class Case:
         # Every activation here rises with its sum, so the largest sum wins a maximum too; and where tanh has flattened
         # two sums to one value, the sums still tell them apart.
         read = self.maps[f"{before.name}.pre"] if before is not None and before.op == "conv" else self.reads(before)
-        return PoolStage(layer.name, layer.op.removesuffix("pool"), layer.kernel, layer.stride, layer.pads, read)
+        return PoolPass(layer.name, layer.op.removesuffix("pool"), layer.kernel, layer.stride, layer.pads, read)
 
 
-def run(network: Network, images: np.ndarray, overrides: Overrides) -> Verdicts:
+def verdicts_of(network: Network, images: np.ndarray, overrides: Overrides) -> Verdicts:
     """The verdicts of a network, edited or not."""
     return network.analyse(images, [], overrides)[0] if overrides else network.classify(images)

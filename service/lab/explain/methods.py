@@ -11,10 +11,10 @@ from service.core.convolution import correlate, pad
 from service.core.digit import SIDE
 from service.core.kernels import preset
 from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
-from service.core.relevance import PoolStage, Stage, walk_back, winners
+from service.core.relevance import LayerPass, PoolPass, walk_back, winners
 from service.lab import prices
 from service.lab.explain.asked import Asked
-from service.lab.explain.case import Case, run
+from service.lab.explain.case import Case, verdicts_of
 from service.lab.explain.method import Method
 from service.lab.explain.rules import (
     cell_layer,
@@ -61,8 +61,8 @@ def explain_occlusion(case: Case) -> dict[str, Any]:
     """What the score loses when a window is covered, averaged over the windows that cover a pixel."""
     window, stride = read_window(case.options)
     masks = masking.windows(window, stride)
-    whole = run(case.network, case.image[None, None], case.overrides)
-    covered = run(case.network, masking.cover(case.image, masks, _occluder(case)), case.overrides)
+    whole = verdicts_of(case.network, case.image[None, None], case.overrides)
+    covered = verdicts_of(case.network, masking.cover(case.image, masks, _occluder(case)), case.overrides)
 
     def explained(score: str) -> dict[str, Any]:
         value = float(_scores(case, whole, score)[0])
@@ -82,12 +82,12 @@ def explain_rise(case: Case) -> dict[str, Any]:
     """The mean score of randomly masked pictures in which a pixel shows, with its standard error."""
     options = case.options
     masks = masking.random_masks(options.masks, options.cells, options.keep, options.seed)
-    whole = run(case.network, case.image[None, None], case.overrides)
+    whole = verdicts_of(case.network, case.image[None, None], case.overrides)
     blocks = [masks[start : start + masking.BLOCK] for start in range(0, len(masks), masking.BLOCK)]
     masked = []
     for block in blocks:
         prices.go_on()
-        masked.append(run(case.network, (case.image * block)[:, None], case.overrides))
+        masked.append(verdicts_of(case.network, (case.image * block)[:, None], case.overrides))
 
     def explained(score: str) -> dict[str, Any]:
         scores = np.concatenate([_scores(case, verdicts, score) for verdicts in masked])
@@ -130,7 +130,7 @@ def explain_cell(case: Case) -> dict[str, Any]:
     index = layers.index(layer)
     before, after = layers[index - 1] if index else None, layers[index + 1]
     k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
-    credit = walk_back(case.head, case.stages(layer.name))
+    credit = walk_back(case.head, case.passes(layer.name))
     value = case.maps[layer.maps[-1]][k, row, column]
     rows, columns = receptive_fields(layers)[layer.name]
     corner = (row * layer.stride[0] - layer.pads[0], column * layer.stride[1] - layer.pads[1])
@@ -149,7 +149,7 @@ def explain_cell(case: Case) -> dict[str, Any]:
     if layer.op == "conv":
         members |= _sum_of_products(case, layer, window)
     else:
-        members |= _pooled(case, case.stage(layer, before), window)
+        members |= _pooled(case, case.computed(layer, before), window)
     if after.op in {"maxpool", "avgpool"}:
         members["pooling"] = _pooling_of(case, after, layer, (k, row, column))
     return members | {"value": value, "shares": credit.gains[:, k, row, column] * float(value) + 0.0}
@@ -244,7 +244,7 @@ def _credit(case: Case, score: str) -> dict[str, Any]:
     if case.options.full:
         each_alone = np.eye(len(head))[:, :, None, None]
         weights = np.concatenate([weights, head[None] * each_alone])
-    credit = walk_back(weights, case.stages())
+    credit = walk_back(weights, case.passes())
     pixels = credit.shares(case.image[None])[:, 0]  # (1, or 1 + filters, 28, 28)
     biases = {name: float(each[0].sum()) for name, each in credit.biases.items()}
     base, value = (_of_classes(case, each, score) for each in (case.weights["head.bias"], case.logits))
@@ -335,12 +335,12 @@ def _flat(channels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(channels[0] if len(channels) == 1 else channels)
 
 
-def _pooled(case: Case, stage: Stage, window: _Window) -> dict[str, Any]:
+def _pooled(case: Case, computed: LayerPass, window: _Window) -> dict[str, Any]:
     k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
     members = {"patch": np.ascontiguousarray(window.values[k]), "inside": window.inside}
-    if not isinstance(stage, PoolStage) or stage.kind != "max":
+    if not isinstance(computed, PoolPass) or computed.kind != "max":
         return members
-    return members | {"winner": _place_of(winners(stage)[k, row, column], window.corner, window.layer)}
+    return members | {"winner": _place_of(winners(computed)[k, row, column], window.corner, window.layer)}
 
 
 def _place_of(winner: np.integer[Any], corner: tuple[int, int], pool: Layer) -> list[int]:
@@ -352,8 +352,8 @@ def _place_of(winner: np.integer[Any], corner: tuple[int, int], pool: Layer) -> 
 def _pooling_of(case: Case, pool: Layer, layer: Layer, cell: tuple[int, int, int]) -> list[dict[str, Any]]:
     """The windows of the pooling that read this cell, and for a maximum whether it won."""
     k, row, column = cell
-    stage = case.stage(pool, layer)
-    won = winners(stage)[k] if isinstance(stage, PoolStage) and stage.kind == "max" else None
+    computed = case.computed(pool, layer)
+    won = winners(computed)[k] if isinstance(computed, PoolPass) and computed.kind == "max" else None
     found = []
     for r in range(pool.shape[1]):
         for c in range(pool.shape[2]):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from service.batch.scoring import Recipe, Scorer
-from service.batch.sources import Part, Picture
+from service.batch.sources import FoundPicture, Part
 from service.settings import SHIPPED_MODELS, Limits
 from tests.drawing import draw, encode
 
@@ -82,9 +82,9 @@ def test_a_part_of_a_job_leaves_nothing_of_the_files_that_could_not_be_read(meas
     scorer = Scorer(Recipe(str(SHIPPED_MODELS / "tiny" / "1"), "auto", Limits()))
 
     def score():
-        gone = Picture("gone.png", FileNotFoundError("No such file"))
-        blank = Picture("blank.png", bytes(BLANK) + bytes(DECODED))
-        seven = Picture("seven.png", encode(draw(7)))
+        gone = FoundPicture("gone.png", FileNotFoundError("No such file"))
+        blank = FoundPicture("blank.png", bytes(BLANK) + bytes(DECODED))
+        seven = FoundPicture("seven.png", encode(draw(7)))
         table = scorer.score(Part(0, 0, lambda: [gone, blank, seven]))
         said = table["error"].to_pylist()
         assert said[0] == "No such file"

@@ -18,10 +18,12 @@ from tests.networks import random_network
 
 @pytest.fixture(scope="module")
 def part():
-    from training.data.mnist import Part
+    from training.data.mnist import LabelledDigits
 
     random = np.random.default_rng(1)
-    return Part(random.integers(0, 256, (60, 28, 28)).astype(np.uint8), random.integers(0, 10, 60).astype(np.uint8))
+    return LabelledDigits(
+        random.integers(0, 256, (60, 28, 28)).astype(np.uint8), random.integers(0, 10, 60).astype(np.uint8)
+    )
 
 
 @pytest.fixture(scope="module")

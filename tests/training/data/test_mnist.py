@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from training.data import mnist as data
-from training.data.mnist import DatasetError, Part, fetch_mnist, find_mnist, load_mnist, read_idx
+from training.data.mnist import DatasetError, LabelledDigits, fetch_mnist, find_mnist, load_mnist, read_mnist_file
 
 NAMES = tuple(data.CHECKSUMS)
 
@@ -57,7 +57,7 @@ def test_gzipped_and_plain_files_are_read_alike_and_split_at_the_end(tmp_path, p
 
 def test_the_network_takes_ink_as_one_and_paper_as_zero(tmp_path):
     images = np.array([[[0, 255], [51, 102]]], np.uint8)
-    prepared = Part(images, np.zeros(1, np.uint8)).as_network_input()
+    prepared = LabelledDigits(images, np.zeros(1, np.uint8)).as_network_input()
     assert prepared.shape == (1, 1, 2, 2)
     np.testing.assert_allclose(prepared[0, 0], [[0, 1], [0.2, 0.4]], rtol=1e-6)
 
@@ -75,7 +75,7 @@ def test_a_truncated_plain_file_is_refused(tmp_path, keep):
     path = tmp_path / NAMES[0]
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DatasetError, match=r"truncated|not an IDX file"):
-        read_idx(tmp_path, NAMES[0])
+        read_mnist_file(tmp_path, NAMES[0])
 
 
 @pytest.mark.parametrize("keep", [0, 5, 12, 0.5, -1])
@@ -85,7 +85,7 @@ def test_a_truncated_gzip_stream_is_refused(tmp_path, keep):
     content = path.read_bytes()
     path.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
     with pytest.raises(DatasetError, match=r"truncated|not an IDX file"):
-        read_idx(tmp_path, NAMES[0])
+        read_mnist_file(tmp_path, NAMES[0])
 
 
 @pytest.mark.parametrize("place", [0, 20, 5000, -6])
@@ -96,15 +96,15 @@ def test_a_corrupt_gzip_stream_is_refused(tmp_path, place):
     content[place] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=r"corrupt|truncated|IDX"):
-        read_idx(tmp_path, NAMES[0])
+        read_mnist_file(tmp_path, NAMES[0])
 
 
 def test_images_and_labels_must_belong_together():
     images = np.zeros((3, 28, 28), np.uint8)
     with pytest.raises(DatasetError, match="3 images, 2 labels"):
-        Part(images, np.zeros(2, np.uint8))
+        LabelledDigits(images, np.zeros(2, np.uint8))
     with pytest.raises(DatasetError, match="got 10"):
-        Part(images, np.array([1, 2, 10], np.uint8))
+        LabelledDigits(images, np.array([1, 2, 10], np.uint8))
 
 
 def test_too_few_images_to_split_are_refused(tmp_path):

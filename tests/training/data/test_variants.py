@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.data.variants import variants
 
 
@@ -17,7 +17,7 @@ def stems(count, lean=0.0):
 
 @pytest.fixture(scope="module")
 def part():
-    return Part(np.concatenate([stems(60)] * 3), np.repeat([0, 1, 7], 60).astype(np.uint8))
+    return LabelledDigits(np.concatenate([stems(60)] * 3), np.repeat([0, 1, 7], 60).astype(np.uint8))
 
 
 def test_they_come_from_their_seed_with_a_label_each(part):

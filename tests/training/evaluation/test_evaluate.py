@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from service.network.files import BadModel
 from service.network.sessions import Network
 from tests.networks import output_names
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.evaluation.evaluate import evaluate
 from training.export.runner import open_session, run_all
 from training.networks.measures import expected_calibration_error
@@ -168,7 +168,7 @@ def test_strangers_are_told_from_digits_as_the_passport_says(folder, digits):
 def test_a_file_that_was_changed_is_refused(tmp_path):
     import shutil
 
-    nothing = Part(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
+    nothing = LabelledDigits(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
     copy = tmp_path / "digits" / "1"
     shutil.copytree(MODELS / "digits" / "1", copy)
     evaluate(copy, nothing)
@@ -184,7 +184,7 @@ def test_a_file_that_was_changed_is_refused(tmp_path):
 
 def test_a_model_folder_may_be_named_from_inside_it(monkeypatch):
     monkeypatch.chdir(MODELS / "digits" / "1")
-    blank = Part(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
+    blank = LabelledDigits(np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.uint8))
     assert evaluate(Path(), blank).passport["name"] == "digits"
 
 

@@ -8,7 +8,7 @@ from scipy.stats import entropy
 
 from service.network.passport import receptive_fields
 from tests.networks import STRUCTURES, random_network
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.evaluation.report import CLUSTER_DISTANCE, TOP, build_report, write_report
 
 NAMES = ["lecture", "overlap", "means"]
@@ -18,7 +18,7 @@ NAMES = ["lecture", "overlap", "means"]
 def part():
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (300, 28, 28)) * (random.random((300, 28, 28)) < 0.3)
-    return Part(images.astype(np.uint8), random.integers(0, 10, 300).astype(np.uint8))
+    return LabelledDigits(images.astype(np.uint8), random.integers(0, 10, 300).astype(np.uint8))
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -7,7 +7,7 @@ import pytest
 
 from service.lab.options import ApplyFiltersOptions
 from tests.networks import random_network
-from training.data.mnist import Mnist, Part
+from training.data.mnist import LabelledDigits, Mnist
 from training.evaluation.score import MAX_FEATURES, PENALTIES, BankError, pixels, read_bank, score
 
 
@@ -17,7 +17,7 @@ def some_digits(count, seed):
     patterns = np.random.default_rng(0).random((10, 28, 28))
     labels = random.integers(0, 10, count).astype(np.uint8)
     noisy = 0.35 * patterns[labels] + 0.65 * random.random((count, 28, 28))
-    return Part((255 * noisy).astype(np.uint8), labels)
+    return LabelledDigits((255 * noisy).astype(np.uint8), labels)
 
 
 @pytest.fixture(scope="module")

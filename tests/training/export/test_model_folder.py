@@ -6,12 +6,12 @@ import pytest
 from training.data.mnist import load_mnist
 from training.export import model_folder
 from training.export.model_folder import Description, write_model_folder
-from training.networks.network import Network
+from training.networks.network import TrainableNetwork
 from training.networks.structure import Conv, Pool, Structure
 
 
 def test_a_wrong_export_is_refused_and_the_former_folder_stays(tmp_path, folder, monkeypatch):
-    network, data = Network(Structure((Conv(2, (5, 5), (2, 2)), Pool()))), load_mnist(folder, 100)
+    network, data = TrainableNetwork(Structure((Conv(2, (5, 5), (2, 2)), Pool()))), load_mnist(folder, 100)
     place = tmp_path / "small" / "1"
 
     def write():

@@ -13,19 +13,19 @@ from scipy.special import logit, softmax
 
 from tests.networks import output_names
 from tests.training.random_networks import SEEDS, random_network, random_structure
-from training.export.calibration import Calibration
+from training.export.calibration import FittedCalibration
 from training.export.onnx_files import Export, analysis_model, check_weights, lean_model
 from training.export.runner import open_session, run_all
 from training.networks.network import folded_weights
 from training.networks.structure import Conv, Pool, Structure, feature_count, layers, parameter_count
-from training.novelty.weights import Novelty, novelty_of
+from training.novelty.weights import NoveltyWeights, novelty_of
 
-CALIBRATION = Calibration(temperature=1.3, slope=0.7, offset=0.1, most=0.3)
+CALIBRATION = FittedCalibration(temperature=1.3, slope=0.7, offset=0.1, most=0.3)
 
 
 def random_novelty(structure, random):
     features = feature_count(structure)
-    return Novelty(
+    return NoveltyWeights(
         hidden=random.normal(0, features**-0.5, (features, 5)).astype(np.float32),
         hidden_bias=random.normal(size=5).astype(np.float32),
         output=random.normal(size=(5, 1)).astype(np.float32),

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.novelty import negatives
 from training.novelty.negatives import drawn, from_digits
 
@@ -13,7 +13,7 @@ def drawn_part(count, seed):
     random = np.random.default_rng(seed)
     images = np.zeros((count, 28, 28), np.uint8)
     images[:, 6:22, 12:16] = random.integers(128, 256, (count, 16, 4))
-    return Part(images, random.integers(0, 10, count, dtype=np.uint8))
+    return LabelledDigits(images, random.integers(0, 10, count, dtype=np.uint8))
 
 
 def test_the_pictures_it_learns_from_come_from_their_seed():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.data.mnist import Part
+from training.data.mnist import LabelledDigits
 from training.novelty.reader import fit_novelty
 from training.novelty.strangers import KINDS
 from training.novelty.weights import novelty_of
@@ -13,7 +13,7 @@ def drawn_part(count, seed):
     random = np.random.default_rng(seed)
     images = np.zeros((count, 28, 28), np.uint8)
     images[:, 6:22, 12:16] = random.integers(128, 256, (count, 16, 4))
-    return Part(images, random.integers(0, 10, count, dtype=np.uint8))
+    return LabelledDigits(images, random.integers(0, 10, count, dtype=np.uint8))
 
 
 def coarse(part):
@@ -32,5 +32,5 @@ def test_what_was_never_seen_in_training_is_told_apart():
     novelty = fit_novelty(coarse, drawn_part(800, 1), drawn_part(500, 2))
     for kind in ("clothes", "textures"):
         pictures = KINDS[kind](100, 3)
-        scores = novelty_of(novelty, coarse(Part(pictures, np.zeros(100, np.uint8))))
+        scores = novelty_of(novelty, coarse(LabelledDigits(pictures, np.zeros(100, np.uint8))))
         assert (scores > novelty.threshold).mean() > 0.9, kind

@@ -8,7 +8,7 @@ import numpy as np
 from training.data.mnist import load_mnist
 from training.data.warps import warped_copy
 from training.knobs import TEACHERS
-from training.networks.network import Network, network_from
+from training.networks.network import TrainableNetwork, network_from
 from training.study.kept_networks import read_network, save_network
 from training.study.teachers import choose_teachers
 
@@ -34,7 +34,9 @@ def test_the_choice_of_teachers_is_made_once_and_by_their_mean_answer(tmp_path, 
     write_drawn_digits(tmp_path / "digits", train_count=120, test_count=10)
     bench = replace(done[0], mnist=tmp_path / "digits", kept=tmp_path, scratch=tmp_path)
     for name, seed in bench.knobs.teachers:
-        save_network(bench.teacher_file(name, seed), TEACHERS[name], Network(TEACHERS[name]), {"validation": seed / 10})
+        save_network(
+            bench.teacher_file(name, seed), TEACHERS[name], TrainableNetwork(TEACHERS[name]), {"validation": seed / 10}
+        )
     rows = choose_teachers(bench)
     assert 1 <= len(rows) <= 2
     assert json.loads((tmp_path / "teachers.json").read_text()) == rows
