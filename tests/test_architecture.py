@@ -105,6 +105,16 @@ def test_only_the_codec_decodes_a_picture(module):
     assert "Image.open" not in NAMES[module].read_text(encoding="utf-8")
 
 
+def test_one_place_prepares_a_digit_for_calls_and_for_batches():
+    found = [
+        name
+        for name, path in NAMES.items()
+        if name.startswith("service.")
+        and re.search(r"core\.digit import .*\bprepare\b", path.read_text(encoding="utf-8"))
+    ]
+    assert found == ["service.lab.picture"]
+
+
 @pytest.mark.parametrize("module", [name for name in NAMES if name.startswith("service")])
 def test_nothing_is_imported_by_a_name_made_at_run_time(module):
     calls = [node.func for node in ast.walk(ast.parse(NAMES[module].read_text())) if isinstance(node, ast.Call)]

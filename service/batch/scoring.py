@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from service.batch.sources import FoundPicture, Part
-from service.core.digit import prepare
 from service.core.errors import ServiceError
-from service.core.inputs import UNIT, as_input, as_posted
+from service.lab.digits import Digit, all_digits, as_digit
+from service.lab.picture import Picture
 from service.network.files import read_folder
 from service.network.sessions import Network
 from service.pictures import codec
@@ -49,13 +49,13 @@ class Scorer:
     def score(self, part: Part) -> pa.Table:
         """Score the pictures of a part: one row each, in order, those that cannot be used with their `error`."""
         found = part.read()
-        images, errors = self._read(found)
+        usable, errors = self._read(found)
         good = np.array([error is None for error in errors], bool)
         return pa.table(
             {
                 "index": np.arange(part.first, part.first + len(found)),
                 "name": [None if picture.name is None else _printable(picture.name) for picture in found],
-                **self._verdicts(images, good),
+                **self._verdicts(usable, good),
                 "model": [self._network.name] * len(found),
                 "version": [self._network.version] * len(found),
                 "error": errors,
@@ -63,8 +63,8 @@ class Scorer:
             schema=SCHEMA,
         )
 
-    def _read(self, found: Sequence[FoundPicture]) -> tuple[list[np.ndarray], list[str | None]]:
-        images: list[np.ndarray] = []
+    def _read(self, found: Sequence[FoundPicture]) -> tuple[list[Digit], list[str | None]]:
+        usable: list[Digit] = []
         errors: list[str | None] = []
         for picture in found:
             if isinstance(picture.content, OSError):
@@ -72,33 +72,28 @@ class Scorer:
                 errors.append(_printable(str(picture.content)) or type(picture.content).__name__)
                 continue
             try:
-                images.append(self._digit(picture.content))
+                usable.append(self._digit(picture.content))
                 errors.append(None)
             except ServiceError as error:
                 errors.append(error.detail)
             except Exception as error:  # noqa: BLE001 - one picture in a million must not stop the others
                 errors.append(_printable(str(error)) or type(error).__name__)
-        return images, errors
+        return usable, errors
 
-    def _digit(self, content: bytes) -> np.ndarray:
-        limits, is_auto = self._recipe.limits, self._recipe.prepare == "auto"
-        pixels = codec.decode(
-            content,
-            max_pixels=limits.max_image_pixels,
-            max_jpeg_pixels=limits.max_jpeg_pixels if is_auto else 0,
-            keep_alpha=is_auto,
-        )
-        return UNIT[prepare(pixels).image] if is_auto else as_posted(pixels)
+    def _digit(self, content: bytes) -> Digit:
+        limits, how = self._recipe.limits, self._recipe.prepare
+        file = codec.open_posted(content, limits.max_image_pixels, limits.max_jpeg_pixels, for_digit=how == "auto")
+        return as_digit(Picture(*file.decode()), how)
 
-    def _verdicts(self, images: list[np.ndarray], good: np.ndarray) -> dict[str, Any]:
+    def _verdicts(self, usable: list[Digit], good: np.ndarray) -> dict[str, Any]:
         """Columns of what the network says, null where there was nothing to show it."""
         count, places = len(good), np.flatnonzero(good)
         probabilities, novelty = np.zeros((count, CLASSES), np.float32), np.zeros(count, np.float32)
         digits = np.zeros(count, np.int8)
         threshold = self._network.passport.novelty
         knows_novelty = False
-        if images:
-            verdicts = self._network.classify(as_input(np.stack(images)))
+        if usable:
+            verdicts = self._network.classify(all_digits(usable).images)
             probabilities[places], digits[places] = verdicts.probabilities, verdicts.digits
             if verdicts.novelty is not None and threshold is not None:
                 novelty[places], knows_novelty = verdicts.novelty, True

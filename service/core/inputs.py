@@ -21,14 +21,9 @@ def as_posted(picture: np.ndarray) -> np.ndarray:
 
     returns: (28, 28) float32; raises: InvalidImage for another size
     """
-    return to_grey(of_size(picture))
-
-
-def of_size(picture: np.ndarray) -> np.ndarray:
-    """Let a picture of 28 x 28 pass; InvalidImage for another size."""
     if picture.shape[:2] != (SIDE, SIDE):
         size = f"{picture.shape[1]} x {picture.shape[0]}"
         raise InvalidImage(
             f"with prepare=none a picture is {SIDE} x {SIDE} (0 paper, 1 ink), got {size}; prepare=auto takes any"
         )
-    return picture
+    return to_grey(picture)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.core.digit import Frame, PreparedDigit, prepare
-from service.lab.prices import charge, preparing
+from service.lab import prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Picture:
 
     def prepared(self) -> PreparedDigit:
         """The digit on it, with its box and matrix in posted pixels; raises InvalidImage."""
-        charge("prepare", preparing(self.pixels))
+        if prices.is_charging():
+            prices.charge("prepare", prices.preparing(self.pixels))
         digit = prepare(self.pixels)
         return digit if self.frame is None else digit.within(self.frame)

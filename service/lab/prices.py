@@ -237,6 +237,11 @@ def charge(step: str, work: float, held: int = 0) -> None:
         account.charge(step, work, held)
 
 
+def is_charging() -> bool:
+    """Whether an account is open: outside a request nothing is charged, and a price need not be worked out."""
+    return _account.get() is not None
+
+
 def go_on() -> None:
     """Raise Ended where the client of the current request has left; cheap enough for every turn of a loop."""
     account = _account.get()

@@ -162,6 +162,17 @@ def open_file(data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, *, keep_al
     return PictureFile(data, kind, image.width * image.height, scans, kept, limits)
 
 
+def open_posted(data: bytes, max_pixels: int, max_jpeg_pixels: int, *, for_digit: bool) -> PictureFile:
+    """
+    Read the header of a picture file that was sent in to be used.
+
+    for_digit: only a picture that becomes a digit may be a JPEG of up to max_jpeg_pixels, decoded at reduced size, and
+        keeps its transparency: only the digit reader knows what to make of either
+    raises: what `decode` raises
+    """
+    return open_file(data, max_pixels, max_jpeg_pixels if for_digit else 0, keep_alpha=for_digit)
+
+
 def _refusal_of(data: bytes, kind: type[Exception], message: str) -> Unreadable | UnsupportedType:
     """What to say of a file that Pillow does not read."""
     if kind is not UnidentifiedImageError:

@@ -3,11 +3,13 @@
 import io
 import json
 
+import msgspec
 import numpy as np
 import pytest
 
 from service.app import create_app
 from service.core.convolution import ACTIVATIONS, PAD_MODES, POOL_KINDS
+from service.lab.options import ApplyFiltersOptions, Stage
 from service.network.sessions import Library
 from service.settings import Settings
 from tests.drawing import draw, npy
@@ -299,3 +301,11 @@ def test_the_picture_of_a_card_has_the_spectrum_below_the_weights(client):
     spectra = json.loads(answer.headers["X-Filterscope-Range"])["spectra"]
     assert spectra == [[0.0, pytest.approx(gain.max())]]
     assert client.get("/v1/filters/box?format=png&card=true").mimetype == "image/png"
+
+
+def test_a_stage_declares_its_options_as_the_call_of_one_stage_does():
+    # Written twice: a struct of msgspec has one base with fields, and the call has its pictures' already.
+    of_the_call = {field.name: field for field in msgspec.structs.fields(ApplyFiltersOptions)}
+    for field in msgspec.structs.fields(Stage):
+        same = of_the_call[field.name]
+        assert (field.type, field.default) == (same.type, same.default), field.name

@@ -367,8 +367,6 @@ class _PictureReader:
         self._limits = limits
         self._scale = options.scale
         self._any_value = any_value
-        # Only a picture that will be made into a digit may be decoded at reduced size, and only the digit reader
-        # knows what to make of transparency.
         self._for_digit = options.prepare == "auto"
 
     def opened(self, source: PostedPicture) -> Opened:
@@ -396,8 +394,7 @@ class _PictureReader:
 
     def _file(self, data: bytes) -> codec.PictureFile:
         limits = self._limits
-        large = limits.max_jpeg_pixels if self._for_digit else 0
-        return codec.open_file(data, limits.max_image_pixels, large, keep_alpha=self._for_digit)
+        return codec.open_posted(data, limits.max_image_pixels, limits.max_jpeg_pixels, for_digit=self._for_digit)
 
     def _numbers(self, array: np.ndarray, *, is_npy: bool) -> np.ndarray:
         if array.ndim == 3 and array.shape[2] == 1:

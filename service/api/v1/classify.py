@@ -7,9 +7,10 @@ from flask import Blueprint, request
 
 from service.api.http import writing
 from service.api.http.application import Reply
-from service.api.http.digits import Digits, read_digits
+from service.api.http.digits import read_digits
 from service.api.http.reading import read_posted
 from service.lab import prices
+from service.lab.digits import Digits
 from service.lab.options import ClassifyOptions
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Timed, note_verdicts

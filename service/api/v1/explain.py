@@ -8,11 +8,12 @@ from flask import Blueprint, request
 
 from service.api.http import writing
 from service.api.http.application import Reply
-from service.api.http.digits import Digits, read_digits
+from service.api.http.digits import read_digits
 from service.api.http.reading import read_posted
 from service.core.errors import InvalidOption, NotPossible
 from service.lab import prices, sizes
 from service.lab.changes import changed, check_finite, read_changes
+from service.lab.digits import Digits
 from service.lab.explain.case import Case
 from service.lab.explain.methods import METHODS
 from service.lab.explain.options import ExplainOptions, check_options

@@ -9,12 +9,13 @@ from flask import Blueprint, request
 
 from service.api.http import writing
 from service.api.http.application import Reply
-from service.api.http.digits import Digits, read_digits
+from service.api.http.digits import read_digits
 from service.api.http.reading import read_posted
 from service.api.http.sheets import charge_drawing, draw_batch, used_range
 from service.core.errors import InvalidOption, NotFound, shown
 from service.lab import prices, sizes
 from service.lab.changes import changed, check_finite, read_changes
+from service.lab.digits import Digits
 from service.lab.options import FeatureMapOptions
 from service.network.passport import Passport
 from service.network.sessions import Library, Network, Verdicts

@@ -6,10 +6,11 @@ from flask import Blueprint, request
 
 from service.api.http import writing
 from service.api.http.application import Reply
-from service.api.http.digits import Digits, read_digits
+from service.api.http.digits import read_digits
 from service.api.http.reading import read_posted
 from service.lab import prices
 from service.lab.changes import check_finite, describe_changes, read_changes
+from service.lab.digits import Digits
 from service.lab.options import WhatIfOptions
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Timed
