@@ -158,15 +158,14 @@ class Writer:
 
     def _structure(self, name, kind):
         before = self.schemas_before.get(name, {})
-        members = {}
+        told, members = before.get("properties", {}), {}
+        if kind is options.Stage:
+            # A step of a chain is told as the call of one step is.
+            one_step = [self.parameters[component] for component in self.lists["/v1/apply-filters", "post"]]
+            told = {parameter["name"]: parameter for parameter in one_step}
         for member, schema in struct_schemas(kind).items():
             typed = self._named(member, schema, pascal(member), of=name)
-            # A step of a chain is told as the call of one step is.
-            own = (
-                before.get("properties", {}).get(member, {})
-                if kind is not options.Stage
-                else self.parameters[pascal(member)]
-            )
+            own = told.get(member, {})
             text = by_hand(own.get("description", ""))
             members[member] = _described(typed, _with(text, _default(schema)))
         required = [field.name for field in msgspec.structs.fields(kind) if field.required]

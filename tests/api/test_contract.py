@@ -362,6 +362,31 @@ def test_no_choice_is_between_rules_instead_of_schemas():
             assert {"type", "$ref"} & set(choice), path
 
 
+def test_a_choice_among_lists_is_one_of_whole_lists_with_names():
+    """A number-or-list within a list is a class of its own for each number; a list without a name has no class."""
+    for path, node in ALL_SCHEMAS:
+        choices = [resolved(choice) for choice in node.get("anyOf", [])]
+        assert not [choice for choice in node.get("anyOf", []) if "array" in _types(choice)], path
+        lists = [choice for choice in choices if "array" in _types(choice)]
+        in_a_list = path[-1] == "items" and len(path) > 4
+        assert not (in_a_list and lists), path
+
+
+def test_the_files_of_a_form_have_no_least_number():
+    """That they are required says it; of a bound on files a generator makes code that does not compile."""
+    for name in (name for name in SCHEMAS if name.endswith("Form")):
+        assert "image" in SCHEMAS[name]["required"]
+        assert set(SCHEMAS[name]["properties"]["image"]) == {"description", "type", "items"}
+
+
+# Of the packages that a client imports whole: a schema of one of these names hides theirs, or is hidden.
+TAKEN = {"Channels", "File", "List", "Locale", "Objects", "Path", "Pipe", "Type", "Array", "Object", "String", "Number"}
+
+
+def test_no_schema_has_the_name_of_what_a_client_imports():
+    assert not TAKEN & set(SCHEMAS)
+
+
 def test_no_request_has_a_default():
     """A generator makes a member with a default a member that must be given; the description says the default."""
     asked = [*STRUCTURES, *(name for name in SCHEMAS if name.endswith(("Json", "Request", "Form")))]

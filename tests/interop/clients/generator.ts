@@ -1,25 +1,41 @@
 // openapi-generator's typescript-fetch: it takes the first form of body, so files, and structures as JSON text.
-import { readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { Configuration, DigitsApi, FiltersApi, Format } from "./made/index.js";
 
-const [address, file] = process.argv.slice(2) as [string, string];
+const [address, folder, results] = process.argv.slice(2) as [string, string, string];
 const settings = new Configuration({ basePath: `http://${address}` });
 const digits = new DigitsApi(settings);
 const filters = new FiltersApi(settings);
-const image = [new Blob([new Uint8Array(await readFile(file))], { type: "image/png" })];
+const files = (await readdir(folder)).sort().map((name) => `${folder}/${name}`);
 
-const read = await digits.classify({ image, preparedImage: true });
-console.log("classify", read.results[0]?.digit);
+async function picture(file: string) {
+  return [new Blob([new Uint8Array(await readFile(file))], { type: "image/png" })];
+}
+
+for (const file of files) {
+  const read = await digits.classify({ image: await picture(file), preparedImage: true });
+  console.log("classify", read.results[0]?.digit);
+}
+const image = await picture(files[0]!);
 
 const maps = await digits.computeFeatureMaps({ image, layers: ["conv1"], filters: [0, 5] });
 console.log("feature-maps", maps.results[0]?.layers[0]?.filters.length);
 
-const npz = await digits.computeFeatureMapsRaw({ image, layers: ["conv1", "pool1"], format: Format.Npz });
-console.log("npz", new Uint8Array(await npz.raw.arrayBuffer())[0]);
+// An answer that is no JSON is read from the response.
+async function drawn(format: Format) {
+  const answer = await digits.computeFeatureMapsRaw({ image, layers: ["conv1", "pool1"], format });
+  return new Uint8Array(await answer.raw.arrayBuffer());
+}
+console.log("npz", (await drawn(Format.Npz))[0]);
+await writeFile(`${results}/maps.png`, await drawn(Format.Png));
 
 const bank = JSON.stringify([{ preset: "sobel" }, { weights: [[1, -1]] }]);
 const applied = await filters.applyFilters({ image, filters: bank, stride: [2, 2], padding: "same" });
-console.log("apply-filters", applied.results[0]?.filters.length);
+const rows = applied.results[0]?.filters[1]?.response as number[][];
+console.log("apply-filters", applied.results[0]?.filters.length, rows.length);
+
+const saved = await filters.applyFiltersRaw({ image, filters: bank, format: Format.Npz });
+await writeFile(`${results}/bank.npz`, new Uint8Array(await saved.raw.arrayBuffer()));
 
 const why = (await digits.explain({ image, method: "ledger" })).results[0];
 if (why?.method === "ledger") console.log("explain", why.shares.filters.length);
