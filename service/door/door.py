@@ -23,7 +23,7 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from service.api.http.application import Access, Service
-from service.api.http.errors import PROTOCOL, problem
+from service.api.http.errors import PROTOCOL, is_protocol, problem
 from service.api.http.errors import answer as refusal_of
 from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
 from service.door.cors import Cors
@@ -298,7 +298,7 @@ class Door:
             account.go_on()
             return self._run(request, record, account)
         except Ended:
-            return _busy(LEFT, is_protocol=record.path.startswith(PROTOCOL))
+            return _busy(LEFT, in_protocol=is_protocol(record.path))
 
     def _run(self, request: Request, record: Record, account: Account) -> Answer:
         """Have Flask answer; on whatever thread. Raises HandedOver or Ended where the account says so."""
@@ -328,7 +328,7 @@ class Door:
         if shed:
             with self._lock:
                 self._metrics.shed(shed)
-            answer = _busy(error.detail, is_protocol=record.path.startswith(PROTOCOL))
+            answer = _busy(error.detail, in_protocol=is_protocol(record.path))
         else:
             answer = answer_of(refusal_of(error, record.path))
         return self._finished(request, record, answer)
@@ -380,6 +380,6 @@ def _record_of(request: Request) -> Record:
 
 
 @lru_cache
-def _busy(detail: str, *, is_protocol: bool) -> Answer:
+def _busy(detail: str, *, in_protocol: bool) -> Answer:
     """The answer to a request for which there is no room; kept, since those who are many should cost little."""
-    return answer_of(refusal_of(Busy(detail), PROTOCOL if is_protocol else "/"))
+    return answer_of(refusal_of(Busy(detail), PROTOCOL if in_protocol else "/"))

@@ -70,6 +70,8 @@ def check_answer(response, path, method):
     status = str(response.status_code)
     assert status in declared, response.text
     answer = resolved(declared[status])
+    assert not [name for name, header in answer.get("headers", {}).items()
+                if resolved(header).get("required") and name not in response.headers]  # fmt: skip
     if "content" not in answer:
         assert not response.data
         return

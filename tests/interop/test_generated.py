@@ -117,11 +117,7 @@ def run_orval(node, contract, folder, kinds):
     outputs = {
         name: {
             "input": str(contract),
-            "output": {
-                "target": f"made/{name}.ts",
-                "client": "fetch",
-                "override": {"contentType": kept} if kept else {},
-            },
+            "output": {"target": f"made/{name}.ts", "client": "fetch", "override": kept},
         }
         for name, kept in kinds.items()
     }

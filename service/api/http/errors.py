@@ -64,6 +64,16 @@ def answer(error: ServiceError, path: str = "/") -> Response:
     return response
 
 
+def is_protocol(path: str) -> bool:
+    """
+    Whether a path is one of the Open Inference Protocol's, and a refusal there is said in its words.
+
+    >>> is_protocol("/v2"), is_protocol("/v2/models"), is_protocol("/v2x")
+    (True, True, False)
+    """
+    return f"{path}/".startswith(PROTOCOL)
+
+
 def slug(title: str) -> str:
     """
     The name of a problem in its `type`.
@@ -84,7 +94,7 @@ def problem(
     path: str = "/",
 ) -> Response:
     """Build the answer to a request of that path; `kind` leads to its entry on the page of problems."""
-    if f"{path}/".startswith(PROTOCOL):
+    if is_protocol(path):
         return _send({"error": detail or title}, PROTOCOL_STATUS.get(status, status), "application/json")
     body: dict[str, object] = {
         "type": f"/docs/problems#{kind}" if kind else "about:blank",
