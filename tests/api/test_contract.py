@@ -83,7 +83,12 @@ def test_every_call_has_a_name_a_tag_and_a_sentence():
     assert len(set(names)) == len(names)
     tags = {tag["name"] for tag in DOCUMENT["tags"]}
     assert {tag for each in OPERATIONS for tag in operation(*each)["tags"]} == tags
-    assert all(operation(*each)["summary"] for each in OPERATIONS)
+    assert all(operation(*each)["summary"] and operation(*each)["description"] for each in OPERATIONS)
+
+
+def test_every_call_but_one_can_succeed():
+    refused = {path for path, method in OPERATIONS if "200" not in operation(path, method)["responses"]}
+    assert refused == {"/v2/repository/models/{name}/unload"}
 
 
 def test_every_route_is_in_the_contract_and_back(app):
