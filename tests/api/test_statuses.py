@@ -57,6 +57,7 @@ def declared(path, method):
 def test_what_is_answered_without_a_key_is_declared(keyed_door, path, method):
     answer = ask(keyed_door, call_of(path, method), method)
     assert (answer.status_code == 401) == ("401" in declared(path, method))
+    assert (answer.status_code == 401) == ("security" not in operation(path, method)), "what is open wants no key"
     if answer.status_code == 401:
         check_answer(answer, path, method)
         assert answer.headers["WWW-Authenticate"] == "Bearer"
