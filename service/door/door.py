@@ -355,8 +355,7 @@ class Door:
         metrics = self._metrics
         with self._lock:
             metrics.answered(record.method, record.route, answer.status, record.seconds)
-            for name, _, took in record.stages:
-                metrics.stage(name, took)
+            metrics.stages(record.stages)
             for verdicts in record.verdicts:
                 metrics.verdicts(*verdicts)
         if self.settings.access_log:

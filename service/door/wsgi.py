@@ -23,6 +23,19 @@ Environ = dict[str, Any]
 # would become HTTP_PROXY, which programs take for a setting.
 _NAMES: dict[bytes, str | None] = {}
 _MAX_NAMES = 500
+# What is the same in every environ.
+_OF_ALL: Environ = {
+    "SCRIPT_NAME": "",
+    "SERVER_NAME": "",
+    "SERVER_PORT": "0",
+    "wsgi.version": (1, 0),
+    "wsgi.url_scheme": "http",
+    "wsgi.input_terminated": True,
+    "wsgi.errors": sys.stderr,
+    "wsgi.multithread": True,
+    "wsgi.multiprocess": True,
+    "wsgi.run_once": False,
+}
 _JSON_LINES = "".join(f"{name}: {value}\r\n" for name, value in JSON_HEADERS.items()).encode()
 
 
@@ -40,25 +53,16 @@ def _wsgi_name(name: bytes) -> str | None:
 def environ_of(request: Request, path: str) -> Environ:
     """The WSGI form of a request; path: its own, as text."""
     body = request.body
-    environ: Environ = {
+    environ = {
+        **_OF_ALL,
         "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
         "PATH_INFO": path,
         "QUERY_STRING": request.query.decode("latin-1"),
-        "SERVER_NAME": "",
-        "SERVER_PORT": "0",
         "SERVER_PROTOCOL": f"HTTP/{request.version}",
         "REMOTE_ADDR": request.client,
         "CONTENT_LENGTH": str(len(body)),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
         "wsgi.input": io.BytesIO(body),
         BODY: body,
-        "wsgi.input_terminated": True,
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
     for name, value in request.headers:
         key = _NAMES[name] if name in _NAMES else _wsgi_name(name)

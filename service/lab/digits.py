@@ -42,6 +42,6 @@ def all_digits(found: Sequence[Digit]) -> Digits:
     >>> all_digits([np.zeros((28, 28), np.float32)] * 3).images.shape
     (3, 1, 28, 28)
     """
-    images = [UNIT[each.image] if isinstance(each, PreparedDigit) else each for each in found]
+    images = [UNIT.take(each.image) if isinstance(each, PreparedDigit) else each for each in found]
     prepared = [each if isinstance(each, PreparedDigit) else None for each in found]
     return Digits(as_input(images[0] if len(images) == 1 else np.stack(images)), prepared)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.core.digit import Frame, PreparedDigit, prepare
+from service.core.digit import Frame, PreparedDigit, already_mnist, prepare
 from service.lab import prices
 
 
@@ -22,7 +22,10 @@ class Picture:
 
     def prepared(self) -> PreparedDigit:
         """The digit on it, with its box and matrix in posted pixels; raises InvalidImage."""
-        if prices.is_charging():
-            prices.charge("prepare", prices.preparing(self.pixels))
-        digit = prepare(self.pixels)
+        # Tried before it is priced, which would take as long; it is little beside decoding, which has been charged.
+        digit = already_mnist(self.pixels)
+        if digit is None:
+            if prices.is_charging():
+                prices.charge("prepare", prices.preparing(self.pixels))
+            digit = prepare(self.pixels)
         return digit if self.frame is None else digit.within(self.frame)

@@ -12,9 +12,10 @@ Outside a request, as in batch scoring, nothing is charged.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from functools import lru_cache
 from time import monotonic
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,7 +39,7 @@ ARRAY, NUMBER = 12.0, 0.006  # a picture of numbers is checked for what is not f
 FILE = 45.0
 PIXEL_OF = {"PNG": 0.012, "JPEG": 0.0015, "WEBP": 0.009, "WEBP lossless": 0.009, "GIF": 0.006, "BMP": 0.0012}
 BYTE_OF = {"PNG": 0.002, "JPEG": 0.004, "WEBP": 0.035, "WEBP lossless": 0.004, "GIF": 0.002, "BMP": 0.0005}
-RLE_BYTE = 0.8  # Pillow unpacks a run-length encoded BMP in Python
+PIXEL_OF["BMP in runs"], BYTE_OF["BMP in runs"] = PIXEL_OF["BMP"], 0.8  # Pillow unpacks runs in Python
 # A JPEG in several scans is held as coefficients, gone over once a scan, and its bytes are dearer.
 SCAN_PIXEL, SCAN_BYTE = 0.0008, 0.012
 
@@ -163,7 +164,8 @@ class Account:
                 self._refuse_bytes(step)
         if self.work > self.allowed:
             self._stop()
-        self.go_on()
+        if self._has_left is not None:
+            self.go_on()
 
     def go_on(self) -> None:
         """Raise Ended where the client has left, or the call's time is over."""
@@ -197,27 +199,18 @@ class Account:
         return f'price;dur={work / 1000:.3f};desc="{work} units, {self.held} bytes"'
 
 
-_account: ContextVar[Account | None] = ContextVar("account", default=None)
+# What is charged goes to this account; a token of its `set` gives back to `reset` the one before.
+current: ContextVar[Account | None] = ContextVar("account", default=None)
 
 
 @contextmanager
 def opened(account: Account) -> Iterator[Account]:
     """Charge to this account whatever is charged within the block."""
-    token = _account.set(account)
+    token = current.set(account)
     try:
         yield account
     finally:
-        _account.reset(token)
-
-
-def open_account(account: Account) -> Token[Account | None]:
-    """Charge to this account from now on, until `close_account` is told so; `opened` for a third of its time."""
-    return _account.set(account)
-
-
-def close_account(token: Token[Account | None]) -> None:
-    """Charge no more to the account that was opened with that answer."""
-    _account.reset(token)
+        current.reset(token)
 
 
 def charge(step: str, work: float, held: int = 0) -> None:
@@ -232,7 +225,7 @@ def charge(step: str, work: float, held: int = 0) -> None:
     >>> str(account)
     'price;dur=0.591;desc="591 units, 0 bytes"'
     """
-    account = _account.get()
+    account = current.get()
     if account is not None:
         account.charge(step, work, held)
 
@@ -244,7 +237,7 @@ def is_charging() -> bool:
 
 def go_on() -> None:
     """Raise Ended where the client of the current request has left; cheap enough for every turn of a loop."""
-    account = _account.get()
+    account = current.get()
     if account is not None:
         account.go_on()
 
@@ -252,15 +245,14 @@ def go_on() -> None:
 # --- prices -----------------------------------------------------------------------------------------------------------
 
 
-def decoding(kind: str, pixels: int, size: int, scans: int, *, in_python: bool = False) -> float:
+def decoding(kind: str, pixels: int, size: int, scans: int) -> float:
     """
-    Decode a picture file. size: in bytes; scans: that it is gone over in, beside once; in_python: run lengths of a BMP.
+    Decode a picture file. size: in bytes; scans: that it is gone over in, beside once.
 
     >>> round(decoding("PNG", 28 * 28, 500, 0))
     55
     """
-    byte = RLE_BYTE if in_python else BYTE_OF[kind]
-    work = FILE + pixels * PIXEL_OF[kind] + size * byte
+    work = FILE + pixels * PIXEL_OF[kind] + size * BYTE_OF[kind]
     return work + scans * pixels * SCAN_PIXEL + size * SCAN_BYTE if scans else work
 
 
@@ -281,25 +273,41 @@ def preparing(pixels: np.ndarray) -> float:
     return DIGIT + count * DIGIT_PIXEL + few * SMALL_CHANGE + (changes - few) * DIGIT_CHANGE
 
 
+class _Each(NamedTuple):
+    """What one picture costs of a network: read, read with its maps at hand, and its verdict written."""
+
+    read: float
+    read_with_maps: float
+    written: float
+
+
 @lru_cache(maxsize=64)
-def _of_network(network: Network) -> tuple[int, int]:
-    """The multiply-adds of one picture, and the cells of all its maps."""
-    layers = network.passport.layers
-    shapes = network.passport.map_shapes().values()
-    return sum(layer.multiply_adds for layer in layers), sum(math.prod(shape) for shape in shapes)
+def _each_of(network: Network) -> _Each:
+    passport = network.passport
+    cells = sum(math.prod(shape) for shape in passport.map_shapes().values())
+    read = RUN_PICTURE + sum(layer.multiply_adds for layer in passport.layers) * RUN_MULTIPLY_ADD
+    return _Each(read, read * ANALYSIS + cells * MAP_CELL, RESULT + 2 * len(passport.labels) * JSON_NUMBER_OUT)
 
 
 def running(network: Network, count: int, *, with_maps: bool = False) -> float:
     """Run a network on so many pictures; with_maps: with its maps at hand, or with edited weights."""
-    multiply_adds, cells = _of_network(network)
-    each = RUN_PICTURE + multiply_adds * RUN_MULTIPLY_ADD
-    return RUN + count * (each * ANALYSIS + cells * MAP_CELL if with_maps else each)
+    each = _each_of(network)
+    return RUN + count * (each.read_with_maps if with_maps else each.read)
 
 
 def results(network: Network, count: int, *, with_image: bool) -> float:
     """Write the verdicts of so many pictures; with_image: each with the picture that the network saw."""
-    each = RESULT + 2 * len(network.passport.labels) * JSON_NUMBER_OUT
+    each = _each_of(network).written
     return count * (each + PREPARED_IMAGE if with_image else each)
+
+
+def charge_verdicts(network: Network, count: int, *, with_image: bool) -> None:
+    """Charge what `running` and `results` say of so many pictures, in one go."""
+    account = current.get()
+    if account is not None:
+        each = _each_of(network)
+        account.charge("run", RUN + count * each.read)
+        account.charge("write", count * (each.written + PREPARED_IMAGE if with_image else each.written))
 
 
 def charge_changes(changes: Sequence[Change], count: int) -> None:

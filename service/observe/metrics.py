@@ -187,14 +187,15 @@ class Metrics:
             method, route = OTHER, ""
         return self._requests.setdefault((method, route, status), _Distribution(REQUEST_SECONDS))
 
-    def stage(self, name: str, seconds: float) -> None:
-        """Count the time of one stage of a request."""
-        try:
-            distribution = self._stages[name]
-        except KeyError:
-            distribution = self._stages.setdefault(_bounded(name, self._stages), _Distribution(STAGE_SECONDS))
-        distribution.counts[bisect_left(STAGE_SECONDS, seconds)] += 1
-        distribution.total += seconds
+    def stages(self, stages: Iterable[tuple[str, float, float]]) -> None:
+        """Count the times of the stages of a request: (name, started, seconds)."""
+        for name, _, seconds in stages:
+            try:
+                distribution = self._stages[name]
+            except KeyError:
+                distribution = self._stages.setdefault(_bounded(name, self._stages), _Distribution(STAGE_SECONDS))
+            distribution.counts[bisect_left(STAGE_SECONDS, seconds)] += 1
+            distribution.total += seconds
 
     def verdicts(self, model: str, digits: Sequence[int], novelty: Iterable[float] | np.ndarray | None) -> None:
         """Count what a network said of the pictures of one request; novelty: of each, where the network tells it."""

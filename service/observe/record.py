@@ -90,7 +90,10 @@ class Timed:
         self._started = perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        note(self._name, self._started, perf_counter() - self._started)
+        seconds = perf_counter() - self._started
+        record = current.get()
+        if record is not None:
+            record.stages.append((self._name, self._started, seconds))
 
 
 def note(stage: str, started: float, seconds: float) -> None:

@@ -108,8 +108,8 @@ class PictureFile:
     """
     A picture file whose header has been read, and whose pixels are still to be decoded.
 
-    data: its bytes   kind: its format, "WEBP lossless" being one of them   pixels: width x height, as it claims
-    scans: how often its decoder goes over them beside once
+    data: its bytes   kind: its format, "WEBP lossless" and "BMP in runs" being two of them
+    pixels: width x height, as it claims   scans: how often its decoder goes over them beside once
     """
 
     data: bytes
@@ -119,11 +119,6 @@ class PictureFile:
     _image: Image.Image | None
     _limits: tuple[int, int, bool]
     _plain: tuple[int, int, int] | None = None
-
-    @property
-    def is_run_length_encoded(self) -> bool:
-        """Whether Pillow unpacks it in Python."""
-        return self.kind == "BMP" and anatomy.is_run_length_encoded(self.data)
 
     def decode(self) -> tuple[np.ndarray, Frame | None]:
         """Decode it, once; what `decode_in_frame` returns and raises."""
@@ -157,6 +152,8 @@ def open_file(data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, *, keep_al
     kind = "JPEG" if image.format == "MPO" else str(image.format)
     if kind == "WEBP" and data[12:16] == b"VP8L":
         kind = "WEBP lossless"
+    elif kind == "BMP" and anatomy.is_run_length_encoded(data):
+        kind = "BMP in runs"
     # Pillow makes room for all pixels of a WEBP when it opens one: a batch of them is opened one at a time.
     kept = None if image.format == "WEBP" else image
     return PictureFile(data, kind, image.width * image.height, scans, kept, limits)

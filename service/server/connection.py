@@ -52,9 +52,10 @@ class Request:
     One request.
 
     path: of the target, in its one canonical form; query: as it was sent; headers: names as they were sent
-    head_bytes: how long the head is; size: of the body in bytes, None when it is not known beforehand; most: bytes that
-    its body may have; held: bytes that room was made for; client: the peer's address; started: of time.perf_counter(),
-    when the head was complete
+    head_bytes: how long the head is; hosts: how many headers of that name it has
+    size: of the body in bytes, None when it is not known beforehand; most: bytes that its body may have
+    held: bytes that room was made for; client: the peer's address
+    started: of time.perf_counter(), when the head was complete
 
     >>> request = Request("GET", b"/a%20b?c=%20", [(b"Accept", b"a/b"), (b"accept", b"c/d")], "1.1")
     >>> request.path, request.query, request.header(b"accept"), request.header(b"host")
@@ -65,7 +66,7 @@ class Request:
 
     __slots__ = (
         *("body", "client", "head_bytes", "headers", "held", "keep_alive", "method", "most", "path", "query"),
-        *("size", "started", "version", "_first"),
+        *("hosts", "size", "started", "version", "_first"),
     )
 
     def __init__(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], version: str) -> None:
@@ -79,12 +80,15 @@ class Request:
         self.held = 0
         self.most = 0
         self.started = time.perf_counter()
-        self.head_bytes = len(target)
-        self._first: dict[bytes, bytes] = {}
-        for name, value in headers:
-            self.head_bytes += len(name) + len(value) + 4
-            self._first.setdefault(name.lower(), value)
-        size = self._first.get(b"content-length")
+        head_bytes, first = len(target), dict[bytes, bytes]()
+        names = [name.lower() for name, _ in headers]
+        self.hosts = names.count(b"host")
+        for name, (_, value) in zip(names, headers, strict=True):
+            head_bytes += len(name) + len(value) + 4
+            first.setdefault(name, value)
+        self.head_bytes = head_bytes
+        self._first = first
+        size = first.get(b"content-length")
         self.size = None if size is None else int(size)
 
     def header(self, name: bytes) -> bytes | None:
@@ -125,9 +129,8 @@ def _framing_fault(request: Request) -> tuple[int, str] | None:
     """What RFC 9112 has refused although the parser takes it: (status, detail), or None."""
     if request.version not in {"1.1", "1.0", "0.9"}:
         return 505, f"versions 1.1 and 1.0 of HTTP are spoken here, got {request.version[:8]}"
-    hosts = sum(name.lower() == b"host" for name, _ in request.headers)
-    if hosts > 1 or (not hosts and request.version == "1.1"):
-        return 400, f"a request has one Host, this has {hosts}"
+    if request.hosts > 1 or (not request.hosts and request.version == "1.1"):
+        return 400, f"a request has one Host, this has {request.hosts}"
     coding = request.header(b"transfer-encoding")
     if coding is not None:
         if request.version == "1.0":

@@ -52,7 +52,7 @@ import os, sys
 from service.observe import metrics, metrics_folder
 m = metrics.Metrics([("digits", "1", "ab12"), ("tiny", "2", "cd34")], 64)
 m.answered("POST", "/v1/classify", 200, 0.0004)
-m.stage("decode", 0.00002)
+m.stages([("decode", 0.0, 0.00002)])
 m.verdicts("digits", [7, 7, 1], [0.25, 0.5, 0.75])
 m.shed("heavy")
 m.in_flight = 3
@@ -106,7 +106,7 @@ def test_a_histogram_is_what_prometheus_own_observe_would_have_made(counted):
     draw = random.Random(6)
     for _ in range(500):
         stage, seconds = draw.choice(["decode", "infer"]), 10 ** draw.uniform(-6, 0)
-        own.stage(stage, seconds)
+        own.stages([(stage, 0.0, seconds)])
         oracle.labels(stage).observe(seconds)
     found = {
         (name, tuple(pair for pair in labels if pair[0] != "pid")): number
@@ -162,7 +162,7 @@ def test_no_client_can_add_a_label(counted):
         own.answered(f"BREW{number}", "", 404, 0.001)
         own.answered("GET", f"/{number}", 200, 0.001)
         own.shed(str(number))
-        own.stage(str(number), 0.001)
+        own.stages([(str(number), 0.0, 0.001)])
         own.verdicts(str(number), [0], None)
     page = own.page()
     routes = {dict(labels)["http_route"] for (name, labels) in samples(page) if name.startswith("http_server")}
@@ -361,7 +361,7 @@ def child(first):
     for status in range(400, 430):
         m.answered("BREW", "", status, 0.001)
     for number in range(2 * metrics.MOST_NAMES):
-        m.stage(f"stage{{number}}", 0.001)
+        m.stages([(f"stage{{number}}", 0.0, 0.001)])
     for name, _, _ in models:
         m.verdicts(name, list(range(10)), [0.5] * 10)
     m.page()
@@ -443,7 +443,7 @@ def exposed():
     """{name of a series: names of its labels} of everything that is exposed, and of what Prometheus adds itself."""
     own = metrics.Metrics(MODELS, 64)
     own.answered("POST", "/v1/classify", 200, 0.0004)
-    own.stage("decode", 0.00002)
+    own.stages([("decode", 0.0, 0.00002)])
     own.verdicts("digits", [7], [0.25])
     own.shed("heavy")
     found = {}

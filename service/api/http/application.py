@@ -11,7 +11,7 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.routing import MapAdapter, Rule
 
-from service.lab.prices import Account, close_account, open_account, opened
+from service.lab.prices import Account, current, opened
 from service.settings import Limits
 
 NO_SESSION = NullSession()
@@ -109,14 +109,17 @@ class Service(Flask):
 
     @cached_property
     def _open(self) -> tuple[dict[bytes, Access], dict[bytes, Access]]:
-        """What is open without a key: plain paths, and folders, which end with a slash."""
+        """Who may call what: plain paths, and those folders, which end with a slash, that are open without a key."""
         paths: dict[bytes, Access] = {}
         folders: dict[bytes, Access] = {}
         for rule in self.url_map.iter_rules():
-            if isinstance(rule, Route) and rule.access is not Access.KEYED:
+            access = rule.access if isinstance(rule, Route) else Access.KEYED
+            if not rule.arguments:
+                paths[rule.rule.encode()] = access
+            elif access is not Access.KEYED:
                 folder, _, below = rule.rule.partition("<path:")
-                assert not rule.arguments or below.endswith(">"), "what is open is a path, or all of a folder"
-                (folders if below else paths)[folder.encode()] = rule.access
+                assert below.endswith(">"), "what is open is a path, or all of a folder"
+                folders[folder.encode()] = access
         return paths, folders
 
     def access_of(self, path: bytes) -> Access:
@@ -174,7 +177,7 @@ class Service(Flask):
         returns: the answer, and the rule that matched the path ("" where none did)
         raises: HandedOver or Ended, where the account says so
         """
-        charged = open_account(account or Account(self.limits))
+        charged = current.set(account or Account(self.limits))
         request = DoorRequest(environ)
         context = RequestContext(self, environ, request)
         token = _cv_request.set(context)
@@ -193,7 +196,7 @@ class Service(Flask):
                 request.routing_exception.__traceback__ = None
                 request.routing_exception = None
             _cv_request.reset(token)
-            close_account(charged)
+            current.reset(charged)
 
     def _dispatch(self, request: Request) -> Reply:
         """Call the route of a request, or the handler of what it raised."""
@@ -207,4 +210,4 @@ class Service(Flask):
             answer = self.handle_user_exception(error)
         if rule is not None and rule.endpoint in self.hooked:
             return self.process_response(self.make_response(answer))
-        return answer if isinstance(answer, Response | Json) else self.make_response(answer)
+        return answer if isinstance(answer, (Json, Response)) else self.make_response(answer)

@@ -138,8 +138,7 @@ def _price_of(opened: Sequence[Opened]) -> tuple[float, int]:
     work, largest = 0.0, 0
     for each in opened:
         if isinstance(each, codec.PictureFile):
-            in_python = each.is_run_length_encoded
-            work += prices.decoding(each.kind, each.pixels, len(each.data), each.scans, in_python=in_python)
+            work += prices.decoding(each.kind, each.pixels, len(each.data), each.scans)
             largest = max(largest, each.pixels)
         elif isinstance(each, np.ndarray):
             work += prices.ARRAY + each.size * prices.NUMBER
@@ -371,13 +370,13 @@ class _PictureReader:
 
     def opened(self, source: PostedPicture) -> Opened:
         """Look at a source as far as its price needs it; what is wrong with it is kept."""
-        if isinstance(source, np.ndarray | list):
-            return source
         try:
             if isinstance(source, str):
                 source = _from_base64(source)
             if isinstance(source, bytes):
                 return _one_npy(source) if source.startswith(NPY_MAGIC) else self._file(source)
+            if isinstance(source, (np.ndarray, list)):
+                return source
             wanted = "base64, a data: URL or rows of numbers"
             raise InvalidImage(f"a picture in JSON is {wanted}, got {type(source).__name__}")
         except ServiceError as error:

@@ -28,7 +28,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
-        _charge(network, len(posted.sources), options)
+        prices.charge_verdicts(network, len(posted.sources), with_image=options.prepared_image)
         digits = read_digits(posted)
         with Timed("infer"):
             verdicts = network.classify(digits.images)
@@ -38,11 +38,6 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         return writing.json(_write(verdicts, digits, network, with_image=options.prepared_image))
 
     return routes
-
-
-def _charge(network: Network, count: int, options: ClassifyOptions) -> None:
-    prices.charge("run", prices.running(network, count))
-    prices.charge("write", prices.results(network, count, with_image=options.prepared_image))
 
 
 def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: bool) -> dict[str, Any]:

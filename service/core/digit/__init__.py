@@ -22,7 +22,7 @@ from service.core.digit.strokes import cut_out, digit_strokes, is_sheet
 from service.core.digit.thresholds import CLOSER_BELOW, FEW, KEPT, MOSTLY_INK, SMALL, WORK_SIDE
 from service.core.errors import InvalidImage
 
-__all__ = ["SIDE", "Frame", "PreparedDigit", "prepare"]
+__all__ = ["SIDE", "Frame", "PreparedDigit", "already_mnist", "prepare"]
 
 
 def prepare(picture: NDArray[Any]) -> PreparedDigit:
@@ -45,11 +45,7 @@ def prepare(picture: NDArray[Any]) -> PreparedDigit:
              0,   0], dtype=uint8)
     """
     picture = checked(picture)
-    if picture.shape == (SIDE, SIDE):
-        untouched = already_mnist(picture)
-        if untouched is not None:
-            return untouched
-    return _prepared(picture, 0, 0, looks=2)
+    return already_mnist(picture) or _prepared(picture, 0, 0, looks=2)
 
 
 def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> PreparedDigit:

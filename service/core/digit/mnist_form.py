@@ -96,12 +96,12 @@ def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
     """
     Return a picture that has MNIST's form already as it is, or moved by whole pixels; None for another.
 
-    picture: (28, 28), or (28, 28, channels), of any type; None for all but (28, 28) uint8
+    picture: of any shape and type; None for all but (28, 28) uint8
 
     MNIST's digits have ink 20 pixels long with grey edges, and a level of at least 254. Their centre of mass lies
     within half a pixel of the field's middle. Of its 60,000 training digits, 13 are different.
     """
-    if picture.dtype != np.uint8:
+    if picture.shape != (SIDE, SIDE) or picture.dtype != np.uint8:
         return None
     inverted = bool(picture[0, 0] == 255)
     digit: NDArray[np.uint8] = 255 - picture if inverted else picture
@@ -114,7 +114,7 @@ def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
     if max(bottom - top, right - left) != BOX:
         return None
     # Whole numbers below 2^24, so exact.
-    mass, down, across = (digit.reshape(-1) @ _MOMENTS).tolist()
+    mass, down, across = digit.reshape(-1).astype(np.float32).dot(_MOMENTS).tolist()
     y, x = MIDDLE - down / mass, MIDDLE - across / mass
     dy, dx = (0 if abs(y) < at.CENTRED else round(y)), (0 if abs(x) < at.CENTRED else round(x))
     if SIDE * SIDE - levels.count(0) - levels.count(255) < BOX:
