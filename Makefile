@@ -16,7 +16,8 @@ help:  ## list the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 serve: .venv/ready  ## run the service on http://127.0.0.1:8000 (PORT=8123 WORKERS=2 HOST=0.0.0.0)
-	HOST=$(HOST) PORT=$(PORT) WORKERS=$(WORKERS) .venv/bin/gunicorn --config deploy/gunicorn.conf.py
+	@echo "Serving on http://$(HOST):$(PORT) until Ctrl-C"
+	@HOST=$(HOST) PORT=$(PORT) WORKERS=$(WORKERS) .venv/bin/python -m service serve
 
 # A process a core, four at most; a file's tests stay together, since they share what is dear to start.
 test: .venv-test/ready  ## run every test, with a seeded sample of every proof
@@ -128,10 +129,18 @@ clean:  ## remove what the verbs made
 	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
+# Said before pip says it on three screens.
+NEEDED := 3, 11
+CHECKED = @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < ($(NEEDED)))' || \
+	{ echo "Python $(subst $(comma) ,.,$(NEEDED)) or later is needed, and $(PYTHON) is $$($(PYTHON) -V 2>&1); name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+comma := ,
+
 .venv/ready: deploy/requirements.txt
-	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r deploy/requirements.txt
-	touch $@
+	$(CHECKED)
+	@echo "Setting up .venv with $$($(PYTHON) -V): $$(grep -c == $<) packages, half a minute or so, this once"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r deploy/requirements.txt
+	@touch $@
 
 .venv-triton/ready .venv-kserve/ready .venv-clients/ready: .venv-%/ready: tests/interop/requirements-%.txt
 	$(PYTHON) -m venv .venv-$*
@@ -158,6 +167,7 @@ clean:  ## remove what the verbs made
 	touch $@
 
 .venv-test/ready: deploy/requirements.txt training/requirements.txt tests/requirements.txt
+	$(CHECKED)
 	$(PYTHON) -m venv .venv-test
 	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r deploy/requirements.txt
 	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r training/requirements.txt -r tests/requirements.txt

@@ -12,6 +12,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+# Before NumPy is imported: a worker has one CPU; NumPy's own threads compete with the other workers (a photograph took
+# four times longer).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from service.observe import logs, metrics_folder
 from service.server.loads import Loads
 from service.server.worker import replace_when_ready

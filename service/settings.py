@@ -23,7 +23,23 @@ Seconds = Annotated[float, Meta(gt=0)]
 # What Kubernetes puts into a container beside a Service of the name filterscope, or one that begins with it.
 OF_KUBERNETES = re.compile(r"FILTERSCOPE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 
-SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"
+PACKAGE = Path(__file__).resolve().parent
+
+
+def _shipped(folder: str, name: str) -> Path:
+    """Where something that is shipped lies: within the package once it is installed, else in its checkout."""
+    installed = PACKAGE / name
+    return installed if installed.exists() else PACKAGE.parent / folder / name
+
+
+SHIPPED_MODELS = _shipped("", "models")
+GUNICORN_SETTINGS = _shipped("deploy", "gunicorn.conf.py")
+
+
+def find_models() -> str:
+    """The folder `models` of the folder the process runs in, where it holds a model; else the one that is shipped."""
+    here = Path.cwd() / "models"
+    return str(here if any(here.glob("*/*/passport.json")) else SHIPPED_MODELS)
 
 
 class BadSetting(ValueError):
@@ -66,7 +82,10 @@ class Settings(Limits, frozen=True, kw_only=True):
     service.settings.BadSetting: FILTERSCOPE_MAX_BATCH: a whole number from 1 to 9007199254740991 is wanted, got 'none'
     """
 
-    models: Annotated[str, "folder of models, <name>/<version>/model.onnx"] = str(SHIPPED_MODELS)
+    models: Annotated[
+        str,
+        "folder of models, <name>/<version>/model.onnx; by default ./models where it holds one, else the shipped ones",
+    ] = msgspec.field(default_factory=find_models)
     default_model: Annotated[str, "the model that answers when a request names none"] = "digits"
     mnist: Annotated[str, "folder of MNIST, for thumbnails in reports; none unless given"] = ""
     keys_file: Annotated[str, "file of bearer keys, one a line; no key is asked for unless given"] = ""

@@ -64,7 +64,10 @@ ARROWS = {
     "service.adopt": {
         *("service.adopt", "service.lab", "service.network", "service.pictures", "service.core", "service.settings"),
     },
-    "service.__main__": {"service.batch", "service.settings", "service.client", "service.adopt"},
+    "service.commands": {
+        *("service.commands", "service.batch", "service.adopt", "service.network", "service.settings"),
+    },
+    "service.__main__": {"service.commands"},
     "training": {
         *("training", "service.lab", "service.network", "service.pictures", "service.core", "service.settings"),
     },
@@ -88,6 +91,7 @@ PACKAGES = {
     "service.batch.cluster": {"numpy", "ray"},
     "service.client": {"numpy", "httpx"},
     "service.adopt": {"numpy", "onnx", "onnxruntime", "msgspec"},
+    "service.commands": {"click", "gunicorn", "orjson"},
     "service.__main__": set(),
     # Training draws with Pillow; what it decodes, it decodes as the service does.
     "training": {"numpy", "scipy", "PIL", "torch", "onnx", "matplotlib", "tqdm", "click", "msgspec"},

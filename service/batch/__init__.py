@@ -1,1 +1,1 @@
-"""Millions of pictures: a folder, a tar or Parquet in, Parquet out (`python -m service score`)."""
+"""Pictures classified without a server: a few files, or millions in a folder, a tar or Parquet."""

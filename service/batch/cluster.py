@@ -46,7 +46,7 @@ def run(parts: Iterable[Part], recipe: Recipe, output: Output, workers: int | No
     paths = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
     mine = not ray.is_initialized()
     if mine:
-        ray.init(log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": paths}})
+        ray.init(log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"}})
     try:
         items = [{"part": pickle.dumps(part)} for part in parts]
         if not items:

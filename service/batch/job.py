@@ -7,14 +7,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from service.batch import local
+from service.batch.digits import open_network
 from service.batch.errors import BadJob
-from service.batch.output import Job, Output
+from service.batch.output import Format, Job, Output, Unusable
 from service.batch.scoring import Recipe
 from service.batch.sources import Part, Source, open_source
-from service.core.errors import NotFound
-from service.network.files import BadModel
-from service.network.folders import read_folders
-from service.network.sessions import Library, Network
+from service.network.sessions import Network
 from service.settings import Limits
 
 
@@ -27,6 +25,7 @@ class JobOptions:
     models: Path
     model: str
     prepare: str
+    form: Format
     batch: int
     workers: int | None
     engine: str
@@ -36,24 +35,25 @@ class JobOptions:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did: pictures in the results, those of them that could not be used, and those done before it."""
+    """What a run did: pictures in the results, how many were done before it, and those that could not be used."""
 
     pictures: int
-    unusable: int
     before: int
+    unusable: list[Unusable]
 
 
 def run_job(options: JobOptions, cores: int) -> Summary:
     """Do the job, or what is left of it; BadJob says in one line what stops it."""
-    network = _find_network(options)
+    network = open_network(options.models, options.model)
     source = open_source(options.source, options.column)
     if source.is_stream and options.engine == "ray":
         raise BadJob(f"{options.source}: a gzip'd tar cannot be read from the middle; unpack it for --engine ray")
-    output = Output(str(options.out.absolute()))
+    output = Output(str(options.out.absolute()), options.form)
     output.begin(_describe(options, source, network))
     folder = options.models.absolute() / network.name / network.version
     recipe = Recipe(str(folder), options.prepare, options.limits)
-    counted = before = unusable = 0
+    counted = before = 0
+    unusable: list[Unusable] = []
     done: list[int] = []
 
     def left() -> Iterator[Part]:
@@ -66,14 +66,17 @@ def run_job(options: JobOptions, cores: int) -> Summary:
     with tqdm(total=source.total, unit=" pictures", smoothing=0.1) as bar:
         for index in _engine(options, left(), recipe, output, cores):
             pictures, bad = output.rows(index)
-            counted, unusable = counted + pictures, unusable + bad
+            counted += pictures
+            unusable += bad
             bar.update(pictures)
         for index in done:
             pictures, bad = output.rows(index)
-            counted, unusable, before = counted + pictures, unusable + bad, before + pictures
+            counted, before = counted + pictures, before + pictures
+            unusable += bad
             bar.update(pictures)
-    output.finish()
-    return Summary(counted, unusable, before)
+    unusable.sort()
+    output.finish(unusable)
+    return Summary(counted, before, unusable)
 
 
 def _engine(options: JobOptions, parts: Iterator[Part], recipe: Recipe, output: Output, cores: int) -> Iterator[int]:
@@ -84,13 +87,6 @@ def _engine(options: JobOptions, parts: Iterator[Part], recipe: Recipe, output: 
     return cluster.run(parts, recipe, output, options.workers)
 
 
-def _find_network(options: JobOptions) -> Network:
-    try:
-        return Library.open(read_folders(options.models, options.model).models, options.model).get(options.model)
-    except (BadModel, NotFound) as error:
-        raise BadJob(str(error)) from error
-
-
 def _describe(options: JobOptions, source: Source, network: Network) -> Job:
     return Job(
         source=str(options.source),
@@ -99,6 +95,7 @@ def _describe(options: JobOptions, source: Source, network: Network) -> Job:
         version=network.version,
         sha256=network.sha256,
         prepare=options.prepare,
+        format=options.form,
         batch=options.batch,
         limits={name: getattr(options.limits, name) for name in ("max_image_pixels", "max_jpeg_pixels")},
         column=options.column,

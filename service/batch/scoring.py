@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from service.batch.digits import read_digit
 from service.batch.sources import FoundPicture, Part
 from service.core.errors import ServiceError
-from service.lab.digits import Digit, all_digits, as_digit
-from service.lab.picture import Picture
+from service.lab.digits import Digit, all_digits
 from service.network.files import read_folder
 from service.network.sessions import Network
-from service.pictures import codec
 from service.settings import Limits
 
 CLASSES = 10
@@ -72,18 +71,13 @@ class Scorer:
                 errors.append(_printable(str(picture.content)) or type(picture.content).__name__)
                 continue
             try:
-                usable.append(self._digit(picture.content))
+                usable.append(read_digit(picture.content, self._recipe.prepare, self._recipe.limits))
                 errors.append(None)
             except ServiceError as error:
                 errors.append(error.detail)
             except Exception as error:  # noqa: BLE001 - one picture in a million must not stop the others
                 errors.append(_printable(str(error)) or type(error).__name__)
         return usable, errors
-
-    def _digit(self, content: bytes) -> Digit:
-        limits, how = self._recipe.limits, self._recipe.prepare
-        file = codec.open_posted(content, limits.max_image_pixels, limits.max_jpeg_pixels, for_digit=how == "auto")
-        return as_digit(Picture(*file.decode()), how)
 
     def _verdicts(self, usable: list[Digit], good: np.ndarray) -> dict[str, Any]:
         """Columns of what the network says, null where there was nothing to show it."""

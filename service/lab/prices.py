@@ -232,7 +232,7 @@ def charge(step: str, work: float, held: int = 0) -> None:
 
 def is_charging() -> bool:
     """Whether an account is open: outside a request nothing is charged, and a price need not be worked out."""
-    return _account.get() is not None
+    return current.get() is not None
 
 
 def go_on() -> None:

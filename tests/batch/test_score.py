@@ -1,5 +1,6 @@
-"""`python -m service score`: the numbers of POST /v1/classify from every kind of source, whatever interrupts it."""
+"""`filterscope score`: the numbers of POST /v1/classify from every kind of source, whatever interrupts it."""
 
+import csv
 import gzip
 import io
 import os
@@ -16,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageDraw
 
-from service.__main__ import main
+from service.commands.options import UNUSABLE
+from tests.commanding import filterscope
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,7 +81,7 @@ FORMS = ("folder", "pictures.tar", "pictures.tar.gz", "bytes.parquet", "structs.
 
 
 def score(source, out, *options):
-    return main(["score", str(source), str(out), "--workers", "1", "--batch", "8", *options])
+    return filterscope("score", str(source), str(out), "--workers", "1", "--batch", "8", *options)
 
 
 def answers(client, pictures, query=""):
@@ -88,7 +90,7 @@ def answers(client, pictures, query=""):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_has_the_numbers_of_a_post(client, pictures, sources, tmp_path, form):
-    assert score(sources / form, tmp_path / "out") == 0
+    assert score(sources / form, tmp_path / "out") == UNUSABLE
     rows = pq.read_table(tmp_path / "out").to_pylist()
     assert [row["index"] for row in rows] == list(range(len(pictures)))
     if form != "bytes.parquet":
@@ -110,7 +112,7 @@ def test_every_form_has_the_numbers_of_a_post(client, pictures, sources, tmp_pat
 
 
 def test_prepare_none_and_another_model_are_those_of_a_post(client, pictures, sources, tmp_path):
-    assert score(sources / "folder", tmp_path / "out", "--prepare", "none", "--model", "tiny") == 0
+    assert score(sources / "folder", tmp_path / "out", "--prepare", "none", "--model", "tiny") == UNUSABLE
     rows = pq.read_table(tmp_path / "out").to_pylist()
     for row, answer in zip(rows, answers(client, pictures.values(), "?prepare=none&model=tiny"), strict=True):
         assert row["model"] == "tiny"
@@ -128,7 +130,7 @@ def contents(out):
 @pytest.mark.parametrize("form", ["folder", "pictures.tar.gz", "bytes.parquet"])
 def test_a_second_run_does_only_what_is_missing(sources, tmp_path, capsys, form):
     out = tmp_path / "out"
-    assert score(sources / form, out) == 0
+    assert score(sources / form, out) == UNUSABLE
     whole = contents(out)
     kept = out / "part-000000.parquet"
     changed = kept.stat().st_mtime_ns
@@ -137,7 +139,7 @@ def test_a_second_run_does_only_what_is_missing(sources, tmp_path, capsys, form)
     missing.unlink()
     (out / ".part-000003.parquet.0.unfinished").write_bytes(b"half")
     capsys.readouterr()
-    assert score(sources / form, out) == 0
+    assert score(sources / form, out) == UNUSABLE
     assert contents(out) == whole
     assert kept.stat().st_mtime_ns == changed
     assert "45 pictures" in (said := capsys.readouterr().out)
@@ -163,6 +165,70 @@ def test_a_job_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
     assert contents(cut) == contents(whole)
 
 
+def test_the_table_of_values_has_the_numbers_of_parquet(sources, tmp_path):
+    assert score(sources / "folder", tmp_path / "parquet") == UNUSABLE
+    assert score(sources / "folder", tmp_path / "csv", "--format", "csv") == UNUSABLE
+    kept = pq.read_table(tmp_path / "parquet").to_pylist()
+    rows = [
+        row for path in sorted((tmp_path / "csv").glob("part-*.csv")) for row in csv.DictReader(path.open(newline=""))
+    ]
+    assert len(rows) == len(kept)
+    for row, whole in zip(rows, kept, strict=True):
+        probabilities = [row.pop(f"probability_{index}") for index in range(10)]
+        for name in ("confidence", "novelty"):
+            assert (np.float32(row[name]) if row[name] else None) == whole[name], name
+        wanted = whole["probabilities"] or []
+        assert [np.float32(each) for each in probabilities if each] == wanted
+        for name in ("index", "name", "digit", "is_digit", "model", "version", "error"):
+            assert row[name] == (
+                "" if whole[name] is None else str(whole[name]).lower() if name == "is_digit" else str(whole[name])
+            )
+    assert (tmp_path / "csv" / "_unusable.csv").read_bytes() == (tmp_path / "parquet" / "_unusable.csv").read_bytes()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_what_cannot_be_used_is_listed_with_its_reason(sources, tmp_path, capsys, form):
+    out = tmp_path / "out"
+    assert score(sources / "pictures.tar", out, "--format", form) == UNUSABLE
+    listed = list(csv.DictReader((out / "_unusable.csv").open(newline="")))
+    assert [row["name"] for row in listed] == ["b/blank.png", "b/cut.png", "b/empty.png", "b/words.txt"]
+    said = capsys.readouterr().err
+    for row in listed:
+        assert f"{row['name']}: {row['error']}\n" in said
+    assert score(sources / "pictures.tar", out, "--format", form) == UNUSABLE, "also where nothing is left to do"
+
+
+def test_where_every_picture_can_be_used_nothing_is_listed(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "one.png").write_bytes((ROOT / "tests" / "three.png").read_bytes())
+    assert score(tmp_path / "in", tmp_path / "out") == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"_job.json", "_SUCCESS", "part-000000.parquet"}
+
+
+@pytest.mark.parametrize(("number", "is_for_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_a_signal_ends_a_job_without_a_traceback(tmp_path, number, is_for_all):
+    random = np.random.default_rng(7)
+    write_tar(tmp_path / "many.tar", {f"{index:05d}.png": drawing(random, "PNG") for index in range(600)})
+    command = [sys.executable, "-m", "service", "score", str(tmp_path / "many.tar"), str(tmp_path / "out")]
+    run = subprocess.Popen(
+        [*command, "--batch", "5", "--workers", "2"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not list(tmp_path.glob("out/part-*")):
+        assert run.poll() is None
+        time.sleep(0.01)
+    # A terminal sends Ctrl-C to all processes of a job; a supervisor tells the first one to end.
+    (os.killpg if is_for_all else os.kill)(run.pid, number)
+    said = run.communicate(timeout=60)[1]
+    assert run.returncode == 128 + number, said
+    assert "Traceback" not in said
+    assert "leaked" not in said
+    assert said.splitlines()[-2:] == ["The same command goes on from here.", "Stopped."]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -173,7 +239,7 @@ def test_a_job_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
 )
 def test_what_cannot_be_done_is_one_line(sources, tmp_path, capsys, arguments, said):
     out = tmp_path / "out"
-    assert score(sources / "pictures.tar", out) == 0
+    assert score(sources / "pictures.tar", out) == UNUSABLE
     capsys.readouterr()
     assert score(sources / "pictures.tar", out, *arguments) == 1
     line = capsys.readouterr().err
@@ -201,13 +267,11 @@ def test_a_gzipped_tar_that_is_cut_short_says_where(sources, tmp_path, capsys):
 
 @pytest.mark.parametrize(("package", "extra"), [("pyarrow", "score"), ("tqdm", "score"), ("ray", "cluster")])
 def test_a_missing_package_is_one_line_that_names_the_extra(sources, tmp_path, package, extra):
-    code = (
-        f"import sys; sys.modules[{package!r}] = None; from service.__main__ import main; sys.exit(main(sys.argv[1:]))"
-    )
+    code = f"import sys; sys.modules[{package!r}] = None; from service.commands.main import main; main()"
     command = [sys.executable, "-c", code, "score", str(sources / "folder"), str(tmp_path / "out"), "--engine", "ray"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 1
-    assert run.stderr.splitlines()[-1].startswith(f"python -m service: {package} is missing; the extra [{extra}]")
+    assert run.stderr.splitlines()[-1].startswith(f"Error: {package} is missing; the extra [{extra}]")
     assert f"{sys.executable} -m pip install " in run.stderr.splitlines()[-1]
     assert "Traceback" not in run.stderr
 

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from service.__main__ import main
+from service.commands.options import UNUSABLE
 from service.pictures.codec import encode_png
+from tests.commanding import filterscope
 
 ray = pytest.importorskip("ray", reason="Ray is not in this environment; `make proof` makes one that has it")
 
@@ -50,7 +51,7 @@ def test_a_job_that_loses_a_node_has_the_results_of_one_machine(folder, cluster,
     ray_cluster, (_, victim) = cluster
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     common = ["--batch", str(BATCH), "--workers"]
-    assert main(["score", str(folder), str(alone), *common, "1"]) == 0
+    assert filterscope("score", str(folder), str(alone), *common, "1") == UNUSABLE
 
     written_at_death = []
 
@@ -62,7 +63,7 @@ def test_a_job_that_loses_a_node_has_the_results_of_one_machine(folder, cluster,
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    assert main(["score", str(folder), str(shared), *common, "4", "--engine", "ray"]) == 0
+    assert filterscope("score", str(folder), str(shared), *common, "4", "--engine", "ray") == UNUSABLE
     killer.join(60)
 
     assert written_at_death

@@ -16,7 +16,8 @@ from service.api.http.application import HEADERS, Json
 from service.api.http.npz import Chunk, npz_chunks
 from service.core.digit import PreparedDigit
 from service.core.errors import NotAcceptable
-from service.network.sessions import Network, Verdicts
+from service.lab.verdicts import preparation
+from service.network.sessions import Network
 from service.observe.record import Timed
 from service.pictures.codec import encode_png
 
@@ -93,41 +94,12 @@ def _binary(body: list[Chunk], kind: str, network: Network | None, text: Mapping
     return Response(chunks, mimetype=MEDIA_TYPES[kind], headers=headers)
 
 
-def verdicts(verdicts: Verdicts, network: Network) -> list[dict[str, Any]]:
-    """Every picture's verdict; `confidence` is the probability of `digit`."""
-    each = zip(verdicts.digits, verdicts.probabilities, verdicts.logits, verdicts.doubts(network.passport), strict=True)
-    members: list[dict[str, Any]] = [
-        {
-            "digit": digit,
-            "confidence": probabilities[digit],
-            "probabilities": probabilities,
-            "logits": logits,
-            "doubt": doubt,
-        }
-        for digit, probabilities, logits, doubt in each
-    ]
-    threshold = network.passport.novelty
-    if verdicts.novelty is not None and threshold is not None:
-        for one, novelty in zip(members, verdicts.novelty, strict=True):
-            one["novelty"] = novelty
-            one["is_digit"] = bool(novelty <= threshold.threshold)
-    return members
-
-
 def prepared(digit: PreparedDigit | None, *, with_image: bool) -> dict[str, Any] | None:
     """What was done to the posted picture; None where nothing was."""
     if digit is None:
         return None
-    members: dict[str, Any] = {
-        "inverted": digit.inverted,
-        "box": list(digit.box),
-        "shift": list(digit.shift),
-        "angle": digit.angle,
-        "matrix": np.ascontiguousarray(digit.matrix),
-    }
-    if with_image:
-        members["image"] = data_url(digit.image)
-    return members
+    image = {"image": data_url(digit.image)} if with_image else {}
+    return preparation(digit) | image
 
 
 def data_url(levels: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from service.api.http.reading import read_posted
 from service.lab import prices
 from service.lab.digits import Digits
 from service.lab.options import ClassifyOptions
+from service.lab.verdicts import describe_verdicts
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Timed, note_verdicts
 from service.settings import Settings
@@ -41,7 +42,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 
 
 def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: bool) -> dict[str, Any]:
-    results = writing.verdicts(verdicts, network)
+    results = describe_verdicts(verdicts, network)
     for result, digit in zip(results, digits.prepared, strict=True):
         result["prepared"] = writing.prepared(digit, with_image=with_image)
     return writing.envelope(results, network)

@@ -12,6 +12,7 @@ from service.lab import prices
 from service.lab.changes import check_finite, describe_changes, read_changes
 from service.lab.digits import Digits
 from service.lab.options import WhatIfOptions
+from service.lab.verdicts import describe_verdicts
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Timed
 from service.settings import Settings
@@ -47,7 +48,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 def _write(
     network: Network, digits: Digits, before: Verdicts, after: Verdicts, options: WhatIfOptions
 ) -> dict[str, Any]:
-    each = zip(writing.verdicts(before, network), writing.verdicts(after, network), digits.prepared, strict=True)
+    each = zip(describe_verdicts(before, network), describe_verdicts(after, network), digits.prepared, strict=True)
     results = [
         {
             "changes": describe_changes(options.changes),

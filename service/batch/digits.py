@@ -1,0 +1,70 @@
+"""What classifies without a server: a network by its name, and pictures as POST /v1/classify reads them."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from service.core.digit import PreparedDigit
+from service.core.errors import ServiceError
+from service.lab.digits import Digit, all_digits, as_digit
+from service.lab.picture import Picture
+from service.lab.verdicts import describe_verdicts, preparation
+from service.network.folders import read_folders
+from service.network.sessions import Network
+from service.pictures import codec
+from service.settings import Limits
+
+# Files are read, and told of, in turns of so many.
+FILES_PER_TURN = 256
+
+
+def open_network(models: Path, name: str) -> Network:
+    """Open the newest version of one model of a folder; BadModel where there is none that can be opened."""
+    found = [files for files in read_folders(models, name).models if files.folder.parent.name == name]
+    return Network(max(found, key=lambda files: int(files.folder.name)))
+
+
+def read_digit(content: bytes, prepare: str, limits: Limits) -> Digit:
+    """
+    Read one picture.
+
+    content: the bytes of a picture file; prepare: see lab.digits.as_digit()
+    raises: one of the refusals of core.errors
+    """
+    is_auto = prepare == "auto"
+    file = codec.open_posted(content, limits.max_image_pixels, limits.max_jpeg_pixels, for_digit=is_auto)
+    return as_digit(Picture(*file.decode()), prepare)
+
+
+def classify_files(network: Network, paths: Sequence[Path], prepare: str, limits: Limits) -> Iterator[dict[str, Any]]:
+    """
+    Yield one result for each file, in order, as POST /v1/classify answers it and with its `name`.
+
+    paths: `-` is standard input; of a file that cannot be used the result has `name` and `error` alone
+    """
+    for start in range(0, len(paths), FILES_PER_TURN):
+        turn = paths[start : start + FILES_PER_TURN]
+        read = [_read_file(path, prepare, limits) for path in turn]
+        usable = [one for one in read if not isinstance(one, str)]
+        verdicts = iter(describe_verdicts(network.classify(all_digits(usable).images), network) if usable else ())
+        for path, one in zip(turn, read, strict=True):
+            name = {"name": str(path)}
+            if isinstance(one, str):
+                yield name | {"error": one}
+            else:
+                yield name | next(verdicts) | {"prepared": preparation(one) if isinstance(one, PreparedDigit) else None}
+
+
+def _read_file(path: Path, prepare: str, limits: Limits) -> Digit | str:
+    """Read the digit of a file, or say why there is none."""
+    try:
+        return read_digit(_content(path), prepare, limits)
+    except ServiceError as error:
+        return error.detail
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _content(path: Path) -> bytes:
+    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()

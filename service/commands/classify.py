@@ -1,0 +1,82 @@
+"""`filterscope classify`: the digit on each picture, without a server and without Flask."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from service.commands.options import UNUSABLE, chosen, model_option, models_option, prepare_option, read_settings
+
+if TYPE_CHECKING:
+    from service.network.sessions import Network
+
+Result = dict[str, Any]
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="FILE...")
+@click.option("--json", "form", flag_value="json", help="Print what POST /v1/classify answers, each result named.")
+@click.option("--csv", "form", flag_value="csv", help="Print a table with a row for each file.")
+@model_option
+@models_option
+@prepare_option
+def classify(files: tuple[Path, ...], form: str | None, model: str | None, models: Path | None, prepare: str) -> None:
+    """
+    Print the digit on each FILE, `-` for standard input.
+
+    A line for each file: the digit, and the name of the file. What cannot be used is told on standard error.
+    """
+    from service.batch.digits import classify_files, open_network  # noqa: PLC0415  # --help need not wait for these
+
+    settings = read_settings()
+    network = open_network(*chosen(models, model, settings))
+    told = _Told(classify_files(network, files, prepare, settings))
+    printers = {"json": _print_json, "csv": _print_csv}
+    printers.get(form or "", _print_lines)(told, network)
+    if told.unusable:
+        sys.exit(UNUSABLE)
+
+
+class _Told:
+    """Results on their way to be printed: what cannot be used, or is unlike a digit, is told on standard error."""
+
+    def __init__(self, results: Iterator[Result]) -> None:
+        self._results = results
+        self.unusable = 0
+
+    def __iter__(self) -> Iterator[Result]:
+        for result in self._results:
+            if "error" in result:
+                self.unusable += 1
+                click.echo(f"{result['name']}: {result['error']}", err=True)
+            elif result.get("is_digit") is False:
+                click.echo(f"{result['name']}: is unlike any digit (novelty {result['novelty']:.2f})", err=True)
+            yield result
+
+
+def _print_lines(results: _Told, _network: "Network") -> None:
+    for result in results:
+        if "error" not in result:
+            click.echo(f"{result['digit']}  {result['name']}")
+
+
+def _print_json(results: _Told, network: "Network") -> None:
+    import orjson  # noqa: PLC0415
+
+    head = {"model": network.name, "version": network.version, "sha256": network.sha256}
+    click.echo(orjson.dumps(head | {"results": list(results)}, option=orjson.OPT_SERIALIZE_NUMPY))
+
+
+def _print_csv(results: _Told, network: "Network") -> None:
+    classes = range(len(network.passport.labels))
+    names = ["name", "digit", "confidence", "novelty", "is_digit", *(f"probability_{index}" for index in classes)]
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow([*names, "model", "version", "error"])
+    for result in results:
+        probabilities = result.get("probabilities", [""] * len(classes))
+        verdict = [result.get(name, "") for name in names[:5]]
+        verdict[-1] = str(verdict[-1]).lower()
+        table.writerow([*verdict, *probabilities, network.name, network.version, result.get("error", "")])
