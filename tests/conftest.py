@@ -7,7 +7,7 @@ import pytest
 
 from service.app import create_app
 from service.settings import SHIPPED_MODELS, Settings
-from tests import fuzzing
+from tests import fuzzing, wheels
 from tests.documents import counted
 from training.data.mnist import find_mnist, load_mnist
 
@@ -27,6 +27,12 @@ def client(app):
 def proof():
     """True under `make proof`: sweep everything, not a seeded sample."""
     return bool(os.environ.get("FILTERSCOPE_PROOF"))
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout; who asks for it is skipped where the build backend is not installed."""
+    return wheels.build(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """The wheel in an environment of its own, used from a folder that knows nothing of the checkout."""
 
-import importlib.util
 import json
 import os
 import re
@@ -10,14 +9,13 @@ import sys
 import tomllib
 import urllib.request
 import zipfile
-from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 
 from service import __version__
 from service.settings import PREFIX
-from tests.documents.reader import copy
+from tests import wheels
 from tests.serving import ROOT, bare_environ, free_port, wait_until_ready
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -25,35 +23,13 @@ EXTRAS = sorted(PROJECT["optional-dependencies"])
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel of what a clone of this checkout would have."""
-    if importlib.util.find_spec("hatchling") is None:
-        pytest.skip("the build backend, hatchling, is not installed")
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder / "dist")]
-    subprocess.run(command, cwd=copy(folder / "filterscope"), check=True, capture_output=True)
-    return next((folder / "dist").glob("*.whl"))
-
-
-def environment(folder, wheel, *options):
-    """A new environment with that wheel; the folder of its programs."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    python = folder / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *options, wheel], check=True)
-    return folder / "bin"
-
-
-@pytest.fixture(scope="module")
 def programs(wheel, tmp_path_factory, proof):
     """The wheel installed: what it needs comes from the registry when all is proved, else from the tests' own."""
     folder = tmp_path_factory.mktemp("installed") / "environment"
     if proof:
-        return environment(folder, f"{wheel}[score]")
-    found = environment(folder, wheel, "--no-deps", "--no-index")
-    (packages,) = (folder / "lib").glob("*/site-packages")
-    borrowed = Path(distribution("numpy").locate_file("")).resolve()
-    (packages / "borrowed.pth").write_text(f"{borrowed}\n", encoding="utf-8")
+        return wheels.installed(folder, f"{wheel}[score]")
+    found = wheels.unpacked(folder, wheel)
+    wheels.lend(folder, *PROJECT["dependencies"], *PROJECT["optional-dependencies"]["score"])
     return found
 
 
