@@ -254,8 +254,12 @@ def doubled_names(modules):
     }
 
 
+# The client is read by who writes another program, beside nothing of ours: its names are that program's.
+OURS = {module: path for module, path in NAMES.items() if not module.startswith("service.client")}
+
+
 def test_a_name_of_a_class_or_type_means_one_thing():
-    found = doubled_names(NAMES)
+    found = doubled_names(OURS)
     assert {name: places for name, places in found.items() if name not in DOUBLED} == {}
     assert set(DOUBLED) <= set(found), "no longer doubled"
 
@@ -282,7 +286,7 @@ def imported_bare(modules):
 
 
 def test_a_function_whose_name_stands_twice_is_called_with_its_module():
-    assert list(imported_bare(NAMES)) == []
+    assert list(imported_bare(OURS)) == []
 
 
 def test_a_name_of_two_meanings_would_be_seen(tmp_path):

@@ -13,7 +13,7 @@ from service.commands.options import UNUSABLE, chosen, model_option, models_opti
 if TYPE_CHECKING:
     from service.network.sessions import Network
 
-Result = dict[str, Any]
+FileResult = dict[str, Any]
 
 
 @click.command()
@@ -43,11 +43,11 @@ def classify(files: tuple[Path, ...], form: str | None, model: str | None, model
 class _Told:
     """Results on their way to be printed: what cannot be used, or is unlike a digit, is told on standard error."""
 
-    def __init__(self, results: Iterator[Result]) -> None:
+    def __init__(self, results: Iterator[FileResult]) -> None:
         self._results = results
         self.unusable = 0
 
-    def __iter__(self) -> Iterator[Result]:
+    def __iter__(self) -> Iterator[FileResult]:
         for result in self._results:
             if "error" in result:
                 self.unusable += 1

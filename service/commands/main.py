@@ -21,7 +21,7 @@ EXTRAS = {
 }
 
 
-class _Commands(click.Group):
+class _CommandGroup(click.Group):
     """A group whose commands tell what is wrong in one line, a signal that ends them included."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -46,7 +46,7 @@ def _missing(error: ModuleNotFoundError) -> str:
     return f"{name} is missing; the extra [{extra}] has it: {sys.executable} -m pip install {packages}"
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="filterscope %(version)s")
 def main() -> None:
     """

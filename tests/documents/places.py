@@ -16,6 +16,7 @@ CLUSTER = "needs a cluster; tests/deploy/test_manifests.py checks the files that
 SYSTEMD = "needs a machine that systemd has started; tests/deploy/test_systemd.py checks the unit"
 SET = "is make serve, which is run, with settings; tests/test_settings.py, tests/door and tests/server try those"
 TESTS = "runs the tests themselves"
+INSTALLED = "installs into the reader's environment; tests/commands/test_installed.py does so in one of its own"
 GROUP = "is a group of make proof of its own"
 MNIST = "needs MNIST, and minutes"
 WRITES = "writes files of the repository, which tests/test_architecture.py and tests/api/test_answers.py compare"
@@ -29,6 +30,7 @@ PLACES = (
     (r"make (serve|sbom|lock)", LONG),
     (r"\.venv/bin/pip install pyarrow tqdm", LONG),
     (r"\.venv/bin/python -m service score pictures/ results/", LONG),
+    (r"pip install .*|filterscope .*", INSTALLED),
     (r"make (test|proof)", TESTS),
     (r"make (fuzz|soak|cluster|audit|licences|interop)", GROUP),
     (r"make train|\.venv-test/bin/python -m tests\.corruptions", MNIST),

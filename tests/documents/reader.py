@@ -93,11 +93,11 @@ class Reader:
             assert status < 400 or is_refusal, f"{command}\nwas answered {status}: {done.stdout}"
         return Output(done.stdout, files)
 
-    def run_python(self, program, python):
+    def run_python(self, program, python, **variables):
         """Run a block of Python; an Output, or AssertionError."""
         path = self.home / "block.py"
         path.write_text(program.replace(ADDRESS, self.origin), encoding="utf-8")
-        return self.run(f"{shlex.quote(str(python))} {shlex.quote(str(path))}")
+        return self.run(f"{shlex.quote(str(python))} {shlex.quote(str(path))}", **variables)
 
     def run_js(self, program):
         """Run a block of JavaScript as a module of Node.js; an Output, or AssertionError."""

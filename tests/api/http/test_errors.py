@@ -132,7 +132,8 @@ def kept(handler, parents):
 
 def test_no_handler_keeps_its_error():
     found = []
-    for path in sorted(ROOT.glob("service/**/*.py")):
+    # The client runs in its caller's process, where an error is the caller's to keep.
+    for path in sorted(set(ROOT.glob("service/**/*.py")) - set(ROOT.glob("service/client/*.py"))):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         for node in ast.walk(tree):
