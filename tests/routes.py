@@ -6,10 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from service.lab.explain.methods import METHODS
+from tests.api import examples
 from tests.drawing import draw, encode, npy
 
 FORM = "multipart/form-data; boundary=x"
+# What a method wants beside its name, or has less to do with.
+OF_METHODS = {"rise": "&masks=20", "cell": "&layer=conv1&filter=1&row=3&col=3"}
 SOBEL = "filters=[{%22preset%22:%22sobel_x%22}]"
+
+# Files and forms that the contract does not name, and a path that there is not.
+BESIDE = (
+    *("/v1/filters/sobel_y?card=true", "/v1/models/{name}/layers/conv1/filters/0?card=true"),
+    *("/docs/swagger-ui-bundle.js", "/docs/", "/web/app.js", "/nowhere"),
+)
 
 
 class Call(NamedTuple):
@@ -52,9 +62,7 @@ def calls(model="digits"):
         *((f"/v1/feature-maps?format={kind}", png, "image/png") for kind in ("json", "npz", "png")),
         *((f"/v1/patches?patch_size=7&stride=50&format={kind}", png, "image/png") for kind in ("json", "npz", "png")),
         *((f"/v1/apply-filters?{SOBEL}&format={kind}", png, "image/png") for kind in ("json", "npz", "png")),
-        *((f"/v1/explain?method={name}", png, "image/png") for name in ("ledger", "pixels", "occlusion", "cam")),
-        *((f"/v1/explain?method={name}", png, "image/png") for name in ("deciding-set", "rise&masks=20")),
-        ("/v1/explain?method=cell&layer=conv1&filter=1&row=3&col=3", png, "image/png"),
+        *((f"/v1/explain?method={name}{OF_METHODS.get(name, '')}", png, "image/png") for name in METHODS),
         ("/v1/what-if", {"image": encoded, "changes": [change]}),
         (f"/v2/models/{model}/infer", {"inputs": [tensor]}),
         (f"/v2/models/{model}/versions/1/infer", {"inputs": [tensor]}),
@@ -64,19 +72,14 @@ def calls(model="digits"):
     ]
     for path, body, *kind in posts:
         yield Call(path, body, *kind) if kind else Call(path, json.dumps(body).encode(), "application/json")
-    layer, versions = f"/v1/models/{model}/layers/conv1/filters", f"/v2/models/{model}/versions/1"
-    for path in (
-        *("/v1/filters", "/v1/filters/sobel_y", "/v1/filters/sobel_y?card=true", "/v1/models", f"/v1/models/{model}"),
-        *(layer, f"{layer}/0", f"{layer}/0?card=true", f"/v1/models/{model}/report", "/v1/limits", "/metrics"),
-        *("/healthz", "/readyz", "/openapi.json", "/docs", "/docs/problems", "/docs/swagger-ui-bundle.js", "/docs/"),
-        *("/", "/web/app.js", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models", f"/v2/models/{model}"),
-        *(
-            versions,
-            f"{versions}/ready",
-            f"/v2/models/{model}/ready",
-            f"{versions}/config",
-            f"/v2/models/{model}/config",
-        ),
-        *("/v2/models/stats", f"{versions}/stats", f"/v2/models/{model}/stats", "/nowhere"),
-    ):
+    for path in dict.fromkeys([*_gets(model), *(path.format(name=model) for path in BESIDE)]):
         yield Call(path)
+
+
+def _gets(model):
+    """Every GET of the contract, its places filled in."""
+    places = {"name": model, "layer": "conv1", "index": 0, "version": 1}
+    for path, item in examples.load()["paths"].items():
+        if "get" in item:
+            of_presets = {"name": "sobel_y"} if path.startswith("/v1/filters") else {}
+            yield path.format(**places | of_presets)

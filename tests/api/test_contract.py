@@ -167,7 +167,7 @@ class WithOneMore(options.ClassifyOptions, frozen=True, kw_only=True):
 
 def test_an_option_more_is_written_without_a_hand(monkeypatch):
     monkeypatch.setitem(declared.CALLS, "/v1/classify", WithOneMore)
-    written = yaml.safe_load(Writer(DOCUMENT).rewrite(examples.CONTRACT.read_text(encoding="utf-8")))
+    written = yaml.load(Writer(DOCUMENT).rewrite(examples.CONTRACT.read_text(encoding="utf-8")), declared.LOADER)
     assert written["paths"]["/v1/classify"]["post"]["parameters"][-1] == {"$ref": "#/components/parameters/KeptInk"}
     assert written["components"]["parameters"]["KeptInk"] == {
         "name": "kept_ink", "in": "query", "description": "Default: `all`.",
@@ -177,6 +177,25 @@ def test_an_option_more_is_written_without_a_hand(monkeypatch):
     assert "kept_ink" in written["components"]["schemas"]["ClassifyJson"]["properties"]
     again = Writer(written)
     assert again.parameters["KeptInk"] == written["components"]["parameters"]["KeptInk"]
+
+
+@pytest.mark.parametrize("path", ["/v1/apply-filters", "/v1/limits"])
+def test_the_options_of_a_new_call_are_written_without_a_hand(path):
+    ((method, call),) = DOCUMENT["paths"][path].items()
+    listed = "parameters:" + "".join(f"\n        - $ref: '{each['$ref']}'" for each in call["parameters"])
+    text = examples.CONTRACT.read_text(encoding="utf-8")
+    start = text.index(f"{listed}\n", text.index(f"\n  {path}:\n"))
+    new = text[:start] + "parameters: []" + text[start + len(listed) :]
+    written = yaml.load(Writer(yaml.load(new, declared.LOADER)).rewrite(new), declared.LOADER)
+    parameters = [examples.resolve(written, each["$ref"]) for each in written["paths"][path][method]["parameters"]]
+    for parameter in parameters:
+        known = parameters_of(path, method, "query")[parameter["name"]]
+        assert resolved_in(written, parameter["schema"]) == resolved(known["schema"])
+    assert [each["name"] for each in parameters] == [field.name for field in msgspec.structs.fields(OPTIONS_OF[path])]
+
+
+def resolved_in(document, node):
+    return examples.resolve(document, node["$ref"]) if "$ref" in node else node
 
 
 def check_member(name, schema, expected):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from service.app import create_app
+from service.lab.explain.methods import METHODS
 from service.settings import SHIPPED_MODELS, Settings
 from tests.drawing import draw, encode, npy
 from tests.networks import STRUCTURES, as_torch, library_of
@@ -447,7 +448,7 @@ def test_over_the_test_digits_pixel_credit_and_occlusion_are_captums(client, fol
 @pytest.mark.parametrize(
     ("options", "status", "says"),
     [
-        ({"method": "magic"}, 422, "ledger, pixels, occlusion, rise, cam, cell, deciding-set"),
+        ({"method": "magic"}, 422, ", ".join(METHODS)),
         ({"method": "ledger", "window": 3}, 422, "occlusion"),
         ({"target": 10}, 422, "0 to 9"),
         ({"target": 3, "rival": 3}, 422, "another"),
