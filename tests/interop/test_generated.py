@@ -270,3 +270,9 @@ def test_openapi_generator_go_with_its_defaults(build_go):
 @pytest.mark.xfail(strict=True, reason="Java, native: a union with a list is written as List<...>.class")
 def test_openapi_generator_java_with_its_defaults(build_java):
     build_java()
+
+
+def test_the_page_says_what_each_generator_wants():
+    page = (ROOT / "service/api/README.md").read_text(encoding="utf-8")
+    for words in ((*GO,), (*JAVA,), ("override.contentType",), ('_content_type="multipart/form-data"',)):
+        assert f"`{' '.join(words)}`" in page
