@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +193,10 @@ def test_openapi_generator_typescript_fetch(generate, node, use, tmp_path):
 
 def test_openapi_generator_python(generate, use):
     package = generate("python")
-    pytest.importorskip("pydantic", reason="what the client needs is not installed; `make interop` installs it")
+    for name in ("pydantic", "urllib3", "dateutil"):
+        pytest.importorskip(
+            name, reason=f"{name}, which the client needs, is not installed; `make interop` installs it"
+        )
     shutil.copy(PROGRAMS / "generator.py", package / "use.py")
     # The client itself is held to the rules that are generated with it, which are not the strict ones.
     run(sys.executable, "-m", "mypy", "openapi_client", folder=package)
@@ -256,20 +260,42 @@ def test_openapi_generator_java(build_java, use, tmp_path):
 # --- with no option of theirs ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="orval gives every form of body, and every answer, to fetch as it came")
+class KnownFault(Exception):
+    """A generator does what it is known to do wrong; when it does not any more, or something else, a test fails."""
+
+
+@contextmanager
+def known_fault(words):
+    """Turn a failure that says these words into a KnownFault."""
+    try:
+        yield
+    except AssertionError as error:
+        if words in str(error):
+            raise KnownFault(words) from None
+        raise
+
+
+def known(reason):
+    return pytest.mark.xfail(strict=True, raises=KnownFault, reason=reason)
+
+
+@known("orval: every form of body, and every answer, is given to fetch as it came")
 def test_orval_with_its_defaults(node, contract, tmp_path):
     run_orval(node, contract, tmp_path, {"every": {}})
-    run(node("tsc"), "-p", ".", folder=tmp_path)
+    with known_fault("is not assignable to type 'BodyInit"):
+        run(node("tsc"), "-p", ".", folder=tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="Go: words that two sets have, such as none, are constants of one name")
+@known("Go: words that two sets have, such as none, are constants of one name")
 def test_openapi_generator_go_with_its_defaults(build_go):
-    build_go()
+    with known_fault("redeclared in this block"):
+        build_go()
 
 
-@pytest.mark.xfail(strict=True, reason="Java, native: a union with a list is written as List<...>.class")
+@known("Java, native: a union with a list is written as List<...>.class")
 def test_openapi_generator_java_with_its_defaults(build_java):
-    build_java()
+    with known_fault(">.class"):
+        build_java()
 
 
 def test_the_page_says_what_each_generator_wants():
