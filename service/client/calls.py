@@ -524,9 +524,10 @@ def _maps_and_network(answer: Received) -> tuple[dict[str, np.ndarray], tuple[st
 
 
 def _per_picture(arrays: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """Sort arrays that are named `<place of the picture>/<name>`."""
+    """Sort arrays that are named `<place of the picture>/<name>`, and leave others, as the contract may add some."""
     found: dict[int, dict[str, np.ndarray]] = {}
     for name, array in arrays.items():
         place, _, own = name.partition("/")
-        found.setdefault(int(place), {})[own] = array
+        if place.isdecimal() and own:
+            found.setdefault(int(place), {})[own] = array
     return [found[place] for place in sorted(found)]

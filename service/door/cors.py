@@ -15,7 +15,15 @@ HEADERS = (
 )
 # What a page may read besides what every page may.
 EXPOSED = (
-    *("Allow", "ETag", "Inference-Header-Content-Length", "Retry-After", "Server-Timing", "WWW-Authenticate"),
+    *(
+        "Allow",
+        "Content-Disposition",
+        "ETag",
+        "Inference-Header-Content-Length",
+        "Retry-After",
+        "Server-Timing",
+        "WWW-Authenticate",
+    ),
     *("X-Filterscope-Model", "X-Filterscope-Polarity", "X-Filterscope-Range", "X-Filterscope-Range-Mode"),
     *("X-Filterscope-Sha256", "X-Request-ID"),
 )

@@ -94,8 +94,9 @@ def test_a_chain_can_be_had_as_npz_and_as_a_picture(client, digit):
     stages[0]["filters"] = [{"preset": name, "name": f"my {name}"} for name in sorted(known)[:2]]
     numbers = responses(client, digit, stages=stages)
     arrays = np.load(io.BytesIO(post(client, digit, stages=stages, format="npz").data))
-    assert arrays.files == [f"0/my {name}" for name in sorted(known)[:2]]
-    for name, expected in zip(arrays.files, numbers, strict=True):
+    names = [f"0/my {name}" for name in sorted(known)[:2]]
+    assert arrays.files == [*names, "responses"]
+    for name, expected in zip(names, numbers, strict=True):
         np.testing.assert_allclose(arrays[name], expected, rtol=1e-6)
     assert post(client, digit, stages=stages, format="png").mimetype == "image/png"
 

@@ -5,12 +5,13 @@ Results become dictionaries and bytes here and in the routes, and nowhere furthe
 """
 
 import base64
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import orjson
-from flask import Request, Response
+from flask import Request, Response, request
 
 from service.api.http.application import HEADERS, Json
 from service.api.http.npz import Chunk, npz_chunks
@@ -24,6 +25,7 @@ from service.pictures.codec import encode_png
 MEDIA_TYPES = {"json": "application/json", "png": "image/png", "npz": "application/x-npz"}
 # Also understood in Accept; an npz is a zip.
 SYNONYMS = {"application/zip": "npz", "application/octet-stream": "npz"}
+NO_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 # The ranges of a large batch are longer than clients and proxies take a header to be; its text chunk has them in full.
 LONGEST_HEADER = 4096
 
@@ -82,6 +84,17 @@ def png(levels: np.ndarray, text: Mapping[str, Any], network: Network | None = N
     return _binary([content], "png", network, text)
 
 
+def file_name(path: str, kind: str) -> str:
+    """
+    The name under which the answer of a path is kept.
+
+    >>> file_name("/v1/feature-maps", "npz"), file_name("/v1/models/digits/layers/conv1/filters/3", "png")
+    ('feature-maps.npz', 'digits-conv1-filters-3.png')
+    """
+    words = [word for word in path.strip("/").split("/")[1:] if word not in {"models", "layers"}]
+    return f"{NO_NAME.sub('_', '-'.join(words))}.{kind}"
+
+
 def _binary(body: list[Chunk], kind: str, network: Network | None, text: Mapping[str, Any]) -> Response:
     headers = dict(HEADERS)
     if network is not None:
@@ -90,6 +103,7 @@ def _binary(body: list[Chunk], kind: str, network: Network | None, text: Mapping
         f"X-Filterscope-{key.title()}": str(value) for key, value in text.items() if len(str(value)) <= LONGEST_HEADER
     }
     headers["Content-Length"] = str(sum(map(len, body)))
+    headers["Content-Disposition"] = f'inline; filename="{file_name(request.path, kind)}"'
     chunks: Iterable[Any] = body  # Flask's type names bytes alone; a view of bytes is sent as well
     return Response(chunks, mimetype=MEDIA_TYPES[kind], headers=headers)
 

@@ -51,4 +51,7 @@ def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: 
 def _arrays(verdicts: Verdicts, network: Network) -> dict[str, np.ndarray]:
     arrays = {"digits": verdicts.logits.argmax(axis=1), "probabilities": verdicts.probabilities}
     arrays |= {"logits": verdicts.logits, "doubt": np.array(verdicts.doubts(network.passport), np.float32)}
-    return arrays if verdicts.novelty is None else arrays | {"novelty": verdicts.novelty}
+    threshold = network.passport.novelty
+    if verdicts.novelty is None or threshold is None:
+        return arrays
+    return arrays | {"novelty": verdicts.novelty, "is_digit": verdicts.novelty <= threshold.threshold}

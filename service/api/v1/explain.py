@@ -8,6 +8,7 @@ from flask import Blueprint, request
 
 from service.api.http import writing
 from service.api.http.application import Reply
+from service.api.http.arrays import arrays_of
 from service.api.http.digits import read_digits
 from service.api.http.reading import read_posted
 from service.core.errors import InvalidOption, NotPossible
@@ -21,6 +22,9 @@ from service.network.sessions import Library, Network
 from service.observe.record import Timed
 from service.settings import Limits, Settings
 
+# At most so many arrays of an explanation are in an npz; each costs the same however small it is.
+ARRAYS = 32
+
 
 def blueprint(library: Library, settings: Settings) -> Blueprint:
     """The routes of this noun, given what they work with."""
@@ -31,24 +35,27 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         """Explain the verdict on every posted picture by the method asked for."""
         posted = read_posted(request, ExplainOptions, settings)
         options = posted.options
-        writing.choose_format(request, options.format, ("json",))
+        form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
         check_options(network, options)
-        _charge(network, options, len(posted.sources), settings)
+        _charge(network, options, len(posted.sources), form, settings)
         overrides = read_changes(network, options.changes)
         mean_maps = _mean_maps(network, options)
         explained = METHODS[options.method].explain
         digits = read_digits(posted)
         results = []
-        for index, case in enumerate(_cases(network, options, digits, overrides, mean_maps)):
+        for case in _cases(network, options, digits, overrides, mean_maps):
             prices.go_on()
-            results.append(explained(case) | _tail(digits, index, options))
-        return writing.json(writing.envelope(results, network))
+            results.append(explained(case))
+        if form == "npz":
+            return writing.npz(arrays_of(results), network)
+        whole = [result | _tail(digits, index, options) for index, result in enumerate(results)]
+        return writing.json(writing.envelope(whole, network))
 
     return routes
 
 
-def _charge(network: Network, options: ExplainOptions, count: int, limits: Limits) -> None:
+def _charge(network: Network, options: ExplainOptions, count: int, form: str, limits: Limits) -> None:
     """Charge the explanations and their answer; raises what is refused of their size as well."""
     method = METHODS[options.method]
     runs = method.runs(options) * count
@@ -58,10 +65,16 @@ def _charge(network: Network, options: ExplainOptions, count: int, limits: Limit
             f"a request may run the network on {limits.max_masked_runs} masked pictures, this needs {runs}", pointer
         )
     numbers = method.numbers(network, options) * count
-    sizes.check_numbers(numbers, limits, "no other format: post fewer pictures")
+    if form == "json":
+        sizes.check_numbers(numbers, limits, "npz, or post fewer pictures")
+    sizes.check_bytes(8 * numbers, limits)
     prices.charge("run", prices.running(network, count, with_maps=True))
     prices.charge("explain", count * method.price(network, options), method.held(network, options))
     prices.charge_changes(options.changes, count)
+    if form == "npz":
+        work = count * ARRAYS * prices.NPZ_ARRAY + 8 * numbers * prices.NPZ_BYTE
+        prices.charge("write", work, 8 * numbers)
+        return
     work = prices.results(network, count, with_image=options.prepared_image) + numbers * prices.JSON_NUMBER_OUT
     prices.charge("write", work, numbers * prices.JSON_NUMBER_BYTES)
 

@@ -33,6 +33,9 @@ from service.network.sessions import Library
 from service.observe.record import Timed
 from service.settings import Settings
 
+# In an npz all responses stand once more as one array, in bytes up to a size at which that costs little.
+BANK, LARGEST_BANK = "responses", 16 * 2**20
+
 
 def blueprint(library: Library, settings: Settings) -> Blueprint:
     """The routes of this noun, given what they work with."""
@@ -58,7 +61,8 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
             return writing.json(writing.envelope(results))
         named = [dict(zip(names_of(chain), maps, strict=True)) for chain, maps in zip(chains, answers, strict=True)]
         if form == "npz":
-            return writing.npz({f"{i}/{name}": maps for i, each in enumerate(named) for name, maps in each.items()})
+            arrays = {f"{i}/{name}": maps for i, each in enumerate(named) for name, maps in each.items()}
+            return writing.npz(arrays | ({BANK: np.stack(answers)} if _bank_bytes(chains) else {}))
         batch = [{name: maps if maps.ndim == 3 else maps[None] for name, maps in each.items()} for each in named]
         return writing.png(*draw_batch(batch, options))
 
@@ -90,12 +94,24 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     return routes
 
 
+def _bank_bytes(chains: Sequence[Chain]) -> int:
+    """The bytes of all responses as one array; 0 where they have several shapes, or it would be large."""
+    shapes = {shape for chain in chains for shape in chain.stages[-1].shapes}
+    if len(shapes) != 1 or len({len(chain.stages[-1].shapes) for chain in chains}) != 1:
+        return 0
+    size = 4 * len(chains) * len(chains[0].stages[-1].shapes) * prod(next(iter(shapes)))
+    return size if size <= LARGEST_BANK else 0
+
+
 def _charge_answer(chains: Sequence[Chain], form: str, options: ApplyFiltersOptions, settings: Settings) -> None:
     """Charge the answer in the form that was asked for."""
     if form == "png":
         shapes = [[shape if len(shape) == 3 else (1, *shape) for shape in chain.stages[-1].shapes] for chain in chains]
         charge_drawing(shapes, options, settings)
         return
+    if form == "npz":
+        bank = _bank_bytes(chains)
+        prices.charge("write", bank * (prices.NPZ_BYTE + prices.CELL / 4), bank)
     for chain in chains:
         last = chain.stages[-1]
         maps = len(last.shapes)
