@@ -45,10 +45,10 @@ ARROWS = {
     },
     "service.door": {
         *("service.door", "service.server", "service.observe", "service.core.errors", "service.settings"),
-        *("service.api.http.application", "service.api.http.errors", "service.api.http.reading", "service.lab.prices"),
+        *("service.api.http.application", "service.api.http.errors", "service.api.http.codings", "service.lab.prices"),
     },
     "service.start": {
-        *("service.start", "service.api.http.application", "service.api.http.reading", "service.lab.explain"),
+        *("service.start", "service.api.http.application", "service.api.http.codings", "service.lab.explain"),
         *("service.door.keys", "service.door.cors", "service.network", "service.pictures", "service.core"),
         *("service.observe", "service.settings"),
     },

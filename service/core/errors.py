@@ -9,6 +9,7 @@ Everything the core can refuse, as one tree.
     ├── NotPossible                409  this network's structure does not allow that method
     ├── TooLarge                   413  over a published limit on size
     ├── UnsupportedType            415  not a picture this service reads
+    ├── UnsupportedCoding          415  packed in a way that this service does not unpack
     ├── InvalidInput               422  readable, but not allowed
     │   ├── InvalidImage
     │   ├── InvalidKernel
@@ -113,6 +114,10 @@ class TooLarge(ServiceError):
 
 class UnsupportedType(ServiceError):
     """Not a picture, or not a kind this service reads."""
+
+
+class UnsupportedCoding(ServiceError):
+    """Packed in a way that this service does not unpack."""
 
 
 class InvalidInput(ServiceError):

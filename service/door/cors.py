@@ -15,17 +15,9 @@ HEADERS = (
 )
 # What a page may read besides what every page may.
 EXPOSED = (
-    *(
-        "Allow",
-        "Content-Disposition",
-        "ETag",
-        "Inference-Header-Content-Length",
-        "Retry-After",
-        "Server-Timing",
-        "WWW-Authenticate",
-    ),
-    *("X-Filterscope-Model", "X-Filterscope-Polarity", "X-Filterscope-Range", "X-Filterscope-Range-Mode"),
-    *("X-Filterscope-Sha256", "X-Request-ID"),
+    *("Accept-Encoding", "Allow", "Content-Disposition", "ETag", "Inference-Header-Content-Length", "Retry-After"),
+    *("Server-Timing", "WWW-Authenticate", "X-Filterscope-Model", "X-Filterscope-Polarity", "X-Filterscope-Range"),
+    *("X-Filterscope-Range-Mode", "X-Filterscope-Sha256", "X-Request-ID"),
 )
 MAX_AGE_SECONDS = 600
 

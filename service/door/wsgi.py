@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote_from_bytes
 
 from service.api.http.application import JSON_HEADERS, Json, Reply
-from service.api.http.reading import BODY
+from service.api.http.codings import BODY
 from service.core.errors import TooLarge, Unreadable
 from service.server.connection import Answer, Request
 

@@ -43,6 +43,7 @@ class PictureOptions(Options, frozen=True, kw_only=True):
 
     prepare: Literal["auto", "none"] = "auto"
     scale: Literal[1, 255] | None = None
+    flattened: bool | None = None
     prepared_image: bool = False
 
 

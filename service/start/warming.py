@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from service.api.http.application import Service
-from service.api.http.reading import BODY
+from service.api.http.codings import BODY
 from service.lab.explain.methods import METHODS
 from service.network.sessions import Network
 from service.pictures.codec import encode_png

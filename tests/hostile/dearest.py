@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from service.api.http.reading import BODY
+from service.api.http.codings import BODY
 from service.app import create_app
 from service.core.convolution import ACTIVATIONS, NORMALISATIONS, PAD_MODES, PADDINGS, POOL_KINDS
 from service.core.kernels import PRESETS

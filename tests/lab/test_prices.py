@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.api.http.reading import BODY
+from service.api.http.codings import BODY
 from service.app import create_app
 from service.core.errors import TooLarge
 from service.lab import prices

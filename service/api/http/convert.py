@@ -1,7 +1,7 @@
 """Options from text and JSON to the structs of lab/options.py; what is wrong is refused by name."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -17,25 +17,32 @@ LONGEST_TEXT = 4096
 _DEFAULTS: dict[type[Options], Options] = {}
 
 
-def convert(kind: type[Declared], text: Sequence[tuple[str, str]], members: Mapping[str, Any]) -> Declared:
+def convert(
+    kind: type[Declared],
+    query: Sequence[tuple[str, str]],
+    members: Mapping[str, Any],
+    fields: Sequence[tuple[str, str]] = (),
+) -> Declared:
     """
     Make the options of one call out of what was posted.
 
-    text: name and value of every query parameter and form field; members: the JSON members that are not pictures
+    query, fields: name and value of every query parameter, and of every form field
+    members: the JSON members that are not pictures
     raises: InvalidOption, naming the option, what it may be and what came
 
     >>> from service.lab.options import FeatureMapOptions
     >>> convert(FeatureMapOptions, [("layers", "conv1,pool1")], {"stats": True}).layers
     ('conv1', 'pool1')
+    >>> convert(FeatureMapOptions, [("layers[]", "conv1"), ("layers[]", "pool1")], {}).layers
+    ('conv1', 'pool1')
     """
-    given: dict[str, Any] = dict(members)
-    if not text and not given and kind in _DEFAULTS:
+    if not query and not fields and not members and kind in _DEFAULTS:
         return _DEFAULTS[kind]  # type: ignore[return-value]
-    text = list(_gathered(kind, text))
-    for name, value in text:
+    given: dict[str, Any] = dict(members)
+    for name, values in [*_gathered(kind, query).items(), *_gathered(kind, fields).items()]:
         if name in given:
-            raise InvalidOption(f"the option {name[:80]!r} is given twice", f"/{name[:80]}")
-        given[name] = _parse_text(kind, name, value)
+            raise _twice(name)
+        given[name] = _parse_text(kind, name, values)
     for name in given:
         if name not in kind.__struct_fields__:
             raise _unknown(name, "", kind)
@@ -45,26 +52,41 @@ def convert(kind: type[Declared], text: Sequence[tuple[str, str]], members: Mapp
         raise invalid_option(error, given, kind) from None
     if not given:
         _DEFAULTS[kind] = options
-    for name, value in text:
+    for name, value in (*query, *fields):
         if value.lower() == "null":
-            _refuse_null(kind, options, name, value)
+            _refuse_null(kind, options, option_of(name), value)
     return options
 
 
-def _gathered(kind: type[Options], text: Sequence[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """What was given as text: lists that came part by part joined, empty structures left out."""
-    lists: dict[str, list[str]] = {}
-    for name, value in text:
-        if name in kind.LISTS:
-            lists.setdefault(name, []).append(value)
-        elif value or name not in kind.STRUCTURES:
-            yield name, value
-    yield from ((name, ",".join(values)) for name, values in lists.items())
+def option_of(name: str) -> str:
+    """
+    The name of an option without the brackets that some clients add to the name of each value of a list.
+
+    >>> option_of("layers[]"), option_of("filters[3]"), option_of("layers")
+    ('layers', 'filters', 'layers')
+    """
+    return name if "[" not in name else _BRACKETS.sub("", name[:LONGEST_NAME])
+
+
+_BRACKETS = re.compile(r"\[\d{0,6}\]\Z")
+LONGEST_NAME = 200
+
+
+def _gathered(kind: type[Options], place: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values of every name in one place; empty structures are left out."""
+    values: dict[str, list[str]] = {}
+    for name, value in place:
+        option = option_of(name)
+        if option not in kind.LISTS and option not in kind.STRUCTURES:
+            option = name
+        if value or option not in kind.STRUCTURES:
+            values.setdefault(option, []).append(value)
+    return values
 
 
 def _refuse_null(kind: type[Options], options: Options, name: str, value: str) -> None:
     """Text has no null, but msgspec takes the word for one where nothing but numbers or choices may stand."""
-    field = next(field for field in msgspec.structs.fields(kind) if field.encode_name == name)
+    field = _field(kind, name)
     if getattr(options, field.name) is not None:
         return
     try:
@@ -74,22 +96,55 @@ def _refuse_null(kind: type[Options], options: Options, name: str, value: str) -
         raise InvalidOption(refusal.detail.replace(" | null", ""), refusal.pointer) from None
 
 
-def _parse_text(kind: type[Options], name: str, value: str) -> Any:
-    if name in kind.STRUCTURES:
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise InvalidOption(f"{name} must be JSON text here: {error}", f"/{name}") from None
-    if len(value) > LONGEST_TEXT:
-        raise InvalidOption(f"{name[:80]} may have {LONGEST_TEXT} characters, got {len(value)}", f"/{name[:80]}")
+def _parse_text(kind: type[Options], name: str, values: Sequence[str]) -> Any:
+    """What one place says of an option, of which only a list may have several values."""
     if name in kind.LISTS:
-        return _parse_list(value, always=name in {"layers", "filters"})
-    return value
+        return _parse_list(name, values)
+    if name in kind.STRUCTURES:
+        parsed = [_parse_json(name, value) for value in values]
+        is_list = get_origin(_field(kind, name).type) is tuple
+        if is_list and all(isinstance(each, dict) for each in parsed):
+            return parsed
+        if len(parsed) == 1:
+            return parsed[0]
+    if len(values) > 1:
+        raise _twice(name)
+    _check_length(name, values)
+    return values[0]
 
 
-def _parse_list(value: str, *, always: bool) -> Any:
-    parts = [int(part) if re.fullmatch(r"\s*-?\d{1,9}\s*", part) else part for part in value.split(",")]
-    return parts if always or len(parts) > 1 else parts[0]
+def _parse_json(name: str, value: str) -> Any:
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise InvalidOption(f"{name} must be JSON text here: {error}", f"/{name}") from None
+
+
+def _parse_list(name: str, values: Sequence[str]) -> Any:
+    """A list as one text, separated by commas or as JSON, or as one text a part."""
+    _check_length(name, values)
+    parts: list[Any] = []
+    for value in values:
+        parts += _parse_json(name, value) if value.lstrip().startswith("[") else map(_part, value.split(","))
+    return parts if len(parts) > 1 or name in {"layers", "filters"} else parts[0] if parts else values[0]
+
+
+def _part(text: str) -> int | str:
+    return int(text) if re.fullmatch(r"\s*-?\d{1,9}\s*", text) else text
+
+
+def _check_length(name: str, values: Sequence[str]) -> None:
+    length = sum(map(len, values)) + len(values) - 1
+    if length > LONGEST_TEXT:
+        raise InvalidOption(f"{name[:80]} may have {LONGEST_TEXT} characters, got {length}", f"/{name[:80]}")
+
+
+def _field(kind: type[Options], name: str) -> msgspec.structs.FieldInfo:
+    return next(field for field in msgspec.structs.fields(kind) if field.encode_name == name)
+
+
+def _twice(name: str) -> InvalidOption:
+    return InvalidOption(f"the option {name[:80]!r} is given twice", f"/{name[:80]}")
 
 
 def invalid_option(

@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 from werkzeug.exceptions import NotFound as NoSuchRoute
 
+from service.api.http import codings
 from service.api.http.application import HEADERS
 from service.core import errors
 from service.core.errors import ServiceError
@@ -28,6 +29,7 @@ PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     errors.NotPossible: (409, "Not possible", "The structure of this network does not allow that method."),
     errors.TooLarge: (413, "Too large", "Over one of the limits that GET /v1/limits lists."),
     errors.UnsupportedType: (415, "Not a picture", "The body is none of the kinds of picture this service reads."),
+    errors.UnsupportedCoding: (415, "Unknown coding", "The body came in a Content-Encoding that is not read here."),
     errors.InvalidImage: (422, "Invalid picture", "The picture can be read but not used by this call."),
     errors.InvalidKernel: (422, "Invalid filter", "A filter can be read but not used."),
     errors.InvalidOption: (422, "Invalid option", "An option is unknown, given twice, or has a value it cannot have."),
@@ -61,6 +63,8 @@ def answer(error: ServiceError, path: str = "/") -> Response:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.UnsupportedCoding):
+        response.headers["Accept-Encoding"] = codings.ACCEPTED
     return response
 
 

@@ -25,7 +25,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     @routes.post("/v1/classify")
     def classify() -> Reply:
         """Read the digit on every posted picture."""
-        posted = read_posted(request, ClassifyOptions, settings)
+        posted = read_posted(request, ClassifyOptions, settings, library)
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)

@@ -33,7 +33,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     @routes.post("/v1/explain")
     def explain() -> Reply:
         """Explain the verdict on every posted picture by the method asked for."""
-        posted = read_posted(request, ExplainOptions, settings)
+        posted = read_posted(request, ExplainOptions, settings, library)
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)

@@ -32,7 +32,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     @routes.post("/v1/feature-maps")
     def feature_maps() -> Reply:
         """Answer the maps of the chosen layers, for every posted picture."""
-        posted = read_posted(request, FeatureMapOptions, settings)
+        posted = read_posted(request, FeatureMapOptions, settings, library)
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
         network = library.get(options.model, options.version)

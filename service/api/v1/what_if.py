@@ -25,7 +25,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     @routes.post("/v1/what-if")
     def what_if() -> Reply:
         """Switch filters off, scale or replace them, and answer the verdict before and after."""
-        posted = read_posted(request, WhatIfOptions, settings)
+        posted = read_posted(request, WhatIfOptions, settings, library)
         options = posted.options
         writing.choose_format(request, options.format, ("json",))
         network = library.get(options.model, options.version)

@@ -22,8 +22,10 @@ from flask import Blueprint, Response, request
 from service import __version__
 from service.api.http import writing
 from service.api.http.application import HEADERS, Access, Reply
+from service.api.http.codings import read_body
 from service.api.http.digits import read_digits
-from service.api.http.reading import NPY_MAGIC, Posted, PostedPicture
+from service.api.http.reading import Posted, told_apart
+from service.api.http.texts import is_file
 from service.api.v2.served import DEFAULT_OUTPUTS, INPUT, Served
 from service.api.v2.statistics import Marks
 from service.api.v2.tensors import (
@@ -36,7 +38,6 @@ from service.api.v2.tensors import (
     decode_json,
     pack_elements,
     read_elements,
-    read_inflated,
     read_numbers,
     read_request,
     read_shape,
@@ -46,7 +47,6 @@ from service.lab import prices, sizes
 from service.lab.options import ClassifyOptions
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Timed, note_verdicts
-from service.pictures import codec
 from service.settings import Limits, Settings
 
 EXTENSIONS = (
@@ -182,7 +182,7 @@ def _add_repository(routes: Blueprint, library: Library, limits: Limits) -> None
 
 
 def _read_query(kind: type[msgspec.Struct], limits: Limits) -> Any:
-    body = read_inflated(request, limits.max_body_bytes)
+    body = read_body(request, limits.max_body_bytes)
     return decode_json(msgspec.json.Decoder(kind), body, "the body") if body.strip() else kind()
 
 
@@ -196,7 +196,7 @@ def _infer(served: Served, limits: Limits) -> Reply:
         tensor, shape = _check_input(asked.inputs, served.image_shape, limits)
         wanted = _choose_outputs(asked, served, shape[0], limits)
         _charge(served, wanted, shape[0])
-        images = _read_images(tensor, shape, tail, limits)
+        images = _read_images(served, tensor, shape, tail, limits)
         read = time.perf_counter_ns()
         arrays = _run(served, images, wanted)
         ran = time.perf_counter_ns()
@@ -209,7 +209,7 @@ def _infer(served: Served, limits: Limits) -> Reply:
 
 
 def _read(served: Served, limits: Limits) -> tuple[InferRequest, memoryview]:
-    body = read_inflated(request, limits.max_body_bytes)
+    body = read_body(request, limits.max_body_bytes)
     header_length = request.environ.get(HEADER_LENGTH_KEY)
     if header_length != "0":
         return read_request(body, header_length, limits.max_json_numbers_in)
@@ -253,12 +253,16 @@ def _charge(served: Served, wanted: Sequence["Wanted"], count: int) -> None:
     )
 
 
-def _read_images(tensor: RequestInput, shape: list[int], tail: memoryview, limits: Limits) -> np.ndarray:
+def _read_images(
+    served: Served, tensor: RequestInput, shape: list[int], tail: memoryview, limits: Limits
+) -> np.ndarray:
     """Read the one input. returns: (n, 1, 28, 28) float32, 0 = paper, 1 = ink."""
     if tensor.datatype == "FP32":
         return _within_range(read_numbers(tensor, shape, tail))
-    sources: list[PostedPicture] = [_as_source(element) for element in read_elements(tensor, shape, tail)]
-    return read_digits(Posted(sources, ClassifyOptions(), limits, (time.perf_counter(), 0.0))).images
+    elements = [_as_source(element) for element in read_elements(tensor, shape, tail)]
+    options = ClassifyOptions()
+    sources = told_apart(elements, options, limits, served.network)
+    return read_digits(Posted(sources, options, limits, (time.perf_counter(), 0.0))).images
 
 
 def _within_range(numbers: np.ndarray) -> np.ndarray:
@@ -271,7 +275,7 @@ def _within_range(numbers: np.ndarray) -> np.ndarray:
 
 def _as_source(element: bytes | str) -> bytes | str:
     """Take bytes that are no picture for base64, as a client that knows only text sends them."""
-    if isinstance(element, bytes) and not element.startswith((*codec.SIGNATURES, NPY_MAGIC)) and element.isascii():
+    if isinstance(element, bytes) and not is_file(element) and element.isascii():
         return element.decode("ascii")
     return element
 

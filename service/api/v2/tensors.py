@@ -8,7 +8,6 @@ clients send any, or none.
 
 import re
 import struct
-import zlib
 from collections.abc import Iterable
 from itertools import islice
 from math import prod
@@ -16,10 +15,8 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
-from flask import Request
 
-from service.api.http.reading import BODY
-from service.core.errors import InvalidInput, TooLarge, Unreadable, UnsupportedType, shown
+from service.core.errors import InvalidInput, TooLarge, Unreadable, shown
 from service.lab import prices
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
@@ -27,11 +24,8 @@ HEADER_LENGTH_KEY = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"  # its name in a WSGI
 FP32_BYTES = 4
 # Each element of a BYTES tensor: its length, then its bytes.
 ELEMENT_LENGTH = struct.Struct("<I")
-# zlib's name for the form that each coding has.
-CODINGS = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 # Room for the commas of a JSON body that separate no numbers of a tensor.
 OTHER_COMMAS = 4096
-MOST_UNPACKED = 1032  # bytes that deflate makes of one
 
 Parameters = dict[str, Any]
 Buffer = bytes | memoryview
@@ -69,52 +63,6 @@ _NESTED_NUMBERS = msgspec.json.Decoder(list[list[list[list[float]]]])
 _FLAT_TEXTS = msgspec.json.Decoder(list[str])
 _NESTED_TEXTS = msgspec.json.Decoder(list[list[str]])
 Decoded = TypeVar("Decoded")
-
-
-def read_inflated(request: Request, max_bytes: int) -> bytes:
-    """
-    The body of a request, unpacked where it came as gzip or deflate.
-
-    raises: TooLarge above max_bytes, before more than that is unpacked; Unreadable, UnsupportedType
-    """
-    body: bytes = request.environ[BODY] if BODY in request.environ else request.get_data(cache=False)
-    coding = request.environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if coding in {"", "identity"}:
-        return body
-    if coding not in CODINGS:
-        raise UnsupportedType(f"a body may come with Content-Encoding {', '.join(CODINGS)}, got {coding[:80]!r}")
-    return inflate(body, coding, max_bytes)
-
-
-def inflate(body: bytes, coding: str, max_bytes: int) -> bytes:
-    """
-    Unpack a body, and stop at max_bytes.
-
-    >>> inflate(zlib.compress(b"ten zeros " * 10), "deflate", 100) == b"ten zeros " * 10
-    True
-    >>> inflate(zlib.compress(b"ten zeros " * 10), "deflate", 99)
-    Traceback (most recent call last):
-        ...
-    service.core.errors.TooLarge: a request body may have 99 bytes, this has more when it is unpacked
-    """
-    form = CODINGS[coding]
-    # Some clients send deflate without the header that RFC 9110 asks for.
-    if coding == "deflate" and not (body[:1] and body[0] & 15 == 8 and int.from_bytes(body[:2]) % 31 == 0):
-        form = -zlib.MAX_WBITS
-    unpacking = zlib.decompressobj(form)
-    # At most: what a byte becomes is known only afterwards.
-    prices.charge("read", min(max_bytes, len(body) * MOST_UNPACKED) * prices.UNPACKED_BYTE)
-    try:
-        unpacked = unpacking.decompress(body, max_bytes + 1)
-    except zlib.error as error:
-        raise Unreadable(f"the body is not {coding}: {error}") from None
-    if len(unpacked) > max_bytes:
-        raise TooLarge(f"a request body may have {max_bytes} bytes, this has more when it is unpacked")
-    if not unpacking.eof:
-        raise Unreadable(f"the {coding} body is cut short: it ends after {len(unpacked)} unpacked bytes")
-    if unpacking.unused_data:
-        raise Unreadable(f"{len(unpacking.unused_data)} bytes follow the {coding} body")
-    return unpacked
 
 
 def read_request(body: bytes, header_length: str | None, max_numbers: int) -> tuple[InferRequest, memoryview]:

@@ -427,7 +427,8 @@ def test_answers_are_not_compressed_unasked(client):
         ("gzip", gzip.compress(b"{}", mtime=0) + b"more", 400, ["4 bytes follow"]),
         ("gzip", gzip.compress(b"{}", mtime=0) * 2, 400, ["bytes follow"]),
         ("br", b"{}", 400, ["gzip", "deflate", "'br'"]),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0), 400, ["'gzip, gzip'"]),
+        ("gzip, gzip", gzip.compress(b"{}", mtime=0), 400, ["not gzip"]),
+        ("gzip, br", gzip.compress(b"{}", mtime=0), 400, ["'br'"]),
     ],
 )
 def test_a_compressed_body_that_cannot_be_unpacked_is_refused(client, coding, body, status, says):

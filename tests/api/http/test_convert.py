@@ -1,0 +1,130 @@
+"""Options as clients write them: with a file name, part by part, with brackets; and what stays ambiguous is refused."""
+
+import io
+import itertools
+import json
+
+import pytest
+
+from service.lab.options import PictureOptions
+from tests.api import corpus
+from tests.api.declared import CALLS
+from tests.drawing import draw, encode
+
+SEVEN = encode(draw(7))
+POSTS = [path for path, kind in CALLS.items() if issubclass(kind, PictureOptions)]
+# A value of every option that may be a list; each is a value of its own, not a default.
+LISTS = {
+    "layers": ["conv1", "pool1"],
+    "stride": [9, 8],
+    "dilation": [2, 1],
+    "padding": [1, 2, 0, 1],
+    "patch_size": [5, 3],
+    "window": [6, 3],
+    "filters": [0, 3],
+    "changes": [{"layer": "conv1", "filter": 3, "action": "off"}, {"layer": "conv1", "filter": 1, "action": "off"}],
+    "stages": [{"filters": [{"preset": "box"}]}, {"pool": {"size": 2}}],
+}
+BESIDE = {"window": {"method": "occlusion"}, ("/v1/explain", "stride"): {"method": "occlusion", "window": 12}}
+
+
+def lists_of(path):
+    """(name, value) of every option of a call that may be a list of several."""
+    kind = CALLS[path]
+    for name in [*kind.LISTS, *kind.STRUCTURES]:
+        if path == "/v1/apply-filters" and name == "filters":
+            yield name, [{"preset": "box"}, {"weights": [[1, -1]]}]
+        elif name != "pool":
+            yield name, LISTS[name]
+
+
+EVERY_LIST = [(path, *each) for path in POSTS for each in lists_of(path)]
+
+
+def others(path, name):
+    """What the call wants beside an option, as text."""
+    wanted = dict(corpus.WANTED.get(path, {})) if name not in {"filters", "changes", "stages"} else {}
+    wanted |= BESIDE.get(name, {}) | BESIDE.get((path, name), {})
+    if path == "/v1/what-if" and name != "changes":
+        wanted["changes"] = LISTS["changes"]
+    return {each: corpus.as_text(value) for each, value in wanted.items()}
+
+
+def texts(value):
+    return [json.dumps(each) if isinstance(each, dict) else str(each) for each in value]
+
+
+WAYS = {
+    "repeated": lambda name, value: [(name, each) for each in texts(value)],
+    "in brackets": lambda name, value: [(f"{name}[]", each) for each in texts(value)],
+    "numbered": lambda name, value: [(f"{name}[{i}]", each) for i, each in enumerate(texts(value))],
+    "as JSON": lambda name, value: [(name, json.dumps(value))],
+    "as JSON, with a line end": lambda name, value: [(name, json.dumps(value) + "\n")],
+}
+
+
+def form(pairs, file_names=None):
+    """A multipart body of fields, each of them a file where `file_names` is given, with a picture among them."""
+    data = {"image": [(io.BytesIO(SEVEN), "7.png")]}
+    for name, value in pairs:
+        each = (io.BytesIO(value.encode()), file_names) if file_names else value
+        data.setdefault(name, []).append(each)
+    return {"data": data}
+
+
+PLACES = {
+    "query": lambda pairs: {"data": SEVEN, "query_string": pairs},
+    "form": form,
+    "form of files": lambda pairs: form(pairs, "blob"),
+}
+
+
+@pytest.mark.parametrize(("path", "name", "value"), EVERY_LIST, ids=lambda each: each if isinstance(each, str) else "")
+def test_a_list_is_that_list_in_every_way_that_clients_write_it(client, path, name, value):
+    beside = list(others(path, name).items())
+    expected = client.post(path, data=SEVEN, query_string=[*beside, (name, corpus.as_text(value))])
+    assert expected.status_code == 200, expected.text
+    for (way, write), (place, put) in itertools.product(WAYS.items(), PLACES.items()):
+        pairs = write(name, value)
+        if place == "query":
+            pairs = [(each, text.strip()) for each, text in pairs]
+        answer = client.post(path, **put([*beside, *pairs]))
+        assert answer.status_code == 200, (way, place, answer.text)
+        assert answer.data == expected.data, (way, place)
+
+
+@pytest.mark.parametrize(("path", "name", "value"), EVERY_LIST, ids=lambda each: each if isinstance(each, str) else "")
+def test_a_list_in_two_places_is_given_twice(client, path, name, value):
+    text = corpus.as_text(value)
+    both = form([(name, text)]) | {"query_string": {name: text}}
+    two_lists = {"data": SEVEN, "query_string": [(name, json.dumps(value))] * 2}
+    for asked in (both, two_lists) if name in CALLS[path].STRUCTURES else (both,):
+        refused = client.post(path, **asked)
+        assert (refused.status_code, "given twice" in refused.json["detail"]) == (422, True), refused.text
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_what_is_no_list_is_given_once_and_without_brackets(client, path):
+    kind = CALLS[path]
+    for name in sorted(set(kind.__struct_fields__) - {name for name, _ in lists_of(path)}):
+        for put in PLACES.values():
+            refused = client.post(path, **put([(name, "1"), (name, "1")]))
+            assert (refused.status_code, "given twice" in refused.json["detail"]) == (422, True), refused.text
+            if name not in kind.STRUCTURES:
+                refused = client.post(path, **put([(f"{name}[]", "1")]))
+                assert refused.status_code == 422, refused.text
+                assert "no option" in refused.json["detail"] or "part named" in refused.json["detail"]
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_an_option_may_have_a_file_name_and_a_file_may_not_be_an_option(client, path):
+    beside = others(path, "")
+    for kind in ("text/plain", "application/json", "application/octet-stream"):
+        data = {name: (io.BytesIO(b"\xef\xbb\xbf" + text.encode()), "k.json", kind) for name, text in beside.items()}
+        data["prepared_image"] = (io.BytesIO(b"true\r\n"), "blob", kind)
+        answer = client.post(path, data=data | {"image": (io.BytesIO(SEVEN), "7.png")})
+        assert answer.status_code == 200, answer.text
+        refused = client.post(path, data={"file": (io.BytesIO(SEVEN), "7.png")})
+        assert (refused.status_code, "named 'image', got a file" in refused.json["detail"]) == (422, True)
+        refused = client.post(path, data={"scale": (io.BytesIO(SEVEN), "7.png")})
+        assert (refused.status_code, refused.json["detail"]) == (422, "scale must be text")
