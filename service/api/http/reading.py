@@ -114,10 +114,7 @@ def read_posted(
     started = perf_counter()
     body = taken_apart(request, limits, kind.__struct_fields__)
     options = convert(kind, _query(request), body.members, body.fields)
-    network = None
-    if library is not None and isinstance(options, NetworkOptions):
-        network = library.get(options.model, options.version)
-    sources = told_apart(body.sources, options, limits, network)
+    sources = _taken(body.sources, options, limits, library)
     if not len(sources):
         raise InvalidImage("a picture is wanted, none was posted", "/image")
     if len(sources) > limits.max_batch:
@@ -170,6 +167,19 @@ def _query(request: Request) -> list[tuple[str, str]]:
     if not request.environ.get("QUERY_STRING"):
         return []
     return [(name, value) for name, values in request.args.lists() for value in values]
+
+
+def _taken(
+    sources: list[Source] | np.ndarray, options: PictureOptions, limits: Limits, library: Library | None
+) -> list[Taken] | np.ndarray:
+    if len(sources) == 1:
+        first = sources[0]
+        if isinstance(first, bytes) and not first.startswith(NPY_MAGIC):
+            return [first]  # one picture file, as most is: there is nothing to tell apart
+    network = None
+    if library is not None and isinstance(options, NetworkOptions):
+        network = library.get(options.model, options.version)
+    return told_apart(sources, options, limits, network)
 
 
 def told_apart(
