@@ -109,7 +109,7 @@ checker:  ## install the checker of the types of the page (TypeScript, by npm), 
 interop: .venv-triton/ready .venv-kserve/ready .venv-clients/ready .venv-node/ready .venv-test/ready  ## run clients of Triton, KServe and MLServer, and generated ones, against the service
 	.venv-triton/bin/python -m pytest --confcutdir=tests/interop --ignore=tests/interop/test_generated.py tests/interop
 	.venv-kserve/bin/python -m pytest --confcutdir=tests/interop --ignore=tests/interop/test_generated.py tests/interop
-	.venv-clients/bin/python -m pytest --confcutdir=tests/interop -rs tests/interop/test_generated.py
+	.venv-clients/bin/python -m pytest --confcutdir=tests/interop -rs tests/interop/test_generated.py tests/interop/test_posting.py
 
 browser:  ## install Debian's Chromium, for the tests of the page
 	apt-get update -q && apt-get install -y -q --no-install-recommends chromium

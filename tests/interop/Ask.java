@@ -8,10 +8,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 
-/** Posts a picture in three forms by Java's own client, as it comes and told which HTTP to speak: a line each. */
+/** Posts a picture in four forms by Java's own client, as it comes and told which HTTP to speak: a line each. */
 public class Ask {
     public static void main(String[] arguments) throws Exception {
         byte[] picture = Files.readAllBytes(Path.of(arguments[1]));
+        String url = "data:image/png;base64," + Base64.getMimeEncoder().encodeToString(picture);
         String json = "{\"image\": \"" + Base64.getEncoder().encodeToString(picture) + "\"}";
         for (HttpClient.Version version : new HttpClient.Version[] {null, HttpClient.Version.HTTP_2, HttpClient.Version.HTTP_1_1}) {
             HttpClient.Builder builder = HttpClient.newBuilder();
@@ -23,6 +24,7 @@ public class Ask {
                 send(client, arguments[0], "image/png",
                     BodyPublishers.ofInputStream(() -> new ByteArrayInputStream(picture)), false);
                 send(client, arguments[0], "image/png", BodyPublishers.ofByteArray(picture), true);
+                send(client, arguments[0], "text/plain", BodyPublishers.ofString(url), false);
             }
         }
     }

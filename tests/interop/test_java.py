@@ -22,7 +22,7 @@ def test_javas_client_with_its_defaults_is_answered_in_every_form_of_body(addres
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == 24
+    assert len(lines) == 30
     for line in lines:
         status, _, body = line.partition(" ")
         assert (status, json.loads(body)["results"][0]["digit"]) == ("200", 3)
