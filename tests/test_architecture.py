@@ -94,6 +94,25 @@ def test_the_page_shows_the_tree_and_the_arrows_as_they_are():
     assert written(page) == page, "python -m tests.architecture writes it again"
 
 
+def names_of_a_module(path):
+    """Functions at any depth, and methods as Class.method."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from (f"{node.name}.{each.name}" for each in node.body if isinstance(each, ast.FunctionDef))
+
+
+def test_the_walks_of_the_page_name_what_there_is():
+    page = PAGE.read_text(encoding="utf-8")
+    walks = page[page.index("<!-- walks") : page.index("<!-- end of walks")]
+    rows = re.findall(r"^\| `([\w/]+\.py)` \| (`.*?`) \|", walks, re.MULTILINE)
+    assert len(rows) > 20
+    for file, functions in rows:
+        there = set(names_of_a_module(ROOT / "service" / file))
+        assert set(re.findall(r"`([\w.]+)`", functions)) <= there, file
+
+
 def test_the_service_has_few_loose_files_and_every_folder_of_it_is_a_part():
     assert len(list((ROOT / "service").glob("*.py"))) <= 6
     folders = {name for name, path in NAMES.items() if path.name == "__init__.py" and name.count(".") == 1}
