@@ -116,7 +116,7 @@ def _door(settings: Settings, library: Library) -> Door:
     metrics = Metrics([(network.name, network.version, network.sha256) for network in library.networks], 0)
     app = create_app(settings, library, metrics)
     warm(app, library.get())
-    # What start-up made stays until the end: the collector need not walk through it again and again.
+    # What start-up made stays until the end: the collector need not look at it each time.
     gc.collect()
     give_back_what_is_free()
     gc.freeze()

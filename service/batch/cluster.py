@@ -55,7 +55,7 @@ def run(parts: Iterable[Part], recipe: Recipe, output: Output, workers: int | No
         most = min(workers or int(ray.cluster_resources().get("CPU", 1)), len(items))
         scored = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             _Actor, fn_constructor_args=(recipe, output), batch_size=1, num_cpus=1,
-            # A pool that may shrink: machines that die take their CPUs with them.
+            # A pool that may shrink: a machine that fails takes its CPUs with it.
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
         )  # fmt: skip
         for row in scored.iter_rows():

@@ -362,7 +362,7 @@ def _refine(
     targets: Floats, places: Floats, cells: tuple[Floats, Floats], lowest: Floats, highest: Floats
 ) -> tuple[Floats, Floats]:
     """
-    Walk downhill from every place at once by Levenberg and Marquardt's method, with numeric derivatives.
+    Descend from every place at once by Levenberg and Marquardt's method, with numeric derivatives.
 
     returns: the places (count, 4), and the sum of squares left at each (count,)
     """

@@ -3,12 +3,12 @@ The door: between the server (service/server/) and Flask.
 
 It refuses by the head what need not be read, turns Flask's answer into bytes, and counts it. A call begins on the event
 loop, and charges what it is about to do (lab/prices.py). One that comes to more than the loop has time for begins again
-in a small bounded pool of threads, before that work: so it holds up no probe and no quick call, whatever its path. What
+in a small bounded pool of threads, before that work. So it delays no probe and no quick call, whatever its path. What
 there is no room for is answered 503 at once. Flask itself stays a plain WSGI application, which its test client can
 drive.
 
 The door is a WSGI application too. Under another server than ours it does all the same, but for the lanes: which thread
-a call runs on, and how many wait, is then that server's affair.
+a call runs on, and how many wait, that server then decides.
 """
 
 import logging

@@ -39,7 +39,7 @@ class Keys:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # A lookup by these digests takes a time that tells nothing of the keys: no one outside can compute one.
+        # The time of a lookup by these digests tells nothing of the keys: a caller cannot compute a digest.
         self._secret = os.urandom(32)
         self._digests: dict[bytes, bytes] = {}
         self._stamp: Stamp | None = None

@@ -56,7 +56,7 @@ def check_default(default: str, served: Iterable[Path], problems: Iterable[BadMo
     """
     Raise the BadModel that keeps the default model from being served.
 
-    That is the problem of its newest version: an older one must not answer in its place, and no one notice.
+    That is the problem of its newest version: an older one must not answer in its place unnoticed.
     """
     newest: dict[str, int] = {}
     for folder in served:

@@ -67,7 +67,7 @@ class _Distribution:
         self.total += number
 
     def fold_into(self, histogram: "Histogram") -> None:
-        # Histogram.observe takes one number at a time and walks all bounds for it; what it adds to is added to here.
+        # Histogram.observe takes one number at a time and compares it with all bounds. What it adds to is added here.
         for index, count in enumerate(self.counts):
             if count:
                 histogram._buckets[index].inc(count)  # noqa: SLF001

@@ -128,7 +128,7 @@ class PictureFile:
         if self._image is None:
             anatomy.check(self.data, max_pixels)
         try:
-            # Closed, it lets its pixels go.
+            # Closing it frees its pixels.
             with closing(self._image or _open(self.data)) as image:
                 _check_size(image, max_pixels, max_jpeg_pixels)
                 frame = _reduce(image) if max_jpeg_pixels and image.format in {"JPEG", "MPO"} else None

@@ -76,7 +76,7 @@ class Server:
                 return
             if len(self.connections) + self._arriving >= self.max_connections:
                 if _has_another(listener):
-                    # In a moment the one that gives way is gone.
+                    # The connection that makes room is closed within a millisecond.
                     self._pause(listener, 0.001 if self._make_room() else 0.05)
                 return
             try:

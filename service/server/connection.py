@@ -401,7 +401,7 @@ class Connection(asyncio.Protocol):
         if self._current is not None or self._is_paused:
             return
         if self._ahead:
-            # One request a turn: a client with many in its queue holds up no other.
+            # One request a turn: a client with many in its queue does not delay the others.
             self._owner.loop.call_soon(self._next)
         elif not self._is_last and not self._transport.is_reading():
             self._transport.resume_reading()

@@ -1,8 +1,8 @@
 """
 Fitting: warped digits in, a trained network out.
 
-One epoch is one warped copy of the training part, made from the seed and the epoch's number. Adam under the one-cycle
-schedule walks the weights; a moving average of them is what is kept.
+One epoch is one warped copy of the training part, made from the seed and the epoch's number. Adam changes the weights,
+under the one-cycle schedule; a moving average of them is kept.
 """
 
 import sys

@@ -82,7 +82,7 @@ def _learn(digits: Floats, negatives: Floats, seed: int) -> NoveltyWeights:
     # In 16 bits, or they would take a gigabyte.
     inputs = torch.cat([torch.from_numpy(part.astype(np.float16)) for part in (digits, negatives)])
     wanted = torch.cat([torch.zeros(len(digits)), torch.ones(len(negatives))])
-    # Features differ in scale; a little is added so that dead ones do not blow up.
+    # Features differ in scale; a little is added so that constant ones do not become huge.
     sample = inputs[::3].float()
     middle, spread = sample.mean(0), sample.std(0) + 0.05
     reader = nn.Sequential(nn.Linear(inputs.shape[1], _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
