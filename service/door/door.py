@@ -28,8 +28,9 @@ from service.api.http.errors import answer as refusal_of
 from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
 from service.door.cors import Cors
 from service.door.keys import Keys
+from service.door.pace import Pace, retry_after
 from service.door.wsgi import Environ, answer_of, environ_of, read_body, request_of, start_of
-from service.lab.prices import QUICK_UNITS, Account, Ended, HandedOver
+from service.lab.prices import LOOK_SECONDS, QUICK_UNITS, Account, Ended, HandedOver
 from service.observe.logs import ACCESS, access_line, request_id, trace_of
 from service.observe.metrics import Metrics
 from service.observe.record import Record, current
@@ -88,8 +89,14 @@ class Door:
         self._heavy_in_flight = 0
         self._held_bytes = 0
         self._waiting: deque[tuple[Request, Connection]] = deque()
-        self._usual_seconds = 0.0  # that a quick call has taken lately
+        self._quick = Pace()  # in calls
+        self._heavy = Pace()  # in units
+        self._heavy_work = 0.0  # in flight, in units
+        self._heavy_since = 0.0  # when a heavy call was last done, or came to an empty lane
         self._turn_seconds = 0.0
+        self._turn_began = 0.0
+        self._turn_calls = 0
+        self._was_line = False  # at the beginning of this turn
         self._is_turn_noted = False
         self._server: Server
         # Counting is not for several threads at once; those of another server share it.
@@ -192,7 +199,7 @@ class Door:
         if status == 413:
             return self._refusal(request, TooLarge(detail))
         if status == 503:
-            return self._refusal(request, Busy(detail), "bodies")
+            return self._shed(request, detail, "bodies")
         record = _record_of(request)
         return self._finished(request, record, answer_of(problem(status, TITLES[status], detail, path=record.path)))
 
@@ -212,8 +219,8 @@ class Door:
         elif allowed is Access.PROBE:
             self._respond_now(request, connection)
         elif self._server.slow and self._server.unsent_bytes > self.settings.max_held_bytes:
-            error = Busy("as many bytes of answers as there is room for wait for their readers")
-            connection.answer(self._refusal(request, error, "answers"))
+            detail = "as many bytes of answers as there is room for wait for their readers"
+            connection.answer(self._shed(request, detail, "answers"))
         elif self._is_large(request):
             self._respond_later(request, connection)
         elif not self._waiting and self._turn_seconds < TURN_SECONDS:
@@ -221,33 +228,37 @@ class Door:
         else:
             self._respond_in_turn(request, connection)
 
-    def _respond_now(self, request: Request, connection: Connection) -> None:
+    def _note_turn(self) -> None:
         if not self._is_turn_noted:
             self._is_turn_noted = True
             self._server.loop.call_soon(self._begin_turn)
+
+    def _respond_now(self, request: Request, connection: Connection) -> None:
+        self._note_turn()
         began = perf_counter()
         record = _record_of(request)
+        account = Account(self.settings, allowed=QUICK_UNITS)
         try:
-            answer = self._run(request, record, Account(self.settings, allowed=QUICK_UNITS))
+            answer = self._run(request, record, account)
         except HandedOver:
             self._turn_seconds += perf_counter() - began
-            self._respond_later(request, connection)
+            self._respond_later(request, connection, account.work)
             return
         connection.answer(self._dressed(request, record, answer))
         self._count(request, record, answer)
         took = perf_counter() - began
         self._turn_seconds += took
-        # An average over the last eight or so. The clock also runs while another process has the CPU, hence the bound.
-        self._usual_seconds += (min(took, MAX_QUICK_SECONDS) - self._usual_seconds) / 8
+        self._turn_calls += 1
+        if not self._was_line:
+            # The clock also runs while another process has the CPU, hence the bound.
+            self._quick.note(1, min(took, MAX_QUICK_SECONDS))
 
     def _respond_in_turn(self, request: Request, connection: Connection) -> None:
         count = len(self._waiting)
-        if count >= LEAST_CROWD and count * self._usual_seconds > self.settings.max_wait_seconds:
-            error = Busy("more requests than can be answered in time are waiting")
-            connection.answer(self._refusal(request, error, "late"))
+        if count >= LEAST_CROWD and self._quick.seconds(count) > self.settings.max_wait_seconds:
+            connection.answer(self._shed(request, "more requests than can be answered in time are waiting", "late"))
         elif not request.held and not self.hold(len(request.body)):
-            error = Busy("as many bytes of bodies as there is room for are waiting")
-            connection.answer(self._refusal(request, error, "bodies"))
+            connection.answer(self._shed(request, "as many bytes of bodies as there is room for are waiting", "bodies"))
         else:
             request.held = request.held or len(request.body)
             self._waiting.append((request, connection))
@@ -261,29 +272,51 @@ class Door:
         too long: they are answered 503 with Retry-After at once, which costs a twentieth of an answer.
         """
         self._is_turn_noted = False
+        now = monotonic()
+        if self._was_line and self._turn_calls:
+            # From turn to turn, since between them the loop did what it does beside: that is what a caller waits for.
+            calls = self._turn_calls
+            self._quick.note(calls, min(now - self._turn_began, calls * MAX_QUICK_SECONDS))
+        self._turn_began, self._turn_calls, self._was_line = now, 0, bool(self._waiting)
         self._turn_seconds = 0.0
         while self._waiting and self._turn_seconds < TURN_SECONDS:
-            self._respond_now(*self._waiting.popleft())
+            request, connection = self._waiting.popleft()
+            if perf_counter() - request.started > LOOK_SECONDS and connection.has_left:
+                connection.answer(self._finished(request, _record_of(request), _busy(LEFT, 1, is_protocol=False)))
+            else:
+                self._respond_now(request, connection)
+        if self._waiting:
+            self._note_turn()
 
-    def _respond_later(self, request: Request, connection: Connection) -> None:
+    def _respond_later(self, request: Request, connection: Connection, work: float = 0.0) -> None:
+        """Answer from a thread of the heavy lane; work: that the call costs at least, in units, 0 for one unknown."""
         if self._heavy_in_flight >= self.settings.heavy_threads + self.settings.heavy_waiting:
-            error = Busy("as many heavy calls as there is room for are being worked on")
-            connection.answer(self._refusal(request, error, "heavy"))
+            detail = "as many heavy calls as there is room for are being worked on"
+            connection.answer(self._shed(request, detail, "heavy"))
             return
+        if not self._heavy_in_flight:
+            self._heavy_since = monotonic()
         self._heavy_in_flight += 1
-        self._respond_from(self._threads, request, connection)
+        self._respond_from(self._threads, request, connection, max(work, self._heavy.usual))
 
-    def _respond_from(self, threads: ThreadPoolExecutor, request: Request, connection: Connection) -> None:
+    def _respond_from(
+        self, threads: ThreadPoolExecutor, request: Request, connection: Connection, work: float = 0.0
+    ) -> None:
         loop = self._server.loop
         record = _record_of(request)
+        account = Account(self.settings, has_left=lambda: connection.has_left)
+        self._heavy_work += work
 
         def done(answered: Future[Answer]) -> None:
             if threads is self._threads:
+                now = monotonic()
                 self._heavy_in_flight -= 1
+                self._heavy_work -= work
+                self._heavy.note(account.work, now - self._heavy_since)
+                self._heavy_since = now
             connection.answer(self._finished(request, record, answered.result()))
 
         # The future is handed on, not closed over: a cycle with it would keep the answer until the collector comes.
-        account = Account(self.settings, has_left=lambda: connection.has_left)
         threads.submit(self._run_unless_left, request, record, account).add_done_callback(
             lambda answered: loop.call_soon_threadsafe(done, answered)
         )
@@ -298,7 +331,7 @@ class Door:
             account.go_on()
             return self._run(request, record, account)
         except Ended:
-            return _busy(LEFT, in_protocol=is_protocol(record.path))
+            return _busy(LEFT, 1, in_protocol=is_protocol(record.path))
 
     def _run(self, request: Request, record: Record, account: Account) -> Answer:
         """Have Flask answer; on whatever thread. Raises HandedOver or Ended where the account says so."""
@@ -323,15 +356,26 @@ class Door:
             return None
         return Answer(204, "".join(f"{name}: {value}\r\n" for name, value in lines).encode(), ())
 
-    def _refusal(self, request: Request, error: ServiceError, shed: str = "") -> Answer:
+    def _refusal(self, request: Request, error: ServiceError) -> Answer:
         record = _record_of(request)
-        if shed:
-            with self._lock:
-                self._metrics.shed(shed)
-            answer = _busy(error.detail, in_protocol=is_protocol(record.path))
-        else:
-            answer = answer_of(refusal_of(error, record.path))
-        return self._finished(request, record, answer)
+        return self._finished(request, record, answer_of(refusal_of(error, record.path)))
+
+    def _shed(self, request: Request, detail: str, reason: str) -> Answer:
+        """Refuse for want of room; reason: one of observe.metrics.SHED."""
+        record = _record_of(request)
+        with self._lock:
+            self._metrics.shed(reason)
+        seconds = retry_after(self._seconds_of_work(reason))
+        return self._finished(request, record, _busy(detail, seconds, in_protocol=is_protocol(record.path)))
+
+    def _seconds_of_work(self, reason: str) -> float:
+        """In how many seconds what stands in the way will be done."""
+        if reason == "answers":  # whoever takes in nothing is ended then
+            return self.settings.body_timeout_seconds
+        quick, heavy = self._quick.seconds(len(self._waiting)), self._heavy.seconds(self._heavy_work)
+        if reason == "heavy":
+            return heavy
+        return quick if reason == "late" else max(quick, heavy)
 
     def _finished(self, request: Request, record: Record, answer: Answer) -> Answer:
         dressed = self._dressed(request, record, answer)
@@ -379,6 +423,6 @@ def _record_of(request: Request) -> Record:
 
 
 @lru_cache
-def _busy(detail: str, *, in_protocol: bool) -> Answer:
+def _busy(detail: str, seconds: int, *, in_protocol: bool) -> Answer:
     """The answer to a request for which there is no room; kept, since those who are many should cost little."""
-    return answer_of(refusal_of(Busy(detail), PROTOCOL if in_protocol else "/"))
+    return answer_of(refusal_of(Busy(detail), PROTOCOL if in_protocol else "/", seconds))

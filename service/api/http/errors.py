@@ -38,8 +38,6 @@ PROBLEMS: dict[type[ServiceError], tuple[int, str, str]] = {
     errors.Busy: (503, "Busy", "No room for this request now; Retry-After says when to try again."),
 }
 
-RETRY_AFTER_SECONDS = 1
-
 PROTOCOL = "/v2/"
 # For these the protocol has one status. Clients of it take 200 for success and read `error` from anything else.
 PROTOCOL_STATUS = {406: 400, 409: 400, 415: 400, 422: 400}
@@ -52,15 +50,15 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_failure)
 
 
-def answer(error: ServiceError, path: str = "/") -> Response:
-    """The problem+json of a refusal; `path` is that of the request."""
+def answer(error: ServiceError, path: str = "/", retry_after: int = 1) -> Response:
+    """The problem+json of a refusal; path: of the request; retry_after: seconds, where there is no room for it now."""
     status, title, _ = _problem(error)
     members = [{"pointer": pointer, "detail": detail} for pointer, detail in error.problems]
     if not members and error.pointer:
         members = [{"pointer": error.pointer, "detail": error.detail}]
     response = problem(status, title, error.detail, slug(title), members, path=path)
     if status == 503:
-        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response.headers["Retry-After"] = str(retry_after)
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, errors.UnsupportedCoding):
