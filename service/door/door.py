@@ -14,10 +14,10 @@ a call runs on, and how many wait, that server then decides.
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from time import monotonic, perf_counter
 from typing import Any
@@ -26,6 +26,7 @@ from service.api.http.application import Access, Service
 from service.api.http.errors import PROTOCOL, is_protocol, problem
 from service.api.http.errors import answer as refusal_of
 from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
+from service.door.coding import Coder, is_large, takes_gzip, with_own_tags
 from service.door.cors import Cors
 from service.door.keys import Keys
 from service.door.pace import Pace, retry_after
@@ -53,6 +54,9 @@ TURN_SECONDS = 0.005
 MAX_QUICK_SECONDS = 0.04  # no quick call takes longer where it has the CPU to itself
 # So many calls must wait before any is refused for it: one browser, with its six connections, never is.
 LEAST_CROWD = 8
+
+# Answers of quick calls that may wait to be compressed; further ones are sent as they are.
+MOST_CODED_AT_ONCE = 16
 
 LEFT = "the client has closed its side of the connection, or the call has taken a minute"
 
@@ -86,6 +90,10 @@ class Door:
         )
         # Reading the counts of all processes takes some milliseconds, and must be possible when all else is full.
         self._scraped = ThreadPoolExecutor(1, thread_name_prefix="metrics", initializer=app.enter_thread)
+        # Compressing is quick, and must not wait for calls that are not.
+        self._coders = ThreadPoolExecutor(1, thread_name_prefix="coding")
+        self._coding = 0  # answers that are compressed, or wait for it
+        self._coder = Coder()
         self._heavy_in_flight = 0
         self._held_bytes = 0
         self._waiting: deque[tuple[Request, Connection]] = deque()
@@ -132,8 +140,9 @@ class Door:
             return self._refusal(request, error)
         if self._app.access_of(request.path) is Access.METRICS:
             self._tend()
-        record = _record_of(request)
-        return self._finished(request, record, self._run(request, record, Account(self.settings)))
+        record, account = _record_of(request), Account(self.settings)
+        answer = self._coder.in_full(request, self._run(request, record, account), account)
+        return self._finished(request, record, answer)
 
     def _tend_when_due(self) -> None:
         if monotonic() >= self._tended + TEND_SECONDS:
@@ -165,7 +174,7 @@ class Door:
 
     def close(self) -> None:
         """End: no request will come any more."""
-        for threads in (self._threads, self._scraped):
+        for threads in (self._threads, self._scraped, self._coders):
             threads.shutdown(wait=False, cancel_futures=True)
         self._metrics.in_flight = 0
         with self._lock:
@@ -215,7 +224,7 @@ class Door:
         allowed = self._app.access_of(request.path)
         if allowed is Access.METRICS:
             self._metrics.fold()
-            self._respond_from(self._scraped, request, connection)
+            self._respond_scraped(request, connection)
         elif allowed is Access.PROBE:
             self._respond_now(request, connection)
         elif self._server.slow and self._server.unsent_bytes > self.settings.max_held_bytes:
@@ -244,8 +253,14 @@ class Door:
             self._turn_seconds += perf_counter() - began
             self._respond_later(request, connection, account.work)
             return
-        connection.answer(self._dressed(request, record, answer))
-        self._count(request, record, answer)
+        is_to_be_coded = False
+        if is_large(answer) or answer.status == HTTPStatus.NOT_MODIFIED:
+            answer, is_to_be_coded = self._coder.at_once(request, answer)
+        if is_to_be_coded and self._coding < MOST_CODED_AT_ONCE:
+            self._respond_coded(request, connection, record, account, answer)
+        else:
+            connection.answer(self._dressed(request, record, answer))
+            self._count(request, record, answer)
         took = perf_counter() - began
         self._turn_seconds += took
         self._turn_calls += 1
@@ -297,29 +312,50 @@ class Door:
         if not self._heavy_in_flight:
             self._heavy_since = monotonic()
         self._heavy_in_flight += 1
-        self._respond_from(self._threads, request, connection, max(work, self._heavy.usual))
+        work = max(work, self._heavy.usual)
+        self._heavy_work += work
+        record, account = _record_of(request), Account(self.settings, has_left=lambda: connection.has_left)
 
-    def _respond_from(
-        self, threads: ThreadPoolExecutor, request: Request, connection: Connection, work: float = 0.0
+        def done(answer: Answer) -> None:
+            now = monotonic()
+            self._heavy_in_flight -= 1
+            self._heavy_work -= work
+            self._heavy.note(account.work, now - self._heavy_since)
+            self._heavy_since = now
+            connection.answer(self._finished(request, record, answer))
+
+        self._on_thread(self._threads, partial(self._run_unless_left, request, record, account), done)
+
+    def _respond_scraped(self, request: Request, connection: Connection) -> None:
+        record, account = _record_of(request), Account(self.settings, has_left=lambda: connection.has_left)
+
+        def done(answer: Answer) -> None:
+            connection.answer(self._finished(request, record, answer))
+
+        self._on_thread(self._scraped, partial(self._run_unless_left, request, record, account), done)
+
+    def _respond_coded(
+        self, request: Request, connection: Connection, record: Record, account: Account, answer: Answer
+    ) -> None:
+        """Send the answer of a quick call compressed, which is done on a thread of its own."""
+        self._coding += 1
+
+        def go_on() -> None:
+            if connection.has_left:
+                raise Ended
+
+        def done(answer: Answer) -> None:
+            self._coding -= 1
+            connection.answer(self._finished(request, record, answer))
+
+        self._on_thread(self._coders, partial(self._coder.coded, request, answer, account, go_on), done)
+
+    def _on_thread(
+        self, threads: ThreadPoolExecutor, work: Callable[[], Answer], done: Callable[[Answer], None]
     ) -> None:
         loop = self._server.loop
-        record = _record_of(request)
-        account = Account(self.settings, has_left=lambda: connection.has_left)
-        self._heavy_work += work
-
-        def done(answered: Future[Answer]) -> None:
-            if threads is self._threads:
-                now = monotonic()
-                self._heavy_in_flight -= 1
-                self._heavy_work -= work
-                self._heavy.note(account.work, now - self._heavy_since)
-                self._heavy_since = now
-            connection.answer(self._finished(request, record, answered.result()))
-
         # The future is handed on, not closed over: a cycle with it would keep the answer until the collector comes.
-        threads.submit(self._run_unless_left, request, record, account).add_done_callback(
-            lambda answered: loop.call_soon_threadsafe(done, answered)
-        )
+        threads.submit(work).add_done_callback(lambda worked: loop.call_soon_threadsafe(_hand_back, worked, done))
 
     def _is_large(self, request: Request) -> bool:
         """Whether looking at the body may take long already; a small packed body may hold a large one."""
@@ -329,7 +365,7 @@ class Door:
         """Have Flask answer, on a thread of a pool; a call whose client has left ends, or never begins."""
         try:
             account.go_on()
-            return self._run(request, record, account)
+            return self._coder.in_full(request, self._run(request, record, account), account)
         except Ended:
             return _busy(LEFT, 1, in_protocol=is_protocol(record.path))
 
@@ -340,7 +376,10 @@ class Door:
             if self._cors and request.method == "OPTIONS" and (allowed := self._preflight(request)):
                 return allowed
             record.account = account
-            reply, record.route = self._app.respond(environ_of(request, record.path), account)
+            environ = environ_of(request, record.path)
+            if "HTTP_IF_NONE_MATCH" in environ and takes_gzip(request.header(b"accept-encoding")):
+                environ["HTTP_IF_NONE_MATCH"] = with_own_tags(environ["HTTP_IF_NONE_MATCH"])
+            reply, record.route = self._app.respond(environ, account)
             return answer_of(reply)
         except Exception:  # whatever it was, the connection must be answered
             log.exception("%s %s failed", request.method, record.path)
@@ -406,6 +445,10 @@ class Door:
             access.info(access_line(record, sum(map(len, answer.body)), request.client))
         if self._tracing is not None:
             self._tracing.export(record)
+
+
+def _hand_back(worked: Future[Answer], done: Callable[[Answer], None]) -> None:
+    done(worked.result())
 
 
 def _too_long_to_parse(request: Request) -> str:

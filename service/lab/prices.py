@@ -84,6 +84,7 @@ CORNER = 0.5  # a pair of numbers as a Python object, written
 MAP_OUT = 4.5  # one map's: its range, mean and names
 SNIPPET, SNIPPET_NUMBER = 60.0, 0.35  # code is written number by number in Python
 SNIPPET_NUMBER_BYTES = 40
+COMPRESSED_BYTE, KEPT_COMPRESSED_BYTE = 0.01, 0.025  # of an answer; the second for those that are kept
 NPZ_ARRAY, NPZ_BYTE = 12.0, 0.0007  # its checksum, and the copy where it is not contiguous
 TILE = 14.0  # a map drawn
 DRAWN_PIXEL = 0.007  # deflated, for each of its colours
@@ -168,6 +169,16 @@ class Account:
             self._stop()
         if self._has_left is not None:
             self.go_on()
+
+    def may_bear(self, step: str, work: float, held: int) -> bool:
+        """Charge a step that may as well be left out, wherever it is done; False where it would pass a limit."""
+        limits = self.limits
+        if self.work + work > limits.max_work_units or self.held + held > limits.max_request_bytes:
+            return False
+        self.work += work
+        self.held += held
+        self.steps[step] = self.steps.get(step, 0.0) + work
+        return True
 
     def go_on(self) -> None:
         """Raise Ended where the client has left, or the call's time is over."""

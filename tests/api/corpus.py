@@ -224,21 +224,25 @@ def protocol_posts(path, target):
     yield Call("POST", target, {}, b'{"inputs": [{"name": "image", "shape": [1, 2], "datatype": "FP32", "data": [1]}]}')
 
 
-def answers(door):
-    """(call, status, headers, body) of every call; door: a WSGI application."""
+def answers(door, **more):
+    """(call, status, headers, body) of every call; door: a WSGI application; more: of its environ."""
     for call in calls():
         path, _, query = call.target.partition("?")
         environ = {
             "REQUEST_METHOD": call.method, "RAW_URI": call.target, "PATH_INFO": path, "QUERY_STRING": query,
             "SCRIPT_NAME": "", "SERVER_PROTOCOL": "HTTP/1.1", "CONTENT_LENGTH": str(len(call.body)),
-            "wsgi.input": io.BytesIO(call.body),
+            "wsgi.input": io.BytesIO(call.body), **more,
         }  # fmt: skip
         for name, value in call.headers.items():
             upper = name.upper().replace("-", "_")
             environ[upper if upper == "CONTENT_TYPE" else f"HTTP_{upper}"] = value
         told = []
         body = b"".join(door(environ, lambda status, headers, told=told: told.extend([status, headers])))
-        headers = {name.lower(): value for name, value in told[1] if name.lower() not in VOLATILE}
+        headers: dict[str, str] = {}
+        for name, value in told[1]:
+            lower = name.lower()
+            if lower not in VOLATILE:
+                headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
         yield call, int(told[0][:3]), headers, body
 
 

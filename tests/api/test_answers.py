@@ -1,11 +1,13 @@
 """Every answer of the corpus is as it was: its structure exactly, its numbers to 1e-5."""
 
+import gzip
 import json
 import math
 
 import pytest
 
 from service.app import create_door
+from service.door.coding import LEAST_BYTES
 from tests.api import corpus
 
 
@@ -40,6 +42,29 @@ def test_every_answer_is_as_it_was():
     assert now.keys() == before.keys()
     found = [f"{name}{line}" for name in now for line in differences(before[name], now[name], " ")]
     assert not found, "\n".join(found[:20])
+
+
+def test_every_answer_is_the_same_in_gzip_and_only_large_ones_are():
+    door, smaller = create_door(), []
+    in_gzip = corpus.answers(door, HTTP_ACCEPT_ENCODING="gzip, br")
+    for plain, coded in zip(corpus.answers(door), in_gzip, strict=True):
+        call, status, headers, body = plain
+        _, _, other, sent = coded
+        is_coded = other.pop("content-encoding", "") == "gzip"
+        assert (coded[1], other) == (status, headers), call.name
+        if call.target.partition("?")[0] in {
+            "/",
+            "/web/app.js",
+        }:  # the page's own files are compressed as they are read
+            continue
+        large = len(body) >= LEAST_BYTES and headers["content-type"] != "image/png"
+        assert is_coded == (large and "octet" not in headers["content-type"]) or call.method == "HEAD", call.name
+        assert ("Accept-Encoding" in headers.get("vary", "")) == is_coded, call.name
+        if is_coded and sent:
+            assert gzip.decompress(sent) == body, call.name
+            smaller.append(len(sent) / len(body))
+    assert len(smaller) > 50
+    assert max(smaller) < 0.6
 
 
 def test_nothing_of_the_corpus_is_a_failure_of_ours():
