@@ -261,12 +261,8 @@ class Door:
         else:
             connection.answer(self._dressed(request, record, answer))
             self._count(request, record, answer)
-        took = perf_counter() - began
-        self._turn_seconds += took
+        self._turn_seconds += perf_counter() - began
         self._turn_calls += 1
-        if not self._was_line:
-            # The clock also runs while another process has the CPU, hence the bound.
-            self._quick.note(1, min(took, MAX_QUICK_SECONDS))
 
     def _respond_in_turn(self, request: Request, connection: Connection) -> None:
         count = len(self._waiting)
@@ -287,17 +283,18 @@ class Door:
         too long: they are answered 503 with Retry-After at once, which costs a twentieth of an answer.
         """
         self._is_turn_noted = False
-        now = monotonic()
-        if self._was_line and self._turn_calls:
-            # From turn to turn, since between them the loop did what it does beside: that is what a caller waits for.
-            calls = self._turn_calls
-            self._quick.note(calls, min(now - self._turn_began, calls * MAX_QUICK_SECONDS))
+        now, calls = monotonic(), self._turn_calls
+        if calls:
+            # With a line, from turn to turn, since between them the loop did what it does beside: that is what callers
+            # wait for. The clock also runs while another process has the CPU, hence the bound.
+            seconds = now - self._turn_began if self._was_line else self._turn_seconds
+            self._quick.note(calls, min(seconds, calls * MAX_QUICK_SECONDS))
         self._turn_began, self._turn_calls, self._was_line = now, 0, bool(self._waiting)
         self._turn_seconds = 0.0
         while self._waiting and self._turn_seconds < TURN_SECONDS:
             request, connection = self._waiting.popleft()
             if perf_counter() - request.started > LOOK_SECONDS and connection.has_left:
-                connection.answer(self._finished(request, _record_of(request), _busy(LEFT, 1, is_protocol=False)))
+                connection.answer(self._finished(request, _record_of(request), _busy(LEFT, 1, in_protocol=False)))
             else:
                 self._respond_now(request, connection)
         if self._waiting:
@@ -424,10 +421,8 @@ class Door:
     def _dressed(self, request: Request, record: Record, answer: Answer) -> Answer:
         """Add to an answer what each says of its request."""
         record.seconds = perf_counter() - record.started
-        lines = f"X-Request-ID: {record.id}\r\n"
-        if record.stages:
-            lines += f"Server-Timing: {record.timing()}, {record.account}\r\n"
-        head = answer.head + lines.encode("latin-1")
+        timing = f"Server-Timing: {record.timing()}, {record.account}\r\n" if record.stages else ""
+        head = answer.head + f"X-Request-ID: {record.id}\r\n{timing}".encode("latin-1")
         if self._cors and answer.status != 204:
             head += self._cors.headers(request.header(b"origin"))
         return Answer(answer.status, head, answer.body)

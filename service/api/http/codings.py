@@ -26,8 +26,9 @@ def read_body(request: Request, max_bytes: int) -> bytes:
 
     raises: TooLarge above max_bytes, before more than that is unpacked; Unreadable, UnsupportedCoding
     """
-    body: bytes = request.environ[BODY] if BODY in request.environ else request.get_data(cache=False)
-    named = request.environ.get("HTTP_CONTENT_ENCODING")
+    environ = request.environ  # looked up once: what a route has as `request` finds the current one each time
+    body: bytes = environ[BODY] if BODY in environ else request.get_data(cache=False)
+    named = environ.get("HTTP_CONTENT_ENCODING")
     return unpacked(body, named, max_bytes) if named else body
 
 
