@@ -59,6 +59,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_parts: Annotated[Count, "parts of one multipart body"] = 300
     max_image_pixels: Annotated[Count, "pixels of one picture (width x height)"] = 4_194_304
     max_jpeg_pixels: Annotated[Count, "pixels of one JPEG that prepare=auto decodes at reduced size"] = 50_000_000
+    max_scan_pixels: Annotated[Count, "pixels of one file of another kind that prepare=auto reduces"] = 36_000_000
     max_json_numbers_in: Annotated[Count, "numbers in one JSON body"] = 262_144
     max_json_numbers_out: Annotated[Count, "numbers in one JSON answer"] = 1_000_000
     max_filters: Annotated[Count, "filters in one request"] = 64

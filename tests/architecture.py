@@ -78,7 +78,7 @@ PACKAGES = {
     "service.settings": {"msgspec"},
     "service.memory": set(),
     "service.core": {"numpy"},
-    "service.pictures": {"numpy", "PIL"},
+    "service.pictures": {"numpy", "PIL", "pi_heif"},
     "service.network": {"numpy", "onnxruntime", "msgspec"},
     "service.lab": {"numpy", "msgspec"},
     "service.observe": {"numpy", "prometheus_client", "orjson", "pythonjsonlogger", "opentelemetry"},

@@ -33,7 +33,8 @@ def read_digit(content: bytes, prepare: str, limits: Limits) -> Digit:
     raises: one of the refusals of core.errors
     """
     is_auto = prepare == "auto"
-    file = codec.open_posted(content, limits.max_image_pixels, limits.max_jpeg_pixels, for_digit=is_auto)
+    allowed = (limits.max_image_pixels, limits.max_jpeg_pixels, limits.max_scan_pixels)
+    file = codec.open_posted(content, *allowed, for_digit=is_auto)
     return as_digit(Picture(*file.decode()), prepare)
 
 

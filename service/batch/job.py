@@ -97,6 +97,8 @@ def _describe(options: JobOptions, source: Source, network: Network) -> Job:
         prepare=options.prepare,
         format=options.form,
         batch=options.batch,
-        limits={name: getattr(options.limits, name) for name in ("max_image_pixels", "max_jpeg_pixels")},
+        limits={
+            name: getattr(options.limits, name) for name in ("max_image_pixels", "max_jpeg_pixels", "max_scan_pixels")
+        },
         column=options.column,
     )

@@ -39,9 +39,15 @@ ARRAY, NUMBER = 12.0, 0.006  # a picture of numbers is checked for what is not f
 
 # Decoding a picture file: what opening it costs, then each pixel, then each byte, for noise has many bytes a pixel.
 FILE = 45.0
-PIXEL_OF = {"PNG": 0.012, "JPEG": 0.0015, "WEBP": 0.009, "WEBP lossless": 0.009, "GIF": 0.006, "BMP": 0.0012}
-BYTE_OF = {"PNG": 0.002, "JPEG": 0.004, "WEBP": 0.035, "WEBP lossless": 0.004, "GIF": 0.002, "BMP": 0.0005}
-PIXEL_OF["BMP in runs"], BYTE_OF["BMP in runs"] = PIXEL_OF["BMP"], 0.8  # Pillow unpacks runs in Python
+PIXEL_OF = {
+    "PNG": 0.012, "JPEG": 0.0015, "WEBP": 0.009, "WEBP lossless": 0.009, "GIF": 0.006, "BMP": 0.008, "AVIF": 0.012,
+    "TIFF": 0.008, "HEIC": 0.02,
+}  # fmt: skip
+BYTE_OF = {
+    "PNG": 0.003, "JPEG": 0.004, "WEBP": 0.035, "WEBP lossless": 0.004, "GIF": 0.002, "BMP": 0.001, "AVIF": 0.06,
+    "TIFF": 0.003, "HEIC": 0.06,
+}  # fmt: skip
+PIXEL_OF["BMP in runs"], BYTE_OF["BMP in runs"] = PIXEL_OF["BMP"], 0.8  # runs are unpacked in Python
 # A JPEG in several scans is held as coefficients, gone over once a scan, and its bytes are dearer.
 SCAN_PIXEL, SCAN_BYTE = 0.0008, 0.012
 
@@ -94,8 +100,6 @@ CHANGE = 9.0  # one edit of a network, applied
 CHANGE_OUT = 0.9  # and repeated in a result
 CHANGE_BYTES = 250  # there, as a dictionary and as text
 
-# What a picture's work holds, in bytes: pixels as they were decoded, twice, for a moment.
-DECODED_PIXEL_BYTES = 8
 # What is charged to every request, for its head, its route and its answer's head.
 CALL = 90.0
 

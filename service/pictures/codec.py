@@ -1,48 +1,65 @@
 """
 Bytes in, pixels out; arrays in, PNG out. The one file that imports Pillow.
 
-Only the formats below are ever opened: every other decoder of Pillow is out of reach, whatever the bytes say.
+Only the formats below are ever opened: every other decoder of Pillow is out of reach, whatever the bytes say. Levels
+are those of the file: profiles of colour, and what a PNG says of its gamma, are not applied.
 """
 
 import io
 import struct
 import warnings
 import zlib
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from PIL import (
-    BmpImagePlugin,
+    AvifImagePlugin,
     GifImagePlugin,
     Image,
-    ImageOps,
+    ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
+    TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
 )
 
+try:
+    import pi_heif
+    import pi_heif.options
+except ImportError:  # the extra `heic`
+    pi_heif = None
+
 from service.core.digit import Frame
 from service.core.errors import TooLarge, Unreadable, UnsupportedType
-from service.pictures import anatomy
+from service.pictures import bmp, boxes, gif, jpeg, kinds, png, tiff, webp
+from service.pictures.header import Header, orientation
+from service.pictures.kinds import SIGNATURES
 
-# Named by their plugins, so that each is registered before the first request. A JPEG may turn out to be an MPO, which
-# several phones write; Pillow's JPEG plugin opens that itself.
-FORMATS = tuple(
-    plugin.format
-    for plugin in (
-        PngImagePlugin.PngImageFile,
-        JpegImagePlugin.JpegImageFile,
-        WebPImagePlugin.WebPImageFile,
-        GifImagePlugin.GifImageFile,
-        BmpImagePlugin.BmpImageFile,
-    )
-)
-SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM")
-NAMES = "PNG, JPEG, WEBP, GIF or BMP"
+__all__ = ["SIGNATURES", "PictureFile", "decode", "decode_in_frame", "encode_png", "open_file", "open_posted"]
+
+# The reader of each; that of HEIC comes with the extra `heic`. Named here, so that each is imported before the first
+# request.
+READERS: dict[str, Any] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "WEBP lossless": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+}
+
+
+if pi_heif is not None:
+    READERS["HEIC"] = pi_heif.HeifImageFile
+    # One thread, and nothing but the picture itself.
+    pi_heif.options.DECODE_THREADS = 1
+    pi_heif.options.THUMBNAILS = pi_heif.options.DEPTH_IMAGES = pi_heif.options.AUX_IMAGES = False
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # a worker has one core
 
 # The pixel caps below are checked against the header, before anything is decoded. Pillow's own cap would also refuse
 # pictures that ours allows (a large JPEG that is decoded at reduced size).
@@ -53,34 +70,66 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # A photograph for the digit reader is decoded at the smallest scale whose longer side is still this long: eight times
-# cheaper than in full, and twice what the reader works on. In pixels.
+# cheaper than in full, and twice what the reader works on. In pixels. A large scan is brought to that scale in bands.
 REDUCED_SIDE = 480
+STEPS = (8, 4, 2)
+# Of a JPEG whose end is missing: rows of the last blocks, and those that are smoothed with them.
+LAST_ROWS = 24
+BAND_ROWS = 128
+BAND_BYTES = 32  # of each pixel of a band, while it is averaged
 
-ORIENTATION_TAG = 0x0112
-# Values of it (EXIF 3.0, 4.6.5.1.6): rows become columns; the upright picture's left, or top, is stored last.
+# Values of EXIF's orientation (EXIF 3.0, 4.6.5.1.6): rows become columns; the upright picture's left, or top, is stored
+# last.
 SIDEWAYS, FROM_RIGHT, FROM_BELOW = {5, 6, 7, 8}, {2, 3, 6, 7}, {3, 4, 7, 8}
 # Pillow's decoders raise any of these on damaged data.
 _DAMAGED = (
+    ArithmeticError,
     AssertionError,
+    AttributeError,
     EOFError,
-    IndexError,
+    LookupError,
     MemoryError,
     OSError,
-    OverflowError,
+    RuntimeError,
     SyntaxError,
+    TypeError,
     ValueError,
     struct.error,
+    zlib.error,
 )
 SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+# What a picture that is decoded in full holds, a pixel: as it was decoded, twice, for a moment.
+DECODED_PIXEL_BYTES = 8
 
 
-def decode(data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, keep_alpha: bool = False) -> np.ndarray:
+class Limits(NamedTuple):
+    """
+    How many pixels a picture may have, width x height, by its header.
+
+    pixels: of one that is decoded in full; jpeg, scan: of a JPEG, and of a file of any other kind, that is decoded for
+    the digit reader, at reduced size; 0 for none such; keep_alpha: transparency is kept as a fourth channel
+    """
+
+    pixels: int
+    jpeg: int = 0
+    scan: int = 0
+    keep_alpha: bool = False
+
+    def allowed(self, kind: str) -> int:
+        """How many a picture of this kind may have."""
+        return max(self.pixels, self.jpeg if kind == "JPEG" else self.scan)
+
+
+def decode(
+    data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, max_scan_pixels: int = 0, keep_alpha: bool = False
+) -> np.ndarray:
     """
     Decode the first frame of a picture, upright.
 
-    data: the bytes of a PNG, JPEG (or MPO), WEBP, GIF or BMP file
+    data: the bytes of a PNG, JPEG (or MPO), WEBP, GIF, BMP, AVIF or TIFF file, or HEIC with the extra `heic`
     max_pixels: what the header may claim, width x height
     max_jpeg_pixels: when not 0, a JPEG may claim this many, and is decoded at reduced size (REDUCED_SIDE or more)
+    max_scan_pixels: when not 0, any other file may claim this many; above max_pixels it is reduced as a JPEG is
     keep_alpha: keep transparency as a fourth channel; otherwise it is laid over white, as on paper
     returns: uint8 (height, width) for grey, (height, width, 3) or (height, width, 4) for colour;
         float32 (height, width) in 0..1 for 16-bit grey
@@ -89,18 +138,18 @@ def decode(data: bytes, *, max_pixels: int, max_jpeg_pixels: int = 0, keep_alpha
     >>> decode(encode_png(np.array([[0, 255]], np.uint8)), max_pixels=100)
     array([[  0, 255]], dtype=uint8)
     """
-    return decode_in_frame(data, max_pixels, max_jpeg_pixels, keep_alpha=keep_alpha)[0]
+    return decode_in_frame(data, max_pixels, max_jpeg_pixels, max_scan_pixels, keep_alpha=keep_alpha)[0]
 
 
 def decode_in_frame(
-    data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, *, keep_alpha: bool = False
+    data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, max_scan_pixels: int = 0, *, keep_alpha: bool = False
 ) -> tuple[np.ndarray, Frame | None]:
     """
     Decode as `decode` does, and say where the pixels lie in the posted picture; None where they are its own.
 
     raises: UnsupportedType, TooLarge, Unreadable
     """
-    return open_file(data, max_pixels, max_jpeg_pixels, keep_alpha=keep_alpha).decode()
+    return open_file(data, max_pixels, max_jpeg_pixels, max_scan_pixels, keep_alpha=keep_alpha).decode()
 
 
 @dataclass(slots=True)  # frozen, it takes a microsecond more to make
@@ -116,177 +165,413 @@ class PictureFile:
     kind: str
     pixels: int
     scans: int
-    _image: Image.Image | None
-    _limits: tuple[int, int, bool]
+    _header: Header | None
+    _limits: tuple[int, int, int, bool]
     _plain: tuple[int, int, int] | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes that decoding it holds."""
+        return self.pixels * DECODED_PIXEL_BYTES if self._header is None else _held(self._header, Limits(*self._limits))
 
     def decode(self) -> tuple[np.ndarray, Frame | None]:
         """Decode it, once; what `decode_in_frame` returns and raises."""
-        max_pixels, max_jpeg_pixels, keep_alpha = self._limits
-        if self._plain is not None and (plain := _plain_png(self.data, *self._plain)) is not None:
-            return plain, None
-        if self._image is None:
-            anatomy.check(self.data, max_pixels)
-        try:
-            # Closing it frees its pixels.
-            with closing(self._image or _open(self.data)) as image:
-                _check_size(image, max_pixels, max_jpeg_pixels)
-                frame = _reduce(image) if max_jpeg_pixels and image.format in {"JPEG", "MPO"} else None
-                return _pixels(_upright(image), keep_alpha=keep_alpha), frame
-        except _DAMAGED as error:
-            raise _refusal_of(self.data, type(error), str(error)) from None
+        if self._plain is not None:
+            plain = _inflated(self.data[_PNG_HEAD.size : -16], *self._plain)
+            if plain is not None:
+                return plain, None
+        limits = Limits(*self._limits)
+        return _decoded(self._header or _read_header(self.data, limits), limits)
 
 
-def open_file(data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, *, keep_alpha: bool = False) -> PictureFile:
+def open_file(
+    data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, max_scan_pixels: int = 0, *, keep_alpha: bool = False
+) -> PictureFile:
     """Read the header of a picture file; the arguments and errors are those of `decode`."""
-    limits = max_pixels, max_jpeg_pixels, keep_alpha
+    asked = (max_pixels, max_jpeg_pixels, max_scan_pixels, keep_alpha)
     plain = _plain_head(data, max_pixels)
     if plain is not None:
-        return PictureFile(data, "PNG", plain[0] * plain[1], 0, None, limits, plain)
-    scans = anatomy.check(data, max_pixels)
-    try:
-        image = _open(data)
-    except _DAMAGED as error:
-        raise _refusal_of(data, type(error), str(error)) from None
-    _check_size(image, max_pixels, max_jpeg_pixels)
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
-    if kind == "WEBP" and data[12:16] == b"VP8L":
-        kind = "WEBP lossless"
-    elif kind == "BMP" and anatomy.is_run_length_encoded(data):
-        kind = "BMP in runs"
-    # Pillow makes room for all pixels of a WEBP when it opens one: a batch of them is opened one at a time.
-    kept = None if image.format == "WEBP" else image
-    return PictureFile(data, kind, image.width * image.height, scans, kept, limits)
+        return PictureFile(data, "PNG", plain[0] * plain[1], 0, None, asked, plain)
+    limits = Limits(*asked)
+    header = _read_header(data, limits)
+    pixels = header.width * header.height
+    if not pixels:
+        raise Unreadable(f"the picture is damaged: it has {header.width} x {header.height} pixels")
+    allowed = limits.allowed(header.kind)
+    if pixels > allowed:
+        raise TooLarge(
+            f"a picture may have {allowed} pixels, this {header.kind.split()[0]} has {header.width} x {header.height}"
+        )
+    kind = f"{header.kind} in runs" if header.in_python else header.kind
+    return PictureFile(data, kind, pixels, header.scans, header, limits)
 
 
-def open_posted(data: bytes, max_pixels: int, max_jpeg_pixels: int, *, for_digit: bool) -> PictureFile:
+def open_posted(
+    data: bytes, max_pixels: int, max_jpeg_pixels: int, max_scan_pixels: int, *, for_digit: bool
+) -> PictureFile:
     """
     Read the header of a picture file that was sent in to be used.
 
-    for_digit: only a picture that becomes a digit may be a JPEG of up to max_jpeg_pixels, decoded at reduced size, and
-        keeps its transparency: only the digit reader knows what to make of either
+    for_digit: only a picture that becomes a digit may be larger than max_pixels, decoded at reduced size, and keeps its
+        transparency: only the digit reader knows what to make of either
     raises: what `decode` raises
     """
-    return open_file(data, max_pixels, max_jpeg_pixels if for_digit else 0, keep_alpha=for_digit)
+    large = (max_jpeg_pixels, max_scan_pixels) if for_digit else (0, 0)
+    return open_file(data, max_pixels, *large, keep_alpha=for_digit)
 
 
-def _refusal_of(data: bytes, kind: type[Exception], message: str) -> Unreadable | UnsupportedType:
-    """What to say of a file that Pillow does not read."""
-    if kind is not UnidentifiedImageError:
-        return Unreadable(f"the picture is damaged or cut short: {message[:120]}")
-    if data.startswith(SIGNATURES):
+def _read_header(data: bytes, limits: Limits) -> Header:
+    kind = kinds.kind_of(data)
+    if kind is None:
+        raise UnsupportedType(f"not a picture this service reads: wanted {kinds.NAMES}, got {kinds.describe(data)}")
+    if kind == "BMP":
+        return bmp.read(data).header
+    if kind not in READERS:
+        raise UnsupportedType(
+            f"a HEIC, as telephones write it, is read only where the extra `heic` is installed: save it as JPEG, or as "
+            f"another of {kinds.NAMES}"
+        )
+    if kind == "JPEG":
+        return jpeg.read(data, limits.pixels * jpeg.BUFFERED_SAMPLES_PER_PIXEL)
+    if kind == "TIFF":
+        return tiff.read(data, limits.allowed(kind))
+    return _HEADERS[kind](data) if kind in _HEADERS else boxes.read(data, kind)
+
+
+_HEADERS: dict[str, Callable[[bytes], Header]] = {"PNG": png.read, "WEBP": webp.read, "GIF": gif.read}
+
+
+def _held(header: Header, limits: Limits) -> int:
+    pixels, step = header.width * header.height, _step(header, limits)
+    if step == 1:
+        return pixels * max(DECODED_PIXEL_BYTES, header.held)
+    reduced = pixels // step**2 * DECODED_PIXEL_BYTES
+    if header.kind == "JPEG":
+        return reduced + (header.scans > 0) * pixels * 2 * jpeg.BUFFERED_SAMPLES_PER_PIXEL // 4
+    return pixels * header.held + reduced + min(header.height, BAND_ROWS) * header.width * BAND_BYTES
+
+
+def _step(header: Header, limits: Limits) -> int:
+    """How many pixels, along each axis, become one for the digit reader."""
+    width, height = header.width, header.height
+    is_reduced = limits.jpeg > 0 if header.kind == "JPEG" else width * height > limits.pixels
+    if not is_reduced:
+        return 1
+    if header.kind == "JPEG":
+        # As its decoder has it: at least the size that it is given, on both axes.
+        scale = REDUCED_SIDE / max(width, height)
+        most = min(side // max(1, int(side * scale)) for side in (width, height)) if scale < 1 else 1
+    else:
+        most = max(width, height) // REDUCED_SIDE
+    return next((step for step in STEPS if most >= step), 1)
+
+
+def _refusal_of(kind: type[Exception], message: str) -> Unreadable:
+    """What to say of a file that its decoder does not read."""
+    if kind is UnidentifiedImageError or not message:
         return Unreadable("the picture is damaged or cut short: its header cannot be read")
-    return UnsupportedType(f"not a picture this service reads: wanted {NAMES}, got {describe(data)}")
+    return Unreadable(f"the picture is damaged or cut short: {message[:120]}")
 
+
+class _Rows(Protocol):
+    """A picture that is decoded, as far as its rows can be had as pixels."""
+
+    def band(self, top: int, bottom: int) -> np.ndarray:
+        """Rows as uint8 or float32, with 3 channels if coloured, with 4 where something is transparent."""
+
+    def close(self) -> None:
+        """Let go of what is held."""
+
+
+def _decoded(header: Header, limits: Limits) -> tuple[np.ndarray, Frame | None]:
+    step = _step(header, limits)
+    if header.stream and step == 1 and header.colour in _PLAIN_MODES:
+        pixels = _inflated(header.stream, header.width, header.height, header.colour)
+        if pixels is not None:
+            return _finished(pixels, header, limits), None
+    if header.kind == "BMP":
+        rows: _Rows = bmp.read(header.file).decode()
+    else:
+        rows = _by_pillow(header, step)
+    is_whole = step == 1 or header.kind == "JPEG"
+    with closing(rows):
+        pixels = rows.band(0, header.height) if is_whole else _in_bands(rows, header, step)
+    return _finished(pixels, header, limits), None if step == 1 else _frame(header, step)
+
+
+def _finished(pixels: np.ndarray, header: Header, limits: Limits) -> np.ndarray:
+    """Transparency kept where there is any and it is asked for, and the picture upright."""
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        if pixels[:, :, 3].min() == (255 if pixels.dtype == np.uint8 else 1):
+            pixels = np.ascontiguousarray(pixels[:, :, :3])
+        elif not limits.keep_alpha:
+            pixels = _on_paper(pixels)
+    return pixels if header.turn == 1 and pixels.flags.c_contiguous else _upright(pixels, header.turn)
+
+
+def _in_bands(rows: _Rows, header: Header, step: int) -> np.ndarray:
+    """A picture brought to a smaller scale, (height / step, width / step), a band of rows at a time."""
+    each = BAND_ROWS // step * step
+    bands = [_averaged(rows.band(top, min(top + each, header.height)), step) for top in range(0, header.height, each)]
+    channels = max(band.shape[2] for band in bands)
+    pixels = np.concatenate([_with_channels(band, channels) for band in bands])
+    return pixels[:, :, 0] if channels == 1 else pixels
+
+
+def _with_channels(band: np.ndarray, channels: int) -> np.ndarray:
+    """(height, width, channels): grey repeated, opacity added."""
+    if band.shape[2] == 1 and channels > 1:
+        band = np.repeat(band, 3, axis=2)
+    if band.shape[2] == 3 and channels == 4:
+        full = 255 if band.dtype == np.uint8 else 1
+        band = np.concatenate([band, np.full_like(band[:, :, :1], full)], axis=2)
+    return band
+
+
+def _averaged(band: np.ndarray, step: int) -> np.ndarray:
+    """The means of step x step pixels, those of the rim of fewer; colours count as much as they are opaque."""
+    values = band.reshape(band.shape[0], band.shape[1], -1).astype(np.float32)
+    has_alpha = values.shape[2] == 4
+    if has_alpha:
+        values[:, :, :3] *= values[:, :, 3:]
+    down, across = np.arange(0, band.shape[0], step), np.arange(0, band.shape[1], step)
+    sums = np.add.reduceat(np.add.reduceat(values, down, axis=0), across, axis=1)
+    counts = np.outer(np.minimum(step, band.shape[0] - down), np.minimum(step, band.shape[1] - across)).astype(
+        np.float32
+    )[:, :, None]
+    if has_alpha:
+        sums[:, :, :3] /= np.maximum(sums[:, :, 3:], np.float32(1e-9))
+        sums[:, :, 3:] /= counts
+    else:
+        sums /= counts
+    means: np.ndarray = np.rint(sums).astype(np.uint8) if band.dtype == np.uint8 else sums
+    return means
+
+
+def _on_paper(pixels: np.ndarray) -> np.ndarray:
+    """Transparency laid over white: (height, width, 3) uint8, (height, width) float32 where it was grey of 16 bits."""
+    if pixels.dtype == np.float32:
+        grey: np.ndarray = pixels[:, :, 0] * pixels[:, :, 3] + (1 - pixels[:, :, 3])
+        return grey
+    alpha = pixels[:, :, 3].astype(np.uint16)
+    paper = (255 - alpha) * np.uint16(255) + np.uint16(128)
+    laid = np.empty((*alpha.shape, 3), np.uint8)
+    for channel in range(3):  # each by itself: five times faster
+        levels = pixels[:, :, channel] * alpha
+        levels += paper
+        levels += levels >> 8  # with this, a shift divides by 255 and rounds
+        laid[:, :, channel] = levels >> 8
+    return laid
+
+
+def _upright(pixels: np.ndarray, turn: int) -> np.ndarray:
+    if turn in SIDEWAYS:
+        pixels = pixels.swapaxes(0, 1)
+    if turn in FROM_RIGHT:
+        pixels = pixels[:, ::-1]
+    if turn in FROM_BELOW:
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _frame(header: Header, step: int) -> Frame:
+    # The last pixel of a row or column may reach beyond the picture. Turned upright, it may be the first.
+    width, height = header.width, header.height
+    beyond_x, beyond_y = width - step * -(-width // step), height - step * -(-height // step)
+    if header.turn in SIDEWAYS:
+        width, height, beyond_x, beyond_y = height, width, beyond_y, beyond_x
+    left = beyond_x if header.turn in FROM_RIGHT else 0
+    return Frame(step, left, beyond_y if header.turn in FROM_BELOW else 0, width, height)
+
+
+# --- Pillow -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Pillow:
+    """A picture that Pillow has decoded; low: the lower bytes of its samples, where they are of 16 bits in RGB."""
+
+    image: Image.Image
+    header: Header
+    low: Image.Image | None = None
+
+    def close(self) -> None:
+        # Closed, a file lets its pixels go.
+        self.image.close()
+        if self.low is not None:
+            self.low.close()
+
+    def band(self, top: int, bottom: int) -> np.ndarray:
+        image, header = self.image, self.header
+        if bottom - top < image.height:
+            image = image.crop((0, top, image.width, min(bottom, image.height)))
+        pixels = _pixels(image)
+        if header.is_inverted and pixels.dtype == np.float32:
+            return np.float32(1) - pixels
+        if header.clear:
+            pixels = _with_clear(pixels, self._samples(image, top, bottom), header)
+        if header.frame:
+            pixels = _with_nothing_around(pixels, header.frame, top)
+        return pixels
+
+    def _samples(self, image: Image.Image, top: int, bottom: int) -> np.ndarray:
+        """Samples as the file has them, (height, width[, 3])."""
+        if image.mode in SIXTEEN_BIT_MODES:
+            return np.asarray(image)
+        depth = self.header.depth
+        levels = np.asarray(image.convert("L") if image.mode == "1" else image)
+        if depth < 8:
+            return levels // np.uint8(255 // ((1 << depth) - 1))
+        if self.low is None:
+            return levels
+        low = np.asarray(self.low.crop((0, top, image.width, min(bottom, self.low.height))))
+        words: np.ndarray = levels.astype(np.uint16) << 8 | low
+        return words
+
+
+def _by_pillow(header: Header, step: int) -> _Pillow:
+    file = header.file
+    try:
+        return _loaded(header, file, step)
+    except _DAMAGED as error:
+        damage = type(error), str(error)  # its traceback would keep the pixels
+    try:
+        if header.kind == "PNG" and step == 1:
+            return _loaded(header, png.mended(file, header), step)
+        if header.kind == "JPEG" and jpeg.is_cut(file) and _has_all_rows(header, step):
+            return _loaded(header, file + jpeg.END, step)
+    except _DAMAGED:
+        pass
+    raise _refusal_of(*damage)
+
+
+def _loaded(header: Header, file: bytes, step: int) -> _Pillow:
+    image = _opened(header, file, step)
+    image.load()
+    low = _low_bytes(file) if header.clear and header.depth == 16 and image.mode == "RGB" else None
+    return _Pillow(image, header, low)
+
+
+def _opened(header: Header, file: bytes, step: int) -> ImageFile.ImageFile:
+    image: ImageFile.ImageFile = READERS[header.kind](io.BytesIO(file))
+    if header.kind in {"AVIF", "HEIC"}:
+        # Its header says what the largest of its parts has.
+        if image.width * image.height > header.width * header.height:
+            raise Unreadable("the picture is damaged: it is larger than its parts")
+        header.width, header.height = image.size
+    elif image.size != (header.width, header.height):
+        raise Unreadable("the picture is damaged: its header says two sizes")
+    if header.kind in {"AVIF", "WEBP", "WEBP lossless"} and "exif" in image.info:
+        header.turn = orientation(image.info["exif"])
+    if header.kind == "JPEG" and step > 1:
+        # draft() keeps at least the size it is given, on both axes.
+        image.draft(None, (image.width // step, image.height // step))
+    return image
+
+
+def _low_bytes(file: bytes) -> Image.Image:
+    """The lower bytes of 16-bit samples: to Pillow, the higher ones of samples that are stored the other way round."""
+    image = PngImagePlugin.PngImageFile(io.BytesIO(file))
+    image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
+    image.load()
+    return image
+
+
+def _has_all_rows(header: Header, step: int) -> bool:
+    """Tell whether no more than the last blocks of a JPEG are missing."""
+    if header.scans:
+        return jpeg.ends_in_a_refinement(header.file)
+    # What is decoded is the same on any ground.
+    on_black, on_white = (_rows_on(level, header, step) for level in (0, 255))
+    same = (on_black == on_white).reshape(len(on_black), -1).all(axis=1)
+    return bool(same[: len(same) - LAST_ROWS // step].all())
+
+
+def _rows_on(level: int, header: Header, step: int) -> np.ndarray:
+    with closing(_opened(header, header.file, step)) as image:
+        image.im = Image.core.fill(image.mode, image.size, level if image.mode == "L" else (level,) * 4)  # type: ignore[attr-defined]
+        with suppress(OSError):
+            image.load()
+        # A file that is not loaded to its end would be loaded again.
+        image.tile = []
+        return np.asarray(image)
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    if image.mode == "L" and "transparency" not in image.info:
+        return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width)
+    if image.mode in SIXTEEN_BIT_MODES:
+        return np.asarray(image).astype(np.float32) / np.float32(65535)
+    if image.mode == "1":
+        return np.asarray(image.convert("L"))
+    if image.has_transparency_data:
+        return np.asarray(image.convert("RGBA"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _with_clear(pixels: np.ndarray, samples: np.ndarray, header: Header) -> np.ndarray:
+    """Pixels with opacity, (height, width, 4), where some have the colour that stands for none."""
+    clear = np.equal(samples, np.array(header.clear, samples.dtype))  # one, or three
+    if samples.ndim == 3:
+        clear = clear.all(axis=2)
+    return _with_opacity(pixels, ~clear) if clear.any() else pixels
+
+
+def _with_nothing_around(pixels: np.ndarray, frame: tuple[int, int, int, int], top: int) -> np.ndarray:
+    left, above, right, below = frame
+    inside = np.zeros(pixels.shape[:2], bool)
+    inside[max(above - top, 0) : max(below - top, 0), left:right] = True
+    return _with_opacity(pixels, inside)
+
+
+def _with_opacity(pixels: np.ndarray, is_opaque: np.ndarray) -> np.ndarray:
+    colours = pixels[:, :, :3] if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    full = (
+        pixels[:, :, 3]
+        if pixels.ndim == 3 and pixels.shape[2] == 4
+        else pixels.dtype.type(1 if pixels.dtype == np.float32 else 255)
+    )
+    return np.dstack([colours, np.where(is_opaque, full, pixels.dtype.type(0))])
+
+
+# --- the plainest PNG -------------------------------------------------------------------------------------------------
 
 # Signature, header chunk and the head of the chunk after it, of the plainest PNG there is.
 _PNG_HEAD = struct.Struct(">8s 8s II BBBBB I I4s")
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-_PLAIN_MODES = {0: ("L", 1), 2: ("RGB", 3)}  # by colour type
+_PLAIN_MODES = {0: ("L", 1), 2: ("RGB", 3), 6: ("RGBA", 4)}  # by colour type
 
 
 def _plain_head(data: bytes, max_pixels: int) -> tuple[int, int, int] | None:
     """The width, height and colour type of the plainest kind of PNG; None for every other file."""
-    if not data.startswith(_PNG_SIGNATURE) or len(data) < _PNG_HEAD.size or not data.endswith(_PNG_END):
+    if not data.startswith(png.SIGNATURE) or len(data) < _PNG_HEAD.size or not data.endswith(png.END):
         return None
     _, header, width, height, depth, colour, *ways, check, length, kind = _PNG_HEAD.unpack_from(data)
-    is_plain = header == b"\0\0\0\rIHDR" and kind == b"IDAT" and depth == 8 and colour in _PLAIN_MODES and not any(ways)
+    is_plain = (
+        header == b"\0\0\0\rIHDR" and kind == b"IDAT" and depth == 8 and colour in {png.GREY, png.RGB} and not any(ways)
+    )
     if not is_plain or length != len(data) - 57 or zlib.crc32(data[12:29]) != check:
         return None
     return (width, height, colour) if 0 < width * height <= max_pixels else None
 
 
-def _plain_png(data: bytes, width: int, height: int, colour: int) -> np.ndarray | None:
+def _inflated(stream: bytes, width: int, height: int, colour: int) -> np.ndarray | None:
     """
-    Decode a PNG of 8 bits, grey or RGB, that has a header, one chunk of pixels, an end and nothing else.
+    Decode the packed pixels of a PNG of 8 bits, whose rows follow each other; None where they are damaged.
 
-    That is what most programs write of a small picture. Pillow's inflating and unfiltering without the Python around
-    them takes a third of the time. None for one that is damaged: Pillow then says how.
+    Most programs write small pictures so. Pillow's inflating and unfiltering without the Python around them takes a
+    third of the time.
     """
     mode, channels = _PLAIN_MODES[colour]
     # What Image.load and Image.tobytes call; the test of this function sees it when Pillow changes them.
     pixels = Image.core.new(mode, (width, height))  # type: ignore[attr-defined]
     decoder = Image._getdecoder(mode, "zip", mode)  # noqa: SLF001
     decoder.setimage(pixels, (0, 0, width, height))
-    if decoder.decode(data[_PNG_HEAD.size : -16]) != (-1, 0):
+    if decoder.decode(stream) != (-1, 0):
         return None
     encoder = Image._getencoder(mode, "raw", mode)  # noqa: SLF001
     encoder.setimage(pixels, (0, 0, width, height))
     levels = np.frombuffer(encoder.encode(width * height * channels)[2], np.uint8)
     return levels.reshape((height, width) if channels == 1 else (height, width, channels))
-
-
-def _open(data: bytes) -> Image.Image:
-    # Straight to the reader of the commonest format: looking through the list costs as much as decoding a digit.
-    if data.startswith(b"\x89PNG"):
-        return PngImagePlugin.PngImageFile(io.BytesIO(data))
-    return Image.open(io.BytesIO(data), formats=FORMATS)
-
-
-def describe(data: bytes) -> str:
-    """Say what a body seems to be, for the message that refuses it."""
-    if not data:
-        return "an empty body"
-    start = " ".join(f"{byte:02x}" for byte in data[:8])
-    return f"{len(data)} bytes that begin with {start}"
-
-
-def _check_size(image: Image.Image, max_pixels: int, max_jpeg_pixels: int) -> None:
-    width, height = image.size
-    allowed = max(max_pixels, max_jpeg_pixels) if image.format in {"JPEG", "MPO"} else max_pixels
-    if width * height > allowed:
-        raise TooLarge(f"a picture may have {allowed} pixels, this {image.format} has {width} x {height}")
-
-
-def _reduce(image: Image.Image) -> Frame | None:
-    """Have a JPEG decoded at an eighth, a quarter or half of its size, where it is large."""
-    # draft() keeps at least the size it is given, on both axes; it only reads the header.
-    width, height = image.size
-    scale = REDUCED_SIDE / max(width, height)
-    drafted = image.draft(None, (max(1, int(width * scale)), max(1, int(height * scale)))) if scale < 1 else None
-    if drafted is None or image.size == (width, height):
-        return None
-    step = round(width / drafted[1][2])
-    # The last pixel of a row or column may reach beyond the picture. Turned upright, it may be the first.
-    beyond_x, beyond_y = width - step * image.width, height - step * image.height
-    turn = _turn(image)
-    if turn in SIDEWAYS:
-        width, height, beyond_x, beyond_y = height, width, beyond_y, beyond_x
-    return Frame(step, beyond_x if turn in FROM_RIGHT else 0, beyond_y if turn in FROM_BELOW else 0, width, height)
-
-
-def _turn(image: Image.Image) -> int:
-    # getexif() parses EXIF even where there is none to parse, which costs more than a small picture.
-    return image.getexif().get(ORIENTATION_TAG, 1) if "exif" in image.info else 1
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    return image if _turn(image) == 1 else ImageOps.exif_transpose(image)
-
-
-def _pixels(image: Image.Image, *, keep_alpha: bool) -> np.ndarray:
-    if image.mode == "L" and "transparency" not in image.info:
-        return np.frombuffer(image.tobytes(), np.uint8).reshape(image.height, image.width)
-    if image.mode in SIXTEEN_BIT_MODES:
-        return np.asarray(image).astype(np.float32) / np.float32(65535)
-    if image.mode == "F":
-        raise Unreadable("a picture of floating point pixels: post the numbers themselves as npy or JSON")
-    if image.mode == "1":
-        return np.asarray(image.convert("L"))
-    if image.has_transparency_data:
-        return _transparent(image, keep_alpha=keep_alpha)
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def _transparent(image: Image.Image, *, keep_alpha: bool) -> np.ndarray:
-    rgba = image.convert("RGBA")
-    if rgba.getchannel("A").getextrema() == (255, 255):
-        return np.asarray(rgba.convert("RGB"))
-    if keep_alpha:
-        return np.asarray(rgba)
-    paper = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-    return np.asarray(Image.alpha_composite(paper, rgba).convert("RGB"))
 
 
 def encode_png(levels: np.ndarray, text: Mapping[str, Any] | None = None) -> bytes:

@@ -44,6 +44,9 @@ def files() -> Iterator[tuple[str, bytes, codec.PictureFile]]:
         ("WEBP lossless", "WEBP", {"lossless": True}),
         ("GIF", "GIF", {}),
         ("BMP", "BMP", {}),
+        ("AVIF", "AVIF", {"quality": 90, "speed": 9}),
+        ("TIFF", "TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF in JPEG", "TIFF", {"compression": "jpeg"}),
     ):
         out = io.BytesIO()
         noise.save(out, kind, **how)

@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 
 from tests.drawing import draw, encode, npy
-from tests.pictures.test_anatomy import chunk, gif_with_blocks, rle_bmp, with_chunks, with_comments, with_scans
+from tests.pictures.files import chunk
+from tests.pictures.test_parts import gif_with_blocks, rle_bmp, with_chunks, with_comments, with_scans
 
 SEVEN = encode(draw(7))
 CLASSIFY, APPLY, INFER = "/v1/classify", "/v1/apply-filters", "/v2/models/digits/infer"

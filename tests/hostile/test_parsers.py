@@ -17,7 +17,7 @@ from service.core.kernels import check_kernel
 from service.pictures import codec
 from tests.api.test_fuzz import SOUND, WEIGHTS, damaged
 from tests.fuzzing import fuzz
-from tests.pictures.test_anatomy import chunk
+from tests.pictures.files import chunk
 
 MAX_PIXELS = 20_000
 

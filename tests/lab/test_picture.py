@@ -10,6 +10,7 @@ from PIL import Image
 
 from service.app import create_app
 from service.pictures import codec
+from service.pictures.header import ORIENTATION_TAG
 from service.settings import SHIPPED_MODELS, Settings
 from tests.drawing import draw, encode
 
@@ -52,7 +53,7 @@ def written(sheet, kind, turn=1, **options):
     """The bytes of a file that shows `sheet` when it is turned upright."""
     image = Image.fromarray(sheet)
     exif = Image.Exif()
-    exif[codec.ORIENTATION_TAG] = turn
+    exif[ORIENTATION_TAG] = turn
     out = io.BytesIO()
     (image if turn == 1 else image.transpose(STORED[turn])).save(out, kind, exif=exif, **options)
     return out.getvalue()

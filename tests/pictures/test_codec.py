@@ -11,6 +11,7 @@ from PIL import Image
 from service.core.errors import ServiceError
 from service.pictures import codec
 from tests.drawing import draw
+from tests.pictures.files import chunk
 
 
 def png(levels, **options):
@@ -19,13 +20,9 @@ def png(levels, **options):
     return out.getvalue()
 
 
-def chunk(kind, content):
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
 def without_a_shortcut(data, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(codec, "_plain_png", lambda *_: None)
+        patch.setattr(codec, "_inflated", lambda *_: None)
         return outcome(data)
 
 
@@ -44,7 +41,7 @@ def test_a_plain_png_is_decoded_as_pillow_decodes_it(seed, monkeypatch):
     smooth = np.cumsum(random.integers(0, 3, shape), axis=1)  # so that every filter of PNG is used
     levels = (random.integers(0, 256, shape) if seed % 3 else smooth).astype(np.uint8)
     data = png(levels, compress_level=int(random.integers(0, 10)))
-    assert codec._plain_png(data, *codec._plain_head(data, 100_000)) is not None
+    assert codec._plain_head(data, 100_000) is not None
     assert codec.decode(data, max_pixels=100_000).tolist() == levels.tolist()
     assert without_a_shortcut(data, monkeypatch) == levels.tolist()
 
@@ -62,19 +59,17 @@ def test_a_damaged_png_has_the_same_outcome_either_way(seed, monkeypatch):
 
 def test_what_is_more_than_plain_goes_the_long_way():
     grey = draw(4, 28)
-    palette, bits = Image.fromarray(grey).convert("P"), Image.fromarray(grey > 99)
-    transparent = np.dstack([grey, grey, grey, grey])
     out = io.BytesIO()
-    palette.save(out, "PNG")
-    one = io.BytesIO()
-    bits.save(one, "PNG")
+    Image.fromarray(grey).convert("P").save(out, "PNG")
+    bits = io.BytesIO()
+    Image.fromarray(grey > 99).save(bits, "PNG")
     interlaced = bytearray(png(grey))
     interlaced[28] = 1
     interlaced[29:33] = struct.pack(">I", zlib.crc32(bytes(interlaced[12:29])))
     with_text = png(grey)[:33] + chunk(b"tEXt", b"a\0b") + png(grey)[33:]
-    for data in (out.getvalue(), one.getvalue(), png(transparent), bytes(interlaced), with_text, png(grey) + b"x"):
-        head = codec._plain_head(data, 100_000)
-        assert head is None or codec._plain_png(data, *head) is None
+    transparent = png(np.dstack([grey] * 4))
+    for data in (out.getvalue(), bits.getvalue(), transparent, bytes(interlaced), with_text, png(grey) + b"x"):
+        assert codec._plain_head(data, 100_000) is None
     assert codec.decode(with_text, max_pixels=784).tolist() == grey.tolist()
 
 

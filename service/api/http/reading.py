@@ -128,11 +128,11 @@ def _price_of(opened: Sequence[Opened]) -> tuple[float, int]:
     for each in opened:
         if isinstance(each, codec.PictureFile):
             work += prices.decoding(each.kind, each.pixels, len(each.data), each.scans)
-            largest = max(largest, each.pixels)
+            largest = max(largest, each.held)
         elif isinstance(each, np.ndarray):
             work += prices.ARRAY + each.size * prices.NUMBER
-            largest = max(largest, each.size)
-    return work, largest * prices.DECODED_PIXEL_BYTES
+            largest = max(largest, each.size * codec.DECODED_PIXEL_BYTES)
+    return work, largest
 
 
 def each_picture(items: Iterable[Item], work: Callable[[Item], Result]) -> list[Result]:
@@ -254,7 +254,8 @@ class _PictureReader:
 
     def _file(self, data: bytes) -> codec.PictureFile:
         limits = self._limits
-        return codec.open_posted(data, limits.max_image_pixels, limits.max_jpeg_pixels, for_digit=self._for_digit)
+        allowed = (limits.max_image_pixels, limits.max_jpeg_pixels, limits.max_scan_pixels)
+        return codec.open_posted(data, *allowed, for_digit=self._for_digit)
 
     def _numbers(self, array: np.ndarray, *, is_npy: bool) -> np.ndarray:
         if array.ndim == 3 and array.shape[2] == 1:

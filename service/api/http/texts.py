@@ -13,11 +13,11 @@ import orjson
 
 from service.api.http.numbers import NPY_MAGIC, check_numbers
 from service.core.errors import Unreadable, UnsupportedType, shown
-from service.pictures import codec
+from service.pictures import kinds
 from service.settings import Limits
 
 UTF8_MARK, UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
-FILES = (*codec.SIGNATURES, NPY_MAGIC)
+FILES = (*kinds.SIGNATURES, NPY_MAGIC)
 LOOKED_AT = 512  # bytes that tell text from a file, and one text from another
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _ITEMS = tuple(b"%c" % each for each in b'"[{-0123456789]')  # what the first of a list in JSON begins with
@@ -164,7 +164,7 @@ def refusal_of(text: bytes, otherwise: str = "") -> UnsupportedType:
     named = name_of(text)
     if otherwise and not named:
         return UnsupportedType(otherwise)
-    came = f"not a picture this service reads: wanted {codec.NAMES}, got the text {_quoted(text)}"
+    came = f"not a picture this service reads: wanted {kinds.NAMES}, got the text {_quoted(text)}"
     return UnsupportedType(f"{came}: {named}" if named else came, "/image")
 
 

@@ -159,11 +159,11 @@ def test_npz_holds_the_verdicts_of_the_whole_batch(client):
 REFUSALS = [
     # body, content type, query, status, what the detail says
     (b"", None, "", 422, "none was posted"),
-    (b"hello", None, "", 415, "PNG, JPEG, WEBP, GIF or BMP"),
+    (b"hello", None, "", 415, "PNG, JPEG, WEBP, GIF, BMP, AVIF or TIFF"),
     (b"hello", "text/plain", "", 415, "curl --data-binary"),
     (b"%PDF-1.7", "image/png", "", 415, "25 50 44 46"),
     (encode(draw(1))[:60], None, "", 400, "cut short"),
-    (encode(draw(1))[:-20] + b"\0" * 20, None, "", 400, "damaged"),
+    (encode(draw(1))[:-90] + b"\0" * 90, None, "", 400, "damaged"),
     (b"{", "application/json", "", 400, "not JSON"),
     (b"[]", "application/json", "", 422, "an object"),
     (b'{"image":[[1,2],[3]]}', "application/json", "", 422, "lengths 2, 1"),

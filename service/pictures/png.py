@@ -1,0 +1,129 @@
+"""PNG: its header, and the chunks that its pixels need; all others are left out unread, whatever is in them."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from service.core.errors import Unreadable
+from service.pictures.header import Header, count, cut_short, orientation
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+END = b"\0\0\0\0IEND\xaeB`\x82"
+GREY, RGB, PALETTE = 0, 2, 3  # types of colour
+CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, 4: 2, 6: 4}
+HELD_CLEAR = 24  # beside the pixels, their samples as the file has them, and which are transparent
+_HEADER = struct.Struct(">8s 4s4s II BBBBB I")
+
+
+def read(data: bytes) -> Header:
+    """
+    Read a PNG up to its end; of an animated one, the picture that is shown where it is not animated.
+
+    raises: Unreadable
+    """
+    if len(data) < _HEADER.size or data[8:16] != b"\0\0\0\rIHDR":
+        raise cut_short("PNG")
+    _, _, _, width, height, depth, colour, *ways, checksum = _HEADER.unpack_from(data)
+    if zlib.crc32(data[12:29]) != checksum:
+        raise Unreadable("the picture is damaged: the checksum of its header, a PNG's, is wrong")
+    found = _Found()
+    for kind, place, end in _chunks(data):
+        _take(found, data, kind, place, end)
+    if not found.pixels:
+        raise Unreadable("the picture is damaged or cut short: this PNG ends before its pixels")
+    clear: tuple[int, ...] = ()
+    kept: list[bytes] = []
+    if colour == PALETTE:
+        kept = [found.palette, _fitting(found.transparency, found.palette)]
+    else:
+        clear = _clear(found.transparency[8:-4], colour, depth)
+    is_plain = depth == 8 and not clear and not any(ways)
+    return Header(
+        kind="PNG",
+        width=width,
+        height=height,
+        file=b"".join([data[: _HEADER.size], *kept, *found.pixels, END]),
+        held=_held(colour, depth) if not clear else HELD_CLEAR,
+        turn=orientation(found.exif) if found.exif else 1,
+        depth=depth,
+        clear=clear,
+        colour=colour,
+        stream=b"".join([each[8:-4] for each in found.pixels]) if is_plain else b"",
+    )
+
+
+@dataclass(slots=True)
+class _Found:
+    """Chunks of a PNG that its pixels need; exif: the content of one."""
+
+    pixels: list[bytes] = field(default_factory=list)
+    palette: bytes = b""
+    transparency: bytes = b""
+    exif: bytes = b""
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, begin and end of every chunk after the header, up to the end of the picture."""
+    place, parts = _HEADER.size, 1
+    while place + 8 <= len(data) and (kind := data[place + 4 : place + 8]) != b"IEND":
+        parts = count(parts, "PNG")
+        end = place + 12 + int.from_bytes(data[place : place + 4])
+        yield kind, place, end
+        place = end
+
+
+def _take(found: _Found, data: bytes, kind: bytes, place: int, end: int) -> None:
+    if kind == b"IDAT":
+        found.pixels.append(data[place:end])
+    elif kind == b"PLTE":
+        found.palette = data[place:end]
+    elif kind == b"tRNS" and not found.pixels and _is_sound(data, place, end):
+        found.transparency = data[place:end]
+    elif kind == b"eXIf" and _is_sound(data, place, end):
+        found.exif = data[place + 8 : end - 4]
+
+
+def _is_sound(data: bytes, place: int, end: int) -> bool:
+    return zlib.crc32(data[place + 4 : end - 4]).to_bytes(4) == data[end - 4 : end]
+
+
+def _fitting(transparency: bytes, palette: bytes) -> bytes:
+    """The tRNS chunk of a picture with a palette, if it has no more entries than that."""
+    return transparency if 0 < len(transparency) - 12 <= (len(palette) - 12) // 3 else b""
+
+
+def _clear(content: bytes, colour: int, depth: int) -> tuple[int, ...]:
+    if colour not in {GREY, RGB} or len(content) != 2 * CHANNELS[colour]:
+        return ()
+    mask = (1 << depth) - 1
+    return tuple(sample & mask for (sample,) in struct.iter_unpack(">H", content))
+
+
+def _held(colour: int, depth: int) -> int:
+    # Pillow keeps colour, and grey with transparency, in four bytes a pixel.
+    if colour not in {GREY, PALETTE}:
+        return 4
+    return 2 if depth == 16 else 1
+
+
+def mended(file: bytes, header: Header) -> bytes:
+    """
+    Pack the pixels anew where only their checksum is wrong, or their window; what is missing stays so.
+
+    file: as `read` left it   raises: Unreadable where nothing can be unpacked
+    """
+    *_, interlace, _ = _HEADER.unpack_from(file)
+    chunks = [(kind, file[begin:end]) for kind, begin, end in _chunks(file)]
+    stream = b"".join(chunk[8:-4] for kind, chunk in chunks if kind == b"IDAT")
+    bits = header.depth * CHANNELS.get(header.colour, 4)
+    passes = 7 if interlace else 1  # each has its own rows, of whole bytes
+    most = (header.width * bits // 8 + 1 + 1) * header.height + passes * (header.width + header.height) * 2
+    try:
+        raw = zlib.decompressobj(-15).decompress(stream[2:], most)
+    except zlib.error as error:
+        raise Unreadable(f"the picture is damaged or cut short: {error}") from None
+    packed = zlib.compress(raw, 0)
+    kept = [chunk for kind, chunk in chunks if kind != b"IDAT"]
+    pixels = struct.pack(">I", len(packed)) + b"IDAT" + packed + bytes(4)
+    return b"".join([file[: _HEADER.size], *kept, pixels, END])

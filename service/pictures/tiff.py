@@ -1,0 +1,164 @@
+"""
+TIFF: its first page, as scanners and fax machines write it (TIFF 6.0, 1992).
+
+Its directory is read here and written anew with the tags that the pixels need and nothing else, so that the decoder
+meets one page, strips or tiles within the file, and none of what else a TIFF may point to.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from service.core.errors import TooLarge, Unreadable, UnsupportedType
+from service.pictures.header import MAX_PARTS, ORIENTATION_TAG, Header, cut_short
+
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
+STRIPS, SAMPLES, ROWS, STRIP_SIZES, PLANES = 273, 277, 278, 279, 284
+TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES, EXTRA, FORMAT, TABLES = 322, 323, 324, 325, 338, 339, 347
+GROUP3, GROUP4, PREDICTOR, COLOURS, SUBSAMPLING, POSITIONING, RANGE = 292, 293, 317, 320, 530, 531, 532
+KEPT = {
+    WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIPS, SAMPLES, ROWS, STRIP_SIZES, PLANES, TILE_WIDTH,
+    TILE_HEIGHT, TILES, TILE_SIZES, EXTRA, FORMAT, TABLES, GROUP3, GROUP4, PREDICTOR, COLOURS, SUBSAMPLING,
+    POSITIONING, RANGE,
+}  # fmt: skip
+# Types of values: how struct has them, and how many bytes each is.
+TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i"}
+NONE, CCITT, FAX3, FAX4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE = 1, 2, 3, 4, 5, 7, 8, 32773, 32946
+READ = {NONE, CCITT, FAX3, FAX4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE}
+NAMES = {6: "old-style JPEG", 34712: "JPEG 2000", 34925: "LZMA", 50000: "zstd", 50001: "WEBP", 34661: "JBIG"}
+WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
+MAX_SAMPLES = 5
+
+
+@dataclass(slots=True)
+class _Entry:
+    kind: int
+    values: tuple[int, ...]
+
+
+def read(data: bytes, max_pixels: int) -> Header:
+    """
+    Read the first directory of a TIFF.
+
+    max_pixels: of one strip or tile too, as it is unpacked whole
+    raises: Unreadable, UnsupportedType, TooLarge
+    """
+    order = "<" if data[:2] == b"II" else ">"
+    try:
+        tags = _directory(data, order)
+    except struct.error:
+        raise cut_short("TIFF") from None
+    width, height = _one(tags, WIDTH, 0), _one(tags, HEIGHT, 0)
+    if not width or not height:
+        raise cut_short("TIFF")
+    bits, samples = _check_samples(tags)
+    _check_parts(tags, width, height, len(data), max_pixels)
+    photometric = _one(tags, PHOTOMETRIC, WHITE_IS_ZERO)
+    return Header(
+        kind="TIFF",
+        width=width,
+        height=height,
+        file=_rewritten(data, order, {tag: tags[tag] for tag in sorted(KEPT & set(tags))}),
+        # Pillow's pixels, and a strip of bytes beside, that may be all of them.
+        held=(2 if bits == 16 else 1) * 2 if samples == 1 else 8 * (bits // 8 or 1),
+        turn=turn if 1 <= (turn := _one(tags, ORIENTATION_TAG, 1)) <= 8 else 1,
+        depth=bits,
+        # Pillow takes grey of 16 bits as it is, whichever end of it is white.
+        is_inverted=photometric == WHITE_IS_ZERO and bits == 16,
+    )
+
+
+def _directory(data: bytes, order: str) -> dict[int, _Entry]:
+    (place,) = struct.unpack_from(order + "I", data, 4)
+    (entries,) = struct.unpack_from(order + "H", data, place)
+    tags: dict[int, _Entry] = {}
+    for at in range(place + 2, place + 2 + 12 * entries, 12):
+        tag, kind, count = struct.unpack_from(order + "HHI", data, at)
+        if tag in tags or tag not in KEPT | {ORIENTATION_TAG} or kind not in TYPES:
+            continue
+        form = TYPES[kind]
+        size = struct.calcsize("=" + form) * count
+        if count > MAX_PARTS and tag != TABLES:
+            raise Unreadable(f"a picture file may have {MAX_PARTS} parts, this TIFF has {count}")
+        if size > len(data):
+            raise cut_short("TIFF")
+        begin = at + 8 if size <= 4 else struct.unpack_from(order + "I", data, at + 8)[0]
+        tags[tag] = _Entry(kind, struct.unpack_from(f"{order}{count * len(form)}{form[0]}", data, begin))
+    return tags
+
+
+def _one(tags: dict[int, _Entry], tag: int, otherwise: int) -> int:
+    return tags[tag].values[0] if tag in tags and tags[tag].values else otherwise
+
+
+def _check_samples(tags: dict[int, _Entry]) -> tuple[int, int]:
+    """Bits of a sample, and samples of a pixel."""
+    compression = _one(tags, COMPRESSION, NONE)
+    if compression not in READ:
+        name = NAMES.get(compression, f"the number {compression}")
+        raise UnsupportedType(
+            f"a TIFF is read without compression, or with LZW, deflate, PackBits, CCITT group 3 or 4, or JPEG; this "
+            f"has {name}: save it as PNG"
+        )
+    bits, samples = _one(tags, BITS, 1), _one(tags, SAMPLES, 1)
+    given = tags[BITS].values if BITS in tags else (1,)
+    forms = tags[FORMAT].values if FORMAT in tags else (1,)
+    if set(given) != {bits} or bits not in {1, 2, 4, 8, 16} or set(forms) != {1}:
+        raise UnsupportedType(
+            "a TIFF of whole numbers of 1, 2, 4, 8 or 16 bits is read, this has others: post its numbers as npy"
+        )
+    photometric = _one(tags, PHOTOMETRIC, WHITE_IS_ZERO)
+    if photometric not in {WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR} or not 1 <= samples <= MAX_SAMPLES:
+        raise UnsupportedType(
+            "a TIFF in grey, RGB, CMYK, YCbCr or with a palette is read, this is another: save it as PNG"
+        )
+    if _one(tags, PLANES, 1) != 1 and samples > 1:
+        raise UnsupportedType("a TIFF whose colours lie in planes of their own is not read: save it as PNG")
+    return bits, samples
+
+
+def _check_parts(tags: dict[int, _Entry], width: int, height: int, size: int, max_pixels: int) -> None:
+    """Refuse strips or tiles that are too many, too large, or cost more than the file has bytes."""
+    is_tiled = TILES in tags
+    offsets, sizes = (tags.get(tag) for tag in ((TILES, TILE_SIZES) if is_tiled else (STRIPS, STRIP_SIZES)))
+    across, down = (
+        (_one(tags, TILE_WIDTH, 0), _one(tags, TILE_HEIGHT, 0))
+        if is_tiled
+        else (width, min(_one(tags, ROWS, height), height))
+    )
+    if not offsets or not across or not down:
+        raise cut_short("TIFF")
+    if across * down > max(max_pixels, 2**16):
+        raise TooLarge(f"a tile of a TIFF may have {max_pixels} pixels, this has {across} x {down}")
+    wanted = -(-width // across) * -(-height // down)
+    if len(offsets.values) < wanted:
+        raise Unreadable(
+            f"this TIFF of {width} x {height} has {wanted} strips or tiles, {len(offsets.values)} are listed"
+        )
+    if sizes is None:
+        if _one(tags, COMPRESSION, NONE) != NONE:
+            raise cut_short("TIFF")
+        return
+    if len(sizes.values) < wanted:
+        raise cut_short("TIFF")
+    # Strips may lie over each other, so that few bytes are unpacked often.
+    if sum(sizes.values[:wanted]) > size:
+        raise Unreadable(f"the strips of this TIFF have {sum(sizes.values[:wanted])} bytes, the file has {size}")
+
+
+def _rewritten(data: bytes, order: str, tags: dict[int, _Entry]) -> bytes:
+    """The file with a directory of these tags at its end, so that what they point to stays where it is."""
+    place = len(data) + len(data) % 2
+    after = place + 2 + 12 * len(tags) + 4
+    entries, values = [], []
+    for tag, entry in tags.items():
+        form = TYPES[entry.kind]
+        packed = struct.pack(f"{order}{len(entry.values)}{form[0]}", *entry.values)
+        count = len(entry.values) // len(form)
+        if len(packed) > 4:
+            packed += bytes(len(packed) % 2)
+            values.append(packed)
+            packed, after = struct.pack(order + "I", after), after + len(packed)
+        entries.append(struct.pack(order + "HHI", tag, entry.kind, count) + packed.ljust(4, b"\0"))
+    head = data[:4] + struct.pack(order + "I", place)
+    directory = struct.pack(order + "H", len(tags)) + b"".join(entries) + bytes(4)
+    return b"".join([head, data[8:], bytes(len(data) % 2), directory, *values])
