@@ -31,8 +31,9 @@ JSON_NUMBER_IN = 0.12
 BYTE_IN = 0.0015  # looked at, split, or decoded from base64, a few times each
 # Of a multipart body: each line of a part's head becomes two Python objects, and a line may have three bytes.
 PART, PART_HEAD_BYTE = 25.0, 0.7
-# Of a form: a field, and what is escaped in it, which becomes a Python object for a moment.
-FIELD, ESCAPE, ESCAPE_BYTES = 2.0, 0.12, 50
+# Of a form: a field, and what is escaped in it: looked at, and where it is unusual made a Python object for a moment.
+FIELD, ESCAPE_SOUGHT, ESCAPE, ESCAPE_BYTES = 2.0, 0.03, 0.25, 240
+TEXT_BYTE = 0.005  # of a picture as text: base64, in one of its alphabets, with or without line ends
 UNPACKED_BYTE = 0.006  # of a gzip'd body
 
 ARRAY, NUMBER = 12.0, 0.006  # a picture of numbers is checked for what is not finite, and brought to 0..1

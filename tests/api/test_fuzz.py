@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import numpy as np
 import orjson
@@ -147,12 +147,23 @@ SOUND = {
         multipart(file_part(encode(SEVEN)), file_part(npy(SEVEN))),
         multipart(file_part(encode(SEVEN)), (b'Content-Disposition: form-data; name="prepare"', b"none")),
         multipart((b'Content-Disposition: form-data; name="image"', f"data:image/png;base64,{IN_BASE64}".encode())),
+        multipart((b'Content-Disposition: form-data; filename="\xe9\x5c"; name="images[]"', IN_BASE64.encode())),
     ],
     "application/json": [
         IN_JSON, b'{"images":[[[0,1],[1,0]],[[[9,0,7]]]],"scale":255}', b'{"image":[[0.5,1e-9],[1,0]],"format":"json"}',
+        b"\xef\xbb\xbf" + IN_JSON, b'{"image":[[[[0],[255]]]],"flattened":false}',
+        orjson.dumps({"images": SEVEN.reshape(1, 1, 400).tolist(), "flattened": True}),
+    ],
+    "application/x-www-form-urlencoded": [
+        f"prepare=none&image={quote_plus(IN_BASE64)}".encode(), f"image=data:image/png;base64,{IN_BASE64}".encode(),
+        b"image%5B%5D=[[0,1],[1,0]]&scale=1&layers[]=conv1&stride[0]=2&filters=%5B%5D",
+    ],
+    "text/plain": [
+        f"data:image/png;base64,{IN_BASE64}".encode(), base64.urlsafe_b64encode(encode(SEVEN)),
+        f"data:;base64,{IN_BASE64}".encode("utf-16"), base64.encodebytes(npy(SEVEN)), b"[object File]", b"three.png",
     ],
 }  # fmt: skip
-KINDS = [*SOUND, None, "application/octet-stream", "application/x-www-form-urlencoded", "image/tiff", "text/plain"]
+KINDS = [*SOUND, None, "application/octet-stream", "image/tiff", "text/html"]
 # What decoders trip over: nothing, everything, the ends of the signed and unsigned ranges.
 PROVOCATIONS = [
     b"\0\0\0\0",

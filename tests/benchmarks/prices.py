@@ -1,5 +1,7 @@
 """The units of the price list, each measured on this machine beside the one declared."""
 
+import base64
+import gzip
 import io
 import time
 from collections.abc import Callable, Iterator
@@ -9,13 +11,16 @@ import numpy as np
 import orjson
 from PIL import Image
 
+from service.api.http.bodies import unescaped
+from service.api.http.codings import inflate
+from service.api.http.texts import read_text
 from service.core.convolution import geometry, pool
 from service.core.digit import prepare
 from service.lab import prices
 from service.network.bank import correlate_bank
 from service.network.sessions import Network
 from service.pictures import codec
-from service.settings import SHIPPED_MODELS
+from service.settings import SHIPPED_MODELS, Limits
 from tests.benchmarks.table import Row, pick
 
 ROUNDS = pick(5, 2)
@@ -59,6 +64,13 @@ def measures() -> Iterator[tuple[str, float, float]]:
     for name, data, file in files():
         declared = prices.decoding(file.kind, file.pixels, len(data), file.scans)
         yield f"decode {name}", declared, least_units(lambda data=data: codec.decode(data, max_pixels=SIDE * SIDE))
+    escaped = b"%41" * 10**5
+    each = prices.ESCAPE_SOUGHT + prices.ESCAPE
+    yield "100,000 escapes of a form", each * 10**5, least_units(lambda: unescaped(escaped))
+    text = base64.b64encode(generator.bytes(3 * 10**6))
+    yield "4 MB of base64", len(text) * prices.TEXT_BYTE, least_units(lambda: read_text(text, Limits()))
+    packed = gzip.compress(bytes(10**7))
+    yield "10 MB of gzip", 10**7 * prices.UNPACKED_BYTE, least_units(lambda: inflate(packed, "gzip", 10**7))
     for side in (28, 64, 256, 1024):
         noise = generator.integers(0, 256, (side, side), dtype=np.uint8)
         yield f"prepare noise of {side}", prices.preparing(noise), least_units(lambda noise=noise: prepare(noise))

@@ -165,6 +165,7 @@ def parts(count, name=b"image"):
 
 
 FORM = "multipart/form-data; boundary=b"
+URLENCODED = "application/x-www-form-urlencoded"
 
 
 def tensor(shape, data="[0]", datatype="FP32"):
@@ -239,6 +240,30 @@ NUMBERS = {
     "deflate bomb": Post(lambda: zlib.compress(bytes(2**28)), JSON, INFER, {"Content-Encoding": "deflate"}),
     "gzip cut short": Post(lambda: gzip.compress(b"{}" * 999)[:20], JSON, INFER, {"Content-Encoding": "gzip"}),
     "gzip twice": Post(lambda: gzip.compress(b"{}"), JSON, INFER, {"Content-Encoding": "gzip, gzip"}),
+    "gzip bomb of a picture": Post(lambda: gzip.compress(bytes(2**28)), PNG, CLASSIFY, {"Content-Encoding": "gzip"}),
+    "gzip bomb in three": Post(
+        lambda: gzip.compress(gzip.compress(gzip.compress(bytes(2**28), 9), 9), 9), PNG, CLASSIFY,
+        {"Content-Encoding": "gzip, gzip, gzip"},
+    ),
+    "hundreds of codings": Post(lambda: b"x", PNG, CLASSIFY, {"Content-Encoding": "gzip," * 380}),
+    "gzip of base64 without end": Post(
+        lambda: gzip.compress(b"A" * 2**25), "text/plain", CLASSIFY, {"Content-Encoding": "gzip"}
+    ),
+    "a form of escapes": Post(lambda: b"image=" + b"%41" * 10_000_000, URLENCODED),
+    "a form of percent signs": Post(lambda: b"image=" + b"%" * 10_000_000, URLENCODED),
+    "a form of spaces": Post(lambda: b"image=" + b"+" * 30_000_000, URLENCODED),
+    "a form of millions of fields": Post(lambda: b"image=a" + b"&" * 30_000_000, URLENCODED),
+    "a form with a list without end": Post(lambda: b"layers=" + b"[" * 1_000_000 + b"&image=a", URLENCODED),
+    "a data: URL that is all head": Post(lambda: b"data:" + b"a" * 30_000_000, "text/plain"),
+    "JSON in UTF-16 without end": Post(lambda: b"\xff\xfe" + b"[\0" * 10_000_000, JSON),
+    "JSON within JSON": Post(lambda: json.dumps({"image": "[" * 1_000_000}).encode(), JSON),
+    "rows of numbers in 200 parts": Post(
+        lambda: (b'--b\r\nContent-Disposition: form-data; name="image"\r\n\r\n[[' + b"0.5," * 70_000 + b"0]]\r\n") * 200
+        + b"--b--\r\n", FORM,
+    ),
+    "flattened rows within lists": Post(
+        lambda: json.dumps({"image": [[[[[[[[1]]]]]]]] * 784, "flattened": True}).encode(), JSON
+    ),
     "an unknown coding": Post(lambda: b"{}", JSON, INFER, {"Content-Encoding": "x" * 1000}),
 }  # fmt: skip
 

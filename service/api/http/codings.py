@@ -78,5 +78,4 @@ def inflate(body: bytes, coding: str, max_bytes: int) -> bytes:
         raise Unreadable(f"the {coding} body is cut short: it ends after {len(found)} unpacked bytes")
     if unpacking.unused_data:
         raise Unreadable(f"{len(unpacking.unused_data)} bytes follow the {coding} body")
-    prices.charge("read", 0, len(found))
     return found

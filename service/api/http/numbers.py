@@ -147,10 +147,16 @@ def check_numbers(text: bytes, what: str, limits: Limits) -> None:
     Numbers are separated by commas, so a text without more commas has no more numbers either; the rest of the
     allowance is for options.
     """
-    numbers, allowed = text.count(b","), limits.max_json_numbers_in
-    if numbers > allowed + 4096:
-        raise TooLarge(f"{what} may have {allowed} numbers, got about {numbers}; post npy or a picture file")
+    numbers = text.count(b",")
+    check_count(numbers, what, limits)
     prices.charge("read", numbers * prices.JSON_NUMBER_IN + len(text) * prices.BYTE_IN)
+
+
+def check_count(commas: int, what: str, limits: Limits) -> None:
+    """Refuse text of JSON with so many commas; raises TooLarge."""
+    if commas > limits.max_json_numbers_in + 4096:
+        allowed = limits.max_json_numbers_in
+        raise TooLarge(f"{what} may have {allowed} numbers, got about {commas}; post npy or a picture file")
 
 
 def pictures_of_rows(rows: list[Any], flat: Flattening) -> list[list[Any]]:

@@ -21,6 +21,7 @@ from service.api.http.numbers import (
     COLOUR_CHANNELS,
     NPY_MAGIC,
     Flattening,
+    check_count,
     pictures_of_npy,
     pictures_of_rows,
     read_npy,
@@ -195,6 +196,8 @@ def told_apart(
     flat = Flattening((side[0], side[1]), options.flattened, is_asked=network is not None)
     if isinstance(sources, np.ndarray):
         return pictures_of_npy(sources, flat)
+    # Of texts that may be rows of numbers, all together: each becomes Python objects that are held until the end.
+    check_count(sum(source.count(",") for source in sources if isinstance(source, str)), "pictures as text", limits)
     taken: list[Taken] = []
     for source in sources:
         try:

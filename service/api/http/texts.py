@@ -13,6 +13,7 @@ import orjson
 
 from service.api.http.numbers import NPY_MAGIC, check_numbers
 from service.core.errors import Unreadable, UnsupportedType, shown
+from service.lab import prices
 from service.pictures import kinds
 from service.settings import Limits
 
@@ -120,10 +121,13 @@ def read_text(text: bytes, limits: Limits) -> bytes | list[Any]:
     >>> read_text(b"[[0, 1]]", Limits())
     [[0, 1]]
     """
+    prices.charge("read", len(text) * prices.TEXT_BYTE)
     text = without_mark(text).strip(_AROUND)
     if is_json(text):
         return _rows(text, limits)
     url = _DATA_URL.match(text)
+    if len(text) == (url.end() if url else 0):
+        raise UnsupportedType("a picture is wanted, got an empty text")
     try:
         data = _from_base64(text[url.end() :] if url else text)
     except binascii.Error as error:

@@ -19,6 +19,8 @@ from urllib.parse import quote, quote_plus
 import numpy as np
 import pytest
 
+from service.app import create_app
+from service.settings import Settings
 from tests.drawing import draw, encode, npy
 
 LEVELS = draw(3, 28, dark_on_light=False)
@@ -375,6 +377,30 @@ def test_a_coding_that_is_not_read_is_refused_with_those_that_are(client, path, 
 def test_a_body_that_is_not_what_its_coding_says_is_refused(client, body, coding, status, says):
     answer = client.post("/v1/classify", data=body, headers={"Content-Encoding": coding})
     assert (answer.status_code, says in answer.json["detail"]) == (status, True), answer.json["detail"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "gzip, deflate"])
+def test_what_is_unpacked_has_its_price_before_it_is(coding):
+    client = create_app(Settings(max_work_units=20_000)).test_client()
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress}
+    body = bytes(10_000_000)
+    for each in coding.split(", "):
+        body = pack[each](body)
+    refused = client.post("/v1/classify", data=body, headers={"Content-Encoding": coding})
+    assert (refused.status_code, "most of it to read" in refused.json["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize("body", [b"image=" + b"%41" * 200_000, b"image=" + b"%" * 900_000, b"A" * 9_000_000])
+def test_what_is_text_has_its_price_before_it_is_read(body):
+    client = create_app(Settings(max_work_units=20_000)).test_client()
+    refused = client.post("/v1/classify", data=body)
+    assert (refused.status_code, "most of it to read" in refused.json["detail"]) == (422, True)
+
+
+def test_the_texts_of_a_form_have_together_as_many_numbers_as_a_body_of_json(client):
+    rows = "[[" + "0.5," * 100_000 + "0]]"
+    refused = client.post("/v1/classify", data={"image": [rows] * 3})
+    assert (refused.status_code, "262144 numbers, got about 300000" in refused.json["detail"]) == (413, True)
 
 
 def test_parts_and_fields_of_the_same_name_keep_their_order(client):
