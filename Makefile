@@ -30,6 +30,7 @@ GROUPS := \
 	'docs    = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/documents' \
 	'hostile = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/hostile --ignore=tests/hostile/test_parsers.py' \
 	'fuzz    = $(MAKE) fuzz' \
+	'prices  = .venv-test/bin/python -m tests.benchmarks.prices 1000' \
 	'dearest = .venv-test/bin/python -m tests.hostile.dearest $(SEARCH_MINUTES)' \
 	'deploy  = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/deploy' \
 	'interop = $(MAKE) interop' \

@@ -29,7 +29,8 @@ def charge_cards(filters: Iterable[np.ndarray]) -> None:
     """Charge the cards of these filters, as if none of them were kept."""
     for weights in filters:
         channels = 1 if weights.ndim == 2 else len(weights)
-        prices.charge("card", channels * prices.CARD + weights.size * prices.CARD_WEIGHT)
+        work = prices.CARD + channels * prices.CARD_CHANNEL + weights.size * prices.CARD_WEIGHT
+        prices.charge("card", work)
 
 
 def check_cards(filters: Iterable[np.ndarray]) -> None:
@@ -43,4 +44,3 @@ def check_cards(filters: Iterable[np.ndarray]) -> None:
             f"these filters have {count} in {channels}",
             "/card",
         )
-    charge_cards(all_weights)

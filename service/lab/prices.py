@@ -37,6 +37,7 @@ TEXT_BYTE = 0.005  # of a picture as text: base64, in one of its alphabets, with
 UNPACKED_BYTE = 0.006  # of a gzip'd body
 
 ARRAY, NUMBER = 12.0, 0.006  # a picture of numbers is checked for what is not finite, and brought to 0..1
+LEVEL = 0.0008  # one of 0 to 255 as a byte, which is taken as it is
 
 # Decoding a picture file: what opening it costs, then each pixel, then each byte, for noise has many bytes a pixel.
 FILE = 45.0
@@ -52,15 +53,16 @@ PIXEL_OF["BMP in runs"], BYTE_OF["BMP in runs"] = PIXEL_OF["BMP"], 0.8  # runs a
 # A JPEG in several scans is held as coefficients, gone over once a scan, and its bytes are dearer.
 SCAN_PIXEL, SCAN_BYTE = 0.0008, 0.012
 
-# Making a digit of a picture: some calls of NumPy, every pixel once, and work for every place where two neighbours
-# differ, of which noise has as many as pixels.
-DIGIT, DIGIT_PIXEL = 45.0, 0.009
-DIGIT_CHANGE = 0.27
-# In a small picture of much noise the calls of NumPy outweigh their pixels: so much for each of its first changes.
-SMALL_CHANGES, SMALL_CHANGE = 700, 1.75
-NARROW = 16  # columns of a picture that has neighbours in its columns above all
-WORK_PIXELS = 2**16  # a larger picture is made smaller first
-COUNTED_PIXELS = 2**20  # above, the changes are taken to be as many as can be
+# Making a digit of a picture: every pixel is read, then a smaller picture is looked at. What is not plain strokes on
+# plain paper is looked at many times over, the more so the more its neighbours differ, up to a share of them: those on
+# either side of the middle of its levels count in full, and half of those that differ at all. Of a small picture most
+# of which is one level, the lowest or the highest, the ink is known at once.
+DIGIT, DIGIT_PIXEL, WORK_PIXEL = 45.0, 0.0012, 0.012
+UNPLAIN, UNPLAIN_PIXEL = 2200.0, 0.4
+EVEN_SIDE, EVEN_SHARE, EVEN = 64, 0.4, 0.2
+OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
+STROKES_FROM, GRAIN_FROM = 0.12, 0.26
+WORK_SIDE = 256  # a larger picture is made smaller first
 
 # Running a network: a call, then each picture by the multiply-adds of the network; with all maps as outputs, more.
 RUN, RUN_PICTURE, RUN_MULTIPLY_ADD = 25.0, 4.0, 1.1e-5
@@ -69,7 +71,7 @@ MAP_CELL = 0.0006
 MASKED_PICTURE, MASKED_SCORE = 2.0, 3.0  # a mask is made and laid on; each score asked for is weighed with it
 
 # Filters of the caller: a filter planned on a picture; a call of the engine; a map handed on, named and checked.
-STEP, PLAN, BANK, MAP = 12.0, 9.0, 32.0, 6.0
+STEP, PLAN, BANK, MAP = 45.0, 15.0, 32.0, 6.0
 MULTIPLY_ADD = 2e-5
 DIRECT_MULTIPLY_ADD = 9e-5  # where the work is small, or the kernels are given with the picture
 DILATED = 2.3  # dilated kernels are read from all over the memory
@@ -79,7 +81,7 @@ ACTIVATED_CELL = 0.012  # the dearest activation
 # Pooling goes down the rows of a window and then across its columns: a call of NumPy and all cells, each time.
 POOL_STEP, POOL_CELL = 1.4, 0.0004
 # The Gabor fit of a filter card is a search, and the card of a channel has other sums beside.
-CARD, CARD_WEIGHT = 1100.0, 1.0
+CARD, CARD_CHANNEL, CARD_WEIGHT = 3000.0, 700.0, 25.0
 
 # Writing.
 JSON_NUMBER_OUT = 0.026  # a float of an array, found in memory and written; the time is spent with the interpreter held
@@ -88,12 +90,15 @@ JSON_NUMBER_BYTES = 24  # a float64 with its comma, at most
 RESULT = 14.0  # the members of one picture's result, as dictionaries
 LABEL = 2.0  # a class as text, most probable first
 CORNER = 0.5  # a pair of numbers as a Python object, written
+PRESET = 26.0  # a named filter, made and described
+MODEL = 60.0  # a network, described
+TEXT_BYTE_OUT = 0.003  # of what the network's folder says, written from dictionaries
 MAP_OUT = 4.5  # one map's: its range, mean and names
 SNIPPET, SNIPPET_NUMBER = 60.0, 0.35  # code is written number by number in Python
 SNIPPET_NUMBER_BYTES = 40
 COMPRESSED_BYTE, KEPT_COMPRESSED_BYTE = 0.01, 0.025  # of an answer; the second for those that are kept
 NPZ_ARRAY, NPZ_BYTE = 12.0, 0.0007  # its checksum, and the copy where it is not contiguous
-TILE = 14.0  # a map drawn
+DRAWING, TILE = 200.0, 14.0  # a sheet, and a map drawn on it
 DRAWN_PIXEL = 0.007  # deflated, for each of its colours
 DRAWN_CELL = 0.03  # of the map, for each colour: noise does not shrink, but the pixels that a cell is enlarged to do
 PREPARED_IMAGE = 45.0  # a PNG in the answer
@@ -102,7 +107,7 @@ CHANGE_OUT = 0.9  # and repeated in a result
 CHANGE_BYTES = 250  # there, as a dictionary and as text
 
 # What is charged to every request, for its head, its route and its answer's head.
-CALL = 90.0
+CALL = 120.0
 
 # --- an account -------------------------------------------------------------------------------------------------------
 
@@ -241,7 +246,7 @@ def charge(step: str, work: float, held: int = 0) -> None:
     >>> with opened(Account(Limits(max_work_units=1000))) as account:
     ...     charge("draw", 500.5)
     >>> str(account)
-    'price;dur=0.591;desc="591 units, 0 bytes"'
+    'price;dur=0.621;desc="621 units, 0 bytes"'
     """
     account = current.get()
     if account is not None:
@@ -274,21 +279,41 @@ def decoding(kind: str, pixels: int, size: int, scans: int) -> float:
     return work + scans * pixels * SCAN_PIXEL + size * SCAN_BYTE if scans else work
 
 
+def numbers(array: np.ndarray) -> float:
+    """Bring the numbers of a picture, or of several, to what the core takes."""
+    each = LEVEL if array.dtype == np.uint8 else NUMBER
+    return ARRAY + int(array.size) * each
+
+
 def preparing(pixels: np.ndarray) -> float:
     """
-    Make a digit of a picture, (height, width[, channels]), priced by the places where neighbours in a row differ.
+    Make a digit of a picture, (height, width[, channels]), priced by the places where neighbours differ.
 
-    >>> preparing(np.zeros((28, 28), np.uint8)) < preparing(np.eye(28, dtype=np.uint8)) < 200
+    >>> preparing(np.zeros((28, 28), np.uint8)) < preparing(np.eye(28, dtype=np.uint8)) < 1200
     True
     """
-    count: int = pixels.shape[0] * pixels.shape[1]
-    most = min(count, WORK_PIXELS)
-    found = most if count > COUNTED_PIXELS else int(np.count_nonzero(pixels[:, 1:] != pixels[:, :-1]))
-    if pixels.shape[1] <= NARROW:
-        found += int(np.count_nonzero(pixels[1:] != pixels[:-1]))
-    changes = min(found, most)
-    few = min(changes, SMALL_CHANGES)
-    return DIGIT + count * DIGIT_PIXEL + few * SMALL_CHANGE + (changes - few) * DIGIT_CHANGE
+    height, width = int(pixels.shape[0]), int(pixels.shape[1])
+    factor = max(1, -(-max(height, width) // WORK_SIDE))
+    work: float = height * width / factor**2
+    low, high = pixels.min(), pixels.max()
+    strokes = pixels > pixels.dtype.type(low / 2 + high / 2)
+    # Of neighbours, the share of those that differ, in the picture as it is looked at.
+    grain, stroke = _changing(pixels) * factor, _changing(strokes) * factor
+    unplain: float = min(1.0, max(grain / GRAIN_FROM, stroke / STROKES_FROM))
+    if max(height, width) <= EVEN_SIDE:
+        even = int(max(np.count_nonzero(pixels == low), np.count_nonzero(pixels == high)))
+        unplain *= EVEN if even > EVEN_SHARE * pixels.size else 1.0
+    read = int(pixels.size) * DIGIT_PIXEL + (height * width * OPAQUE_PIXEL if pixels.shape[2:] == (4,) else 0.0)
+    return DIGIT + read + work * WORK_PIXEL + unplain * (UNPLAIN + work * UNPLAIN_PIXEL)
+
+
+def _changing(pixels: np.ndarray) -> float:
+    """The share of neighbours that differ, along the longer side."""
+    height, width = pixels.shape[:2]
+    flat = pixels.reshape(-1)  # whose comparison takes a third of the time
+    step = max(1, flat.size // (height * width if width >= height else height))
+    differ = flat[step:] != flat[:-step]
+    return int(np.count_nonzero(differ)) / max(int(differ.size), 1)
 
 
 class _Each(NamedTuple):
@@ -343,4 +368,4 @@ def pooling(kind: str, cells: float, size: tuple[int, int], stride: tuple[int, i
 
 def drawing(tiles: int, cells: int, pixels: int, colours: int) -> tuple[float, int]:
     """Draw so many maps, of so many cells in all, as a PNG of so many pixels; the price, and the bytes held."""
-    return tiles * TILE + (pixels * DRAWN_PIXEL + cells * DRAWN_CELL) * colours, 4 * pixels * colours
+    return DRAWING + tiles * TILE + (pixels * DRAWN_PIXEL + cells * DRAWN_CELL) * colours, 4 * pixels * colours

@@ -1,8 +1,14 @@
-"""The units of the price list, each measured on this machine beside the one declared."""
+"""
+The units of the price list, each measured on this machine beside the one declared; and random requests beside theirs.
+
+    python -m tests.benchmarks.prices 1000    fails where a request's CPU is not 0.2 to 1.5 times its price
+"""
 
 import base64
 import gzip
 import io
+import random
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,17 +20,21 @@ from PIL import Image
 from service.api.http.bodies import unescaped
 from service.api.http.codings import inflate
 from service.api.http.texts import read_text
+from service.app import create_app
 from service.core.convolution import geometry, pool
 from service.core.digit import prepare
-from service.lab import prices
+from service.lab import cards, prices
 from service.network.bank import correlate_bank
 from service.network.sessions import Network
 from service.pictures import codec
-from service.settings import SHIPPED_MODELS, Limits
-from tests.benchmarks.table import Row, pick
+from service.settings import SHIPPED_MODELS, Limits, Settings
+from tests.benchmarks.table import Row, pick, spread
+from tests.hostile import dearest
 
 ROUNDS = pick(5, 2)
 SIDE = 1000
+MACHINE_UNITS = 4400.0
+LEAST, MOST = 0.2, 1.5  # what a request's CPU may be of its price
 
 
 def least_units(call: Callable[[], Any]) -> float:
@@ -101,7 +111,62 @@ def measures() -> Iterator[tuple[str, float, float]]:
     )
 
 
+def unit_us() -> float:
+    """Return the microseconds of a unit on this machine now, by work that took MACHINE_UNITS once."""
+    levels = np.random.default_rng(0).random(2**17)
+
+    def work() -> None:
+        np.sort(levels)
+        orjson.dumps(levels, option=orjson.OPT_SERIALIZE_NUMPY)
+        sum(number * number for number in range(2**16))
+
+    return least_units(work) / MACHINE_UNITS
+
+
+def requests(count: int, seed: int = 0) -> Iterator[tuple[float, float, tuple[Any, ...]]]:
+    """Yield the price, the CPU in microseconds, and what was asked, of so many random requests that are accepted."""
+    app = create_app(Settings())
+    with app.app_context():
+        while count:
+            chance = random.Random(seed := seed + 1)
+            call = chance.choice(list(dearest.CALLS))
+            asked = call, dearest.members_of(dearest.CALLS[call], chance), dearest.picture_of(chance)
+            taken = []
+            for _ in range(3):
+                cards._card.cache_clear()  # a card is priced as if it were new
+                status, account, cpu = dearest.asked(app, *asked)
+                taken.append(cpu)
+                if status != 200 or cpu > 300_000:
+                    break
+            if status == 200:
+                count -= 1
+                yield account.work, min(taken), asked
+
+
 def rows() -> Iterator[Row]:
-    """Yield a row for each."""
+    """Yield a row for each unit, then one for random requests."""
     for what, declared, found in measures():
         yield Row(f"price: {what}", f"{found:.0f} us", f"{declared:.0f} units", f"{found / declared:.2f}", "0.2 to 1.5")
+    unit = unit_us()
+    found = [cpu / work / unit for work, cpu, _ in requests(pick(1000, 100))]
+    inside = sum(LEAST <= ratio <= MOST for ratio in found) / len(found)
+    what = f"{len(found)} random requests that are accepted, a unit being {unit:.2f} us now"
+    yield Row(what, f"{inside:.1%} inside", "their prices", spread(found), f"{LEAST} to {MOST}")
+
+
+def main(count: int) -> bool:
+    """Print the requests whose prices are not true; whether they are more than one in fifty, or one is too dear."""
+    before = unit_us()
+    found = list(requests(count))
+    unit = (before + unit_us()) / 2
+    wrong = sorted((cpu / work / unit, cpu, work, asked) for work, cpu, asked in found)
+    wrong = [each for each in wrong if not LEAST <= each[0] <= MOST]
+    for ratio, cpu, work, asked in wrong:
+        print(f"{ratio:.2f}: {cpu:.0f} us, {work:.0f} units: {str(asked)[:400]}")
+    dearest_us = max(cpu for _, cpu, _ in found)
+    print(f"{count - len(wrong)} of {count} inside, a unit is {unit:.2f} us now, the dearest took {dearest_us:.0f} us")
+    return len(wrong) > count / 50 or dearest_us > Settings().max_work_units * unit
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

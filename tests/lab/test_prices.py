@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import struct
 from urllib.parse import quote
 
@@ -13,9 +14,11 @@ from service.api.http.codings import BODY
 from service.app import create_app
 from service.core.errors import TooLarge
 from service.lab import prices
+from service.lab.options import PictureOptions
 from service.lab.prices import CALL, Account, Ended, HandedOver, TooDear, charge, opened
 from service.settings import Limits, Settings
 from tests.drawing import draw, encode, npy
+from tests.hostile import dearest
 
 
 def priced(app, path, body=None, kind="", **headers):
@@ -41,7 +44,7 @@ def entered(app):
 def test_what_passes_the_limit_of_work_is_refused_with_its_price_the_limit_and_what_to_ask_for():
     with opened(Account(Limits(max_work_units=1000))):
         charge("decode", 300)
-        with pytest.raises(TooDear, match=r"cost 1000 .* this costs 1290 .* to draw; ask for npz"):
+        with pytest.raises(TooDear, match=r"cost 1000 .* this costs 1320 .* to draw; ask for npz"):
             charge("draw", 900)
 
 
@@ -210,3 +213,32 @@ def test_the_answer_to_too_dear_a_request_says_what_to_ask_for(entered):
     assert problem["type"] == "/docs/problems#too-much-work"
     assert "2000000 units" in problem["detail"]
     assert "a smaller window of the pooling" in problem["detail"]
+
+
+def test_every_accepted_request_is_charged_for_what_it_does(entered):
+    """Of the routes that are searched, with options and pictures of chance."""
+    charged = {}
+    for seed in range(150):
+        chance = random.Random(seed)
+        call = chance.choice(list(dearest.CALLS))
+        picture = dearest.picture_of(chance) | {"side": chance.choice([1, 28, 63]), "count": chance.choice([1, 2])}
+        status, account, _ = dearest.asked(entered, call, dearest.members_of(dearest.CALLS[call], chance), picture)
+        if status == 200:
+            assert account.work == pytest.approx(CALL + sum(account.steps.values()))
+            charged.setdefault(call, []).append(account.steps)
+    assert len(charged) > len(dearest.CALLS) * 0.6
+    for call, accepted in charged.items():
+        for steps in accepted:
+            assert {"write", "draw"} & steps.keys(), call
+            assert "decode" in steps or not issubclass(dearest.CALLS[call], PictureOptions), call
+
+
+def test_a_picture_of_plain_strokes_costs_a_part_of_one_of_blocks_and_that_of_noise():
+    chance = np.random.default_rng(0)
+    for side in (64, 256, 1024):
+        noise = chance.integers(0, 256, (side, side), dtype=np.uint8)
+        blocks = chance.integers(0, 256, (16, 16), dtype=np.uint8).repeat(side // 16, 0).repeat(side // 16, 1)
+        drawn, of_blocks, of_noise = (prices.preparing(each) for each in (draw(3, side), blocks, noise))
+        assert drawn < of_blocks / 2 < of_noise
+        for each in (noise.T, np.stack([noise] * 3, axis=2), noise.astype(np.float32) / 255):
+            assert prices.preparing(each) == pytest.approx(of_noise, rel=0.1)

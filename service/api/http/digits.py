@@ -18,7 +18,7 @@ def read_digits(posted: Posted[PictureOptions]) -> Digits:
     how = posted.options.prepare
     batch = posted.levels() if how == "none" else None
     if batch is not None and batch.shape[1:] == (SIDE, SIDE):
-        prices.charge("decode", batch.size * prices.NUMBER)
+        prices.charge("decode", prices.numbers(batch))
         # A batch of levels is taken at once: one picture at a time takes ten times as long.
         return Digits(as_input(to_unit(batch)), [None] * len(batch))
     return all_digits(posted.each(lambda picture: as_digit(picture, how)))

@@ -131,7 +131,7 @@ def _price_of(opened: Sequence[Opened]) -> tuple[float, int]:
             work += prices.decoding(each.kind, each.pixels, len(each.data), each.scans)
             largest = max(largest, each.held)
         elif isinstance(each, np.ndarray):
-            work += prices.ARRAY + each.size * prices.NUMBER
+            work += prices.numbers(each)
             largest = max(largest, each.size * codec.DECODED_PIXEL_BYTES)
     return work, largest
 

@@ -51,6 +51,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         stages = read_stages(options, library, settings)
         if options.card:
             check_cards(each.weights for each in stages[-1].filters)
+            charge_cards([each.weights for each in stages[-1].filters] if form == "json" else [])
         chains = posted.each(lambda picture: plan_chain(picture, stages, options, settings), any_value=True)
         check_size(chains, form, settings)
         _charge_answer(chains, form, options, settings)
@@ -72,7 +73,8 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = read_options(request, PresetListOptions)
         form = writing.choose_format(request, options.format, ("json", "png"))
         made = [preset(kind.name) for kind in PRESETS]
-        charge_cards([kernel.weights for kernel in made] if options.card else [])
+        prices.charge("write", len(made) * prices.PRESET)
+        charge_cards([kernel.weights for kernel in made] if options.card and form == "json" else [])
         if form == "png":
             charge_drawing([[(1, *kernel.weights.shape) for kernel in made]], options, settings)
             return _draw_presets([kernel.weights for kernel in made], options)
@@ -84,8 +86,10 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = read_options(request, PresetOptions)
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
         kernel = preset(name, options.size, options.angle, options.sigma)
-        charge_cards([kernel.weights] if options.card else [])
+        prices.charge("write", prices.PRESET + kernel.weights.size * prices.JSON_NUMBER_OUT)
+        charge_cards([kernel.weights] if options.card and form == "json" else [])
         if form == "png":
+            charge_drawing([[(1, *kernel.weights.shape)]], options, settings)
             return writing.png(*draw_kernels([kernel.weights[None]], options, with_spectra=options.card))
         if form == "npz":
             return writing.npz({kernel.name: kernel.weights})

@@ -29,6 +29,7 @@ def blueprint(library: Library) -> Blueprint:
     def models() -> Reply:
         """List every version of every model."""
         writing.choose_format(request, read_options(request, NoOptions).format, ("json",))
+        prices.charge("write", len(library.networks) * prices.MODEL)
         return writing.json({"models": [_summary(network, library) for network in library.networks]})
 
     @routes.get("/v1/models/<name>")
@@ -36,6 +37,7 @@ def blueprint(library: Library) -> Blueprint:
         """Describe one model: its layers and its passport."""
         options = read_options(request, ModelOptions)
         writing.choose_format(request, options.format, ("json",))
+        prices.charge("write", prices.MODEL)
         return writing.json(_describe(library.get(name, options.version)))
 
     @routes.get("/v1/models/<name>/layers/<layer>/filters")
@@ -68,7 +70,9 @@ def _answer_filters(network: Network, layer: str, index: int | None, options: La
     if form == "png":
         tiles = len(chosen) * weights.shape[1]
         spectra = len(chosen) * SPECTRUM_SIZE**2 if options.card else 0
-        prices.charge("draw", *prices.drawing(tiles, size + spectra, tiles * KERNEL_TILE_SIDE**2 + spectra, 3))
+        colours = 3 if options.polarity == "diverging" else 1
+        pixels = tiles * KERNEL_TILE_SIDE**2 + spectra
+        prices.charge("draw", *prices.drawing(tiles, size + spectra, pixels, colours))
         levels, text = draw_kernels([weights[i] for i in chosen], options, with_spectra=options.card)
         return writing.png(levels, text, network)
     if form == "npz":

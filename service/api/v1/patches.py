@@ -87,7 +87,7 @@ def _charge(cuts: list[Cut], form: str, options: PatchesOptions, limits: Limits)
             raise InvalidOption(f"padded, a picture may have {allowed} pixels, got {cut.padded_pixels}", "/padding")
     numbers, corners = sum(cut.numbers for cut in cuts), sum(cut.places.count for cut in cuts)
     read = sum(4 * (cut.image.size + cut.padded_pixels) for cut in cuts)
-    prices.charge("filter", len(cuts) * prices.PLAN + read * prices.CELL, read)
+    prices.charge("filter", prices.STEP + len(cuts) * prices.PLAN + read * prices.CELL, read)
     if form == "json":
         sizes.check_numbers(numbers + 2 * corners, limits)
         work = len(cuts) * prices.RESULT + corners * prices.CORNER + numbers * prices.JSON_NUMBER_OUT

@@ -1,10 +1,11 @@
 """GET /v1/models/{m}/report: what every filter of a network does over a whole dataset."""
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from flask import Blueprint, request
 
 from service.api.http import writing
@@ -13,6 +14,7 @@ from service.api.http.caching import revalidated
 from service.api.http.reading import read_options
 from service.core.errors import NotFound
 from service.core.idx import read_parts
+from service.lab import prices
 from service.lab.options import ReportOptions
 from service.network.sessions import Library, Network
 from service.settings import Settings, naming
@@ -36,11 +38,18 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
                 f"`python -m training report models/{network.name}/{network.version}` makes it"
             )
         members = _choose_layer(network, network.report, options.layer)
+        prices.charge("write", _size_of(network) * prices.TEXT_BYTE_OUT)
         if options.thumbnails:
             members = members | {"thumbnails": _thumbnails(members, pictures)}
         return writing.json(members)
 
     return routes
+
+
+@lru_cache(maxsize=64)
+def _size_of(network: Network) -> int:
+    """The bytes of a whole report."""
+    return len(orjson.dumps(network.report))
 
 
 def read_pictures(settings: Settings) -> dict[str, np.ndarray]:
