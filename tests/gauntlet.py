@@ -10,6 +10,7 @@ decides all of it, so `picture(scene, digit, seed)` is always the same picture.
 """
 
 import io
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -163,7 +164,7 @@ WAYS: dict[int, list[list[list[tuple[float, float]]]]] = {
 
 def picture(scene: str, digit: int, seed: int) -> Picture:
     """Return a uint8 picture of `digit`: (height, width) grey, or with 3 or 4 channels."""
-    rng = np.random.default_rng([seed, digit, sorted(SCENES).index(scene)])
+    rng = np.random.default_rng([seed, digit, zlib.crc32(scene.encode())])  # a scene more changes no other's pictures
     return SCENES[scene](rng, digit)
 
 
@@ -205,18 +206,20 @@ def ink(
     pen: float,
     centre: tuple[float, float] | None = None,
     extra: Callable[[ImageDraw.ImageDraw, float], None] | None = None,
+    curves: list[np.ndarray] | None = None,
 ) -> np.ndarray:
     """
     Draw a digit's ink, 0 to 1, on (width, height) pixels.
 
     height: of the digit in pixels; pen: width of the line as a share of that height; centre: in pixels
+    curves: its strokes, where they are not the digit's as they come
     """
     oversampled = 4 if max(size) <= 128 else 2
     canvas = Image.new("L", (size[0] * oversampled, size[1] * oversampled))
     drawing = ImageDraw.Draw(canvas)
     middle = np.array(centre if centre is not None else (size[0] / 2, size[1] / 2))
     line = max(1.0, pen * height * oversampled)
-    for curve in strokes(rng, digit):
+    for curve in strokes(rng, digit) if curves is None else curves:
         path = (curve * height + middle) * oversampled
         _draw(drawing, path, line)
     if extra is not None:
@@ -608,6 +611,168 @@ def night(rng: Rng, digit: int) -> Picture:
     return np.clip(255 * scene + rng.normal(0, rng.uniform(6, 14), scene.shape), 0, 255).astype(np.uint8)
 
 
+def any_stroke(rng: Rng, digit: int) -> Picture:
+    """A clean canvas, and any pen from a fine one to the broadest brush."""
+    side = int(rng.choice([64, 140, 280]))
+    return _grey(ink(rng, digit, (side, side), side * rng.uniform(0.45, 0.65), rng.uniform(0.05, 0.26)), 1, 0)
+
+
+def dithered(rng: Rng, digit: int) -> Picture:
+    """Pale ink in black and white, the error handed on to the neighbours, as Pillow does unasked."""
+    side = int(rng.choice([32, 56, 112, 224]))
+    share = ink(rng, digit, (side, side), side * rng.uniform(0.65, 0.8), rng.uniform(0.08, 0.12))
+    grey = Image.fromarray(_grey(share, 1, 1 - rng.uniform(0.4, 1)))
+    return np.asarray(grey.convert("1").convert("L"))
+
+
+def halftone(rng: Rng, digit: int) -> Picture:
+    """Ink as a printer's raster: dots whose size is how dark it is."""
+    side = int(rng.choice([112, 224]))
+    share = ink(rng, digit, (side, side), side * rng.uniform(0.65, 0.8), rng.uniform(0.09, 0.14)) * rng.uniform(
+        0.35, 0.8
+    )
+    pitch = side / rng.uniform(28, 45)
+    y, x = np.mgrid[0:side, 0:side] * (np.pi / pitch)
+    raster = 0.5 + 0.25 * (np.cos(x + y) + np.cos(x - y))
+    return np.where(share > raster, 0, 255).astype(np.uint8)
+
+
+def dashed(rng: Rng, digit: int) -> Picture:
+    """Strokes in dashes or in dots, as of a worn stamp or a template to trace."""
+    side = int(rng.choice([64, 140, 280]))
+    height, pen = side * rng.uniform(0.55, 0.75), rng.uniform(0.05, 0.09)
+    gap = pen * rng.uniform(1.6, 2.2)
+    dash = gap * rng.uniform(0.01, 1.2)
+    curves = [part for curve in strokes(rng, digit) for part in _dashes(curve, dash, gap)]
+    return _grey(ink(rng, digit, (side, side), height, pen, curves=curves), 1, 0)
+
+
+def _dashes(curve: np.ndarray, dash: float, gap: float) -> list[np.ndarray]:
+    """Cut a curve into parts of length `dash`, `gap` apart."""
+    along = np.concatenate(([0], np.hypot(*np.diff(curve, axis=0).T).cumsum()))
+    starts = np.arange(0, along[-1], dash + gap)
+    places = [np.linspace(start, min(start + dash, along[-1]), 6) for start in starts]
+    return [np.stack([np.interp(place, along, curve[:, axis]) for axis in (0, 1)], axis=1) for place in places]
+
+
+def line_dropout(rng: Rng, digit: int) -> Picture:
+    """A scanner or printer that loses rows, or columns: every few, or some of all."""
+    side = int(rng.choice([32, 64, 140, 280]))
+    share = ink(rng, digit, (side, side), side * rng.uniform(0.55, 0.75), rng.uniform(0.08, 0.12))
+    pitch = max(3, round(side * rng.uniform(0.03, 0.1)))
+    lost = np.arange(side) % pitch < max(1, pitch * rng.uniform(0.2, 0.5))
+    if rng.random() < 0.4:
+        lost = rng.random(side) < rng.uniform(0.1, 0.35)
+    share = np.where(lost[:, None] if rng.random() < 0.7 else lost, 0, share)
+    return _grey(share, 1, 0)
+
+
+def leaving(rng: Rng, digit: int) -> Picture:
+    """A scanned cell with a digit too large for it: up to a tenth of it is lost at one side."""
+    side = int(rng.choice([64, 140, 280]))
+    share = ink(rng, digit, (2 * side, 2 * side), side * rng.uniform(0.6, 0.9), rng.uniform(0.05, 0.1))
+    rows, columns = np.flatnonzero(share.max(axis=1) > 0.5), np.flatnonzero(share.max(axis=0) > 0.5)
+    out = rng.uniform(0.02, 0.1) * len(rows)
+    top = round(rows[0] + out if rng.random() < 0.5 else rows[-1] + 1 - out - side)
+    left = round((columns[0] + columns[-1] - side) / 2)
+    if rng.random() < 0.5:
+        top, left = round((rows[0] + rows[-1] - side) / 2), round(columns[0] + rng.uniform(0.02, 0.07) * len(columns))
+    return _grey(share[top : top + side, left : left + side], rng.uniform(0.85, 1), rng.uniform(0, 0.3))
+
+
+def faint_pencil(rng: Rng, digit: int) -> Picture:
+    """Hard pencil a few levels darker than its paper, in a photo with dark corners and a lens' bright spot."""
+    size = (378, 504) if rng.random() < 0.5 else (504, 378)
+    height = min(size) * rng.uniform(0.5, 0.75)
+    share = ink(rng, digit, size, height, rng.uniform(0.008, 0.02), _place(rng, size, height))
+    y, x = np.mgrid[0 : size[1], 0 : size[0]]
+    u, v = x / size[0] - 0.5, y / size[1] - 0.5
+    spot = np.exp(-((u - rng.normal(0, 0.05)) ** 2 + (v - rng.normal(0, 0.1)) ** 2) / 0.008)
+    level = 170 - rng.uniform(50, 120) * (u**2 + v**2) ** 1.2 - rng.uniform(0, 8) * spot
+    if rng.random() < 0.3:
+        level[: rng.integers(4, 20), : rng.integers(60, 140)] = 40  # a thing that lies on the corner
+    taken = level - rng.uniform(8, 16) * share + rng.normal(0, rng.uniform(0.5, 1.3), share.shape)
+    return np.clip(taken, 0, 255).astype(np.uint8)
+
+
+def filling_any(rng: Rng, digit: int) -> Picture:
+    """A picture of 12 to 40 pixels a side that its digit fills; grey or in two levels, either way round."""
+    share = _fitted(_filled(rng, digit), int(rng.integers(12, 41)))
+    if rng.random() < 0.5:
+        rows, columns = np.flatnonzero(share.max(axis=1) > 0.2), np.flatnonzero(share.max(axis=0) > 0.2)
+        share = share[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    share = (share > 0.5).astype(np.float32) if rng.random() < 0.5 else share
+    return _grey(share, *((0, 1) if rng.random() < 0.5 else (1, 0)))
+
+
+def stretched_any(rng: Rng, digit: int) -> Picture:
+    """A digit stretched both ways to fill a square of 14 to 40 pixels."""
+    whole = Image.fromarray(np.rint(255 * _filled(rng, digit, (0.06, 0.14))).astype(np.uint8))
+    side = int(rng.integers(14, 41))
+    share = np.asarray(whole.resize((side, side), Image.Resampling.BOX), np.float32) / 255
+    share = (share > 0.45).astype(np.float32) if rng.random() < 0.7 else share
+    return _grey(share, *((0, 1) if rng.random() < 0.5 else (1, 0)))
+
+
+def wide_bars(rng: Rng, digit: int) -> Picture:
+    """The level strokes drawn far too wide: the foot of a two, the bar of a four, five or seven."""
+    curves = strokes(rng, digit)
+    for curve in curves:
+        if np.ptp(curve[:, 1]) < 0.25 * np.ptp(curve[:, 0]):
+            middle = curve[:, 0].mean()
+            curve[:, 0] = middle + (curve[:, 0] - middle) * rng.uniform(1.2, 1.7)
+    side = int(rng.choice([140, 280, 700]))
+    return _grey(
+        ink(rng, digit, (side, side), side * rng.uniform(0.45, 0.6), rng.uniform(0.04, 0.08), curves=curves), 1, 0.1
+    )
+
+
+def dotted_squares(rng: Rng, digit: int) -> Picture:
+    """Squared paper, some of whose lines are dotted."""
+    size = (600, 600)
+    height = rng.uniform(180, 420)
+    share = ink(rng, digit, size, height, rng.uniform(0.06, 0.1), _place(rng, size, height))
+    pitch, dot, level = rng.integers(9, 15), rng.integers(4, 7), rng.uniform(95, 130)
+    lines = np.full(size, 175.0)
+    for column in range(int(rng.integers(20, 90)), 600, 90):
+        for row in range(0, 600, int(pitch)):
+            lines[row : row + dot, column : column + 4] = level
+    for each in range(int(rng.integers(20, 200)), 600, 280):
+        lines[each : each + 4], lines[:, each : each + 4] = 110, 110
+    turned = Image.fromarray(lines.astype(np.uint8)).rotate(rng.normal(0, 1), Image.Resampling.BICUBIC, fillcolor=175)
+    paper = np.asarray(turned.filter(ImageFilter.GaussianBlur(1.2)), np.float32)
+    taken = paper * (1 - rng.uniform(0.5, 0.7) * share) + rng.normal(0, rng.uniform(1, 4), share.shape)
+    return np.clip(taken, 0, 255).astype(np.uint8)
+
+
+def beside_an_edge(rng: Rng, digit: int) -> Picture:
+    """The table, or one rule, along the upper rim of a photo."""
+    size = (326, int(rng.integers(330, 700)))
+    height = size[0] * rng.uniform(0.6, 0.85)
+    share = ink(rng, digit, size, height, rng.uniform(0.03, 0.06), (size[0] / 2, size[1] / 2 + 10))
+    level = 165 - 105 * share + rng.normal(0, 1.5, share.shape)
+    edge = rng.uniform(4, 10) - rng.uniform(0, 6) * np.arange(size[0]) / size[0]
+    rows = np.arange(size[1])[:, None]
+    if rng.random() < 0.5:
+        level = 60 + (level - 60) / (1 + np.exp(-np.clip((rows - edge) / 1.6, -30, 30)))
+    else:
+        level = np.where(np.abs(rows - 15 - edge) < 1.5, 100, level)
+    return np.clip(level, 0, 255).astype(np.uint8)
+
+
+def grey_strokes(rng: Rng, digit: int) -> Picture:
+    """A small scan in which some strokes are much paler than others."""
+    side = int(rng.choice([16, 28, 40]))
+    height, pen = side * rng.uniform(0.75, 0.9), rng.uniform(0.06, 0.1)
+    parts = [part for curve in strokes(rng, digit) for part in np.array_split(curve, max(1, len(curve) // 20))]
+    share = np.zeros((side, side), np.float32)
+    levels = rng.uniform(0.35, 1, len(parts))
+    levels[rng.integers(len(parts))] = 1
+    for part, level in zip(parts, levels, strict=True):
+        share = np.maximum(share, level * ink(rng, digit, (side, side), height, pen, curves=[part]))
+    return _grey(share, *((0, 1) if rng.random() < 0.5 else (1, 0)))
+
+
 SCENES: dict[str, Callable[[Rng, int], Picture]] = {
     "light on dark": light_on_dark,
     "dark on light": dark_on_light,
@@ -640,4 +805,17 @@ SCENES: dict[str, Callable[[Rng, int], Picture]] = {
     "whiteboard": whiteboard,
     "beside another": beside_another,
     "night": night,
+    "any stroke": any_stroke,
+    "dithered": dithered,
+    "halftone": halftone,
+    "dashed": dashed,
+    "line dropout": line_dropout,
+    "leaving": leaving,
+    "faint pencil": faint_pencil,
+    "filling any": filling_any,
+    "stretched any": stretched_any,
+    "wide bars": wide_bars,
+    "dotted squares": dotted_squares,
+    "beside an edge": beside_an_edge,
+    "grey strokes": grey_strokes,
 }
