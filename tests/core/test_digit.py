@@ -12,7 +12,7 @@ import pytest
 from service.core import digit as digit_package
 from service.core.digit import PreparedDigit, prepare
 from service.core.errors import InvalidImage
-from tests import gauntlet
+from tests import gauntlet, reading
 from tests.networks import read
 
 PROOF = bool(os.environ.get("FILTERSCOPE_PROOF"))
@@ -343,7 +343,18 @@ def test_small_pictures_of_anything_do_not_break_it():
 
 
 # The least share of a scene's pictures that is read; 0.96 for all others.
-HARD = {"stretched 16": 0.9, "broken pen": 0.92, "underlined": 0.93, "dark squares": 0.9, "note on a table": 0.75}
+HARD = {
+    "stretched 16": 0.9,
+    "broken pen": 0.92,
+    "underlined": 0.93,
+    "dark squares": 0.9,
+    "note on a table": 0.85,
+    "dashed": 0.88,
+    "line dropout": 0.92,
+    "faint pencil": 0.5,
+    "stretched any": 0.92,
+    "grey strokes": 0.93,
+}
 COUNT = 300 if PROOF else 10
 
 
@@ -357,12 +368,32 @@ def missed(scene):
 @pytest.mark.parametrize("scene", gauntlet.SCENES)
 def test_the_gauntlet_is_read(scene):
     """Digits drawn, scanned and photographed in every way we know to go wrong."""
-    most = COUNT * (1 - HARD.get(scene, 0.96)) if PROOF else 3  # of ten, chance alone misses one now and then
+    most = COUNT * (1 - HARD.get(scene, 0.96)) + (0 if PROOF else 2)  # of ten, chance alone misses one now and then
     assert len(missed(scene)) <= most, f"{scene}: misread pictures {missed(scene)}"
 
 
 def test_the_gauntlet_is_read_on_the_whole():
     assert sum(len(missed(scene)) for scene in gauntlet.SCENES) <= 0.03 * COUNT * len(gauntlet.SCENES)
+
+
+@pytest.mark.parametrize("thick", reading.STROKES)
+def test_a_clean_canvas_is_read_as_well_as_after_plain_averaging(thick, mnist):
+    """Whatever the pen: a reader that looks for digits must not find less than one that does not look."""
+    images, labels = (part[: 600 if PROOF else 15] for part in mnist)
+    pictures = [reading.canvas(image, thick) for image in images]
+    ours = read("digits", [prepare(picture).image for picture in pictures]) == labels
+    control = read("digits", [reading.plain(picture) for picture in pictures]) == labels
+    assert np.count_nonzero(ours) >= np.count_nonzero(control) - 0.005 * len(labels), np.flatnonzero(control & ~ours)
+
+
+@pytest.mark.parametrize("size", [23, 40, 80, 160])
+def test_broken_ink_is_read_as_well_as_after_a_plain_blur(size, mnist):
+    """Pale strokes in black and white: what is left of them is judged together."""
+    images, labels = (part[: 600 if PROOF else 15] for part in mnist)
+    pictures = [reading.bitmap(image, size, 0.4) for image in images]
+    ours = read("digits", [prepare(picture).image for picture in pictures]) == labels
+    control = read("digits", [reading.plain(picture) for picture in pictures]) == labels
+    assert np.count_nonzero(ours) >= np.count_nonzero(control) - 0.015 * len(labels), np.flatnonzero(control & ~ours)
 
 
 # ------------------------------------------------------------------------------------------------------ how it is told

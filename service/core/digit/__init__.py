@@ -12,14 +12,24 @@ What each step decides by is in thresholds.py, every number with its why.
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from service.core.digit.ink import checked, clean_ink, grey, ink_of, reduced
-from service.core.digit.mnist_form import SIDE, Crop, Frame, PreparedDigit, already_mnist, placed, unstretched
+from service.core.digit.mnist_form import (
+    SIDE,
+    Crop,
+    Frame,
+    PreparedDigit,
+    already_mnist,
+    placed,
+    stroke_width,
+    unstretched,
+)
 from service.core.digit.pieces import extent_of, grown
 from service.core.digit.small_pictures import outline_filled, without_hairs, without_impulses
 from service.core.digit.strokes import cut_out, digit_strokes, is_sheet
-from service.core.digit.thresholds import CLOSER_BELOW, FEW, KEPT, MOSTLY_INK, SMALL, WORK_SIDE
+from service.core.digit.thresholds import CLOSER_BELOW, FEW, KEPT, MOSTLY_INK, SHEET_STROKE, SMALL, WORK_SIDE
 from service.core.errors import InvalidImage
 
 __all__ = ["SIDE", "Frame", "PreparedDigit", "already_mnist", "prepare"]
@@ -51,13 +61,13 @@ def prepare(picture: NDArray[Any]) -> PreparedDigit:
 def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> PreparedDigit:
     """Prepare a picture that is the part at (left, top) of the posted one; `looks` says how often to look closer."""
     factor = max(1, -(-max(picture.shape[:2]) // WORK_SIDE))
-    ink, inverted = clean_ink(picture) or ink_of(grey(reduced(picture, factor)))
+    ink, inverted, clean = clean_ink(picture) or ink_of(grey(reduced(picture, factor)))
     if FEW <= max(ink.shape) <= SMALL:
         cleaned = without_impulses(ink)
         ink = cleaned if cleaned.max() > MOSTLY_INK else ink
     if picture.shape[:2] == (SIDE, SIDE):
         ink = outline_filled(without_hairs(ink))
-    ink, mask = digit_strokes(ink)
+    ink, mask = digit_strokes(ink, clean=clean)
     y0, y1, x0, x1 = extent_of(mask)
     size = max(y1 - y0, x1 - x0)
     if looks and is_sheet(mask[y0:y1, x0:x1], mask.shape):
@@ -65,7 +75,7 @@ def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> Prep
         sheet = cut_out(picture[y0 * factor : y1 * factor, x0 * factor : x1 * factor], mask[y0:y1, x0:x1], factor)
         try:
             found = _prepared(sheet, left + x0 * factor, top + y0 * factor, looks=looks - 1)
-            if found.inverted != inverted:
+            if found.inverted != inverted and stroke_width(found.image * np.float32(1 / 255)) < SHEET_STROKE:
                 return found
         except InvalidImage:
             pass

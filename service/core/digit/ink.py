@@ -125,7 +125,7 @@ def grey(plane: Plane) -> Plane:
     return grey
 
 
-def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool] | None:
+def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool, bool] | None:
     """
     Return what `ink_of` does, at once, for a small picture on one exact level, the lowest or the highest.
 
@@ -146,12 +146,12 @@ def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool] | None:
         return None
     inverted = ground == high
     ink = (ground - picture if inverted else picture - ground) * np.float32(1 / (high - low))
-    return (ink if max(ink.shape) < FEW else _scaled(ink, ink > at.MOSTLY_INK)), inverted
+    return (ink if max(ink.shape) < FEW else _scaled(ink, ink > at.MOSTLY_INK)), inverted, True
 
 
-def ink_of(plane: Plane) -> tuple[Plane, bool]:
+def ink_of(plane: Plane) -> tuple[Plane, bool, bool]:
     """
-    Return how much ink there is at every place, and whether it is darker than its ground.
+    Return how much ink there is at every place, whether it is darker than its ground, and whether that is of one level.
 
     plane: (height, width) float32, 0 black to 1 white   returns: (height, width) float32, 0 paper to 1 ink
     raises: InvalidImage where there is no ink
@@ -165,11 +165,12 @@ def ink_of(plane: Plane) -> tuple[Plane, bool]:
     levels = scaled.astype(np.uint8)
     light = levels > _otsu(levels)
     inverted = _ground_is_light(light)
+    clean = _of_one_level(levels[light if inverted else ~light])
     panels = _panels(plane, high - low)
     if panels is not None:
         inverted = float(panels.mean()) > (low + high) / 2
         ink = np.abs(plane - panels)
-    elif max(plane.shape) >= FEW and _uneven(scaled if inverted else 255 - scaled) and not _two_levels(levels):
+    elif max(plane.shape) >= FEW and not clean and _uneven(scaled if inverted else 255 - scaled):
         inverted = _strokes_are_dark(small)
         paper = _enlarged(_paper(small, inverted), plane.shape, factor)
         ink = np.maximum(
@@ -178,7 +179,7 @@ def ink_of(plane: Plane) -> tuple[Plane, bool]:
     else:
         paper_level = np.float32(low + float(np.median(scaled[light if inverted else ~light])) * (high - low) / 255)
         ink = np.maximum(paper_level - plane if inverted else plane - paper_level, np.float32(0))
-    return full_strength(ink), inverted
+    return full_strength(ink), inverted, clean
 
 
 def full_strength(ink: Plane) -> Plane:
@@ -254,21 +255,30 @@ def _panels(plane: Plane, contrast: float) -> Plane | None:
 
 
 def _uneven(scaled: Plane) -> bool:
-    """Tell whether a light ground, 0 to 255, is brighter in one part of the picture than in another."""
+    """
+    Tell whether a light ground, 0 to 255, is brighter in one part of the picture than in another.
+
+    Where the picture's rim is of one level, so is the paper: what is darker within is ink, however broad, and only what
+    is brighter is light. Elsewhere the brightest pixels of sixteen parts are held against each other.
+    """
     height, width = (side // 4 for side in scaled.shape)
     if not (height and width):
         return False
     brightest = scaled[: 4 * height, : 4 * width].reshape(4, height, 4, width).max(axis=1).max(axis=2)
+    rim = np.concatenate((scaled[0], scaled[-1], scaled[:, 0], scaled[:, -1]))
+    lowest, middle, highest = np.quantile(rim, at.RIM_SPREAD)
+    if highest - lowest < at.UNEVEN:
+        return float(brightest.max() - middle) > at.UNEVEN
     return float(np.ptp(brightest)) > at.UNEVEN
 
 
-def _two_levels(levels: NDArray[np.uint8]) -> bool:
+def _of_one_level(ground: NDArray[np.uint8]) -> bool:
     """
-    Tell whether nearly all of a picture is on its lowest or its highest level, as no photograph of paper is.
+    Tell whether nearly all of a ground, (pixels,), is on one level exactly, as no photograph of paper is.
 
     What is broad there is ink, not a shadow: a filled round should not become its outline, which reads as a 0.
     """
-    return int(np.count_nonzero((levels == 0) | (levels >= at.HIGHEST_LEVELS))) > at.TWO_LEVELS * levels.size
+    return int(np.bincount(ground).max(initial=0)) > at.ONE_LEVEL * ground.size
 
 
 def _strokes_are_dark(small: Plane) -> bool:

@@ -157,7 +157,7 @@ def placed(
     digit = ink[from_y : y1 + 1, from_x : x1 + 1]
     longer = max(y1 - y0, x1 - x0)
     middle_y, middle_x = (y0 + y1) / 2, (x0 + x1) / 2
-    stroke = _stroke_width(digit)
+    stroke = stroke_width(digit)
     step = 1.0 if fits else longer / BOX  # work pixels in one pixel of the field
     thin = stroke < THINNEST * step
     if thin:  # a hairline gets wider, and its ends longer: leave room for that
@@ -220,8 +220,12 @@ def unstretched(mask: Mask, extent: tuple[int, int, int, int]) -> float:
     return float(stroke / height * BOX / at.ONE_WIDTH)
 
 
-def _stroke_width(ink: Plane) -> float:
-    """Return the mean width of the strokes, in pixels: twice their area over the length of their outline."""
+def stroke_width(ink: Plane) -> float:
+    """
+    Return the mean width of strokes, in pixels: twice their area over the length of their outline.
+
+    ink: (height, width) float32, 0 to 1
+    """
     outline = float(np.abs(ink[1:] - ink[:-1]).sum() + np.abs(ink[:, 1:] - ink[:, :-1]).sum())
     # An outline counted in steps along the axes is 4/pi times as long as it is, on average over all directions.
     return 2 * float(ink.sum()) / outline

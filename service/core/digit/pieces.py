@@ -67,6 +67,16 @@ def pieces_of(mask: Mask) -> Pieces:
         if np.array_equal(joined, label):
             break
         label = joined
+    return _measured(start, stop, label, stride)
+
+
+def joined(pieces: Pieces, group: NDArray[np.intp], shape: tuple[int, ...]) -> Pieces:
+    """Return pieces of a mask of `shape` (height, width) as fewer: those of one group, (pieces,), are one piece."""
+    return _measured(pieces.start, pieces.stop, group[pieces.label], shape[1] + 1)
+
+
+def _measured(start: NDArray[np.intp], stop: NDArray[np.intp], label: NDArray[np.intp], stride: int) -> Pieces:
+    """Return runs of any labels as pieces."""
     _, label = np.unique(label, return_inverse=True)
     order = np.argsort(label, kind="stable")
     heads = np.searchsorted(label[order], np.arange(label.max(initial=-1) + 1))

@@ -21,12 +21,14 @@ def without_impulses(ink: Plane) -> Plane:
     Only small pictures need it: in others a pixel is averaged away.
     """
     mask = ink > at.MOSTLY_INK
-    joined = np.zeros_like(mask)
-    joined[1:] |= mask[:-1]
-    joined[:-1] |= mask[1:]
-    joined[:, 1:] |= mask[:, :-1]
-    joined[:, :-1] |= mask[:, 1:]
-    if np.count_nonzero(mask & ~joined) < at.LONE_PIXELS:
+    # A raster's dots touch each other's corners: they are drawn.
+    ends = np.zeros_like(mask)
+    ends[1:] |= mask[:-1]
+    ends[:-1] |= mask[1:]
+    beside = mask | ends
+    ends[:, 1:] |= beside[:, :-1]
+    ends[:, :-1] |= beside[:, 1:]
+    if np.count_nonzero(mask & ~ends) < at.LONE_PIXELS:
         return ink
     for _ in range(2):
         height, width = ink.shape

@@ -12,18 +12,21 @@ from numpy.typing import NDArray
 
 from service.core.digit import thresholds as at
 from service.core.digit.ink import full_strength
-from service.core.digit.pieces import BLANK, Mask, Pieces, Plane, extent_of, grown, painted, pieces_of
+from service.core.digit.mnist_form import stroke_width
+from service.core.digit.pieces import BLANK, Mask, Pieces, Plane, extent_of, grown, joined, painted, pieces_of
 from service.core.digit.thresholds import SMALL
 from service.core.errors import InvalidImage
 
+_TURNS = tuple((np.cos(turn), np.sin(turn)) for turn in np.deg2rad(at.SHEET_TURNS))
 _SLOPES = tuple(np.tan(np.deg2rad(at.RULE_SLOPES)))
 
 
-def digit_strokes(ink: Plane) -> tuple[Plane, Mask]:
+def digit_strokes(ink: Plane, *, clean: bool) -> tuple[Plane, Mask]:
     """
     Return the ink, and where the digit's strokes are in it: specks, frames and the table's edge are dropped.
 
-    ink: (height, width) float32, 0 paper to 1 ink   returns: (height, width), rules removed, and a mask of that shape
+    ink: (height, width) float32, 0 paper to 1 ink   clean: its ground is of one level, so that all that differs is ink
+    returns: (height, width), rules removed, and a mask of that shape
     raises: InvalidImage where there is no ink
     """
     may_be_ruled = max(ink.shape) > SMALL
@@ -32,7 +35,7 @@ def digit_strokes(ink: Plane) -> tuple[Plane, Mask]:
         if not mask.any():
             raise InvalidImage(BLANK)
         if max(mask.shape) <= at.COMPACT and _hangs_together(mask):
-            return ink, mask
+            return ink, _with_faint_ink(ink, mask) if clean else mask
         pieces = pieces_of(mask)
         around = _surrounds(pieces, mask)
         if around.any():
@@ -49,11 +52,76 @@ def digit_strokes(ink: Plane) -> tuple[Plane, Mask]:
             ink = cleaned
         else:
             break
-    if len(pieces.area) > 1:
-        keep = _belongs(pieces, mask.shape)
-        if not keep.all():
-            mask = painted(pieces, keep, mask.shape)
-    return ink, _without_base_line(mask)
+    if clean:
+        mask, pieces = _unbroken(ink, mask, pieces)
+    keep = _belongs(pieces, mask.shape)
+    return ink, _without_base_line(mask if keep.all() else painted(pieces, keep, mask.shape))
+
+
+def _unbroken(ink: Plane, mask: Mask, pieces: Pieces) -> tuple[Mask, Pieces]:
+    """Return a mask with the paler ink that its strokes go on as, and the pieces that its parts make together."""
+    whole = _with_faint_ink(ink, mask)
+    if whole is not mask:
+        pieces = pieces_of(whole)
+    return whole, _joined(pieces, whole)
+
+
+def _joined(pieces: Pieces, mask: Mask) -> Pieces:
+    """
+    Return the pieces of broken ink as what they make together, all others as they are.
+
+    Dots and dashes are no digits. What they draw is seen from farther away, where a cell is as large as a pixel of a
+    network's picture: what touches there is one, or else what nearly does.
+    """
+    total = int(pieces.area.sum())
+    if len(pieces.area) < at.BROKEN_PIECES or pieces.area.max() > at.BROKEN * total:
+        return pieces
+    top, bottom, left, right = extent_of(mask)
+    cell = max(1, -(-max(bottom - top, right - left) // at.BROKEN_CELLS))
+    row = (pieces.start // (mask.shape[1] + 1) - top) // cell + at.BROKEN_REACH
+    column = (pieces.start % (mask.shape[1] + 1) - left) // cell + at.BROKEN_REACH
+    far = _coarse(mask[top:bottom, left:right], cell)
+    for _ in range(at.BROKEN_REACH + 1):
+        place = row * (far.shape[1] + 1) + column
+        groups = pieces_of(far)
+        group = groups.label[np.searchsorted(groups.start, place, side="right") - 1]
+        of_piece = np.zeros(len(pieces.area), np.intp)
+        of_piece[pieces.label] = group
+        if np.bincount(of_piece, weights=pieces.area).max() > at.BROKEN_WHOLE * total:
+            return joined(pieces, of_piece, mask.shape)
+        far = grown(far)
+    return pieces
+
+
+def _coarse(mask: Mask, cell: int) -> Mask:
+    """Return which cells of a mask, cell x cell pixels, have something, in a margin to grow into."""
+    height, width = (-(-side // cell) for side in mask.shape)
+    padded = np.zeros((height * cell, width * cell), np.bool_)
+    padded[: mask.shape[0], : mask.shape[1]] = mask
+    return np.pad(padded.reshape(height, cell, width, cell).any(axis=(1, 3)), at.BROKEN_REACH)
+
+
+def _with_faint_ink(ink: Plane, mask: Mask) -> Mask:
+    """
+    Return a mask and the paler ink that goes on where its strokes end; the mask itself (`is`) where there is none.
+
+    A stroke's soft edge is pale as well: what goes on is farther from the mask than a quarter of a stroke's width.
+    """
+    faint = ink > at.FAINTLY_INKED
+    reach = mask
+    for _ in range(max(1, min(at.FAINT_REACH, round(float(stroke_width(mask.astype(np.float32))) / 4)))):
+        reach = grown(reach)
+    beyond = faint & ~reach
+    count = int(np.count_nonzero(beyond))
+    if not count or count > at.FAINT_SHARE * np.count_nonzero(mask):
+        return mask
+    pieces = pieces_of(faint)
+    keep = np.zeros(len(pieces.area), np.bool_)
+    starts = mask.ravel()
+    place = pieces.start // (mask.shape[1] + 1) * mask.shape[1] + pieces.start % (mask.shape[1] + 1)
+    inked = np.concatenate(([0], starts.cumsum()))
+    keep[pieces.label[inked[place + pieces.stop - pieces.start] > inked[place]]] = True
+    return painted(pieces, keep, mask.shape) & (grown(beyond) | mask)
 
 
 def _hangs_together(mask: Mask) -> bool:
@@ -120,6 +188,8 @@ def _belongs(pieces: Pieces, shape: tuple[int, ...]) -> Mask:
 
     Beside a digit that is whole, what the picture cuts off is another one. A rule below or above is none of it either.
     """
+    if len(pieces.area) == 1:
+        return np.ones(1, np.bool_)
     height, width = shape
     cut = (pieces.top == 0) | (pieces.left == 0) | (pieces.bottom == height) | (pieces.right == width)
     main = int(np.where(cut, pieces.area * at.CUT_OFF, pieces.area).argmax())
@@ -253,7 +323,18 @@ def is_sheet(shape: Mask, picture_shape: tuple[int, ...]) -> bool:
         return False
     rows = (shape.sum(axis=1) > at.SHEET_COVERED * width).mean()
     columns = (shape.sum(axis=0) > at.SHEET_COVERED * height).mean()
-    return bool(rows > at.SHEET_SOLID and columns > at.SHEET_SOLID)
+    return bool(rows > at.SHEET_SOLID and columns > at.SHEET_SOLID) and _is_four_sided(shape)
+
+
+def _is_four_sided(shape: Mask) -> bool:
+    """Tell whether a shape with its holes filled is about a rectangle, laid down a little turned, and mostly set."""
+    rows = np.flatnonzero(shape.any(axis=1))
+    left = shape[rows].argmax(axis=1)
+    right = shape.shape[1] - shape[rows, ::-1].argmax(axis=1)
+    filled = int((right - left).sum())
+    x, y = np.concatenate((left, right)), np.concatenate((rows, rows))
+    box = min(np.ptp(x * c + y * s) * np.ptp(y * c - x * s) for c, s in _TURNS)
+    return bool(filled > at.SHEET_FILLS * box and np.count_nonzero(shape) > at.SHEET_PAPER * filled)
 
 
 def cut_out(part: NDArray[Any], sheet: Mask, factor: int) -> NDArray[Any]:

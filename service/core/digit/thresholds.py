@@ -32,6 +32,12 @@ SAMPLED = 65536
 FAINTEST = 3 / 255
 # From here on a pixel belongs to a stroke. Below one half, so that a stroke keeps the soft edges that join its parts.
 INKED = np.float32(0.4)
+# A paler part of a stroke, as a pen leaves it: it belongs where it hangs together with what has ink.
+FAINTLY_INKED = np.float32(0.16)
+# But where there is more of it than this share of the rest, it is a shadow's or the paper's.
+FAINT_SHARE = 0.5
+# A quarter of the broadest stroke, in pixels of what is worked on.
+FAINT_REACH = 12
 # From here on a pixel lies more on a stroke than beside it.
 MOSTLY_INK = np.float32(0.5)
 # Grey levels lie between; a picture that has none was drawn in black and white.
@@ -72,10 +78,10 @@ PANEL_EVEN = 0.1
 PANELS_APART = 0.5
 # Levels of 255. The brightest pixels of the sixteen parts of lit paper differ by less; a shadow or lamp makes more.
 UNEVEN = 30
-# A share of pixels on the lowest or highest level that no photo of paper reaches; a scan in two levels does.
-TWO_LEVELS = 0.9
-# Levels of 255 that count as the highest: scaling may round 255 down.
-HIGHEST_LEVELS = 254
+# The rim's spread is that of most of its pixels, about the middle one: a few are noise, or the end of a stroke.
+RIM_SPREAD = (0.05, 0.5, 0.95)
+# A share of the ground on one level that no photo of paper reaches; a drawing, or a scan in two levels, does.
+ONE_LEVEL = 0.8
 # A pen's strokes are narrower than a twelfth of the picture, a marker's than a fifth.
 PEN_PART, MARKER_PART = 12, 5
 # If less than this share of what is narrower than a marker is a pen's, thinness tells nothing.
@@ -153,6 +159,17 @@ FLAT_TIMES = 4
 # and sticks out on both sides of the digit by this share of its width; the foot of a two does on neither.
 FLAT_OUT = 0.08
 
+# Ink is broken if no piece has more than this share of it: dots, dashes, what a raster or a lost line left.
+BROKEN = 0.6
+# and there are so many at least: two or three may be a digit and its line, or two digits.
+BROKEN_PIECES = 4
+# Its pieces are looked for at the scale that a network reads at: so many cells for the longer side of all ink.
+BROKEN_CELLS = 32
+# What is up to this many cells apart is one, twice over: farther is another thing.
+BROKEN_REACH = 2
+# They are one digit if together they have this share of the ink; less is dirt, or a page of writing.
+BROKEN_WHOLE = 0.8
+
 # --- the line that a digit stands on ----------------------------------------------------------------------------------
 
 # The line lies in this share of the height, and is no thicker: a pen's stroke under a digit.
@@ -195,6 +212,14 @@ SHEET_FROM, SHEET_TO = 0.4, 2.5
 SHEET_COVERED = 0.8
 # and a sheet is solid in this share of both; strokes are in few.
 SHEET_SOLID = 0.25
+# With what is written on it a sheet fills this share of a box laid around it; a round fills less than 0.79,
+SHEET_FILLS = 0.9
+# in one of these directions, in degrees: a sheet laid down by hand is seldom turned by more.
+SHEET_TURNS = range(-18, 19, 3)
+# Without it, this share of that: a broad stroke that encloses its hole covers less.
+SHEET_PAPER = 0.6
+# A stroke on a sheet is at most this many pixels of the field wide; what a bold digit encloses is wider.
+SHEET_STROKE = 3.6
 
 # --- MNIST's form -----------------------------------------------------------------------------------------------------
 
