@@ -67,7 +67,8 @@ class Calls:
         Read the digit on every picture.
 
         pictures: one, or an iterable of any length: a path, the bytes of a file, an array or a Pillow picture; an array
-            (N,H,W) or (N,H,W,C) is N pictures. uint8 is 0 (black) to 255, float 0 to 1
+            (N,H,W) or (N,H,W,C) is N pictures, and rows of 784 numbers are `rows.reshape(-1, 28, 28)`. uint8 is 0
+            (black) to 255, float 0 to 1
         prepare: "auto" finds the digit on any picture, "none" takes 28 x 28 as it is, 0 for paper and 1 for ink
         progress: True for a bar, or a function of (done, in all)
         raises: Refused, Unreachable; TypeError or ValueError for what is no picture

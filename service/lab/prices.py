@@ -273,7 +273,7 @@ def decoding(kind: str, pixels: int, size: int, scans: int) -> float:
     Decode a picture file. size: in bytes; scans: that it is gone over in, beside once.
 
     >>> round(decoding("PNG", 28 * 28, 500, 0))
-    55
+    56
     """
     work = FILE + pixels * PIXEL_OF[kind] + size * BYTE_OF[kind]
     return work + scans * pixels * SCAN_PIXEL + size * SCAN_BYTE if scans else work

@@ -58,7 +58,7 @@ class Bmp:
             depth=self.bits,
         )
 
-    def decode(self) -> "Rows":
+    def decode(self) -> "BmpRows":
         """Get its rows ready; raises Unreadable where there are fewer bytes than pixels."""
         if self.runs:
             return self._unpacked()
@@ -74,14 +74,14 @@ class Bmp:
         if content.size < stride * self.height:
             content = np.pad(content, (0, stride * self.height - content.size))
         rows = content.reshape(self.height, stride)
-        return Rows(self, rows if self.goes_down else rows[::-1], None)
+        return BmpRows(self, rows if self.goes_down else rows[::-1], None)
 
-    def _unpacked(self) -> "Rows":
+    def _unpacked(self) -> "BmpRows":
         """The indices, or colours, that runs paint, and where they paint none."""
         shape = (self.height, self.width, 3) if self.runs == 24 else (self.height, self.width)
         rows, painted = np.zeros(shape, np.uint8), np.zeros(shape[:2], bool)
         _paint(self.data, self.start, self.runs, rows, painted)
-        return Rows(self, rows if self.goes_down else rows[::-1], painted if self.goes_down else painted[::-1])
+        return BmpRows(self, rows if self.goes_down else rows[::-1], painted if self.goes_down else painted[::-1])
 
 
 def read(data: bytes) -> Bmp:
@@ -153,7 +153,7 @@ def _palette(data: bytes, place: int, start: int, bits: int, colours: int, size:
 
 
 @dataclass(slots=True)
-class Rows:
+class BmpRows:
     """The rows of a BMP, upright: as bytes of the file, or unpacked."""
 
     bmp: Bmp

@@ -102,7 +102,7 @@ SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 DECODED_PIXEL_BYTES = 8
 
 
-class Limits(NamedTuple):
+class PixelLimits(NamedTuple):
     """
     How many pixels a picture may have, width x height, by its header.
 
@@ -172,7 +172,11 @@ class PictureFile:
     @property
     def held(self) -> int:
         """Bytes that decoding it holds."""
-        return self.pixels * DECODED_PIXEL_BYTES if self._header is None else _held(self._header, Limits(*self._limits))
+        return (
+            self.pixels * DECODED_PIXEL_BYTES
+            if self._header is None
+            else _held(self._header, PixelLimits(*self._limits))
+        )
 
     def decode(self) -> tuple[np.ndarray, Frame | None]:
         """Decode it, once; what `decode_in_frame` returns and raises."""
@@ -180,7 +184,7 @@ class PictureFile:
             plain = _inflated(self.data[_PNG_HEAD.size : -16], *self._plain)
             if plain is not None:
                 return plain, None
-        limits = Limits(*self._limits)
+        limits = PixelLimits(*self._limits)
         return _decoded(self._header or _read_header(self.data, limits), limits)
 
 
@@ -192,7 +196,7 @@ def open_file(
     plain = _plain_head(data, max_pixels)
     if plain is not None:
         return PictureFile(data, "PNG", plain[0] * plain[1], 0, None, asked, plain)
-    limits = Limits(*asked)
+    limits = PixelLimits(*asked)
     header = _read_header(data, limits)
     pixels = header.width * header.height
     if not pixels:
@@ -220,7 +224,7 @@ def open_posted(
     return open_file(data, max_pixels, *large, keep_alpha=for_digit)
 
 
-def _read_header(data: bytes, limits: Limits) -> Header:
+def _read_header(data: bytes, limits: PixelLimits) -> Header:
     kind = kinds.kind_of(data)
     if kind is None:
         raise UnsupportedType(f"not a picture this service reads: wanted {kinds.NAMES}, got {kinds.describe(data)}")
@@ -241,7 +245,7 @@ def _read_header(data: bytes, limits: Limits) -> Header:
 _HEADERS: dict[str, Callable[[bytes], Header]] = {"PNG": png.read, "WEBP": webp.read, "GIF": gif.read}
 
 
-def _held(header: Header, limits: Limits) -> int:
+def _held(header: Header, limits: PixelLimits) -> int:
     pixels, step = header.width * header.height, _step(header, limits)
     if step == 1:
         return pixels * max(DECODED_PIXEL_BYTES, header.held)
@@ -251,7 +255,7 @@ def _held(header: Header, limits: Limits) -> int:
     return pixels * header.held + reduced + min(header.height, BAND_ROWS) * header.width * BAND_BYTES
 
 
-def _step(header: Header, limits: Limits) -> int:
+def _step(header: Header, limits: PixelLimits) -> int:
     """How many pixels, along each axis, become one for the digit reader."""
     width, height = header.width, header.height
     is_reduced = limits.jpeg > 0 if header.kind == "JPEG" else width * height > limits.pixels
@@ -283,7 +287,7 @@ class _Rows(Protocol):
         """Let go of what is held."""
 
 
-def _decoded(header: Header, limits: Limits) -> tuple[np.ndarray, Frame | None]:
+def _decoded(header: Header, limits: PixelLimits) -> tuple[np.ndarray, Frame | None]:
     step = _step(header, limits)
     if header.stream and step == 1 and header.colour in _PLAIN_MODES:
         pixels = _inflated(header.stream, header.width, header.height, header.colour)
@@ -299,7 +303,7 @@ def _decoded(header: Header, limits: Limits) -> tuple[np.ndarray, Frame | None]:
     return _finished(pixels, header, limits), None if step == 1 else _frame(header, step)
 
 
-def _finished(pixels: np.ndarray, header: Header, limits: Limits) -> np.ndarray:
+def _finished(pixels: np.ndarray, header: Header, limits: PixelLimits) -> np.ndarray:
     """Transparency kept where there is any and it is asked for, and the picture upright."""
     if pixels.ndim == 3 and pixels.shape[2] == 4:
         if pixels[:, :, 3].min() == (255 if pixels.dtype == np.uint8 else 1):

@@ -27,7 +27,7 @@ def read(data: bytes) -> Header:
     _, _, _, width, height, depth, colour, *ways, checksum = _HEADER.unpack_from(data)
     if zlib.crc32(data[12:29]) != checksum:
         raise Unreadable("the picture is damaged: the checksum of its header, a PNG's, is wrong")
-    found = _Found()
+    found = _KeptChunks()
     for kind, place, end in _chunks(data):
         _take(found, data, kind, place, end)
     if not found.pixels:
@@ -54,7 +54,7 @@ def read(data: bytes) -> Header:
 
 
 @dataclass(slots=True)
-class _Found:
+class _KeptChunks:
     """Chunks of a PNG that its pixels need; exif: the content of one."""
 
     pixels: list[bytes] = field(default_factory=list)
@@ -73,7 +73,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         place = end
 
 
-def _take(found: _Found, data: bytes, kind: bytes, place: int, end: int) -> None:
+def _take(found: _KeptChunks, data: bytes, kind: bytes, place: int, end: int) -> None:
     if kind == b"IDAT":
         found.pixels.append(data[place:end])
     elif kind == b"PLTE":

@@ -84,7 +84,7 @@ def test_what_is_answered_where_there_is_no_room_is_declared(door, monkeypatch, 
         answer = Response(b"".join(answers[0].body), status, lines)
         assert answer.status_code == 503
         check_answer(answer, path, method)
-        assert answer.headers["Retry-After"] == "1"
+        assert int(answer.headers["Retry-After"]) >= 1
 
 
 @pytest.mark.parametrize(("path", "method"), [each for each in OPERATIONS if each[1] == "get"])

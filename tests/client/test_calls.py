@@ -34,8 +34,8 @@ OPTIONS = {
     "explain": ExplainOptions,
     "what_if": WhatIfOptions,
 }
-# The form of the answer and how it is drawn, and what comes with JSON alone.
-LEFT_OUT = {"format", "range", "lo", "hi", "polarity", "prepared_image", "stats", "card", "snippet"}
+# The form of the answer and how it is drawn, and what comes with JSON alone; an array has its shape from its caller.
+LEFT_OUT = {"flattened", "format", "range", "lo", "hi", "polarity", "prepared_image", "stats", "card", "snippet"}
 OWN = {"self", "pictures", "progress"}
 
 

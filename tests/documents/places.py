@@ -17,6 +17,7 @@ SYSTEMD = "needs a machine that systemd has started; tests/deploy/test_systemd.p
 SET = "is make serve, which is run, with settings; tests/test_settings.py, tests/door and tests/server try those"
 TESTS = "runs the tests themselves"
 INSTALLED = "installs into the reader's environment; tests/commands/test_installed.py does so in one of its own"
+EXAMPLE = "starts an example; tests/deploy/test_examples.py does"
 GROUP = "is a group of make proof of its own"
 MNIST = "needs MNIST, and minutes"
 WRITES = "writes files of the repository, which tests/test_architecture.py and tests/api/test_answers.py compare"
@@ -31,6 +32,8 @@ PLACES = (
     (r"\.venv/bin/pip install pyarrow tqdm", LONG),
     (r"\.venv/bin/python -m service score pictures/ results/", LONG),
     (r"pip install .*|filterscope .*", INSTALLED),
+    (r"(go run|java|Rscript) .*|jupyter lab|python3 -m http.server 3000", EXAMPLE),
+    (r"make proof ONLY=deploy", GROUP),
     (r"make (test|proof)", TESTS),
     (r"make (fuzz|soak|cluster|audit|licences|interop)", GROUP),
     (r"make train|\.venv-test/bin/python -m tests\.corruptions", MNIST),

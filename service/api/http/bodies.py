@@ -18,9 +18,9 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
-from service.api.http.codings import read_body
+from service.api.http.codings import read_inflated
 from service.api.http.convert import option_of
-from service.api.http.numbers import NPY_MAGIC, check_numbers, read_npy
+from service.api.http.numbers import NPY_MAGIC, check_numbers_in, read_npy
 from service.api.http.texts import (
     LOOKED_AT,
     is_base64,
@@ -47,7 +47,7 @@ _BOUNDARY = re.compile(r'boundary\s*=\s*(?:"([^"]{1,200})"|([^\s";,]{1,200}))', 
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+[\x40-\x7e]?")
 
 # A picture as it was posted: the bytes of a file, text, or whatever JSON held.
-Source = bytes | str | list[Any] | Any
+PostedPicture = bytes | str | list[Any] | Any
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Body:
     fields: name and value of every field of a form; members: those of JSON that are no pictures
     """
 
-    sources: list[Source] | np.ndarray = field(default_factory=list)
+    sources: list[PostedPicture] | np.ndarray = field(default_factory=list)
     fields: list[tuple[str, str]] = field(default_factory=list)
     members: dict[str, Any] = field(default_factory=dict)
 
@@ -70,7 +70,7 @@ def taken_apart(request: Request, limits: Limits, options: Collection[str]) -> B
 
     raises: one of the refusals of core.errors
     """
-    body = read_body(request, limits.max_body_bytes)
+    body = read_inflated(request, limits.max_body_bytes)
     if is_file(body):
         return Body(read_npy(body) if body.startswith(NPY_MAGIC) else [body])
     kind = request.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
@@ -191,11 +191,11 @@ def _add(
             f"pictures are parts named 'image', got a file in a part named {name[:80]!r}", f"/{name[:80]}"
         )
     else:
-        check_numbers(content, "a form field", limits)
+        check_numbers_in(content, "a form field", limits)
         body.fields.append((name, _text(content, name)))
 
 
-def _as_source(content: bytes) -> Source:
+def _as_source(content: bytes) -> PostedPicture:
     """A part with a file's bytes, whether or not it has a file name; or text, which some clients send in its place."""
     if is_file(content):
         return content
@@ -250,7 +250,7 @@ def _parts(body: bytes, boundary: str, limits: Limits) -> Iterator[tuple[str, bo
 
 
 def _read_json(text: bytes, limits: Limits) -> Body:
-    check_numbers(text, "a JSON body", limits)
+    check_numbers_in(text, "a JSON body", limits)
     try:
         members = orjson.loads(text)
     except orjson.JSONDecodeError as error:

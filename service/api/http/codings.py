@@ -20,7 +20,7 @@ MOST_CODINGS = 3  # one upon another; a client and two proxies
 MOST_UNPACKED = 1032  # bytes that deflate makes of one
 
 
-def read_body(request: Request, max_bytes: int) -> bytes:
+def read_inflated(request: Request, max_bytes: int) -> bytes:
     """
     The body of a request, unpacked where it came as gzip or deflate.
 

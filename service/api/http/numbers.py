@@ -140,7 +140,7 @@ def pictures_of_npy(array: np.ndarray, flat: Flattening) -> np.ndarray:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def check_numbers(text: bytes, what: str, limits: Limits) -> None:
+def check_numbers_in(text: bytes, what: str, limits: Limits) -> None:
     """
     Refuse JSON of too many numbers before they are made.
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from flask import Request
 
-from service.api.http.bodies import Source, taken_apart
+from service.api.http.bodies import PostedPicture, taken_apart
 from service.api.http.convert import convert, invalid_option
 from service.api.http.numbers import (
     COLOUR_CHANNELS,
@@ -171,9 +171,9 @@ def _query(request: Request) -> list[tuple[str, str]]:
 
 
 def _taken(
-    sources: list[Source] | np.ndarray, options: PictureOptions, limits: Limits, library: Library | None
+    sources: list[PostedPicture] | np.ndarray, options: PictureOptions, limits: Limits, library: Library | None
 ) -> list[Taken] | np.ndarray:
-    if len(sources) == 1:
+    if isinstance(sources, list) and len(sources) == 1:
         first = sources[0]
         if isinstance(first, bytes) and not first.startswith(NPY_MAGIC):
             return [first]  # one picture file, as most is: there is nothing to tell apart
@@ -184,7 +184,7 @@ def _taken(
 
 
 def told_apart(
-    sources: Sequence[Source] | np.ndarray, options: PictureOptions, limits: Limits, network: Network | None
+    sources: Sequence[PostedPicture] | np.ndarray, options: PictureOptions, limits: Limits, network: Network | None
 ) -> list[Taken] | np.ndarray:
     """
     The pictures among what was posted, each for itself; what is wrong with one is kept, and raised in its turn.
@@ -209,7 +209,7 @@ def told_apart(
     return taken
 
 
-def _pictures_of(source: Source, flat: Flattening, limits: Limits) -> Sequence[Taken]:
+def _pictures_of(source: PostedPicture, flat: Flattening, limits: Limits) -> Sequence[Taken]:
     if isinstance(source, str):
         source = read_text(source.encode("utf-8", "replace"), limits)
     if isinstance(source, bytes):

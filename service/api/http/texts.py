@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from service.api.http.numbers import NPY_MAGIC, check_numbers
+from service.api.http.numbers import NPY_MAGIC, check_numbers_in
 from service.core.errors import Unreadable, UnsupportedType, shown
 from service.lab import prices
 from service.pictures import kinds
@@ -29,6 +29,7 @@ _DATA_URL = re.compile(rb"data:[^,]{0,200};base64\s*,", re.IGNORECASE)
 # What is told by its first bytes is left to the decoder of pictures, which names it.
 _FILE_OF_TEXT = re.compile(rb"%PDF|%!PS|<svg|<\?xml|P[1-6]\s|SIMPLE  =|\{\\rtf", re.IGNORECASE)
 
+_OBJECT = "a program's text of an object, not what is in it; send the bytes of the picture"
 # What text shows itself to be, and what helps.
 _NAMED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (
@@ -50,12 +51,9 @@ _NAMED: tuple[tuple[re.Pattern[bytes], str], ...] = (
         re.compile(rb"<(!doctype html|html|head|body)", re.IGNORECASE),
         "an HTML page, as of a login or an error; send the picture's own bytes",
     ),
-    (
-        re.compile(
-            rb"<[A-Za-z_][\w.]{0,80} |<class|array\(|tensor\(|System\.Byte|\[(B|L[\w.]{1,80};)@|#<|Resource id #"
-        ),
-        "a program's text of an object, not what is in it; send the bytes of the picture",
-    ),
+    (re.compile(rb"<[A-Za-z_][\w.]{0,80} |<class"), _OBJECT),
+    (re.compile(rb"array\(|tensor\(|System\.Byte|#<|Resource id #"), _OBJECT),
+    (re.compile(rb"\[(B|L[\w.]{1,80};)@"), _OBJECT),
     (
         re.compile(rb"(undefined|null|none|nil|nan|true|false)$", re.IGNORECASE),
         "the text of a variable that holds no picture; it was not set, or not waited for",
@@ -219,7 +217,7 @@ def mangled(data: bytes) -> str:
 
 
 def _rows(text: bytes, limits: Limits) -> list[Any]:
-    check_numbers(text, "a picture in JSON", limits)
+    check_numbers_in(text, "a picture in JSON", limits)
     try:
         rows = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -22,7 +22,7 @@ from flask import Blueprint, Response, request
 from service import __version__
 from service.api.http import writing
 from service.api.http.application import HEADERS, Access, Reply
-from service.api.http.codings import read_body
+from service.api.http.codings import read_inflated
 from service.api.http.digits import read_digits
 from service.api.http.reading import Posted, told_apart
 from service.api.http.texts import is_file
@@ -182,7 +182,7 @@ def _add_repository(routes: Blueprint, library: Library, limits: Limits) -> None
 
 
 def _read_query(kind: type[msgspec.Struct], limits: Limits) -> Any:
-    body = read_body(request, limits.max_body_bytes)
+    body = read_inflated(request, limits.max_body_bytes)
     return decode_json(msgspec.json.Decoder(kind), body, "the body") if body.strip() else kind()
 
 
@@ -209,7 +209,7 @@ def _infer(served: Served, limits: Limits) -> Reply:
 
 
 def _read(served: Served, limits: Limits) -> tuple[InferRequest, memoryview]:
-    body = read_body(request, limits.max_body_bytes)
+    body = read_inflated(request, limits.max_body_bytes)
     header_length = request.environ.get(HEADER_LENGTH_KEY)
     if header_length != "0":
         return read_request(body, header_length, limits.max_json_numbers_in)
