@@ -31,6 +31,7 @@ from service.core.errors import InvalidImage, ServiceError, TooLarge, Unreadable
 from service.lab import prices
 from service.lab.options import NetworkOptions, Options, PictureOptions
 from service.lab.picture import Picture
+from service.lab.prices import TooDear
 from service.network.passport import DIGIT_SHAPE
 from service.network.sessions import Library, Network
 from service.observe.record import note
@@ -148,6 +149,8 @@ def each_picture(items: Iterable[Item], work: Callable[[Item], Result]) -> list[
     for index, item in enumerate(items):
         try:
             result = work(item)
+        except TooDear:
+            raise  # of the whole request
         except ServiceError as error:
             refused.append((index, error.bare()))
             done.clear()  # of no use any more
@@ -202,6 +205,8 @@ def told_apart(
     for source in sources:
         try:
             taken += _pictures_of(source, flat, limits)
+        except TooDear:
+            raise
         except ServiceError as error:
             if error.pointer == "/flattened":
                 raise
