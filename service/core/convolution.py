@@ -419,6 +419,7 @@ def pool(
     padding: Padding = "valid",
     *,
     count_include_pad: bool = False,
+    go_on: Callable[[], None] = lambda: None,
 ) -> NDArray[Any]:
     """
     Keep one number per window of every map: its max, min, avg, or l2, the root of the sum of squares.
@@ -426,7 +427,7 @@ def pool(
     maps: (..., height, width)   returns: (..., rows, columns)
     stride: the window's size unless given.   padding: as in geometry(), each side smaller than the window. Padding
     never wins a max or min, and counts in an average only with count_include_pad. A window that does not fit at the
-    end is left unread (no "ceil mode").
+    end is left unread (no "ceil mode").   go_on: called between steps; what it raises ends the work
 
     Raises InvalidOption.
 
@@ -437,16 +438,16 @@ def pool(
     maps = _as_floats(maps)
     places = pool_geometry(maps.shape[-2:], size, stride, padding)
     if kind == "max":
-        return _reduce_windows(np.maximum, _surround(maps, places.pads, -np.inf), places)
+        return _reduce_windows(np.maximum, _surround(maps, places.pads, -np.inf), places, go_on)
     if kind == "min":
-        return _reduce_windows(np.minimum, _surround(maps, places.pads, np.inf), places)
+        return _reduce_windows(np.minimum, _surround(maps, places.pads, np.inf), places, go_on)
     if kind == "l2":
-        squares = _reduce_windows(np.add, _surround(np.square(maps), places.pads, 0), places)
+        squares = _reduce_windows(np.add, _surround(np.square(maps), places.pads, 0), places, go_on)
         np.sqrt(squares, out=squares)
         return squares
-    means = _reduce_windows(np.add, _surround(maps, places.pads, 0), places)
+    means = _reduce_windows(np.add, _surround(maps, places.pads, 0), places, go_on)
     cells = np.ones(places.image, maps.dtype)
-    means /= _reduce_windows(np.add, _surround(cells, places.pads, float(count_include_pad)), places)
+    means /= _reduce_windows(np.add, _surround(cells, places.pads, float(count_include_pad)), places, go_on)
     return means
 
 
@@ -476,15 +477,19 @@ def pool_geometry(
     return places
 
 
-def _reduce_windows(combine: np.ufunc, padded: NDArray[Any], places: Geometry) -> NDArray[Any]:
+def _reduce_windows(
+    combine: np.ufunc, padded: NDArray[Any], places: Geometry, go_on: Callable[[], None]
+) -> NDArray[Any]:
     """Combine the cells of every window, down its columns and then across: height + width steps, not their product."""
     (height, width), (down, across) = places.kernel, places.stride
     below, beside = (places.rows - 1) * down + 1, (places.columns - 1) * across + 1
     strips: NDArray[Any] = padded[..., 0:below:down, :].copy()
     for offset in range(1, height):
+        go_on()
         combine(strips, padded[..., offset : offset + below : down, :], out=strips)
     pooled: NDArray[Any] = strips[..., 0:beside:across].copy()
     for offset in range(1, width):
+        go_on()
         combine(pooled, strips[..., offset : offset + beside : across], out=pooled)
     return pooled
 

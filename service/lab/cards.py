@@ -16,6 +16,7 @@ MAX_CARD_CHANNELS = 128
 
 def card(weights: np.ndarray, bias: float = 0.0) -> FilterCard:
     """The card of a filter, (rows, columns) or (channels, rows, columns); kept for when it is asked for again."""
+    prices.go_on()
     exact = np.ascontiguousarray(weights, np.float32)
     return _card(exact.tobytes(), exact.shape, bias)
 

@@ -180,15 +180,13 @@ def check_finite_response(responses: Sequence[np.ndarray], names: Sequence[str] 
 def _run_bank(image: np.ndarray, bank: Sequence[ReadyFilter], places: Geometry, options: Stage) -> Sequence[np.ndarray]:
     weights = np.stack([each.weights for each in bank])
     biases = np.array([each.bias for each in bank], np.float32)
+    border = options.pad_mode, options.pad_value
     if weights.ndim == 4:
-        return list(correlate_bank(image, weights, biases, places, options.pad_mode, options.pad_value))
+        return list(correlate_bank(image, weights, biases, places, *border, go_on=prices.go_on))
     planes = image if options.channels == "each" else _grey_plane(image)
-    per_plane = []
-    for plane in planes:
-        prices.go_on()
-        per_plane.append(
-            correlate_bank(plane[None], weights[:, None], biases, places, options.pad_mode, options.pad_value)
-        )
+    per_plane = [
+        correlate_bank(plane[None], weights[:, None], biases, places, *border, go_on=prices.go_on) for plane in planes
+    ]
     return list(per_plane[0]) if options.channels == "grey" else list(np.stack(per_plane, axis=1))
 
 
@@ -201,4 +199,4 @@ def finish(maps: np.ndarray, options: Stage) -> np.ndarray:
     activated = activate(options.activation, maps)
     if options.pool is None:
         return activated
-    return pool(activated, options.pool.kind, options.pool.size, options.pool.stride)
+    return pool(activated, options.pool.kind, options.pool.size, options.pool.stride, go_on=prices.go_on)

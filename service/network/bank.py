@@ -13,7 +13,7 @@ and the 16 maps that come out are, one below the other, the rows of one.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -62,12 +62,14 @@ def correlate_bank(
     geometry: Geometry,
     pad_mode: str = "zero",
     pad_value: float = 0.0,
+    go_on: Callable[[], None] = lambda: None,
 ) -> Floats:
     """
     Slide every kernel of a bank over a picture; the kernels are laid on as they are written (correlation).
 
     image: (C, height, width)   kernels: (K, C, kh, kw)   biases: (K,)   geometry: of that picture and those kernels
     pad_mode, pad_value: see core.convolution.pad()
+    go_on: called between tiles of the maps; what it raises ends the work
     returns: (K, rows, columns), float32
 
     >>> from service.core.convolution import geometry
@@ -84,12 +86,12 @@ def correlate_bank(
     border = pad_mode, pad_value if pad_mode == "constant" else 0.0
     band_rows = 0 if is_direct(geometry, count, channels) else _band_rows(geometry, channels)
     if not band_rows:
-        _correlate_directly(picture, bank, geometry, border, maps)
+        _correlate_directly(picture, bank, geometry, border, maps, go_on)
     else:
         at_once = max(BUILT_IN_BYTES // (LANES * bank[0][0].nbytes), 1)
         for first in range(0, count, at_once):
             some = slice(first, first + at_once)
-            _correlate_in_bands(picture, (bank[0][some], bank[1][some]), geometry, border, band_rows, maps[some])
+            _correlate_in_bands(picture, (bank[0][some], bank[1][some]), geometry, border, band_rows, maps[some], go_on)
     return maps
 
 
@@ -99,19 +101,28 @@ def is_direct(geometry: Geometry, count: int, channels: int) -> bool:
     return work <= SMALL_WORK or channels > BAND_CHANNELS or not _band_rows(geometry, channels)
 
 
-def _correlate_directly(picture: Floats, bank: BankArrays, geometry: Geometry, border: Border, maps: Floats) -> None:
+def _correlate_directly(
+    picture: Floats, bank: BankArrays, geometry: Geometry, border: Border, maps: Floats, go_on: Callable[[], None]
+) -> None:
     """Fill `maps` by a session that is given the kernels."""
     session = _session_for_any(geometry.stride, geometry.dilation)
     scratch = Scratch()
     tile_columns = _tile_columns(geometry, len(picture))
     for rows, columns in _tiles(geometry, tile_columns, max(TILE_CELLS // (len(maps) * tile_columns), 1)):
+        go_on()
         tile = padded_bands(picture, *_reads(geometry, rows, columns), border, scratch=scratch)
         feeds = {"image": tile.swapaxes(0, 1), "kernels": bank[0], "biases": bank[1]}
         maps[:, rows, columns] = session.run(None, feeds)[0][0]
 
 
 def _correlate_in_bands(
-    picture: Floats, bank: BankArrays, geometry: Geometry, border: Border, band_rows: int, maps: Floats
+    picture: Floats,
+    bank: BankArrays,
+    geometry: Geometry,
+    border: Border,
+    band_rows: int,
+    maps: Floats,
+    go_on: Callable[[], None],
 ) -> None:
     """Fill `maps` by a session with the kernels built in, sixteen bands of rows at once."""
     kernels, biases = bank
@@ -121,6 +132,7 @@ def _correlate_in_bands(
     binding = session.io_binding()
     band_scratch, answer_scratch = Scratch(), Scratch()
     for rows, columns in _tiles(geometry, _tile_columns(geometry, len(picture)), LANES * band_rows, LANES):
+        go_on()
         band = (rows.stop - rows.start) // LANES
         reads, step = _reads(geometry, rows, columns), band * geometry.stride[0]
         bands = padded_bands(picture, *reads, border, LANES, step, band_scratch)

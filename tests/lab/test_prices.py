@@ -242,3 +242,29 @@ def test_a_picture_of_plain_strokes_costs_a_part_of_one_of_blocks_and_that_of_no
         assert drawn < of_blocks / 2 < of_noise
         for each in (noise.T, np.stack([noise] * 3, axis=2), noise.astype(np.float32) / 255):
             assert prices.preparing(each) == pytest.approx(of_noise, rel=0.1)
+
+
+STEPS = {
+    "a card each": ("/v1/filters?card=true", None, 29),
+    "a large drawing": ("/v1/patches?patch_size=28&stride=28&format=png", npy(np.zeros((1500, 1500), np.uint8)), 4),
+    "filters of a large picture": (
+        "/v1/apply-filters?format=npz&filters=" + quote(json.dumps([ONE])),
+        npy(np.zeros((2000, 2000), np.uint8)),
+        15,
+    ),
+    "a tall pooling": (
+        "/v1/apply-filters?format=npz&" + stages({"pool": {"size": [40, 1], "stride": 1}}),
+        npy(np.zeros((400, 400), np.uint8)),
+        40,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_long_work_looks_whether_its_client_is_there_between_its_steps(entered, monkeypatch, name):
+    path, body, least = STEPS[name]
+    looks = []
+    monkeypatch.setattr(Account, "go_on", lambda _: looks.append(1))
+    status, _, _ = priced(entered, path, body, "application/x-npy")
+    assert status == 200
+    assert len(looks) >= least

@@ -78,3 +78,21 @@ def test_a_plain_png_over_the_limit_is_refused_by_its_header():
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 10**6))
     with pytest.raises(codec.TooLarge, match="60000 x 60000"):
         codec.decode(bomb + chunk(b"IEND", b""), max_pixels=4_000_000)
+
+
+@pytest.mark.parametrize("shape", [(3000, 2900), (1700, 1700, 3), (2, 2**23), (2**22 + 1, 2)])
+def test_a_large_png_is_written_in_pieces_and_ends_where_it_is_told_to(shape):
+    levels = np.random.default_rng(0).integers(0, 7, shape, dtype=np.uint8)
+    pieces = []
+    written = codec.encode_png(levels, {"range": "IDAT", "polarity": "\u2014"}, lambda: pieces.append(1))
+    with Image.open(io.BytesIO(written)) as image:
+        image.load()
+        assert image.text == {"range": "IDAT", "polarity": "\u2014"}
+        np.testing.assert_array_equal(np.asarray(image), levels)
+    assert len(pieces) >= 2
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        codec.encode_png(levels, go_on=stop)

@@ -17,6 +17,7 @@ from service.api.http.application import HEADERS, Json
 from service.api.http.npz import Chunk, npz_chunks
 from service.core.digit import PreparedDigit
 from service.core.errors import NotAcceptable
+from service.lab import prices
 from service.lab.verdicts import preparation
 from service.network.sessions import Network
 from service.observe.record import Timed
@@ -80,7 +81,7 @@ def npz(arrays: Mapping[str, np.ndarray], network: Network | None = None) -> Res
 def png(levels: np.ndarray, text: Mapping[str, Any], network: Network | None = None) -> Response:
     """Write a picture; `text` goes into its text chunks, and as X-Filterscope-<Key> headers."""
     with Timed("encode"):
-        content = encode_png(levels, text)
+        content = encode_png(levels, text, prices.go_on)
     return _binary([content], "png", network, text)
 
 

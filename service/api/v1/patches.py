@@ -163,5 +163,10 @@ def _sheet(padded: np.ndarray, places: Geometry, lo: float, hi: float, options: 
     planes = levels.transpose(2, 0, 1) if levels.ndim == 3 else levels[None]
     tiles = patches(planes, places.kernel, places.stride).transpose(1, 2, 3, 4, 0)  # (rows, columns, h, w, colours)
     factor = _factor(places)
-    sheet = spaced(tiles.repeat(factor, axis=2).repeat(factor, axis=3))
+    prices.go_on()
+    taller = tiles.repeat(factor, axis=2)
+    prices.go_on()
+    wider = taller.repeat(factor, axis=3)
+    prices.go_on()
+    sheet = spaced(wider)
     return sheet if levels.ndim == 3 else sheet[:, :, 0]
