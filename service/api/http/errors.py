@@ -150,6 +150,8 @@ def _answer_http(error: HTTPException) -> Response:
 def _answer_failure(error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
         return answer(errors.Busy("the process has as many files and connections open as it may"), request.path)
+    if isinstance(error, MemoryError):
+        return answer(errors.Busy("there is no memory left for this call"), request.path)
     log.error("%s %s failed", request.method, request.path, exc_info=error)
     detail = "the service failed on this request; the fault is ours and has been logged"
     return problem(500, "Internal error", detail, path=request.path)
