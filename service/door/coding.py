@@ -60,10 +60,15 @@ def _weight(parameter: bytes) -> float:
     return float(found[1]) if found else 0.0
 
 
+def size_of(answer: Answer) -> int:
+    """The bytes of an answer's body."""
+    body = answer.body
+    return len(body[0]) if len(body) == 1 else sum(map(len, body))
+
+
 def is_large(answer: Answer) -> bool:
     """Whether an answer has so many bytes that compressing may gain something."""
-    body = answer.body
-    return (len(body[0]) if len(body) == 1 else sum(map(len, body))) >= LEAST_BYTES
+    return size_of(answer) >= LEAST_BYTES
 
 
 def shrinks(answer: Answer) -> bool:
@@ -162,7 +167,7 @@ class Coder:
         self, request: Request, answer: Answer, account: Account, go_on: Callable[[], None] | None = None
     ) -> Answer:
         """An answer of `at_once` in gzip; as it is where the request may cost no more, or `go_on` ends the work."""
-        tag, size = tag_of(answer), sum(map(len, answer.body))
+        tag, size = tag_of(answer), size_of(answer)
         each = COMPRESSED_BYTE if tag is None else KEPT_COMPRESSED_BYTE
         if not account.may_bear("compress", size * each, size):
             return answer

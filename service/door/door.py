@@ -26,7 +26,7 @@ from service.api.http.application import Access, Service
 from service.api.http.errors import PROTOCOL, is_protocol, problem
 from service.api.http.errors import answer as refusal_of
 from service.core.errors import Busy, ServiceError, TooLarge, Unauthorized
-from service.door.coding import Coder, is_large, takes_gzip, with_own_tags
+from service.door.coding import Coder, is_large, size_of, takes_gzip, with_own_tags
 from service.door.cors import Cors
 from service.door.keys import Keys
 from service.door.pace import Pace, retry_after
@@ -213,7 +213,7 @@ class Door:
         return self._finished(request, record, answer_of(problem(status, TITLES[status], detail, path=record.path)))
 
     def hold(self, count: int) -> bool:
-        """Make room for the bytes of a body, or give it back."""
+        """Make room for bytes of a body, or of an answer that waits to be compressed, or give it back."""
         if count > 0 and self._held_bytes + count > self.settings.max_held_bytes:
             return False
         self._held_bytes += count
@@ -256,7 +256,7 @@ class Door:
         is_to_be_coded = False
         if is_large(answer) or answer.status == HTTPStatus.NOT_MODIFIED:
             answer, is_to_be_coded = self._coder.at_once(request, answer)
-        if is_to_be_coded and self._coding < MOST_CODED_AT_ONCE:
+        if is_to_be_coded and self._coding < MOST_CODED_AT_ONCE and self.hold(size_of(answer)):
             self._respond_coded(request, connection, record, account, answer)
         else:
             connection.answer(self._dressed(request, record, answer))
@@ -334,8 +334,9 @@ class Door:
     def _respond_coded(
         self, request: Request, connection: Connection, record: Record, account: Account, answer: Answer
     ) -> None:
-        """Send the answer of a quick call compressed, which is done on a thread of its own."""
+        """Send the answer of a quick call, which has been made room for, compressed on a thread of its own."""
         self._coding += 1
+        size = size_of(answer)
 
         def go_on() -> None:
             if connection.has_left:
@@ -343,6 +344,7 @@ class Door:
 
         def done(answer: Answer) -> None:
             self._coding -= 1
+            self.hold(-size)
             connection.answer(self._finished(request, record, answer))
 
         self._on_thread(self._coders, partial(self._coder.coded, request, answer, account, go_on), done)

@@ -155,6 +155,18 @@ def test_compressing_is_done_on_a_thread_of_its_own(server, monkeypatch):
     assert [name.partition("_")[0] for name in names] == ["coding"]
 
 
+def test_an_answer_for_which_there_is_no_room_while_it_is_compressed_is_sent_as_it_is(server, monkeypatch):
+    path = f"/text/{LEAST_BYTES}"
+    asked = []
+    monkeypatch.setattr(server.door, "hold", lambda count: asked.append(count) or count < 0)
+    _, headers, body = ask(server, path, "Accept-Encoding: gzip")
+    assert ("content-encoding" in headers, len(body), asked) == (False, LEAST_BYTES, [LEAST_BYTES])
+    monkeypatch.setattr(server.door, "hold", lambda count: asked.append(count) or True)
+    _, headers, _ = ask(server, path, "Accept-Encoding: gzip")
+    assert headers["content-encoding"] == "gzip"
+    assert asked[1:] == [LEAST_BYTES, -LEAST_BYTES]
+
+
 def test_the_maps_of_a_digit_take_a_third_of_their_bytes_and_are_priced_for_it():
     picture = encode(draw(3, 280))
     with opened(create_app(Settings())) as server:
