@@ -54,6 +54,8 @@ TURN_SECONDS = 0.005
 MAX_QUICK_SECONDS = 0.04  # no quick call takes longer where it has the CPU to itself
 # So many calls must wait before any is refused for it: one browser, with its six connections, never is.
 LEAST_CROWD = 8
+# A line is as long as so much of the longest wait: the rate falls when many begin to come, and are refused.
+SLACK = 0.85
 
 # Answers of quick calls that may wait to be compressed; further ones are sent as they are.
 MOST_CODED_AT_ONCE = 16
@@ -266,7 +268,7 @@ class Door:
 
     def _respond_in_turn(self, request: Request, connection: Connection) -> None:
         count = len(self._waiting)
-        if count >= LEAST_CROWD and self._quick.seconds(count) > self.settings.max_wait_seconds:
+        if count >= LEAST_CROWD and self._quick.seconds(count) > self.settings.max_wait_seconds * SLACK:
             connection.answer(self._shed(request, "more requests than can be answered in time are waiting", "late"))
         elif not request.held and not self.hold(len(request.body)):
             connection.answer(self._shed(request, "as many bytes of bodies as there is room for are waiting", "bodies"))

@@ -146,7 +146,7 @@ def crowd(door, clock, rate, seconds, chance):
 
 
 @pytest.mark.parametrize("wait", [0.5, 4.0])
-@pytest.mark.parametrize("each", [0.001, 0.004])
+@pytest.mark.parametrize("each", [0.0006, 0.001, 0.004])
 def test_at_four_times_capacity_the_answered_waited_as_long_as_may_be_and_the_refused_were_told_at_once(
     clock, each, wait
 ):
@@ -155,7 +155,7 @@ def test_at_four_times_capacity_the_answered_waited_as_long_as_may_be_and_the_re
     answered = [caller.answered - caller.came for caller in callers if caller.status == 200]
     refused = [caller.answered - caller.came for caller in callers if caller.status == 503]
     assert len(answered) + len(refused) == len(callers)
-    assert 0.8 * wait < max(answered) < 1.2 * wait
+    assert 0.7 * wait < max(answered) < 1.2 * wait
     assert max(refused) < 0.02
 
 
