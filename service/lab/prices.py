@@ -42,7 +42,7 @@ LEVEL = 0.0008  # one of 0 to 255 as a byte, which is taken as it is
 # Decoding a picture file: what opening it costs, then each pixel, then each byte, for noise has many bytes a pixel.
 FILE = 45.0
 PIXEL_OF = {
-    "PNG": 0.012, "JPEG": 0.0015, "WEBP": 0.009, "WEBP lossless": 0.009, "GIF": 0.006, "BMP": 0.008, "AVIF": 0.012,
+    "PNG": 0.012, "JPEG": 0.0015, "WEBP": 0.013, "WEBP lossless": 0.013, "GIF": 0.006, "BMP": 0.008, "AVIF": 0.012,
     "TIFF": 0.008, "HEIC": 0.02,
 }  # fmt: skip
 BYTE_OF = {

@@ -52,7 +52,7 @@ class Bmp:
             kind="BMP",
             width=self.width,
             height=self.height,
-            file=self.data,
+            file=lambda: self.data,
             held=4 if self.runs else 1,
             in_python=bool(self.runs),
             depth=self.bits,

@@ -26,7 +26,7 @@ TAKEN = {b"ispe", b"iinf", b"iloc", b"idat", b"hvcC"}
 SEQUENCE_HEADER, FRAME_HEADER, FRAME = 1, 3, 6  # kinds of OBU, AV1's units
 SPS = 33  # of HEVC's units
 # Bytes a pixel: planes of 16 bits, in which ten and twelve bits lie; colours as bytes, and as Pillow has them.
-HELD = 13
+HELD, HELD_GREY = 13, 4
 
 
 @dataclass(slots=True)
@@ -40,6 +40,7 @@ class _File:
     films: list[int] = field(default_factory=list)
     settings: list[bytes] = field(default_factory=list)  # of HEVC
     parts: int = 0
+    is_grey: bool = True
 
 
 def read(data: bytes, kind: str) -> Header:
@@ -63,7 +64,8 @@ def read(data: bytes, kind: str) -> Header:
     allowed = CLAIMED * width * height + CLAIMED_SPARE
     if claimed > allowed:
         raise TooLarge(f"the parts of a {kind} of {width} x {height} may have {allowed} pixels, these have {claimed}")
-    return Header(kind=kind, width=width, height=height, file=_still(data, file), held=HELD)
+    held = HELD_GREY if kind == "AVIF" and file.is_grey else HELD
+    return Header(kind=kind, width=width, height=height, file=lambda: _still(data, file), held=held)
 
 
 def _boxes(data: bytes, place: int, end: int, file: _File, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
@@ -167,11 +169,11 @@ def _claimed_av1(data: bytes, file: _File) -> int:
     claimed = 0
     for number, kind in file.kinds.items():
         if kind == b"av01":
-            claimed += _claimed_of_units(_content(data, file, number))
+            claimed += _claimed_of_units(_content(data, file, number), file)
     return claimed
 
 
-def _claimed_of_units(content: bytes) -> int:
+def _claimed_of_units(content: bytes, file: _File) -> int:
     place, pixels, frames, units = 0, 0, 0, 0
     while place < len(content):
         units = count(units, "AVIF")
@@ -182,7 +184,8 @@ def _claimed_of_units(content: bytes) -> int:
         if has_size:
             size, place = _leb128(content, place)
         if kind == SEQUENCE_HEADER:
-            width, height = _sequence_size(_Bits(content[place : place + min(size, 512)]))
+            width, height, is_grey = _sequence(_Bits(content[place : place + min(size, 512)]))
+            file.is_grey = file.is_grey and is_grey
             pixels = max(pixels, width * height)
         frames += kind in {FRAME_HEADER, FRAME}
         place += size
@@ -222,15 +225,22 @@ class _Bits:
         return (1 << zeros) - 1 + self.take(zeros)
 
 
-def _sequence_size(bits: _Bits) -> tuple[int, int]:
-    """Width and height of the largest frame that a sequence header allows."""
-    bits.take(4)
-    if bits.take(1):  # a still picture, reduced header
+def _sequence(bits: _Bits) -> tuple[int, int, bool]:
+    """Width and height of the largest frame that a sequence header allows; whether it surely is 8 bits and grey."""
+    profile = bits.take(3)
+    bits.take(1)
+    is_reduced = bool(bits.take(1))  # the header of a still picture, mostly
+    if is_reduced:
         bits.take(5)
     else:
         _skip_operating_points(bits)
     wide, high = bits.take(4) + 1, bits.take(4) + 1
-    return bits.take(wide) + 1, bits.take(high) + 1
+    width, height = bits.take(wide) + 1, bits.take(high) + 1
+    if not is_reduced or profile:
+        return width, height, False
+    bits.take(6)
+    has_high_depth, is_grey = bits.take(1), bits.take(1)
+    return width, height, bool(is_grey and not has_high_depth)
 
 
 def _skip_operating_points(bits: _Bits) -> None:

@@ -289,12 +289,12 @@ class _Rows(Protocol):
 
 def _decoded(header: Header, limits: PixelLimits) -> tuple[np.ndarray, Frame | None]:
     step = _step(header, limits)
-    if header.stream and step == 1 and header.colour in _PLAIN_MODES:
-        pixels = _inflated(header.stream, header.width, header.height, header.colour)
+    if header.stream is not None and step == 1 and header.colour in _PLAIN_MODES:
+        pixels = _inflated(header.stream(), header.width, header.height, header.colour)
         if pixels is not None:
             return _finished(pixels, header, limits), None
     if header.kind == "BMP":
-        rows: _Rows = bmp.read(header.file).decode()
+        rows: _Rows = bmp.read(header.file()).decode()
     else:
         rows = _by_pillow(header, step)
     is_whole = step == 1 or header.kind == "JPEG"
@@ -434,7 +434,7 @@ class _Pillow:
 
 
 def _by_pillow(header: Header, step: int) -> _Pillow:
-    file = header.file
+    file = header.file()
     try:
         return _loaded(header, file, step)
     except _DAMAGED as error:
@@ -442,7 +442,7 @@ def _by_pillow(header: Header, step: int) -> _Pillow:
     try:
         if header.kind == "PNG" and step == 1:
             return _loaded(header, png.mended(file, header), step)
-        if header.kind == "JPEG" and jpeg.is_cut(file) and _has_all_rows(header, step):
+        if header.kind == "JPEG" and jpeg.is_cut(file) and _has_all_rows(header, file, step):
             return _loaded(header, file + jpeg.END, step)
     except _DAMAGED:
         pass
@@ -481,18 +481,18 @@ def _low_bytes(file: bytes) -> Image.Image:
     return image
 
 
-def _has_all_rows(header: Header, step: int) -> bool:
+def _has_all_rows(header: Header, file: bytes, step: int) -> bool:
     """Tell whether no more than the last blocks of a JPEG are missing."""
     if header.scans:
-        return jpeg.ends_in_a_refinement(header.file)
+        return jpeg.ends_in_a_refinement(file)
     # What is decoded is the same on any ground.
-    on_black, on_white = (_rows_on(level, header, step) for level in (0, 255))
+    on_black, on_white = (_rows_on(level, header, file, step) for level in (0, 255))
     same = (on_black == on_white).reshape(len(on_black), -1).all(axis=1)
     return bool(same[: len(same) - LAST_ROWS // step].all())
 
 
-def _rows_on(level: int, header: Header, step: int) -> np.ndarray:
-    with closing(_opened(header, header.file, step)) as image:
+def _rows_on(level: int, header: Header, file: bytes, step: int) -> np.ndarray:
+    with closing(_opened(header, file, step)) as image:
         image.im = Image.core.fill(image.mode, image.size, level if image.mode == "L" else (level,) * 4)  # type: ignore[attr-defined]
         with suppress(OSError):
             image.load()

@@ -48,7 +48,7 @@ def read(data: bytes) -> Header:
         kind="GIF",
         width=width,
         height=height,
-        file=kept + control + data[place:],
+        file=lambda: kept + control + data[place:],
         held=1,
         frame=None if frame == (0, 0, width, height) else frame,
     )

@@ -1,6 +1,7 @@
 """What the header of a picture file says, and the limits that the readers of all formats share."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.core.errors import Unreadable
@@ -23,14 +24,14 @@ class Header:
     What is known of a picture file before its pixels are decoded.
 
     kind: its format, "WEBP lossless" being one of them   width, height: in pixels, as they are stored
-    file: the bytes that its decoder is given: of some formats only the parts that the pixels need
+    file: makes the bytes that its decoder is given: of some formats only the parts that the pixels need
     held: bytes that its decoder holds for each pixel
     turn: how it is turned upright, EXIF's orientation, 1 to 8
     scans: how often its decoder goes over all pixels beside once
     in_python: it is unpacked in Python, byte by byte
     depth: bits of a sample of a PNG, TIFF or BMP
     clear: the samples of the colour of a PNG that is transparent, if one is
-    stream: the packed pixels of a PNG of 8 bits whose rows follow each other   colour: its type of colour
+    stream: makes the packed pixels of a PNG of 8 bits whose rows follow each other   colour: its type of colour
     is_inverted: white is 0, which its decoder does not heed
     frame: (left, top, right, bottom) of the part of the picture that the file has, None for all of it
     """
@@ -38,14 +39,14 @@ class Header:
     kind: str
     width: int
     height: int
-    file: bytes
+    file: Callable[[], bytes]
     held: int
     turn: int = 1
     scans: int = 0
     in_python: bool = False
     depth: int = 8
     clear: tuple[int, ...] = ()
-    stream: bytes = b""
+    stream: Callable[[], bytes] | None = None
     colour: int = 0
     is_inverted: bool = False
     frame: tuple[int, int, int, int] | None = None

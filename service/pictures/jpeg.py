@@ -53,7 +53,7 @@ def read(data: bytes, max_samples: int) -> Header:
         kind="JPEG",
         width=int.from_bytes(frame[3:5]),
         height=int.from_bytes(frame[1:3]),
-        file=b"".join([*found.kept, data[found.begin :]]),
+        file=lambda: b"".join([*found.kept, data[found.begin :]]),
         held=1 if found.components == 1 else 4,
         turn=orientation(found.exif) if found.exif else 1,
         scans=found.scans if found.is_held else 0,

@@ -43,21 +43,21 @@ def read(data: bytes) -> Header:
         kind="PNG",
         width=width,
         height=height,
-        file=b"".join([data[: _HEADER.size], *kept, *found.pixels, END]),
+        file=lambda: b"".join([data[: _HEADER.size], *kept, *(data[a:b] for a, b in found.pixels), END]),
         held=_held(colour, depth) if not clear else HELD_CLEAR,
         turn=orientation(found.exif) if found.exif else 1,
         depth=depth,
         clear=clear,
         colour=colour,
-        stream=b"".join([each[8:-4] for each in found.pixels]) if is_plain else b"",
+        stream=(lambda: b"".join([data[a + 8 : b - 4] for a, b in found.pixels])) if is_plain else None,
     )
 
 
 @dataclass(slots=True)
 class _KeptChunks:
-    """Chunks of a PNG that its pixels need; exif: the content of one."""
+    """Chunks of a PNG that its pixels need; pixels: where they lie; exif: the content of one."""
 
-    pixels: list[bytes] = field(default_factory=list)
+    pixels: list[tuple[int, int]] = field(default_factory=list)
     palette: bytes = b""
     transparency: bytes = b""
     exif: bytes = b""
@@ -75,7 +75,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def _take(found: _KeptChunks, data: bytes, kind: bytes, place: int, end: int) -> None:
     if kind == b"IDAT":
-        found.pixels.append(data[place:end])
+        found.pixels.append((place, end))
     elif kind == b"PLTE":
         found.palette = data[place:end]
     elif kind == b"tRNS" and not found.pixels and _is_sound(data, place, end):

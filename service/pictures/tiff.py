@@ -20,7 +20,9 @@ KEPT = {
     TILE_HEIGHT, TILES, TILE_SIZES, EXTRA, FORMAT, TABLES, GROUP3, GROUP4, PREDICTOR, COLOURS, SUBSAMPLING,
     POSITIONING, RANGE,
 }  # fmt: skip
+LISTS = {BITS, STRIPS, STRIP_SIZES, TILES, TILE_SIZES, EXTRA, FORMAT, TABLES, COLOURS, SUBSAMPLING, RANGE}
 # Types of values: how struct has them, and how many bytes each is.
+TYPE_SHORT = 3
 TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i"}
 NONE, CCITT, FAX3, FAX4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE = 1, 2, 3, 4, 5, 7, 8, 32773, 32946
 READ = {NONE, CCITT, FAX3, FAX4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE}
@@ -52,18 +54,21 @@ def read(data: bytes, max_pixels: int) -> Header:
         raise cut_short("TIFF")
     bits, samples = _check_samples(tags)
     _check_parts(tags, width, height, len(data), max_pixels)
-    photometric = _one(tags, PHOTOMETRIC, WHITE_IS_ZERO)
+    # Pillow takes grey of 16 bits as it is, or not at all, where white is 0.
+    is_inverted = bits == 16 and _one(tags, PHOTOMETRIC, WHITE_IS_ZERO) == WHITE_IS_ZERO
+    kept = {tag: tags[tag] for tag in KEPT & set(tags)}
+    if is_inverted:
+        kept[PHOTOMETRIC] = _Entry(TYPE_SHORT, (BLACK_IS_ZERO,))
     return Header(
         kind="TIFF",
         width=width,
         height=height,
-        file=_rewritten(data, order, {tag: tags[tag] for tag in sorted(KEPT & set(tags))}),
+        file=lambda: _rewritten(data, order, dict(sorted(kept.items()))),
         # Pillow's pixels, and a strip of bytes beside, that may be all of them.
         held=(2 if bits == 16 else 1) * 2 if samples == 1 else 8 * (bits // 8 or 1),
         turn=turn if 1 <= (turn := _one(tags, ORIENTATION_TAG, 1)) <= 8 else 1,
         depth=bits,
-        # Pillow takes grey of 16 bits as it is, whichever end of it is white.
-        is_inverted=photometric == WHITE_IS_ZERO and bits == 16,
+        is_inverted=is_inverted,
     )
 
 
@@ -82,7 +87,8 @@ def _directory(data: bytes, order: str) -> dict[int, _Entry]:
         if size > len(data):
             raise cut_short("TIFF")
         begin = at + 8 if size <= 4 else struct.unpack_from(order + "I", data, at + 8)[0]
-        tags[tag] = _Entry(kind, struct.unpack_from(f"{order}{count * len(form)}{form[0]}", data, begin))
+        values = struct.unpack_from(f"{order}{count * len(form)}{form[0]}", data, begin)
+        tags[tag] = _Entry(kind, values if tag in LISTS else values[: len(form)])
     return tags
 
 

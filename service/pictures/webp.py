@@ -4,8 +4,8 @@ import struct
 
 from service.pictures.header import Header, cut_short
 
-# libwebp holds two canvases of an animation, its decoder one of a lossless picture, and Pillow two more.
-HELD, HELD_LOSSLESS = 16, 20
+# libwebp holds two canvases, as for an animation, and Pillow two more.
+HELD = 16
 
 
 def read(data: bytes) -> Header:
@@ -26,6 +26,5 @@ def read(data: bytes) -> Header:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
     else:
         raise cut_short("WEBP")
-    is_lossless = kind == b"VP8L"
-    name, held = ("WEBP lossless", HELD_LOSSLESS) if is_lossless else ("WEBP", HELD)
-    return Header(kind=name, width=width, height=height, file=data, held=held)
+    name = "WEBP lossless" if kind == b"VP8L" else "WEBP"
+    return Header(kind=name, width=width, height=height, file=lambda: data, held=HELD)

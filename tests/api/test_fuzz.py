@@ -142,6 +142,11 @@ SOUND = {
     "image/gif": [encode(SEVEN, "GIF"), animated("GIF"), palette("GIF", transparency=0)],
     "image/webp": [encode(SEVEN, "WEBP"), encode(SEVEN, "WEBP", lossless=True), animated("WEBP"), rotated("WEBP")],
     "image/bmp": [encode(SEVEN, "BMP"), palette("BMP"), encode(np.dstack([SEVEN] * 3), "BMP")],
+    "image/tiff": [
+        encode(SEVEN, "TIFF"), encode(SEVEN, "TIFF", compression="tiff_lzw"), rotated("TIFF", compression="jpeg"),
+        encode(SEVEN > 99, "TIFF", compression="group4"), palette("TIFF"),
+    ],
+    "image/avif": [encode(SEVEN, "AVIF"), rotated("AVIF"), encode(np.dstack([SEVEN] * 4), "AVIF"), animated("AVIF")],
     "application/x-npy": [npy(SEVEN), npy(np.stack([SEVEN / 255] * 2)), npy(np.asfortranarray(SEVEN, ">i4"))],
     f"multipart/form-data; boundary={BOUNDARY}": [
         multipart(file_part(encode(SEVEN)), file_part(npy(SEVEN))),
@@ -163,7 +168,7 @@ SOUND = {
         f"data:;base64,{IN_BASE64}".encode("utf-16"), base64.encodebytes(npy(SEVEN)), b"[object File]", b"three.png",
     ],
 }  # fmt: skip
-KINDS = [*SOUND, None, "application/octet-stream", "image/tiff", "text/html"]
+KINDS = [*SOUND, None, "application/octet-stream", "image/heic", "text/html"]
 # What decoders trip over: nothing, everything, the ends of the signed and unsigned ranges.
 PROVOCATIONS = [
     b"\0\0\0\0",

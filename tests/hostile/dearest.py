@@ -53,7 +53,7 @@ WORDS = {
 }
 SIZES = (1, 2, 3, 7, 9, 28, 63, 64, 400, 1000, 20_000)
 SIDES = (1, 4, 28, 28, 63, 128, 280, 512, 1024, 2048)
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
 
 
 class Found(NamedTuple):

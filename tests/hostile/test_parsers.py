@@ -60,7 +60,9 @@ def test_a_decoder_gives_pixels_within_its_limit_or_a_refusal(large, keep_alpha)
     @given(data=damaged().map(lambda posted: posted[0]) | made_png() | made_jpeg() | st.binary(max_size=80))
     def decoder(data):
         try:
-            pixels = codec.decode(data, max_pixels=MAX_PIXELS, max_jpeg_pixels=large, keep_alpha=keep_alpha)
+            pixels = codec.decode(
+                data, max_pixels=MAX_PIXELS, max_jpeg_pixels=large, max_scan_pixels=large, keep_alpha=keep_alpha
+            )
         except ServiceError:
             return
         assert pixels.dtype in (np.uint8, np.float32)

@@ -186,7 +186,7 @@ def test_every_call_has_a_price_that_rises_with_its_pictures(entered, path):
     assert held == sorted(held)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"])
 def test_a_picture_is_priced_by_its_pixels_before_it_is_decoded(entered, kind):
     found = []
     for side in (28, 280, 1120):

@@ -10,7 +10,7 @@ from service.pictures import codec
 from tests.drawing import draw, encode
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"])
 def test_a_file_is_opened_without_its_pixels_and_decoded_as_before(kind):
     data = encode(draw(3, 300), kind)
     file = codec.open_file(data, 100_000)
@@ -25,7 +25,7 @@ def mapped_bytes():
         return int(file.read().split()[0]) * 4096
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"])
 def test_many_opened_files_hold_no_pixels(kind):
     """In address space, where room for pixels is made before they are written."""
     out = io.BytesIO()

@@ -33,7 +33,7 @@ def test_a_raw_body_is_sniffed_whatever_its_content_type_says(client, kind):
     assert digit_of(classify(client, encode(draw(3)), kind)) == 3
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"])
 def test_every_format_on_the_list_is_read(client, kind):
     assert digit_of(classify(client, encode(draw(7), kind))) == 7
 
