@@ -53,7 +53,7 @@ class Bmp:
             width=self.width,
             height=self.height,
             file=lambda: self.data,
-            held=4 if self.runs else 1,
+            held=24 if self.runs else 1,
             in_python=bool(self.runs),
             depth=self.bits,
         )

@@ -5,6 +5,7 @@ Only the formats below are ever opened: every other decoder of Pillow is out of 
 are those of the file: profiles of colour, and what a PNG says of its gamma, are not applied.
 """
 
+import ctypes
 import io
 import struct
 import warnings
@@ -69,14 +70,26 @@ Image.MAX_IMAGE_PIXELS = None
 # request, and Python remembers the text of each. What a picture cannot do without is refused in words anyway.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+
+def _silence() -> None:
+    """Have libtiff write nothing of a damaged file to stderr either."""
+    library = ctypes.CDLL(Image.core.__file__)  # type: ignore[attr-defined]
+    for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        if hasattr(library, name):
+            getattr(library, name)(None)
+
+
+_silence()
+
 # A photograph for the digit reader is decoded at the smallest scale whose longer side is still this long: eight times
 # cheaper than in full, and twice what the reader works on. In pixels. A large scan is brought to that scale in bands.
 REDUCED_SIDE = 480
 STEPS = (8, 4, 2)
 # Of a JPEG whose end is missing: rows of the last blocks, and those that are smoothed with them.
 LAST_ROWS = 24
-BAND_ROWS = 128
+BAND_PIXELS = 2**18
 BAND_BYTES = 32  # of each pixel of a band, while it is averaged
+ROW_BYTES = 16  # that Pillow holds for each row, beside its pixels
 
 # Values of EXIF's orientation (EXIF 3.0, 4.6.5.1.6): rows become columns; the upright picture's left, or top, is stored
 # last.
@@ -100,6 +113,8 @@ _DAMAGED = (
 SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 # What a picture that is decoded in full holds, a pixel: as it was decoded, twice, for a moment.
 DECODED_PIXEL_BYTES = 8
+# Beside, the samples as the file has them, and which of them are transparent.
+CLEAR_PIXEL_BYTES = 24
 
 
 class PixelLimits(NamedTuple):
@@ -248,11 +263,13 @@ _HEADERS: dict[str, Callable[[bytes], Header]] = {"PNG": png.read, "WEBP": webp.
 def _held(header: Header, limits: PixelLimits) -> int:
     pixels, step = header.width * header.height, _step(header, limits)
     if step == 1:
-        return pixels * max(DECODED_PIXEL_BYTES, header.held)
+        least = CLEAR_PIXEL_BYTES if header.clear else DECODED_PIXEL_BYTES
+        return pixels * max(least, header.held) + header.height * ROW_BYTES
     reduced = pixels // step**2 * DECODED_PIXEL_BYTES
     if header.kind == "JPEG":
-        return reduced + (header.scans > 0) * pixels * 2 * jpeg.BUFFERED_SAMPLES_PER_PIXEL // 4
-    return pixels * header.held + reduced + min(header.height, BAND_ROWS) * header.width * BAND_BYTES
+        return reduced + header.is_buffered * pixels * 2 * 3
+    band = max(BAND_PIXELS, header.width * step) * BAND_BYTES
+    return pixels * header.held + reduced + band + header.height * ROW_BYTES
 
 
 def _step(header: Header, limits: PixelLimits) -> int:
@@ -315,7 +332,7 @@ def _finished(pixels: np.ndarray, header: Header, limits: PixelLimits) -> np.nda
 
 def _in_bands(rows: _Rows, header: Header, step: int) -> np.ndarray:
     """A picture brought to a smaller scale, (height / step, width / step), a band of rows at a time."""
-    each = BAND_ROWS // step * step
+    each = max(1, BAND_PIXELS // (header.width * step)) * step
     bands = [_averaged(rows.band(top, min(top + each, header.height)), step) for top in range(0, header.height, each)]
     channels = max(band.shape[2] for band in bands)
     pixels = np.concatenate([_with_channels(band, channels) for band in bands])
@@ -334,22 +351,37 @@ def _with_channels(band: np.ndarray, channels: int) -> np.ndarray:
 
 def _averaged(band: np.ndarray, step: int) -> np.ndarray:
     """The means of step x step pixels, those of the rim of fewer; colours count as much as they are opaque."""
-    values = band.reshape(band.shape[0], band.shape[1], -1).astype(np.float32)
-    has_alpha = values.shape[2] == 4
-    if has_alpha:
-        values[:, :, :3] *= values[:, :, 3:]
-    down, across = np.arange(0, band.shape[0], step), np.arange(0, band.shape[1], step)
-    sums = np.add.reduceat(np.add.reduceat(values, down, axis=0), across, axis=1)
-    counts = np.outer(np.minimum(step, band.shape[0] - down), np.minimum(step, band.shape[1] - across)).astype(
-        np.float32
-    )[:, :, None]
-    if has_alpha:
-        sums[:, :, :3] /= np.maximum(sums[:, :, 3:], np.float32(1e-9))
-        sums[:, :, 3:] /= counts
+    height, width = band.shape[:2]
+    values = band.reshape(height, width, -1)
+    top = 255 if band.dtype == np.uint8 else 1
+    counts = _sums(np.ones((height, 1, 1), np.uint8), step, 1) * _sums(np.ones((1, width, 1), np.uint8), 1, step)
+    means: np.ndarray
+    if values.shape[2] == 4 and values[:, :, 3].min() < top:
+        alpha = values[:, :, 3].astype(np.float32)
+        laid = [_sums((values[:, :, each] * alpha)[:, :, None], step, step) for each in range(3)]
+        shown = _sums(alpha[:, :, None], step, step)
+        colours = [each / np.maximum(shown, np.float32(1e-9)) for each in laid]
+        means = np.concatenate([*colours, shown / counts], axis=2)
     else:
-        sums /= counts
-    means: np.ndarray = np.rint(sums).astype(np.uint8) if band.dtype == np.uint8 else sums
+        means = _sums(values, step, step) / counts
+    if band.dtype == np.uint8:
+        means = np.rint(means).astype(np.uint8)
     return means
+
+
+def _sums(values: np.ndarray, down: int, across: int) -> np.ndarray:
+    """Sums of blocks of (height, width, channels), those of the rim of fewer pixels, as float32."""
+    height, width, channels = values.shape
+    if height % down or width % across:
+        values = np.pad(values, ((0, -height % down), (0, -width % across), (0, 0)))
+    # Of 8 rows, the sums of uint8 are 8 * 255. Rows first: they are contiguous.
+    kind = np.uint16 if values.dtype == np.uint8 else np.float32
+    rows = values.reshape(-1, down, values.shape[1] * channels).sum(axis=1, dtype=kind)
+    blocks = rows.reshape(len(rows), -1, across, channels)
+    sums: np.ndarray = blocks[:, :, 0].astype(np.float32)
+    for each in range(1, across):
+        sums += blocks[:, :, each]
+    return sums
 
 
 def _on_paper(pixels: np.ndarray) -> np.ndarray:
@@ -483,7 +515,7 @@ def _low_bytes(file: bytes) -> Image.Image:
 
 def _has_all_rows(header: Header, file: bytes, step: int) -> bool:
     """Tell whether no more than the last blocks of a JPEG are missing."""
-    if header.scans:
+    if header.is_buffered:
         return jpeg.ends_in_a_refinement(file)
     # What is decoded is the same on any ground.
     on_black, on_white = (_rows_on(level, header, file, step) for level in (0, 255))

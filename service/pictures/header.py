@@ -28,6 +28,7 @@ class Header:
     held: bytes that its decoder holds for each pixel
     turn: how it is turned upright, EXIF's orientation, 1 to 8
     scans: how often its decoder goes over all pixels beside once
+    is_buffered: its decoder holds all of it, as coefficients, until it has seen all scans
     in_python: it is unpacked in Python, byte by byte
     depth: bits of a sample of a PNG, TIFF or BMP
     clear: the samples of the colour of a PNG that is transparent, if one is
@@ -43,6 +44,7 @@ class Header:
     held: int
     turn: int = 1
     scans: int = 0
+    is_buffered: bool = False
     in_python: bool = False
     depth: int = 8
     clear: tuple[int, ...] = ()

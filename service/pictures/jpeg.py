@@ -56,7 +56,9 @@ def read(data: bytes, max_samples: int) -> Header:
         file=lambda: b"".join([*found.kept, data[found.begin :]]),
         held=1 if found.components == 1 else 4,
         turn=orientation(found.exif) if found.exif else 1,
-        scans=found.scans if found.is_held else 0,
+        # One whose end is missing is decoded three times.
+        scans=(found.scans if found.is_held else 0) + 2 * is_cut(data),
+        is_buffered=found.is_held,
     )
 
 

@@ -12,7 +12,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"
 GREY, RGB, PALETTE = 0, 2, 3  # types of colour
 CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, 4: 2, 6: 4}
-HELD_CLEAR = 24  # beside the pixels, their samples as the file has them, and which are transparent
+MENDED_BYTES = 2**24  # of pixels
 _HEADER = struct.Struct(">8s 4s4s II BBBBB I")
 
 
@@ -44,7 +44,7 @@ def read(data: bytes) -> Header:
         width=width,
         height=height,
         file=lambda: b"".join([data[: _HEADER.size], *kept, *(data[a:b] for a, b in found.pixels), END]),
-        held=_held(colour, depth) if not clear else HELD_CLEAR,
+        held=_held(colour, depth) * (2 if clear and colour == RGB and depth == 16 else 1),
         turn=orientation(found.exif) if found.exif else 1,
         depth=depth,
         clear=clear,
@@ -119,6 +119,8 @@ def mended(file: bytes, header: Header) -> bytes:
     bits = header.depth * CHANNELS.get(header.colour, 4)
     passes = 7 if interlace else 1  # each has its own rows, of whole bytes
     most = (header.width * bits // 8 + 1 + 1) * header.height + passes * (header.width + header.height) * 2
+    if most > MENDED_BYTES:
+        raise Unreadable("the picture is damaged, and too large to be mended")
     try:
         raw = zlib.decompressobj(-15).decompress(stream[2:], most)
     except zlib.error as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from service.core.errors import TooLarge, Unreadable, UnsupportedType
 from service.pictures.header import MAX_PARTS, ORIENTATION_TAG, Header, cut_short
+from service.pictures.jpeg import MAX_SCANS
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
 STRIPS, SAMPLES, ROWS, STRIP_SIZES, PLANES = 273, 277, 278, 279, 284
@@ -53,7 +54,11 @@ def read(data: bytes, max_pixels: int) -> Header:
     if not width or not height:
         raise cut_short("TIFF")
     bits, samples = _check_samples(tags)
-    _check_parts(tags, width, height, len(data), max_pixels)
+    parts = _check_parts(tags, width, height, len(data), max_pixels)
+    # One more than one a strip: those of a JPEG in several scans, which libtiff holds whole.
+    scans = data.count(b"\xff\xda") // parts - 1 if _one(tags, COMPRESSION, NONE) == JPEG else 0
+    if scans >= MAX_SCANS:
+        raise Unreadable(f"a JPEG may have {MAX_SCANS} scans, those of this TIFF have more")
     # Pillow takes grey of 16 bits as it is, or not at all, where white is 0.
     is_inverted = bits == 16 and _one(tags, PHOTOMETRIC, WHITE_IS_ZERO) == WHITE_IS_ZERO
     kept = {tag: tags[tag] for tag in KEPT & set(tags)}
@@ -65,7 +70,8 @@ def read(data: bytes, max_pixels: int) -> Header:
         height=height,
         file=lambda: _rewritten(data, order, dict(sorted(kept.items()))),
         # Pillow's pixels, and a strip of bytes beside, that may be all of them.
-        held=(2 if bits == 16 else 1) * 2 if samples == 1 else 8 * (bits // 8 or 1),
+        held=((2 if bits == 16 else 1) * 2 if samples == 1 else 8 * (bits // 8 or 1)) + (6 if scans > 0 else 0),
+        scans=max(scans, 0),
         turn=turn if 1 <= (turn := _one(tags, ORIENTATION_TAG, 1)) <= 8 else 1,
         depth=bits,
         is_inverted=is_inverted,
@@ -122,8 +128,8 @@ def _check_samples(tags: dict[int, _Entry]) -> tuple[int, int]:
     return bits, samples
 
 
-def _check_parts(tags: dict[int, _Entry], width: int, height: int, size: int, max_pixels: int) -> None:
-    """Refuse strips or tiles that are too many, too large, or cost more than the file has bytes."""
+def _check_parts(tags: dict[int, _Entry], width: int, height: int, size: int, max_pixels: int) -> int:
+    """Count strips or tiles; refuse them if they are too many, too large, or cost more than the file has bytes."""
     is_tiled = TILES in tags
     offsets, sizes = (tags.get(tag) for tag in ((TILES, TILE_SIZES) if is_tiled else (STRIPS, STRIP_SIZES)))
     across, down = (
@@ -143,12 +149,13 @@ def _check_parts(tags: dict[int, _Entry], width: int, height: int, size: int, ma
     if sizes is None:
         if _one(tags, COMPRESSION, NONE) != NONE:
             raise cut_short("TIFF")
-        return
+        return wanted
     if len(sizes.values) < wanted:
         raise cut_short("TIFF")
     # Strips may lie over each other, so that few bytes are unpacked often.
     if sum(sizes.values[:wanted]) > size:
         raise Unreadable(f"the strips of this TIFF have {sum(sizes.values[:wanted])} bytes, the file has {size}")
+    return wanted
 
 
 def _rewritten(data: bytes, order: str, tags: dict[int, _Entry]) -> bytes:

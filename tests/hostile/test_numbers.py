@@ -200,6 +200,24 @@ print(client.post("/v1/classify", data=Path(sys.argv[1]).read_bytes()).json["res
     assert done.stderr == ""
 
 
+def damaged_tiff():
+    data = encode(draw(7), "TIFF", compression="tiff_deflate")
+    return data[:30] + bytes(20) + data[50:]
+
+
+def test_no_damaged_scan_makes_a_process_write_of_it():
+    code = """
+import sys
+from service.pictures import codec
+codec.decode(sys.stdin.buffer.read(), max_pixels=10**6)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=damaged_tiff(), cwd=ROOT, capture_output=True, check=False
+    )
+    assert b"Unreadable" in done.stderr
+    assert b"ZIPDecode" not in done.stderr
+
+
 def test_the_picture_is_one_that_pillow_warns_of():
     # Where no filter of the service stands before it, as pytest has it.
     with pytest.warns(UserWarning, match="Corrupt EXIF|larger than file"):
