@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -147,3 +148,11 @@ def test_a_gif_has_few_bytes_between_its_blocks():
     for junk in (bytes(5000), bytes(3000) + comment + bytes(3000)):
         with pytest.raises(Unreadable, match="4096 bytes between its parts"):
             codec.decode(gif[:at] + junk + gif[at:], max_pixels=PIXELS)
+
+
+def test_texts_that_unpack_to_gigabytes_are_left_packed():
+    text = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(2**20), 9) * 8)
+    png = written("PNG")
+    header = codec.open_file(png[:33] + text * 160 + png[33:], PIXELS)
+    assert np.array_equal(header.decode()[0], codec.decode(png, max_pixels=PIXELS))
+    assert b"zTXt" not in header._header.file()
