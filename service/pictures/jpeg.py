@@ -81,7 +81,7 @@ def _take(found: _Found, marker: int, segment: bytes) -> None:
     if marker in _FRAMES and not found.frame:
         found.frame, found.is_sequential = segment, marker in _SEQUENTIAL
         found.components, found.samples = samples_of(segment)
-    if marker == _EXIF and segment.startswith(b"Exif\0\0") and not found.exif:
+    if marker == _EXIF and segment.startswith(b"Exif\0") and not found.exif:
         found.exif = segment
     if _is_needed(marker, segment):
         found.kept.append(b"\xff" + bytes([marker]) + (len(segment) + 2).to_bytes(2) + segment)
