@@ -29,7 +29,6 @@ _DATA_URL = re.compile(rb"data:[^,]{0,200};base64\s*,", re.IGNORECASE)
 # What is told by its first bytes is left to the decoder of pictures, which names it.
 _FILE_OF_TEXT = re.compile(rb"%PDF|%!PS|<svg|<\?xml|P[1-6]\s|SIMPLE  =|\{\\rtf", re.IGNORECASE)
 
-_OBJECT = "a program's text of an object, not what is in it; send the bytes of the picture"
 # What text shows itself to be, and what helps.
 _NAMED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (
@@ -51,9 +50,13 @@ _NAMED: tuple[tuple[re.Pattern[bytes], str], ...] = (
         re.compile(rb"<(!doctype html|html|head|body)", re.IGNORECASE),
         "an HTML page, as of a login or an error; send the picture's own bytes",
     ),
-    (re.compile(rb"<[A-Za-z_][\w.]{0,80} |<class"), _OBJECT),
-    (re.compile(rb"array\(|tensor\(|System\.Byte|#<|Resource id #"), _OBJECT),
-    (re.compile(rb"\[(B|L[\w.]{1,80};)@"), _OBJECT),
+    (
+        re.compile(
+            rb"<(_io|PIL|class |FileStorage|InMemory|SimpleUploaded|UploadFile|tf\.|memory|generator|coroutine|func)"
+            rb"|array\(|tensor\(|System\.Byte|\[B@|\[L[a-z]|#<|Resource id #"
+        ),
+        "a program's text of an object, not what is in it; send the bytes of the picture",
+    ),
     (
         re.compile(rb"(undefined|null|none|nil|nan|true|false)$", re.IGNORECASE),
         "the text of a variable that holds no picture; it was not set, or not waited for",
@@ -123,6 +126,8 @@ def read_text(text: bytes, limits: Limits) -> bytes | list[Any]:
     text = without_mark(text).strip(_AROUND)
     if is_json(text):
         return _rows(text, limits)
+    if is_file_of_text(text):
+        return text
     url = _DATA_URL.match(text)
     if len(text) == (url.end() if url else 0):
         raise UnsupportedType("a picture is wanted, got an empty text")

@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import random
 
 import pytest
 
@@ -80,11 +81,12 @@ PLACES = {
 
 
 @pytest.mark.parametrize(("path", "name", "value"), EVERY_LIST, ids=lambda each: each if isinstance(each, str) else "")
-def test_a_list_is_that_list_in_every_way_that_clients_write_it(client, path, name, value):
+def test_a_list_is_that_list_in_every_way_that_clients_write_it(client, proof, path, name, value):
     beside = list(others(path, name).items())
     expected = client.post(path, data=SEVEN, query_string=[*beside, (name, corpus.as_text(value))])
     assert expected.status_code == 200, expected.text
-    for (way, write), (place, put) in itertools.product(WAYS.items(), PLACES.items()):
+    ways = list(itertools.product(WAYS.items(), PLACES.items()))
+    for (way, write), (place, put) in ways if proof else random.Random(f"{path} {name}").sample(ways, 6):
         pairs = write(name, value)
         if place == "query":
             pairs = [(each, text.strip()) for each, text in pairs]
