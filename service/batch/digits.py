@@ -50,7 +50,7 @@ def classify_files(network: Network, paths: Sequence[Path], prepare: str, limits
         usable = [one for one in read if not isinstance(one, str)]
         verdicts = iter(describe_verdicts(network.classify(all_digits(usable).images), network) if usable else ())
         for path, one in zip(turn, read, strict=True):
-            name = {"name": str(path)}
+            name = {"name": printable(str(path))}
             if isinstance(one, str):
                 yield name | {"error": one}
             else:
@@ -69,3 +69,8 @@ def _read_file(path: Path, prepare: str, limits: Limits) -> Digit | str:
 
 def _content(path: Path) -> bytes:
     return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+
+
+def printable(text: str) -> str:
+    """Make a name valid UTF-8: a file's name may be any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from service.batch.digits import read_digit
+from service.batch.digits import printable, read_digit
 from service.batch.sources import FoundPicture, Part
 from service.core.errors import ServiceError
 from service.lab.digits import Digit, all_digits
@@ -53,7 +53,7 @@ class Scorer:
         return pa.table(
             {
                 "index": np.arange(part.first, part.first + len(found)),
-                "name": [None if picture.name is None else _printable(picture.name) for picture in found],
+                "name": [None if picture.name is None else printable(picture.name) for picture in found],
                 **self._verdicts(usable, good),
                 "model": [self._network.name] * len(found),
                 "version": [self._network.version] * len(found),
@@ -68,7 +68,7 @@ class Scorer:
         for picture in found:
             if isinstance(picture.content, OSError):
                 # Not raised: its traceback would keep this frame, and with it the pictures.
-                errors.append(_printable(str(picture.content)) or type(picture.content).__name__)
+                errors.append(printable(str(picture.content)) or type(picture.content).__name__)
                 continue
             try:
                 usable.append(read_digit(picture.content, self._recipe.prepare, self._recipe.limits))
@@ -76,7 +76,7 @@ class Scorer:
             except ServiceError as error:
                 errors.append(error.detail)
             except Exception as error:  # noqa: BLE001 - one picture in a million must not stop the others
-                errors.append(_printable(str(error)) or type(error).__name__)
+                errors.append(printable(str(error)) or type(error).__name__)
         return usable, errors
 
     def _verdicts(self, usable: list[Digit], good: np.ndarray) -> dict[str, Any]:
@@ -101,8 +101,3 @@ class Scorer:
             "novelty": pa.array(novelty, mask=no_novelty),
             "is_digit": pa.array(is_digit, mask=no_novelty),
         }
-
-
-def _printable(text: str) -> str:
-    """Make a name valid UTF-8: a file's name may be any bytes."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -148,10 +148,10 @@ def test_a_second_run_does_only_what_is_missing(sources, tmp_path, capsys, form)
 
 def test_a_job_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
     random = np.random.default_rng(6)
-    pictures = {f"{index:05d}.png": drawing(random, "PNG") for index in range(1500)}
+    pictures = {f"{index:05d}.png": drawing(random, "PNG") for index in range(500)}
     write_tar(tmp_path / "many.tar", pictures)
     command = [sys.executable, "-m", "service", "score", str(tmp_path / "many.tar")]
-    options = ["--batch", "20", "--workers", "2"]
+    options = ["--batch", "5", "--workers", "2"]
     cut, whole = tmp_path / "cut", tmp_path / "whole"
     run = subprocess.Popen([*command, str(cut), *options], cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
     while not list(cut.glob("part-*")):
@@ -159,7 +159,7 @@ def test_a_job_that_is_killed_goes_on_to_the_same_bytes(tmp_path):
         time.sleep(0.01)
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
-    assert 0 < len(list(cut.glob("part-*"))) < 75
+    assert 0 < len(list(cut.glob("part-*"))) < 100
     for out in (cut, whole):
         subprocess.run([*command, str(out), *options], cwd=ROOT, check=True, capture_output=True)
     assert contents(cut) == contents(whole)
@@ -206,12 +206,14 @@ def test_where_every_picture_can_be_used_nothing_is_listed(tmp_path):
 
 
 @pytest.mark.parametrize(("number", "is_for_all"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
-def test_a_signal_ends_a_job_without_a_traceback(tmp_path, number, is_for_all):
-    random = np.random.default_rng(7)
-    write_tar(tmp_path / "many.tar", {f"{index:05d}.png": drawing(random, "PNG") for index in range(600)})
+def test_a_signal_ends_a_job_without_a_traceback(tmp_path, proof, number, is_for_all):
+    if number == signal.SIGTERM and not proof:
+        pytest.skip("make proof tries the second signal as well")
+    picture = (ROOT / "tests" / "three.png").read_bytes()
+    write_tar(tmp_path / "many.tar", {f"{index:05d}.png": picture for index in range(3000)})
     command = [sys.executable, "-m", "service", "score", str(tmp_path / "many.tar"), str(tmp_path / "out")]
     run = subprocess.Popen(
-        [*command, "--batch", "5", "--workers", "2"],
+        [*command, "--batch", "1", "--workers", "2"],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,

@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +67,18 @@ def test_a_table_has_a_row_for_each_file_also_for_those_that_cannot_be_used(file
         probabilities = [float(row[f"probability_{index}"]) for index in range(10)]
         assert float(row["confidence"]) == max(probabilities) == probabilities[int(row["digit"])]
         assert row["is_digit"] in {"true", "false"}
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_a_name_may_be_any_bytes(tmp_path, form):
+    names = [b"\xff.png", b'a,"b\nc.png', "ä.png".encode()]
+    for name in names:
+        Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(THREE.read_bytes())
+    command = [sys.executable, "-m", "service", "classify", *form, *(bytes(tmp_path) + b"/" + name for name in names)]
+    environ = bare_environ() | {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode().count("ä.png") == 1
 
 
 def test_more_files_than_are_read_in_a_turn_keep_their_order(monkeypatch, files, capsys):
