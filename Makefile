@@ -123,7 +123,7 @@ lock: .venv-test/ready  ## pin the run-time requirements again, with hashes
 		--no-header --no-emit-index-url --no-emit-find-links --output-file deploy/requirements.txt
 
 clean:  ## remove what the verbs made
-	rm -rf build .venv .venv-test .venv-bench .venv-audit .venv-ray .venv-triton .venv-kserve .venv-clients .venv-node tests/web/node_modules .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf build dist .venv .venv-test .venv-bench .venv-audit .venv-ray .venv-triton .venv-kserve .venv-clients .venv-node tests/web/node_modules .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .venv-audit/ready: tests/requirements-audit.txt
 	$(PYTHON) -m venv .venv-audit
