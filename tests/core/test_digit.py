@@ -4,13 +4,17 @@ import ast
 import functools
 import os
 import re
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from service.core import digit as digit_package
-from service.core.digit import PreparedDigit, prepare
+from service.core.digit import PreparedDigit, ink, prepare, small_pictures, strokes
+from service.core.digit.pieces import pieces_of
 from service.core.errors import InvalidImage
 from tests import gauntlet, reading
 from tests.networks import read
@@ -394,6 +398,41 @@ def test_broken_ink_is_read_as_well_as_after_a_plain_blur(size, mnist):
     ours = read("digits", [prepare(picture).image for picture in pictures]) == labels
     control = read("digits", [reading.plain(picture) for picture in pictures]) == labels
     assert np.count_nonzero(ours) >= np.count_nonzero(control) - 0.015 * len(labels), np.flatnonzero(control & ~ours)
+
+
+# ------------------------------------------------------------------------------------------------------ what it costs
+
+GRAIN = {
+    "even": lambda rng, side: rng.integers(0, 256, (side, side)),
+    "in two levels": lambda rng, side: 255 * (rng.random((side, side)) < 0.5),
+    "sparse": lambda rng, side: 255 * (rng.random((side, side)) < 0.2),
+    "of paper": lambda rng, side: rng.normal(200, 8, (side, side)),
+    "in colours": lambda rng, side: rng.integers(0, 256, (side, side, 3)),
+    "a raster": lambda rng, side: 255 * (np.indices((side, side)) % 3 == 0).all(axis=0),
+    "lines": lambda rng, side: np.tile(np.arange(side) % 2 * 255, (side, 1)),
+    "dithered": lambda rng, side: np.asarray(Image.fromarray(gauntlet.light(rng, (side, side))).convert("1")) * 255,
+}
+
+
+@pytest.mark.parametrize("side", [100, 180, 256, 700, 1500])
+@pytest.mark.parametrize("kind", GRAIN)
+def test_grain_causes_no_more_work_than_a_bound(kind, side):
+    """What is looked at costs time for every run of inked pixels: noise of any size has few of them looked at."""
+    picture = np.clip(GRAIN[kind](np.random.default_rng(3), side), 0, 255).astype(np.uint8)
+    runs = []
+
+    def counted(mask):
+        pieces = pieces_of(mask)
+        runs.append(len(pieces.start))
+        return pieces
+
+    with ExitStack() as stack:
+        for module in (ink, strokes, small_pictures):
+            stack.enter_context(mock.patch.object(module, "pieces_of", counted))
+        with suppress(InvalidImage):
+            prepare(picture)
+    assert max(runs, default=0) <= 8192 + 10  # an eighth of 256 x 256
+    assert sum(runs) <= 20_000
 
 
 # ------------------------------------------------------------------------------------------------------ how it is told

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.digit.ink import checked, clean_ink, grey, ink_of, reduced
+from service.core.digit.ink import checked, clean_ink, full_strength, grey, ink_of, is_busy, reduced
 from service.core.digit.mnist_form import (
     SIDE,
     Crop,
@@ -62,6 +62,9 @@ def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> Prep
     """Prepare a picture that is the part at (left, top) of the posted one; `looks` says how often to look closer."""
     factor = max(1, -(-max(picture.shape[:2]) // WORK_SIDE))
     ink, inverted, clean = clean_ink(picture) or ink_of(grey(reduced(picture, factor)))
+    while is_busy(ink):
+        # Grain: seen from farther away there is less of it, and what it costs to look at is bounded.
+        ink, factor = full_strength(reduced(ink, 2)), 2 * factor
     if FEW <= max(ink.shape) <= SMALL:
         cleaned = without_impulses(ink)
         ink = cleaned if cleaned.max() > MOSTLY_INK else ink

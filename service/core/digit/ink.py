@@ -163,9 +163,11 @@ def ink_of(plane: Plane) -> tuple[Plane, bool, bool]:
         raise InvalidImage(f"{BLANK}: its levels differ by {255 * (high - low):.1f} of 255")
     scaled = (small - low) * np.float32(255 / (high - low))
     levels = scaled.astype(np.uint8)
-    light = levels > _otsu(levels)
+    counts = np.bincount(levels.ravel(), minlength=256)
+    threshold = _otsu(counts)
+    light = levels > threshold
     inverted = _ground_is_light(light)
-    clean = _of_one_level(levels[light if inverted else ~light])
+    clean = _of_one_level(counts[threshold + 1 :] if inverted else counts[: threshold + 1])
     panels = _panels(plane, high - low)
     if panels is not None:
         inverted = float(panels.mean()) > (low + high) / 2
@@ -193,9 +195,19 @@ def full_strength(ink: Plane) -> Plane:
     if top <= 0:
         raise InvalidImage(BLANK)
     levels = (ink * np.float32(255 / top)).astype(np.uint8)
-    threshold = _otsu(levels)
-    strokes = levels > threshold
-    return _scaled(ink, strokes)
+    return _scaled(ink, levels > _otsu(np.bincount(levels.ravel(), minlength=256)))
+
+
+def is_busy(ink: Plane) -> bool:
+    """
+    Tell whether ink, (height, width), is a grain of so many parts that no digit is, in a picture that is not small.
+
+    What is looked for in ink costs time for every run of inked pixels in a row; a photo of a digit has few.
+    """
+    if max(ink.shape) <= SMALL or min(ink.shape) < 2:
+        return False
+    mask = ink[:: at.BUSY_ROWS] > at.INKED
+    return int(np.count_nonzero(mask[:, 1:] > mask[:, :-1])) > at.BUSY * mask.size
 
 
 def _scaled(ink: Plane, strokes: Mask) -> Plane:
@@ -212,13 +224,13 @@ def _scaled(ink: Plane, strokes: Mask) -> Plane:
     return scaled
 
 
-def _otsu(levels: NDArray[np.uint8]) -> int:
-    """Return the level that divides a histogram into its two most different halves (Otsu, 1979)."""
-    counts = np.bincount(levels.ravel(), minlength=256)
+def _otsu(counts: NDArray[np.intp]) -> int:
+    """Return the level that divides a histogram, (256,), into its two most different halves (Otsu, 1979)."""
     below = counts.cumsum()[:-1]
     sums = (counts * _LEVELS).cumsum()
-    total, above = sums[-1], levels.size - below
-    between = (below * (total / levels.size) - sums[:-1]) ** 2 / np.maximum(below * above, 1)
+    size = int(counts.sum())
+    total, above = sums[-1], size - below
+    between = (below * (total / size) - sums[:-1]) ** 2 / np.maximum(below * above, 1)
     return int(between[below * above > 0].argmax() + np.flatnonzero(below)[0])
 
 
@@ -272,13 +284,13 @@ def _uneven(scaled: Plane) -> bool:
     return float(np.ptp(brightest)) > at.UNEVEN
 
 
-def _of_one_level(ground: NDArray[np.uint8]) -> bool:
+def _of_one_level(ground: NDArray[np.intp]) -> bool:
     """
-    Tell whether nearly all of a ground, (pixels,), is on one level exactly, as no photograph of paper is.
+    Tell whether nearly all of a ground, a histogram, is on one level exactly, as no photograph of paper is.
 
     What is broad there is ink, not a shadow: a filled round should not become its outline, which reads as a 0.
     """
-    return int(np.bincount(ground).max(initial=0)) > at.ONE_LEVEL * ground.size
+    return int(ground.max()) > at.ONE_LEVEL * int(ground.sum())
 
 
 def _strokes_are_dark(small: Plane) -> bool:

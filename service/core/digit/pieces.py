@@ -67,19 +67,22 @@ def pieces_of(mask: Mask) -> Pieces:
         if np.array_equal(joined, label):
             break
         label = joined
+    # A piece has the number of its first run; now that of its first run among first runs.
+    label = ((label == np.arange(len(label))).cumsum() - 1)[label]
     return _measured(start, stop, label, stride)
 
 
 def joined(pieces: Pieces, group: NDArray[np.intp], shape: tuple[int, ...]) -> Pieces:
     """Return pieces of a mask of `shape` (height, width) as fewer: those of one group, (pieces,), are one piece."""
-    return _measured(pieces.start, pieces.stop, group[pieces.label], shape[1] + 1)
+    _, label = np.unique(group[pieces.label], return_inverse=True)
+    return _measured(pieces.start, pieces.stop, label, shape[1] + 1)
 
 
 def _measured(start: NDArray[np.intp], stop: NDArray[np.intp], label: NDArray[np.intp], stride: int) -> Pieces:
-    """Return runs of any labels as pieces."""
-    _, label = np.unique(label, return_inverse=True)
+    """Return labelled runs as pieces; label: (runs,), 0 to pieces - 1, every one of them there."""
     order = np.argsort(label, kind="stable")
-    heads = np.searchsorted(label[order], np.arange(label.max(initial=-1) + 1))
+    counts = np.bincount(label)
+    heads = counts.cumsum() - counts
     row, column = start // stride, start % stride
     return Pieces(
         start,

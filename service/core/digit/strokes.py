@@ -5,6 +5,7 @@ That is specks, ruled and squared lines, the box of a form, the table beside the
 the picture cuts off.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -108,12 +109,14 @@ def _with_faint_ink(ink: Plane, mask: Mask) -> Mask:
     A stroke's soft edge is pale as well: what goes on is farther from the mask than a quarter of a stroke's width.
     """
     faint = ink > at.FAINTLY_INKED
-    reach = mask
-    for _ in range(max(1, min(at.FAINT_REACH, round(float(stroke_width(mask.astype(np.float32))) / 4)))):
-        reach = grown(reach)
+    reach = grown(mask)
     beyond = faint & ~reach
-    count = int(np.count_nonzero(beyond))
-    if not count or count > at.FAINT_SHARE * np.count_nonzero(mask):
+    if not beyond.any():
+        return mask
+    for _ in range(min(at.FAINT_REACH, round(float(stroke_width(mask.astype(np.float32))) / 4)) - 1):
+        reach = grown(reach)
+    beyond &= ~reach
+    if not 0 < np.count_nonzero(beyond) < at.FAINT_SHARE * np.count_nonzero(mask):
         return mask
     pieces = pieces_of(faint)
     keep = np.zeros(len(pieces.area), np.bool_)
@@ -138,6 +141,8 @@ def _surrounds(pieces: Pieces, mask: Mask) -> Mask:
     is long, and reaches a corner. Or a box drawn around the digit: it has corners and encloses something tall.
     """
     height, width = mask.shape
+    if len(pieces.area) == 1 and pieces.top[0] > at.RIM and pieces.left[0] > at.RIM:
+        return np.zeros(1, np.bool_)  # most drawings
     tall, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
     touches_side = (pieces.left <= at.RIM).astype(np.int8) + (pieces.right >= width - at.RIM)
     touches_end = (pieces.top <= at.RIM).astype(np.int8) + (pieces.bottom >= height - at.RIM)
@@ -305,8 +310,12 @@ def _sheared(plane: NDArray[Any], slope: float, *, back: bool = False) -> NDArra
     """Move each column up or down by whole pixels, so that lines of this slope become level; rows wrap around."""
     height, width = plane.shape
     steps = np.rint((np.arange(width) - width / 2) * slope).astype(np.intp)
-    rows = (np.arange(height)[:, None] + (-steps if back else steps)) % height
-    sheared: NDArray[Any] = plane[rows, np.arange(width)]
+    sheared = np.empty_like(plane)
+    edges = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), width]
+    for left, right in pairwise(edges):  # neighbouring columns move alike
+        step = int(-steps[left] if back else steps[left]) % height
+        sheared[: height - step, left:right] = plane[step:, left:right]
+        sheared[height - step :, left:right] = plane[:step, left:right]
     return sheared
 
 

@@ -43,6 +43,11 @@ MOSTLY_INK = np.float32(0.5)
 # Grey levels lie between; a picture that has none was drawn in black and white.
 GREY_FROM, GREY_TO = np.float32(0.1), np.float32(0.9)
 
+# Runs of inked pixels, as a share of all pixels: noise has a quarter, what is dithered and squared paper a twentieth.
+BUSY = 1 / 8
+# It is enough to look at every fourth row.
+BUSY_ROWS = 4
+
 # --- transparency -----------------------------------------------------------------------------------------------------
 
 # A pixel shows if it is more there than not.
