@@ -5,7 +5,7 @@
 //   state/    what is chosen, what is asked, what was answered
 //   shared/   what every view is built of
 //   rail/     the left side: the pad, its tools and the verdict
-//   network/  window/  filter/  why/  what-if/  filters/  a view each; its main file has its name
+//   network/  bench/  why/  what-if/  filters/  a view each; its main file has its name
 //   styles/   colours and sizes (tokens), places (layout), the looks of each part (parts)
 // In each room types.d.ts has the types of what is passed around.
 
@@ -18,13 +18,13 @@ import { createPad, EXAMPLE, play } from "./rail/drawing.js";
 import { create as createNetwork } from "./network/network.js";
 import { fromFile } from "./state/picture.js";
 import { createRail, keyField } from "./rail/rail.js";
-import { shareLink, shareRow, showHelp } from "./shared/sharing.js";
-import { createStore, DEFAULTS, VIEWS } from "./state/state.js";
+import { createStore, DEFAULTS } from "./state/state.js";
 import { editedWant, keepMaps, levelsOf, moved, posted, seenBy, verdictWant } from "./state/subject.js";
-import { focusTab, listenToTabs, showTab } from "./shared/tabs.js";
+import { bringPanel, focusTab, listenToTabs, showTab, watchTabs } from "./shared/tabs.js";
+import { explainTerms } from "./shared/terms.js";
 import { createStanding, LATE_MS } from "./shared/standing.js";
 import { createVerdict } from "./rail/verdict.js";
-import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, WAITING } from "./shared/words.js";
+import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, UNREADABLE, WAITING } from "./shared/words.js";
 
 /** @import { Tensor } from "./numbers/types.d.ts" */
 /** @import { Answers, Arrays, Cell, Chosen, Data, EditedEntry } from "./state/types.d.ts" */
@@ -32,6 +32,7 @@ import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, WAITING } from "./sha
 /** @import { Picture, Report, Results, Slot, State, Verdict, ViewName, Want, Weights } from "./state/types.d.ts" */
 /** @import { Context, View } from "./shared/types.d.ts" */
 
+const HISTORY = 40; // pictures that "Undo" goes back
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -55,16 +56,25 @@ let opening = 0;
 let openingAgain;
 let lastSeen = 0;
 
+/**
+ * Pictures that others took the place of, and that "Undo" brings back; and those that it took away.
+ * @type {{ past: Chosen[], future: Chosen[] }}
+ */
+const history = { past: [], future: [] };
+
 const pad = createPad(/** @type {HTMLCanvasElement} */ (byId("pad")), {
-  halt: haltExample,
   begin: () => {
+    remember(store.get());
     haltExample();
     if (store.get().example || store.get().picture.kind !== "strokes") pad.show([]);
   },
   ink: () => {
+    if (stopExample) return; // it is looked at when it is whole
     inkIsNew = true;
-    store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: stopExample !== null });
+    store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: false });
   },
+  undo: () => swap(history.past, history.future),
+  redo: () => swap(history.future, history.past),
 });
 
 /** @type {Context} */
@@ -73,7 +83,6 @@ const context = {
   data,
   lanes,
   pad,
-  share: shareRow,
   set: store.set,
   redraw: schedule,
   weights,
@@ -96,19 +105,18 @@ const context = {
   retry: () => lanes.retry(),
   example: () => playExample(true),
   editFilter: async ({ layer, filter }) => {
-    (await view("filter"))?.take?.(layer, filter);
-    go("filter");
+    (await view("bench"))?.take?.(layer, filter);
+    go("bench");
   },
   go,
 };
 
-// The first view is here at once. Another comes when it is opened, or when the browser is idle.
+// The first view is here at once. Another comes when it is opened.
 /** @type {Partial<Record<ViewName, View>>} */
 const views = { network: createNetwork(byId("view-network"), context) };
 /** @type {Record<string, string>} */
 const LATER = {
-  window: "./window/window.js",
-  filter: "./filter/filter.js",
+  bench: "./bench/bench.js",
   why: "./why/why.js",
   "what-if": "./what-if/what-if.js",
   filters: "./filters/filters.js",
@@ -117,7 +125,6 @@ const verdict = createVerdict(lanes);
 const standing = createStanding(context);
 const rail = createRail(context);
 const dock = createDock(byId("dock"), context);
-byId("rail-share").append(shareRow("verdict", () => data.verdict?.want.request, ["json", "npz"]));
 
 start();
 
@@ -131,7 +138,6 @@ async function start() {
   else showPicture(state.picture);
   await opened;
   if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
-  fetchViews();
 }
 
 /**
@@ -150,14 +156,6 @@ async function view(name) {
   }
   schedule();
   return views[name];
-}
-
-/** @type {() => void} */
-function fetchViews() {
-  const later = globalThis.requestIdleCallback || ((work) => setTimeout(work, 500));
-  later(async () => {
-    for (const name of VIEWS) await view(name);
-  });
 }
 
 async function openModels() {
@@ -254,10 +252,13 @@ function checkState() {
 
 /** @type {(state: State, before: State) => void} */
 function changed(state, before) {
-  if (state.picture !== before.picture && state.picture.kind !== "strokes" && state.picture !== pad.shown)
+  if (state.picture !== before.picture && state.picture.kind !== "strokes" && state.picture !== pad.shown) {
+    remember(before);
     showPicture(state.picture);
+  }
   if (state.theme !== before.theme) setOn(document.documentElement, "data-theme", state.theme || null);
   setOn(document.documentElement, "data-big", state.big);
+  setOn(byId("present"), "aria-pressed", String(state.big));
   setOn(document.documentElement, "data-hide", state.hide.join(" ") || null);
   if (state.view !== before.view) {
     showTab(state.view);
@@ -287,7 +288,8 @@ function frame() {
       : moved(data.base, state.shift)
     : null;
   Object.assign(data, { movedFrom: data.base, movedBy: state.shift });
-  if (!state.at && network && mapsOf(network.layers[0])) return store.set({ at: strongest() });
+  if (network && data.maps && mapsOf(network.layers[0]) && isCellOld(state))
+    return store.set({ at: strongest() });
   const theme = state.theme || (dark.matches ? "dark" : "light");
   /** @type {Frame} */
   const seen = { state, data, weights, theme, isEmpty: !subject && !state.example };
@@ -300,6 +302,20 @@ function frame() {
     dock.draw(model);
   }
   standing.draw(seen, wanted);
+}
+
+/** @type {Input | null} */
+let cellOf = null; // the picture that the cell at hand was chosen on
+
+/**
+ * Whether there is no cell to explain, or one of a picture that is gone: a pinned one stays.
+ * @type {(state: State) => boolean}
+ */
+function isCellOld({ at, pinned }) {
+  const isOfNow = data.movedFrom === cellOf || data.maps?.want.request.picture !== data.input;
+  if (at && (pinned || isOfNow)) return false;
+  cellOf = data.movedFrom ?? null;
+  return true;
 }
 
 /** @type {(state: State) => string} */
@@ -444,6 +460,7 @@ function clear() {
  */
 function playExample(isPlayed) {
   haltExample();
+  if (subject) remember(store.get());
   pad.show([]);
   if (!isPlayed || still.matches) {
     pad.show(EXAMPLE);
@@ -451,6 +468,7 @@ function playExample(isPlayed) {
     return;
   }
   setOn(byId("pad"), "aria-busy", "true");
+  store.set({ example: true });
   stopExample = play(pad, EXAMPLE, 900, finishExample);
 }
 
@@ -479,12 +497,34 @@ function showPicture(picture) {
 
 /** @type {(file: File) => Promise<void>} */
 async function openFile(file) {
-  try {
-    store.set({ picture: await fromFile(file) });
-  } catch (error) {
-    if (!(error instanceof DOMException)) throw error;
-    notice("The browser could not read that file.");
-  }
+  const picture = await fromFile(file);
+  notice(picture ? "" : UNREADABLE);
+  if (picture) store.set({ picture });
+}
+
+/** @type {(state: State) => void} */
+function remember({ picture, example }) {
+  history.past = [...history.past.slice(-HISTORY), kept(picture, example)];
+  history.future = [];
+}
+
+/**
+ * A picture that later ink does not change.
+ * @type {(picture: Chosen, isExample?: boolean) => Chosen}
+ */
+function kept(picture, isExample = false) {
+  if (picture.kind !== "strokes") return picture;
+  return { kind: "strokes", strokes: isExample ? [] : picture.strokes.map((points) => [...points]) };
+}
+
+/** @type {(from: Chosen[], to: Chosen[]) => void} */
+function swap(from, to) {
+  haltExample();
+  const picture = from.pop();
+  if (!picture) return;
+  const { picture: now, example } = store.get();
+  to.push(kept(now, example));
+  showPicture(picture);
 }
 
 function restart() {
@@ -516,8 +556,26 @@ function announce() {
 
 /** @type {(name: ViewName) => void} */
 function go(name) {
-  store.set({ view: name });
+  open(name);
   focusTab(name);
+}
+
+/** @type {(name: ViewName) => Promise<void>} */
+async function open(name) {
+  const isHere = Boolean(views[name]);
+  store.set({ view: name });
+  bringPanel(name);
+  if (isHere) return;
+  await view(name);
+  requestAnimationFrame(() => requestAnimationFrame(() => bringPanel(name)));
+}
+
+/** What can be taken away of the page as it is: the verdict, and what the open view shows. */
+async function fillTakeAway() {
+  const { fillMenu } = await import("./shared/sharing.js");
+  const formats = ["json", "npz"];
+  const takes = [{ name: "verdict", record: () => data.verdict?.want.request, formats }];
+  fillMenu(byId("take-menu"), [...takes, ...(views[store.get().view]?.takes ?? [])]);
 }
 
 async function followAddress() {
@@ -532,7 +590,24 @@ async function followAddress() {
 }
 
 function listen() {
-  listenToTabs((name) => store.set({ view: name }));
+  listenToTabs(open);
+  watchTabs();
+  explainTerms();
+  const head = /** @type {HTMLElement} */ (document.querySelector(".top"));
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`);
+  }).observe(head);
+  listenToTakeAway();
+  byId("present").addEventListener("click", present);
+  document.addEventListener("keydown", (event) => {
+    const isLetter = event.key.toLowerCase() === "p" && !event.ctrlKey && !event.metaKey && !event.altKey;
+    const isTyped = event.target instanceof Element && event.target.closest("input, select, textarea, .kernel, dialog");
+    if (isLetter && !isTyped) present();
+  });
+  byId("draw-again").addEventListener("click", () => {
+    byId("pad").scrollIntoView({ block: "center" });
+    byId("pad").focus({ preventScroll: true });
+  });
   const models = /** @type {HTMLSelectElement} */ (byId("model"));
   models.addEventListener("change", () => {
     const [name, version] = models.value.split("@");
@@ -545,10 +620,33 @@ function listen() {
   });
   byId("share").addEventListener("click", async () => {
     await addressKeeper.now();
+    const { shareLink } = await import("./shared/sharing.js");
     shareLink(store.get().picture.kind === "file");
   });
-  byId("help").addEventListener("click", showHelp);
+  byId("help").addEventListener("click", async () => {
+    const { showHelp } = await import("./shared/sharing.js");
+    showHelp();
+  });
   dark.addEventListener("change", schedule);
   addEventListener("popstate", followAddress);
   addEventListener("hashchange", followAddress);
+}
+
+function present() {
+  store.set({ big: !store.get().big });
+}
+
+function listenToTakeAway() {
+  const take = /** @type {HTMLDetailsElement} */ (byId("take"));
+  take.addEventListener("toggle", () => take.open && fillTakeAway());
+  const close = (/** @type {Event} */ { target }) => {
+    if (!(target instanceof Node && take.contains(target))) take.open = false;
+  };
+  document.addEventListener("pointerdown", close);
+  document.addEventListener("focusin", close);
+  take.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    take.open = false;
+    take.querySelector("summary")?.focus();
+  });
 }

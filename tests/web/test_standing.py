@@ -18,7 +18,7 @@ from tests.web.browsing import SLOW_MACHINE_MS, needs_chromium
 
 pytestmark = needs_chromium
 
-VIEWS = ["network", "window", "filter", "why", "what-if", "filters"]
+VIEWS = ["network", "bench", "why", "what-if", "filters"]
 WIDTHS = [1440, 1024, 768, 390]
 FAULTS = ["503", "422", "offline", "slow"]
 SAMPLE = 1000 if os.environ.get("FILTERSCOPE_PROOF") else 1  # faults that are tried in each view
@@ -51,7 +51,7 @@ SURVEY = """() => {
         const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
         while (walker.nextNode()) {
             const element = walker.currentNode.parentElement;
-            const isMade = element.closest('.standing, .todo, .share-row, .caption, select, #aside, #outcome') !== null;
+            const isMade = element.closest('.standing, .todo, .caption, select, #aside, #outcome') !== null;
             if (!isMade && isShown(element) && !isMarked(element)) found.shown.push(walker.currentNode.data.trim());
         }
     }

@@ -1,7 +1,7 @@
 // filters/ is the view of what the network has learnt: its filters, a card of each, and how it behaves on a data set.
 
 import { want } from "../state/api.js";
-import { begun, caption, changes, choice, make, select, set, write } from "../shared/dom.js";
+import { begun, caption, changes, choice, make, select, set, term, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, plainPercent, shownRange, short } from "../numbers/scales.js";
@@ -15,12 +15,14 @@ import { CAPTIONS, refusal } from "../shared/words.js";
 /** @import { FiltersView, Mosaic, Reported } from "./types.d.ts" */
 
 const TILE = 64;
+const BARS = 46; // pixels from the least to the greatest of ten bars
+const EXPLAINED = new Set(["bias", "coherence", "separable", "silent", "d′", "selectivity", "Gabor wave"]);
 
 /** @type {(root: HTMLElement, context: Context) => View} */
 export function create(root, context) {
   /** @type {FiltersView} */
   const view = begun({ context, layer: null, chosen: 0, tiles: [] });
-  Object.assign(view, { isNew: changes(), cardIsNew: changes() });
+  Object.assign(view, { isNew: changes(), cardIsNew: changes(), blanksAreNew: changes() });
   view.picker = select("Layer", [], (layer) => {
     Object.assign(view, { layer, chosen: 0 });
     context.redraw();
@@ -29,9 +31,10 @@ export function create(root, context) {
   view.tilesBox = make("div", { class: "switches", role: "group", "aria-label": "Filters" });
   view.legend = legend();
   view.card = make("div", { class: "card", "data-lane": "cards" });
-  const share = context.share("filters", () => cardsRequest(view, context.network()), ["png", "npz", "json"]);
+  const record = () => cardsRequest(view, context.network());
+  const takes = [{ name: "filters", record, formats: ["png", "npz", "json"] }];
   root.append(
-    make("div", { class: "view-head" }, caption(CAPTIONS.filters), share),
+    caption(CAPTIONS.filters),
     make("div", { class: "controls" }, view.picker.field),
     make(
       "div",
@@ -47,7 +50,7 @@ export function create(root, context) {
     ),
   );
   roving(view.tilesBox, () => Math.max(1, Math.floor(view.tilesBox.clientWidth / (TILE + 6))));
-  return { draw: (model) => draw(view, model), wants: (model) => wants(view, model) };
+  return { draw: (model) => draw(view, model), wants: (model) => wants(view, model), takes };
 }
 
 /** @type {(view: FiltersView, network: Network) => Request} */
@@ -77,11 +80,17 @@ function draw(view, { state, data, network, theme }) {
     view.picker.box.replaceChildren(
       ...layers.map(({ name, shape, kernel }) => choice([name, `${name}: ${shape[0]} of ${kernel.join(" × ")}`])),
     );
-    drawBlanks(view, layers[0]);
   }
   view.picker.box.value = view.layer ?? "";
   const answer = data.cards?.answer;
+  if (answer?.layer !== view.layer) {
+    const layer = layers.find(({ name }) => name === view.layer) ?? layers[0];
+    if (view.blanksAreNew(layer)) drawBlanks(view, layer);
+    view.isNew(null);
+    view.cardIsNew(null);
+  }
   if (!answer || answer.layer !== view.layer) return;
+  view.blanksAreNew(null);
   const { error } = view.context.lanes.standing("report");
   if (view.isNew(answer, theme)) drawTiles(view, answer, theme);
   if (view.cardIsNew(answer, view.chosen, theme, data.report, error, state.changes)) {
@@ -156,12 +165,13 @@ function drawTiles(view, { filters, layer }, theme) {
  * The filters of a layer before they have come.
  * @type {(view: FiltersView, layer: Layer) => void}
  */
-function drawBlanks(view, { shape: [count] }) {
+function drawBlanks(view, { name, shape: [count] }) {
   view.tiles = [];
+  write(view.words, `The filters of ${name} have not come yet.`);
   view.card.replaceChildren();
   view.tilesBox.replaceChildren(
     ...Array.from({ length: count }, () => {
-      const canvas = heatmap();
+      const canvas = heatmap({ class: "heat hatched" });
       resize(canvas, TILE, TILE);
       return make("span", { class: "switch" }, canvas);
     }),
@@ -195,7 +205,7 @@ function drawCard(view, filter, state, reported, theme) {
     list(facts(card, bias)),
     make(
       "div",
-      { class: "share-row" },
+      { class: "row" },
       isFlat ? make("button", { onclick: () => context.editFilter({ layer, filter: index }) }, "Edit this filter") : "",
       make("button", { "aria-pressed": String(off), onclick: change }, off ? "Switch on" : "Switch off"),
     ),
@@ -212,22 +222,18 @@ function facts(card, bias) {
     ["bias", short(bias)],
     ["sum of weights", `${short(card.sum)} (${short(card.positive_sum)} and ${short(card.negative_sum)})`],
     ["can answer", lo === undefined ? null : `${short(lo)} to ${short(hi)}`],
-    [
-      "runs along",
-      card.orientation
-        ? `${fixed(card.orientation.angle, 0)}°, coherence ${fixed(card.orientation.coherence, 2)}`
-        : null,
-    ],
+    ["runs along", card.orientation ? `${fixed(card.orientation.angle, 0)}°` : null],
+    ["coherence", card.orientation ? fixed(card.orientation.coherence, 2) : null],
     [
       "separable",
       card.separability === null || card.separability === undefined
         ? null
         : `${plainPercent(card.separability)} by one row and one column`,
     ],
-    ["mirror left and right", card.symmetry ? short(card.symmetry.horizontal) : null],
-    ["mirror top and bottom", card.symmetry ? short(card.symmetry.vertical) : null],
+    ["alike left and right", card.symmetry ? `${short(card.symmetry.horizontal)} (1 is a mirror image)` : null],
+    ["alike top and bottom", card.symmetry ? short(card.symmetry.vertical) : null],
     [
-      "like a Gabor wave",
+      "Gabor wave",
       card.gabor ? `${plainPercent(card.gabor.r_squared)}, wavelength ${short(card.gabor.wavelength)}` : null,
     ],
   ];
@@ -246,12 +252,14 @@ function report({ answer, error }, layer, index) {
   if (!filter) return [];
   /** @type {[name: string, text: string][]} */
   const rows = [
-    ["answers, mean and most", `${short(filter.mean)} and ${short(filter.max)}`],
-    ["silent in", `${plainPercent(filter.zeros)} of its places`],
-    ["answers most to", `${filter.favourite}, d′ ${short(filter.d_prime)}`],
-    ["selectivity", short(filter.selectivity)],
-    ["without it", `accuracy ${filter.off.accuracy > 0 ? "+" : ""}${plainPercent(filter.off.accuracy)}`],
+    ["mean and largest answer", `${short(filter.mean)} and ${short(filter.max)}`],
+    ["silent", `in ${plainPercent(filter.zeros)} of its places`],
+    ["answers most to", String(filter.favourite)],
   ];
+  // Not every filter has them: a tanh answers below 0 as well, and then there is no share of one digit.
+  if (Number.isFinite(filter.d_prime)) rows.push(["d′", `${short(filter.d_prime)}, to that digit`]);
+  if (Number.isFinite(filter.selectivity)) rows.push(["selectivity", short(filter.selectivity)]);
+  rows.push(["without it", `accuracy ${filter.off.accuracy > 0 ? "+" : ""}${plainPercent(filter.off.accuracy)}`]);
   return [
     make("h3", {}, `On ${data.images} pictures of ${data.name}`),
     list(rows),
@@ -266,19 +274,22 @@ function list(rows) {
   return make(
     "dl",
     { class: "facts" },
-    rows.flatMap(([name, text]) => [make("dt", {}, name), make("dd", {}, text)]),
+    rows.flatMap(([name, text]) => [make("dt", {}, EXPLAINED.has(name) ? term(name) : name), make("dd", {}, text)]),
   );
 }
 
 /** @type {(means: number[], favourite: number) => HTMLElement} */
 function classBars(means, favourite) {
-  const most = Math.max(...means) || 1;
+  // Bars stand on 0: a mean below it hangs down, so that the tallest is the greatest.
+  const [lo, hi] = [Math.min(0, ...means), Math.max(0, ...means)];
+  const scale = BARS / (hi - lo || 1);
   return make(
     "ol",
     { class: "small-bars" },
     means.map((mean, digit) => {
       const bar = make("span", { "aria-hidden": "true" });
-      bar.style.height = `${Math.max(0, mean / most) * 46}px`;
+      bar.style.height = `${Math.abs(mean) * scale}px`;
+      bar.style.marginBottom = `${((mean < 0 ? mean : 0) - lo) * scale}px`;
       return make(
         "li",
         { class: digit === favourite ? "best" : null, "aria-label": `${digit}: ${short(mean)}`, title: short(mean) },

@@ -14,6 +14,7 @@ export interface FiltersView {
   tiles: { button: HTMLButtonElement; root: HTMLElement }[];
   isNew(...values: unknown[]): boolean;
   cardIsNew(...values: unknown[]): boolean;
+  blanksAreNew(...values: unknown[]): boolean;
   picker: Field<HTMLSelectElement>;
   words: HTMLElement;
   tilesBox: HTMLElement;

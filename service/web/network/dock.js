@@ -12,7 +12,9 @@ import { changeOf, isOff, toggled } from "../state/state.js";
 /** @import { Context } from "../shared/types.d.ts" */
 /** @import { Dock } from "./types.d.ts" */
 
-const SIDE = document.documentElement.clientWidth < 1120 ? 112 : 140;
+// The side of its pictures in pixels: from the back row the numbers of a filter must be readable.
+/** @type {(state: State) => number} */
+const sideOf = ({ big }) => (big ? 220 : document.documentElement.clientWidth < 1120 ? 112 : 140);
 const STRONGEST = 2;
 const TODO = "Point at a map. The sum behind its cell is then here.";
 
@@ -36,7 +38,6 @@ export function createDock(root, context) {
   dock.fieldName = make("figcaption", {}, "");
   dock.work = make("div", { class: "sum" });
   dock.formula = make("p", { class: "formula", id: "sum" });
-  resize(dock.picture, SIDE, SIDE);
   dock.todo = make("p", { class: "todo muted" }, TODO);
   root.append(
     dock.todo,
@@ -89,7 +90,10 @@ function draw(dock, model) {
   write(dock.todo, map ? "The filter has not come yet." : TODO);
   set(dock.todo, "hidden", Boolean(map) && isKnown);
   if (!at || !layer || !data.maps || !map || state.view !== "network") return;
-  if (!dock.isNew(at, state.pinned, data.maps, weights[at.layer], theme, state.scale, state.changes)) return;
+  if (!dock.isNew(at, state.pinned, data.maps, weights[at.layer], theme, state.scale, state.changes, state.big))
+    return;
+  dock.side = sideOf(state);
+  resize(dock.picture, dock.side, dock.side);
   write(dock.title, `${layer.name}, filter ${at.filter}, row ${at.row}, column ${at.column}`);
   write(dock.pin, state.pinned ? "Unpin" : "Pin");
   set(dock.pin, "aria-pressed", String(state.pinned));
@@ -112,7 +116,7 @@ function drawMap(dock, at, map, state, theme) {
   const { rows, columns, start } = mapOf(map, at.filter);
   const range = shownRange(state.scale, extent(map.data, start, start + rows * columns));
   paint(dock.grid.canvas, map.data, rows, columns, colourTable(state.scale, theme), range, start);
-  const cell = Math.max(1, Math.floor(SIDE / Math.max(rows, columns)));
+  const cell = Math.max(1, Math.floor(dock.side / Math.max(rows, columns)));
   resize(dock.grid.canvas, columns * cell, rows * cell);
   const value = map.data[start + at.row * columns + at.column];
   dock.grid.name(`${at.layer}, filter ${at.filter}, cells`);
@@ -161,7 +165,7 @@ function drawConvolution(dock, layer, at, input, known, { arrays }, { state, the
       ? cell.parts
       : [...cell.parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, STRONGEST);
   const rest = cell.sum - parts.reduce((sum, part) => sum + part.sum, 0);
-  dock.work.replaceChildren(...parts.map((part) => writtenOut(part, layer, cell.parts.length, theme)));
+  dock.work.replaceChildren(...parts.map((part) => writtenOut(part, layer, cell.parts.length, dock.side, theme)));
   const others = cell.parts.length - parts.length;
   if (others > 0) dock.work.append(make("p", {}, `${others} other channels: ${signed(rest)}`));
   const served = valueAt(arrays[`${layer.name}.pre`], at);
@@ -189,11 +193,12 @@ function strong(value) {
   return make("b", { class: value < 0 ? "minus" : null }, fixed(value, 3));
 }
 
-/** @type {(part: Part, layer: Layer, channels: number, theme: Theme) => HTMLElement} */
-function writtenOut(part, layer, channels, theme) {
+/** @type {(part: Part, layer: Layer, channels: number, side: number, theme: Theme) => HTMLElement} */
+function writtenOut(part, layer, channels, side, theme) {
   const [rows, columns] = layer.kernel;
   const isOnly = channels === 1;
-  const cell = Math.max(10, Math.min(24, Math.floor((isOnly ? SIDE - 20 : 72) / Math.max(rows, columns))));
+  const room = isOnly ? side - 20 : side / 2;
+  const cell = Math.max(10, Math.min(44, Math.floor(room / Math.max(rows, columns))));
   const layout = { rows, columns, cell, theme };
   if (isOnly) return make("div", { class: "sum" }, multiplication(part, layout));
   const range = shownRange("diverging", extent(part.patch));

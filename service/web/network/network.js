@@ -1,9 +1,11 @@
 // network/ is the first view: the feature maps of every layer (here), and one cell of one map (dock.js).
 //
-// The layers stand from left to right, or one under the other where there is no room.
+// The layers stand from left to right, between the picture and the ten digits (ends.js), or one under the other where
+// there is no room.
 
 import { convolutionCell, difference, mapOf } from "../numbers/arithmetic.js";
 import { begun, caption, changes, make, radios, set, shape, write } from "../shared/dom.js";
+import { createEnds, ENDS_WIDTH, endsWant } from "./ends.js";
 import { enter, roving } from "../shared/grid.js";
 import { cellAt, heatmap, legend, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange, short } from "../numbers/scales.js";
@@ -14,12 +16,12 @@ import { CAPTIONS } from "../shared/words.js";
 /** @import { Layer, Span, Tensor } from "../numbers/types.d.ts" */
 /** @import { Arrays, Cell, Data, Input, MapsEntry, Model, Network, State, Weights } from "../state/types.d.ts" */
 /** @import { Context, View } from "../shared/types.d.ts" */
-/** @import { LayerView, NetworkView, Tile } from "./types.d.ts" */
+/** @import { Fit, LayerView, NetworkView, Tile } from "./types.d.ts" */
 
 const TILES = [72, 60, 48, 40, 32, 26]; // sides of a tile to try in a column, in pixels
 const GAP = 4;
 const LARGEST = 50; // side up to which a layer may grow, in pixels
-const DEEP = 8; // maps in a column
+const AROUND = 112; // pixels above and below the maps of a layer, for its name and its legend
 const BETWEEN = 28; // from one layer to the next, with its arrow
 const EDGES = 10; // strongest inputs that are joined to the map at hand
 
@@ -29,6 +31,7 @@ export function create(root, context) {
   const view = begun({ context, layers: [], size: "", width: 0, linesAreNew: changes() });
   view.strip = make("div", { class: "layers", "data-lane": "maps" });
   view.lines = shape("svg", { class: "lines", "aria-hidden": "true" });
+  view.ends = createEnds(context);
   view.shiftWords = make("p", { class: "muted" });
   view.scale = radios("Colours", "scale", SCALES, (scale) => context.set({ scale }));
   view.range = radios("Range", "range", RANGES, (range) => context.set({ range }));
@@ -41,18 +44,29 @@ export function create(root, context) {
     ],
     (value) => context.set({ before: value === "1" }),
   );
-  const share = context.share("feature maps", () => context.data.maps?.want.request, ["png", "npz", "json"]);
+  const takes = [
+    { name: "feature maps", record: () => context.data.maps?.want.request, formats: ["png", "npz", "json"] },
+  ];
   root.append(
-    make("div", { class: "view-head" }, describe(context), share),
+    describe(context),
+    make(
+      "div",
+      { class: "controls after" },
+      view.scale.field,
+      view.range.field,
+      view.stage.field,
+      compass(context),
+      view.shiftWords,
+    ),
     make("div", { class: "scroll" }, make("div", { class: "framed wide" }, view.strip, view.lines)),
-    make("div", { class: "controls" }, view.scale.field, view.range.field, view.stage.field, compass(context)),
-    view.shiftWords,
   );
+  view.root = root;
   new ResizeObserver(([{ contentRect }]) => {
     view.width = Math.floor(contentRect.width);
+    view.height = Math.floor(contentRect.height);
     context.redraw();
   }).observe(root);
-  return { draw: (model) => draw(view, model), wants: mapWants };
+  return { draw: (model) => draw(view, model), wants: (model) => [...mapWants(model), ...endsWant(model)], takes };
 }
 
 /** @type {(context: Context) => HTMLElement} */
@@ -78,7 +92,6 @@ function compass({ set: change, store }) {
   };
   /** @type {(name: string, sign: string, act: () => void) => HTMLElement} */
   const button = (name, sign, act) => make("button", { "aria-label": name, onclick: act }, sign);
-  const blank = () => make("span");
   return make(
     "fieldset",
     { class: "field" },
@@ -86,15 +99,11 @@ function compass({ set: change, store }) {
     make(
       "div",
       { class: "compass" },
-      blank(),
-      button("Shift up", "▴", by(0, -1)),
-      blank(),
       button("Shift left", "◂", by(-1, 0)),
+      button("Shift up", "▴", by(0, -1)),
       button("Back to the middle", "·", () => change({ shift: [0, 0] })),
-      button("Shift right", "▸", by(1, 0)),
-      blank(),
       button("Shift down", "▾", by(0, 1)),
-      blank(),
+      button("Shift right", "▸", by(1, 0)),
     ),
   );
 }
@@ -105,9 +114,10 @@ function build(view, network) {
   view.size = ""; // new tiles have no size yet
   view.strip.replaceChildren();
   view.layers = network.layers.filter(({ op }) => op !== "linear").map((layer) => buildLayer(view, layer));
-  view.layers.forEach((layer, i) => {
+  const columns = [view.ends.picture, ...view.layers.map(({ root }) => root), view.ends.digits];
+  columns.forEach((column, i) => {
     if (i) view.strip.append(make("span", { class: "arrow", "aria-hidden": "true" }, "▸"));
-    view.strip.append(layer.root);
+    view.strip.append(column);
   });
 }
 
@@ -166,6 +176,7 @@ function draw(view, model) {
   view.stage.choose(state.before ? "1" : "");
   layOut(view);
   for (const layer of view.layers) drawLayer(layer, model);
+  view.ends.draw(model);
   drawLines(view, model);
   const words = shiftWords(model);
   write(view.shiftWords, words);
@@ -177,28 +188,65 @@ function draw(view, model) {
  * @type {(view: NetworkView) => void}
  */
 function layOut(view) {
-  const { width } = view;
-  const size = `${width} ${innerHeight}`;
+  const { width, root } = view;
+  // Where the view scrolls by itself, its dock is beside it and all maps can be in sight at once.
+  const isPane = getComputedStyle(root).overflowY === "auto";
+  const height = isPane ? root.clientHeight : innerHeight;
+  const size = `${width} ${height} ${devicePixelRatio}`;
   if (size === view.size || !width) return;
   view.size = size;
+  const above = view.strip.getBoundingClientRect().top - root.getBoundingClientRect().top + root.scrollTop;
+  const room = Math.max(height - AROUND - (isPane ? above : 100), 160);
   const sides = view.layers.map(({ rows, columns }) => Math.max(rows, columns));
-  const across = view.layers.map(({ tiles }) => Math.ceil(tiles.length / DEEP));
-  /** @type {(wished: number) => number[]} */
-  const columns = (wished) => sides.map((side, i) => columnWidth(across[i], tileSide(side, wished)));
-  /** @type {(wished: number) => number} */
-  const needed = (wished) => columns(wished).reduce((sum, column) => sum + column, (view.layers.length - 1) * BETWEEN);
-  const fitting = TILES.filter((tile) => needed(tile) <= width);
-  const tile = fitting.find((wished) => DEEP * (wished + 2 + GAP) <= innerHeight - 430) || fitting.at(-1);
-  const chosen = tile ? enlarged(sides, across, tile, width - needed(tile)) : [];
-  view.isWide = Boolean(tile);
-  view.strip.classList.toggle("rows", !tile);
+  const found = fitting(view, sides, width, room);
+  view.isWide = Boolean(found);
+  view.strip.classList.toggle("rows", !found);
   view.layers.forEach((layer, i) => {
-    const side = tile ? chosen[i] : tileSide(sides[i], width > 500 ? 48 : 72);
-    layer.across = tile ? across[i] : columnsOf(layer, side, width);
+    const side = found ? found.chosen[i] : tileSide(sides[i], width > 500 ? 48 : 72);
+    layer.across = found ? found.across[i] : columnsOf(layer, side, width);
     layer.maps.style.gridTemplateColumns = `repeat(${layer.across}, max-content)`;
     for (const { canvas } of layer.tiles)
       resize(canvas, side * (layer.columns / sides[i]), side * (layer.rows / sides[i]));
   });
+}
+
+/**
+ * The largest tiles with which all layers stand within the width, each as deep as the height allows; null where there
+ * are none.
+ * @type {(view: NetworkView, sides: number[], width: number, room: number) => Fit | null}
+ */
+function fitting(view, sides, width, room) {
+  const counts = view.layers.map(({ tiles }) => tiles.length);
+  for (const tile of TILES) {
+    const chosen = sides.map((side) => tileSide(side, tile));
+    const across = chosen.map((side, i) => acrossOf(counts[i], side, room));
+    const wide = chosen.map((side, i) => columnWidth(across[i], side));
+    const total = wide.reduce((sum, each) => sum + each, ENDS_WIDTH + (sides.length + 1) * BETWEEN);
+    if (total <= width) return enlarged({ sides, counts, chosen, across }, width - total, room);
+  }
+  return null;
+}
+
+// As many side by side as it takes for none to be out of sight.
+/** @type {(count: number, side: number, room: number) => number} */
+function acrossOf(count, side, room) {
+  return Math.ceil(count / Math.max(1, Math.floor(room / (side + 2 + GAP))));
+}
+
+/**
+ * The width that is left goes to the layers with small cells, the first ones first.
+ * @type {(fit: Fit & { sides: number[], counts: number[] }, left: number, room: number) => Fit}
+ */
+function enlarged({ sides, counts, chosen, across }, left, room) {
+  const larger = chosen.map((size, i) => {
+    const side = size + sides[i];
+    const more = acrossOf(counts[i], side, room);
+    const cost = columnWidth(more, side) - columnWidth(across[i], size);
+    if (side > LARGEST || cost > left) return { side: size, across: across[i] };
+    left -= cost;
+    return { side, across: more };
+  });
+  return { chosen: larger.map(({ side }) => side), across: larger.map((each) => each.across) };
 }
 
 // On a phone a layer has two rows of maps, and scrolls sideways.
@@ -212,18 +260,6 @@ function columnsOf(layer, side, width) {
 /** @type {(across: number, side: number) => number} */
 function columnWidth(across, side) {
   return Math.max(88, across * (side + 2 + GAP));
-}
-
-// The width that is left goes to the layers with small cells, the first ones first.
-/** @type {(sides: number[], across: number[], tile: number, left: number) => number[]} */
-function enlarged(sides, across, tile, left) {
-  return sides.map((side, i) => {
-    const size = tileSide(side, tile);
-    const more = columnWidth(across[i], size + side) - columnWidth(across[i], size);
-    if (size + side > LARGEST || more > left) return size;
-    left -= more;
-    return size + side;
-  });
 }
 
 // A cell has whole device pixels, so that all cells of a map look alike.
@@ -288,36 +324,46 @@ function drawLegend(layer, maps, { state, data, theme }) {
 }
 
 /**
- * Join the map at hand with the maps that gave most to its cell.
+ * Join the map at hand with the maps that gave most to its cell, and the digit at hand with the filters that did.
  * @type {(view: NetworkView, model: Model) => void}
  */
 function drawLines(view, { state, data, weights }) {
-  const { lines, strip } = view;
+  const { lines, strip, ends } = view;
   const { at } = state;
-  if (!view.linesAreNew(at, data.maps, at && weights[at.layer], view.size, view.isWide)) return;
+  const digit = ends.digit();
+  if (!view.linesAreNew(at, data.maps, data.ends, digit, at && weights[at.layer], view.size, view.isWide)) return;
   lines.replaceChildren();
-  const index = view.layers.findIndex(({ info }) => info.name === at?.layer);
-  if (!at || !view.isWide || index < 1 || !data.maps) return;
+  if (!view.isWide || !data.maps) return;
   const box = strip.getBoundingClientRect();
   set(lines, "viewBox", `0 0 ${box.width} ${box.height}`);
-  const end = view.layers[index].tiles[at.filter].button.getBoundingClientRect();
-  for (const { channel, share } of inputsOf(view, index, at, data.maps.arrays, weights)) {
-    const start = view.layers[index - 1].tiles[channel].button.getBoundingClientRect();
-    const [x1, y1, x2, y2] = [
-      start.right - box.left,
-      start.top + start.height / 2 - box.top,
-      end.left - box.left,
-      end.top + end.height / 2 - box.top,
-    ];
-    const bend = (x2 - x1) / 2;
-    lines.append(
-      shape("path", {
-        d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
-        class: share < 0 ? "against" : "for",
-        "stroke-width": 1 + 4 * Math.abs(share),
-      }),
-    );
+  const index = view.layers.findIndex(({ info }) => info.name === at?.layer);
+  if (at && index >= 0) {
+    const end = view.layers[index].tiles[at.filter].button;
+    if (index === 0) join(lines, box, ends.canvas, end, 1);
+    else
+      for (const { channel, share } of inputsOf(view, index, at, data.maps.arrays, weights))
+        join(lines, box, view.layers[index - 1].tiles[channel].button, end, share);
   }
+  for (const { layer, filter, share } of ends.shares(EDGES)) {
+    const tile = view.layers.find(({ info }) => info.name === layer)?.tiles[filter];
+    const last = view.layers.at(-1)?.tiles[filter]; // where maps are pooled at last, the line begins there
+    if (tile && last) join(lines, box, last.button, ends.rows[digit ?? 0], share);
+  }
+}
+
+/** @type {(lines: SVGElement, box: DOMRect, from: Element, to: Element, share: number) => void} */
+function join(lines, box, from, to, share) {
+  const [start, end] = [from.getBoundingClientRect(), to.getBoundingClientRect()];
+  const [x1, y1] = [start.right - box.left, start.top + start.height / 2 - box.top];
+  const [x2, y2] = [end.left - box.left, end.top + end.height / 2 - box.top];
+  const bend = (x2 - x1) / 2;
+  lines.append(
+    shape("path", {
+      d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
+      class: share < 0 ? "against" : "for",
+      "stroke-width": 1 + 4 * Math.abs(share),
+    }),
+  );
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import type { Layer } from "../numbers/types.d.ts";
 import type { Context, Grid, Legend, Radios } from "../shared/types.d.ts";
-import type { Network } from "../state/types.d.ts";
+import type { Model, Network } from "../state/types.d.ts";
 
 export interface Tile {
   button: HTMLButtonElement;
@@ -23,7 +23,29 @@ export interface LayerView {
   across?: number;
 }
 
+/** How all layers stand side by side: of each, the side of a tile, and how many stand side by side. */
+export interface Fit {
+  chosen: number[];
+  across: number[];
+}
+
+/** The ends of the row: the picture that goes in, and the ten digits that come out. */
+export interface Ends {
+  picture: HTMLElement;
+  canvas: HTMLCanvasElement;
+  digits: HTMLElement;
+  rows: HTMLElement[];
+  draw(model: Model): void;
+  /** the digit whose filters are shown: the one pointed at, or the verdict */
+  digit(): number | null;
+  /** the filters that added most to that digit, or took most from it, as shares of the greatest */
+  shares(most: number): { layer: string; filter: number; share: number }[];
+}
+
 export interface NetworkView {
+  root: HTMLElement;
+  ends: Ends;
+  height: number;
   context: Context;
   network?: Network;
   layers: LayerView[];
@@ -45,6 +67,8 @@ export interface Dock {
   root: HTMLElement;
   context: Context;
   isNew(...values: unknown[]): boolean;
+  /** of its pictures, in pixels */
+  side: number;
   title: HTMLElement;
   pin: HTMLElement;
   edit: HTMLElement;

@@ -195,3 +195,29 @@ export function sharesOf({ probabilities, logits, doubt }, network) {
 export function ranking(values) {
   return Array.from(values.keys()).sort((a, b) => values[b] - values[a]);
 }
+
+const DARK = 128;
+
+/**
+ * How many pieces the ink of a drawing is in: places darker than the middle that touch, of side x side, 0 = ink.
+ * @type {(levels: Uint8Array, side: number) => number}
+ */
+export function piecesOf(levels, side) {
+  const isLeft = Array.from(levels, (level) => level < DARK);
+  let count = 0;
+  for (let start = 0; start < isLeft.length; start += 1) {
+    if (!isLeft[start]) continue;
+    count += 1;
+    const found = [start];
+    isLeft[start] = false;
+    for (let at = found.pop(); at !== undefined; at = found.pop()) {
+      const column = at % side;
+      for (const next of [at - side, at + side, column ? at - 1 : -1, column < side - 1 ? at + 1 : -1]) {
+        if (!isLeft[next]) continue;
+        isLeft[next] = false;
+        found.push(next);
+      }
+    }
+  }
+  return count;
+}

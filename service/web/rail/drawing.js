@@ -38,8 +38,8 @@ export const EXAMPLE = [
 
 /**
  * Make a canvas into a pad.
- * on: {begin(), halt(), ink(isFinished)}; begin is called before a hand's first ink of a stroke, halt before a hand
- * takes ink away. What is drawn with start, as an example is, calls neither.
+ * on: {begin(), ink(isFinished), undo(), redo()}; begin is called before a hand's first ink of a stroke, and before it
+ * clears the pad. What is drawn with start, as an example is, does not call it.
  * @type {(canvas: HTMLCanvasElement, on: PadEvents) => Pad}
  */
 export function createPad(canvas, on) {
@@ -48,7 +48,6 @@ export function createPad(canvas, on) {
   /** @type {Pad} */
   const pad = {
     strokes: [],
-    undone: [],
     image: null,
     pen: [0.5, 0.5],
     drawing: null,
@@ -74,11 +73,10 @@ export function createPad(canvas, on) {
     start: (point) => start(pad, canvas, ink, point, on),
     extend: (point) => extend(pad, canvas, ink, point, on),
     end: () => end(pad, on),
-    undo: () => undo(pad, canvas, ink, on),
-    redo: () => redo(pad, canvas, ink, on),
+    undo: on.undo,
+    redo: on.redo,
     clear: () => {
-      on.halt();
-      pad.undone = [];
+      on.begin();
       pad.show([]);
       on.ink(true);
     },
@@ -95,7 +93,6 @@ const rounded = (point) => point.map((share) => Math.round(share * 255) / 255);
 
 /** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, point: Point, on: PadEvents) => void} */
 function start(pad, canvas, ink, point, on) {
-  pad.undone = [];
   pad.drawing = [rounded(point)];
   pad.strokes.push(pad.drawing);
   drawSegment(canvas, ink, pad.drawing, 0);
@@ -117,26 +114,6 @@ function extend(pad, canvas, ink, point, on) {
 function end(pad, on) {
   if (!pad.drawing) return;
   pad.drawing = null;
-  on.ink(true);
-}
-
-/** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, on: PadEvents) => void} */
-function undo(pad, canvas, ink, on) {
-  on.halt();
-  const last = pad.strokes.pop();
-  if (!last) return;
-  pad.undone.push(last);
-  redraw(pad, canvas, ink);
-  on.ink(true);
-}
-
-/** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, on: PadEvents) => void} */
-function redo(pad, canvas, ink, on) {
-  on.halt();
-  const next = pad.undone.pop();
-  if (!next) return;
-  pad.strokes.push(next);
-  redraw(pad, canvas, ink);
   on.ink(true);
 }
 

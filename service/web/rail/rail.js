@@ -2,9 +2,8 @@
 //
 // The tools are undo, clear, files, camera and test patterns. Notes under them say what is changed or shifted.
 
-import { byId, changes, choice, link, make, set, write } from "../shared/dom.js";
+import { byId, changes, choice, link, make, openDialog, set, write } from "../shared/dom.js";
 import { openCamera, PATTERNS, pictureIn } from "../state/picture.js";
-import { openDialog } from "../shared/sharing.js";
 import { verdictsOf } from "../state/subject.js";
 import { refusal } from "../shared/words.js";
 
@@ -142,5 +141,5 @@ export function keyField(context) {
     sessionStorage.setItem("filterscope-key", box.value);
     context.restart();
   };
-  return make("span", { class: "share-row" }, box, make("button", { onclick: use }, "Use"));
+  return make("span", { class: "row" }, box, make("button", { onclick: use }, "Use"));
 }

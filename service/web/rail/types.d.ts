@@ -13,14 +13,14 @@ export interface Shown {
 /** What a pad calls. */
 export interface PadEvents {
   begin(): void;
-  halt(): void;
   ink(isFinished: boolean): void;
+  undo(): void;
+  redo(): void;
 }
 
 /** The pad: what is drawn on it, and what can be done to it. */
 export interface Pad extends PadTools {
   strokes: Point[][];
-  undone: Point[][];
   image: Shown | null;
   /** where the keys have the pen */
   pen: Point;

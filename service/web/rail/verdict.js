@@ -1,15 +1,16 @@
 // The verdict: digit, confidence, ten bars, and the 28 x 28 that the network saw.
 
-import { sharesOf } from "../numbers/arithmetic.js";
+import { piecesOf, sharesOf } from "../numbers/arithmetic.js";
 import { byId, changes, make, set, write } from "../shared/dom.js";
 import { paint } from "../shared/heatmap.js";
 import { colourTable, percent } from "../numbers/scales.js";
 import { standingOf } from "../shared/standing.js";
+import { INK_SIDE } from "../state/picture.js";
 import { verdictsOf } from "../state/subject.js";
 import { aged, DOUBT, EMPTY, reading, UNREAD, WAITING } from "../shared/words.js";
 
 /** @import { Lanes } from "../state/api.js" */
-/** @import { Frame, Network, Verdict } from "../state/types.d.ts" */
+/** @import { Frame, Network, Verdict, VerdictEntry } from "../state/types.d.ts" */
 /** @import { Bar, DoubtBar } from "./types.d.ts" */
 
 /** @type {(lanes: Lanes) => { draw(model: Frame & { network: Network | null }): void }} */
@@ -25,12 +26,12 @@ export function createVerdict(lanes) {
   /** @type {(model: Frame & { network: Network | null }) => void} */
   function draw({ data, theme, isEmpty, network }) {
     const { before, shown } = verdictsOf(data);
-    const missing = isEmpty ? EMPTY : lanes.standing("verdict").error ? UNREAD : WAITING;
+    const missing = isEmpty ? EMPTY : lanes.standing("verdict").error ? UNREAD : lanes.standing("verdict").want ? WAITING : "";
     const age = shown ? ageOf(lanes) : "";
     if (isNew(before, shown, missing, age)) {
       const shares = shown && sharesOf(shown, network);
       const sharesBefore = before && sharesOf(before, network);
-      const [words, rest] = shown && shares ? reading(shown, shares) : ["", missing];
+      const [words, rest] = shown && shares ? reading(shown, shares, pieces(shown, data.verdict)) : ["", missing];
       write(digit, shown ? String(shown.digit) : "–");
       write(confidence, words);
       write(aside, age || rest);
@@ -43,6 +44,16 @@ export function createVerdict(lanes) {
     }
   }
   return { draw };
+}
+
+/**
+ * How many pieces the ink of a drawing is in, where it may not be a digit: then that may be why.
+ * @type {(verdict: Verdict, entry: VerdictEntry | null | undefined) => number}
+ */
+function pieces(verdict, entry) {
+  const picture = entry?.want.request.picture;
+  if (verdict.is_digit !== false || !picture || picture.bytes || picture.width !== INK_SIDE) return 1;
+  return piecesOf(picture.levels, INK_SIDE);
 }
 
 /**

@@ -2,6 +2,8 @@
 //
 // This file makes elements and their text. Nothing here, or anywhere on the page, turns text into markup.
 
+import { short } from "../numbers/scales.js";
+
 /** @import { Bounds, Child, Choice, Field, Properties, Property, Radios } from "./types.d.ts" */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -98,16 +100,46 @@ export function link(words, act) {
 }
 
 /**
- * A caption. Each part of the text that stands in [brackets] is a link, and does the act of its turn.
+ * A caption. Each part of the text that stands in [brackets] is a link, and does the act of its turn. A word in {braces}
+ * is one that the glossary explains.
  * @type {(text: string, ...acts: (() => void)[]) => HTMLElement}
  */
 export function caption(text, ...acts) {
-  const parts = text.split(/[[\]]/);
-  return make(
-    "p",
-    { class: "caption" },
-    parts.map((part, i) => (i % 2 ? link(part, acts[(i - 1) / 2]) : part)),
-  );
+  const turns = [...acts];
+  const parts = text.split(/(\[[^\]]*\]|\{[^}]*\})/).map((part) => {
+    if (part.startsWith("{")) return term(part.slice(1, -1));
+    return part.startsWith("[") ? link(part.slice(1, -1), turns.shift() ?? (() => {})) : part;
+  });
+  return make("p", { class: "caption" }, parts);
+}
+
+/**
+ * A word that the glossary (terms.js) explains; `words` stand for it where it is not written as it is.
+ * @type {(name: string, words?: string) => HTMLElement}
+ */
+export function term(name, words = name) {
+  return make("dfn", {}, make("button", { class: "term", type: "button", "data-term": name.toLowerCase() }, words));
+}
+
+/**
+ * The same as a mark beside a label.
+ * @type {(name: string) => HTMLElement}
+ */
+export function mark(name) {
+  const label = `What is ${name}?`;
+  return make("button", { class: "term mark", type: "button", "data-term": name, "aria-label": label }, "?");
+}
+
+/**
+ * Show something in the page's one dialog.
+ * @type {(title: string, ...content: (Node | string)[]) => HTMLDialogElement}
+ */
+export function openDialog(title, ...content) {
+  const dialog = /** @type {HTMLDialogElement} */ (byId("dialog"));
+  const close = make("button", { onclick: () => dialog.close() }, "Close");
+  dialog.replaceChildren(make("h2", { id: "dialog-title" }, title), ...content, make("div", { class: "row" }, close));
+  if (!dialog.open) dialog.showModal();
+  return dialog;
 }
 
 /**
@@ -118,7 +150,32 @@ export function caption(text, ...acts) {
 export function select(label, options, onchange, properties = {}) {
   const box = make("select", { ...properties, onchange: () => onchange(box.value) });
   box.append(...options.map((option) => choice(option)));
-  return { box, field: make("label", { class: "field" }, make("span", {}, label), box) };
+  return { box, field: labelled(label, box) };
+}
+
+let labels = 0;
+
+/**
+ * A control with its label above it. What explains the label stands beside it: inside, a press on it would be one on
+ * the control.
+ * @type {(label: string, box: HTMLElement, ...others: Child[]) => HTMLElement}
+ */
+function labelled(label, box, ...others) {
+  labels += 1;
+  box.id ||= `field-${labels}`;
+  const name = make("span", { class: "name" }, make("label", { for: box.id }, label));
+  return make("div", { class: "field" }, name, box, ...others);
+}
+
+/**
+ * Put what explains a control beside its label.
+ * @template {HTMLElement} Control
+ * @param {Field<Control>} field
+ * @param {HTMLElement} explanation
+ */
+export function explained(field, explanation) {
+  field.field.querySelector(".name")?.append(" ", explanation);
+  return field;
 }
 
 /** @type {(option: Choice) => HTMLOptionElement} */
@@ -128,20 +185,37 @@ export function choice(option) {
 }
 
 /**
- * A labelled number box that calls back with a finite number within its bounds, and not otherwise.
+ * A labelled number box that calls back with a finite number within its bounds, and not otherwise: then it says them,
+ * and takes its last number again when it is left.
  * @type {(label: string, bounds: Bounds, onchange: (value: number) => void,
  *   properties?: Properties) => Field<HTMLInputElement>}
  */
 export function number(label, { min, max, step = 1, value }, onchange, properties = {}) {
   const box = make("input", { type: "number", min, max, step, value, inputmode: "decimal", ...properties });
+  const bounds = make("span", { class: "bad", role: "status" }, "");
+  let last = String(value);
+  /** @type {(isRight: boolean) => void} */
+  const judge = (isRight) => {
+    set(box, "aria-invalid", isRight ? null : "true");
+    write(bounds, isRight ? "" : `${short(min)} to ${short(max)}`);
+  };
+  box.addEventListener("focus", () => {
+    last = box.value;
+  });
   box.addEventListener("input", () => {
     const typed = box.valueAsNumber;
-    if (Number.isFinite(typed) && typed >= min && typed <= max && (step === "any" || Number.isInteger(typed / step))) {
-      box.removeAttribute("aria-invalid");
-      onchange(typed);
-    } else box.setAttribute("aria-invalid", "true");
+    const isRight =
+      Number.isFinite(typed) && typed >= min && typed <= max && (step === "any" || Number.isInteger(typed / step));
+    judge(isRight);
+    if (!isRight) return;
+    last = box.value;
+    onchange(typed);
   });
-  return { box, field: make("label", { class: "field" }, make("span", {}, label), box) };
+  box.addEventListener("blur", () => {
+    if (box.hasAttribute("aria-invalid")) box.value = last;
+    judge(true);
+  });
+  return { box, field: labelled(label, box, bounds) };
 }
 
 /**

@@ -16,14 +16,17 @@ export function heatmap(properties = {}) {
 }
 
 /**
- * Paint values[start ...] of a rows x columns map with 256 colours between lo and hi.
+ * Paint values[start ...] of a rows x columns map with 256 colours between lo and hi. What is no number is left out.
  * @type {(canvas: HTMLCanvasElement, values: Values, rows: number, columns: number, table: Uint32Array, range: Span,
  *   start?: number) => void}
  */
 export function paint(canvas, values, rows, columns, table, [lo, hi], start = 0) {
   const { context, image, words } = bufferOf(canvas, rows, columns);
   const count = rows * columns;
-  for (let i = 0; i < count; i += 1) words[i] = table[level(values[start + i], lo, hi)];
+  for (let i = 0; i < count; i += 1) {
+    const value = values[start + i];
+    words[i] = Number.isNaN(value) ? 0 : table[level(value, lo, hi)];
+  }
   context.putImageData(image, 0, 0);
 }
 
@@ -98,14 +101,33 @@ export function numbers({ values, rows, columns, cell, scale, theme, range, labe
     const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * cell];
     const { fill, text } = colourOf(values[i], range, table);
     root.append(shape("rect", { x, y, width: cell, height: cell, fill, class: muted?.has(i) ? "padding" : null }));
-    if (digits && cell >= 20) {
-      const size = Math.max(8, Math.min(11, cell / 2.7));
-      root.append(shape("text", { x: x + cell / 2, y: y + cell / 2, fill: text, "font-size": size }, tiny(values[i])));
-    }
+    if (digits && cell >= leastSide())
+      root.append(
+        shape("text", { x: x + cell / 2, y: y + cell / 2, fill: text, "font-size": textSize(cell) }, tiny(values[i])),
+      );
     if (marks?.has(i))
       root.append(shape("rect", { x: x + 1, y: y + 1, width: cell - 2, height: cell - 2, class: "mark" }));
   }
   return root;
+}
+
+// Four letters fit a cell at this share of its side.
+const TEXT = 0.4;
+
+/**
+ * The size of a number in a cell, in pixels.
+ * @type {(side: number) => number}
+ */
+export function textSize(side) {
+  return Math.min(18, side * TEXT);
+}
+
+/**
+ * The side of a cell from which on its number can be read: from the back row, where the page is presented.
+ * @type {() => number}
+ */
+export function leastSide() {
+  return (document.documentElement.hasAttribute("data-big") ? 16 : 9) / TEXT;
 }
 
 /**

@@ -1,50 +1,39 @@
-// The request of a panel as code, its answer as a file, the link to this view; and the one dialog.
+// What leaves the page: the request of a panel as code, its answer as a file, the link to this view. And the help.
 
 import { Refusal, send } from "../state/api.js";
-import { byId, caption, make, set, write } from "./dom.js";
+import { make, openDialog, set, write } from "./dom.js";
 import { LANGUAGES, plain } from "../state/snippets.js";
 import { ABOUT, KEYS, LINK_KEEPS_ALL, LINK_KEEPS_PIXELS, refusal } from "./words.js";
 
 /** @import { Request } from "../state/types.d.ts" */
+/** @import { Take } from "./types.d.ts" */
 
 /**
- * "Copy as" and "download" for one panel; getRecord gives the request record that made it, or nothing yet.
- * @type {(name: string, getRecord: () => Request | null | undefined, formats: string[]) => HTMLElement}
+ * Fill the menu of what can be taken away: the code of each request that was really sent, and its answer as a file.
+ * @type {(menu: HTMLElement, takes: Take[]) => void}
  */
-export function shareRow(name, getRecord, formats) {
+export function fillMenu(menu, takes) {
+  menu.replaceChildren(...takes.map(group));
+}
+
+/** @type {(take: Take) => HTMLElement} */
+function group({ name, record, formats }) {
   const said = make("span", { class: "muted", role: "status" }, "");
-  /** @type {(act: (record: Request) => void) => () => void} */
+  /** @type {(act: (asked: Request) => void) => () => void} */
   const withRecord = (act) => () => {
-    const record = getRecord();
-    if (record) act(record);
+    const asked = record();
+    if (asked) act(asked);
     else write(said, "nothing was asked yet");
   };
   const copies = Object.keys(LANGUAGES).map((language) => {
-    return make(
-      "button",
-      { "aria-label": `${language} of ${name}`, onclick: withRecord((record) => showCode(name, record, language)) },
-      language,
-    );
+    const act = withRecord((asked) => showCode(name, asked, language));
+    return make("button", { "aria-label": `${language} of ${name}`, onclick: act }, language);
   });
   const files = formats.map((format) => {
-    return make(
-      "button",
-      {
-        "aria-label": `Download ${name} as ${format}`,
-        onclick: withRecord((record) => download(name, record, format, said)),
-      },
-      format,
-    );
+    const act = withRecord((asked) => download(name, asked, format, said));
+    return make("button", { "aria-label": `Download ${name} as ${format}`, onclick: act }, format);
   });
-  return make(
-    "div",
-    { class: "share-row", "data-code": true, role: "group", "aria-label": `Take ${name} away` },
-    make("span", { class: "muted" }, "as"),
-    copies,
-    make("span", { class: "muted" }, "file"),
-    files,
-    said,
-  );
+  return make("div", { class: "row", role: "group", "aria-label": name }, make("h3", {}, name), copies, files, said);
 }
 
 /**
@@ -92,7 +81,7 @@ async function download(name, record, format, said) {
  * Hand a file to the reader.
  * @type {(blob: Blob, filename: string) => void}
  */
-export function save(blob, filename) {
+function save(blob, filename) {
   const url = URL.createObjectURL(blob);
   const link = make("a", { href: url, download: filename });
   document.body.append(link);
@@ -105,7 +94,7 @@ export function save(blob, filename) {
  * Copy a text; where the browser forbids that, select it instead.
  * @type {(text: string, element: Element) => Promise<boolean>}
  */
-export async function copyText(text, element) {
+async function copyText(text, element) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
@@ -116,24 +105,11 @@ export async function copyText(text, element) {
 }
 
 /**
- * Show something in the page's one dialog.
- * @type {(title: string, ...content: (Node | string)[]) => HTMLDialogElement}
- */
-export function openDialog(title, ...content) {
-  const dialog = /** @type {HTMLDialogElement} */ (byId("dialog"));
-  const close = make("button", { onclick: () => dialog.close() }, "Close");
-  dialog.replaceChildren(make("h2", { id: "dialog-title" }, title), ...content, make("div", { class: "row" }, close));
-  if (!dialog.open) dialog.showModal();
-  return dialog;
-}
-
-/**
  * The link dialog: the address as it is, to copy.
  * @type {(isPhoto: boolean) => void}
  */
 export function shareLink(isPhoto) {
   const box = make("input", { type: "text", readonly: true, value: location.href, "aria-label": "Link to this view" });
-  box.style.width = "min(100%, 60ch)";
   const said = make("span", { class: "muted", role: "status" }, "");
   const copy = make(
     "button",
@@ -147,7 +123,7 @@ export function shareLink(isPhoto) {
     "Copy",
   );
   const words = isPhoto ? LINK_KEEPS_PIXELS : LINK_KEEPS_ALL;
-  openDialog("Link to this view", caption(words), box, make("div", { class: "row" }, copy, said));
+  openDialog("Link to this view", make("p", {}, words), make("p", { class: "wide" }, box), make("div", { class: "row" }, copy, said));
   set(box, "value", location.href);
   box.select();
 }
@@ -162,5 +138,5 @@ export function showHelp() {
     { class: "facts" },
     KEYS.flatMap(([where, keys]) => [make("dt", {}, where), make("dd", {}, keys)]),
   );
-  openDialog("Keys", list, caption(ABOUT));
+  openDialog("Keys", list, make("p", {}, ABOUT));
 }

@@ -1,4 +1,4 @@
-// The tabs of the six views.
+// The tabs of the views.
 
 import { byId, set } from "./dom.js";
 import { VIEWS } from "../state/state.js";
@@ -18,12 +18,35 @@ export function showTab(name) {
     set(tabOf(each), "tabindex", each === name ? null : "-1");
     set(byId(`view-${each}`), "hidden", each !== name);
   }
-  tabOf(name).scrollIntoView?.({ block: "nearest", inline: "nearest" });
+  const tabs = byId("tabs");
+  const { offsetLeft, offsetWidth } = tabOf(name);
+  const middle = offsetLeft - tabs.offsetLeft - (tabs.clientWidth - offsetWidth) / 2;
+  if (tabs.scrollWidth > tabs.clientWidth) tabs.scrollTo({ left: middle });
+}
+
+/**
+ * Bring the panel of a view under the bar that stays above it, where someone who opens it expects it.
+ * @type {(name: ViewName) => void}
+ */
+export function bringPanel(name) {
+  byId(`view-${name}`).scrollIntoView({ block: "start" });
+}
+
+/** Say on which side there are more tabs than there is room for. */
+export function watchTabs() {
+  const tabs = byId("tabs");
+  const tell = () => {
+    const { scrollLeft, scrollWidth, clientWidth } = tabs;
+    tabs.classList.toggle("more-left", scrollLeft > 1);
+    tabs.classList.toggle("more-right", scrollLeft + clientWidth < scrollWidth - 1);
+  };
+  tabs.addEventListener("scroll", tell, { passive: true });
+  new ResizeObserver(tell).observe(tabs);
 }
 
 /** @type {(name: ViewName) => void} */
 export function focusTab(name) {
-  tabOf(name).focus();
+  tabOf(name).focus({ preventScroll: true });
 }
 
 /**

@@ -123,8 +123,6 @@ export interface Context {
   set(patch: Partial<State>): void;
   /** draw a frame soon */
   redraw(): void;
-  /** "copy as" and "download" for one panel */
-  share(name: string, getRecord: () => Request | null | undefined, formats: string[]): HTMLElement;
   /** the network that is shown; views are made and called only when there is one */
   network(): Network;
   layer(name: string): Layer | undefined;
@@ -147,8 +145,16 @@ export interface Context {
   go(view: ViewName): void;
 }
 
+/** What can be taken away of a panel: the request that was sent, as code, and its answer in these formats. */
+export interface Take {
+  name: string;
+  record(): Request | null | undefined;
+  formats: string[];
+}
+
 /** What a view gives: draw() for each frame that it is open in, and what it needs to be asked. */
 export interface View {
+  takes: Take[];
   draw(model: Model): void;
   wants(model: Model): Want[];
   /** of the view "filter": take a learnt filter into the editor */

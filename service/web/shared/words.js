@@ -17,31 +17,30 @@ export const WAITING = "The service has not answered yet.";
  */
 export const EMPTY_VIEWS = {
   network: "Nothing drawn yet. Draw a digit, and every map fills with one filter’s answer to it.",
-  window: "Nothing drawn yet. Draw a digit, and the window slides over it.",
-  filter: "Nothing drawn yet. Write your filter here, and draw a digit to see its answer.",
+  bench: "Nothing drawn yet. Write your filter here, and draw a digit to see it slide.",
   why: "Nothing drawn yet. Draw a digit, and see what every filter added to the decision.",
   "what-if": "Nothing drawn yet. Draw a digit, then press a map to switch its filter off.",
   filters: "Nothing drawn yet. These filters are the network’s own and need no picture.",
 };
 
 /**
- * What each view shows, and what to try in it. A part in [brackets] is a link.
+ * What each view shows, and what to try in it. A part in [brackets] is a link, a word in {braces} one of the glossary.
  * @type {Record<ViewName, string>}
  */
 export const CAPTIONS = {
   network:
-    "Each small picture is one filter’s answer to your digit. Blue is a positive answer, orange is a negative one. Point at a map to see the sum behind a cell, and click to pin the cell. Start with the [strongest answer], look at the sums [before activation], or [shift the digit by a pixel] to see how little the pooled maps change.",
-  window:
-    "A window slides over the picture. The patch under it is multiplied with the filter cell by cell, and the products are summed. Each sum is one cell of the answer. [Patches of 7, stride 2] leave an [unread edge]. With [padding] the whole picture is read. With [stride 7] the patches touch.",
-  filter:
-    "Paint the cells, or type numbers into them. The answer on your digit follows. Try [the lecture’s diagonal edge], [a blur], or [a filter the network learnt], and put it into the network.",
-  why: "A ball starts at the bias. Each filter of the last layer is a peg. A peg pushes the ball towards one digit (blue, right) or towards its rival (orange, left). Where the ball lands is the margin, and the sum is exact. [Drop it], switch a filter off by its name, or ask for [the smallest set that flips it].",
+    "Your digit goes in at the left, and ten digits come out at the right. Each small picture between is a {map}: the answers of one {filter}. A {conv} layer has filters, a {pool} layer makes its maps smaller. Point at a map to see the sum behind a cell, and click to pin it. Start with the [strongest answer], look at the sums [before the activation], or [shift the digit by a pixel] to see what {pooling} forgives.",
+  bench:
+    "A {filter} slides over the picture. The {patch} under the window is multiplied with it cell by cell, and the products are summed: one cell of the {map}. [Play], or drag the window on the picture. Take [the lecture’s edge], [the opposite one], or [a learnt filter]; or paint your own. Steps of 2 leave an [unread edge], [padding] reads it, [steps of 7] make the patches touch. Then [pool and filter again]: a network of your own.",
+  why: "A ball starts at the {bias}. Each filter of the last layer is a peg. A peg pushes the ball towards one digit (blue, right) or towards its rival (orange, left) by its {share}. Where the ball lands is the {margin} of their {logits}, and the sum is exact. [Drop it], switch a filter off by its name, or ask for [the smallest set that flips it].",
   "what-if":
-    "Press a map to switch its filter off. The maps after it, the bars and the verdict follow. How many filters can the network lose? Try [every other filter of the first layer], or [put them all back].",
+    "Press a map to switch its {filter} off. The maps after it, the {logits}, their {softmax} and the verdict follow. How many filters can the network lose? Try [every other filter of the first layer], or [put them all back].",
   filters:
-    "These are the filters that the network has learnt, a layer at a time. A card says what is known of a filter before it sees a picture. Choose a filter to read its card, to edit it, or to switch it off.",
+    "These are the {filters} that the network has learnt, a layer at a time. A card says what is known of a filter before it sees a picture. Choose a filter to read its card, to edit it, or to switch it off.",
 };
 
+export const UNREADABLE =
+  "This file is no picture that can be read here. PNG, JPEG, WEBP, GIF and BMP can. Your drawing is kept.";
 export const LINK_KEEPS_PIXELS = "The link keeps the 28 × 28 pixels that the network saw. It does not keep your photo.";
 export const LINK_KEEPS_ALL =
   "The link reopens this picture, this view, this filter and these changes. They are sent to a server only when someone opens the link.";
@@ -71,15 +70,15 @@ export const DOUBT =
   "Doubt is how much was given back evenly, because the picture is unlike a digit. The bars are before it, the confidence is after it.";
 
 /**
- * The confidence, and the lines under it; shares: of the ten digits, before doubt.
- * @type {(verdict: Verdict, shares: number[]) => [confidence: string, aside: string]}
+ * The confidence, and the lines under it; shares: of the ten digits, before doubt; pieces: of ink that do not touch.
+ * @type {(verdict: Verdict, shares: number[], pieces: number) => [confidence: string, aside: string]}
  */
-export function reading(verdict, shares) {
+export function reading(verdict, shares, pieces) {
   const [first, second] = ranking(shares);
   const name = verdict.doubt ? "Confidence, after doubt." : "Confidence.";
   const rest =
     verdict.is_digit === false
-      ? `This may not be a digit. Closest: ${first}. Novelty ${short(verdict.novelty)}.`
+      ? `This may not be a digit${pieces > 1 ? `: its ink is in ${pieces} pieces` : ""}. Closest: ${first}. Novelty ${short(verdict.novelty)} (0 is like a digit, 1 unlike any).`
       : `Next: ${second}, ${percent(shares[second])}.`;
   return [percent(verdict.confidence), `${name} ${rest}`];
 }
@@ -131,5 +130,6 @@ export const KEYS = [
     "arrows move by a cell, Home and End to the ends of a row, Page Up and Page Down to another filter, Enter pins, Esc lets go",
   ],
   ["Kernel", "arrows move, typing writes a number, + and - change it by 0.1, Delete writes 0, Ctrl V pastes a table"],
-  ["Window", "the slider's arrows move by a patch, Page Up and Page Down by a row"],
+  ["Window", "the slider's arrows move by a patch, Page Up and Page Down by a row, Space plays"],
+  ["Page", "P presents: everything is larger, for a projector; P again goes back"],
 ];

@@ -4,9 +4,9 @@
 import { base64, fromBase64 } from "../numbers/npy.js";
 import { PATTERNS } from "./picture.js";
 import { RANGES, SCALES } from "../numbers/scales.js";
-import { DEFAULTS, VIEWS } from "./state.js";
+import { ACTIVATIONS, DEFAULTS, PADDINGS, VIEWS } from "./state.js";
 
-/** @import { Change, Chosen, Kernel, Point, State, Store } from "./types.d.ts" */
+/** @import { Bench, Change, Chosen, Kernel, Point, State, Store } from "./types.d.ts" */
 
 const SIDE = 28;
 
@@ -28,9 +28,9 @@ export async function write(state) {
   add("range", differs(state, "range") && state.range);
   add("before", state.before && "1");
   add("shift", String(state.shift) !== "0,0" && state.shift.join(","));
-  add("win", differs(state, "sliding") && Object.values(state.sliding).join(","));
   add("k", differs(state, "kernel") && writeKernel(state.kernel));
-  add("kopt", differs(state, "response") && Object.values(state.response).map(Number0).join(","));
+  add("bench", differs(state, "bench") && Object.values(state.bench).map(Number0).join(","));
+  add("chain", state.chain.join(","));
   add("change", state.changes.map(writeChange).join(";"));
   add("target", state.target !== null && String(state.target));
   add("rival", state.rival !== null && String(state.rival));
@@ -101,7 +101,7 @@ export async function read(text) {
 const READERS = {
   pic: async (text) => ({ picture: await readPicture(text) }),
   model: (text) => ({ model: matched(text, /^[\w.-]+(@[\w.-]+)?$/)[0] }),
-  view: (text) => ({ view: oneOf(text, VIEWS) }),
+  view: (text) => OLD_VIEWS[text] ?? { view: oneOf(text, VIEWS) },
   at: (text) => {
     const [, layer, filter, row, column] = matched(text, /^(\w+)\/(\d+)@(\d+),(\d+)$/);
     return { at: { layer, filter: Number(filter), row: Number(row), column: Number(column) }, pinned: true };
@@ -124,18 +124,33 @@ const READERS = {
       .slice(1)
       .map(Number),
   }),
-  win: (text) => {
-    const [, preset, size, stride, padding, place] = matched(text, /^(\w+),(\d+),(\d+),(\w+),(\d+)$/);
+  k: (text) => ({ kernel: readKernel(text), named: null }),
+  bench: (text) => {
+    const [, stride, padding, activation, flip, place, isWhole] = matched(
+      text,
+      /^(\d+),(\w+),(\w+),([01]),(-1|\d+),([01])$/,
+    );
     return {
-      sliding: { preset, size: within(size, 1, 28), stride: within(stride, 1, 28), padding, place: Number(place) },
+      bench: {
+        ...slides(stride, padding, activation, flip),
+        place: Number(place),
+        isWhole: isWhole === "1",
+      },
     };
   },
-  k: (text) => ({ kernel: readKernel(text) }),
+  chain: (text) => ({ chain: matched(text, /^\w+(,\w+){0,4}$/)[0].split(",") }),
+  // Of links from before there was a bench: the window, and the options of the editor.
+  win: (text) => {
+    const [, name, size, stride, padding, place] = matched(text, /^(\w+),(\d+),(\d+),(\w+),(\d+)$/);
+    return {
+      named: { name, size: within(size, 1, 15) },
+      bench: { ...slides(stride, padding, "linear", "0"), place: Number(place), isWhole: false },
+    };
+  },
   kopt: (text) => {
     const [, stride, padding, activation, pool, flip] = matched(text, /^(\d+),(\w+),(\w+),(\d+),([01])$/);
-    return {
-      response: { stride: within(stride, 1, 28), padding, activation, pool: within(pool, 0, 14), flip: flip === "1" },
-    };
+    const chain = within(pool, 0, 14) ? [`max${pool}`] : [];
+    return { bench: { ...slides(stride, padding, activation, flip), place: -1, isWhole: true }, chain };
   },
   change: (text) => ({ changes: text.split(";").map(readChange) }),
   target: (text) => ({ target: within(text, 0, 9) }),
@@ -144,6 +159,25 @@ const READERS = {
   big: (text) => ({ big: oneOf(text, ["1"]) === "1" }),
   theme: (text) => ({ theme: oneOf(text, ["light", "dark"]) }),
 };
+
+/**
+ * What links from before there was a bench call its views, as they opened.
+ * @type {Record<string, Partial<State>>}
+ */
+const OLD_VIEWS = {
+  window: { view: "bench", bench: { ...DEFAULTS.bench, place: 48, isWhole: false } },
+  filter: { view: "bench", bench: { ...DEFAULTS.bench, stride: 1 } },
+};
+
+/** @type {(stride: string, padding: string, activation: string, flip: string) => Omit<Bench, "place" | "isWhole">} */
+function slides(stride, padding, activation, flip) {
+  return {
+    stride: within(stride, 1, 28),
+    padding: oneOf(padding, PADDINGS.map(([name]) => name)),
+    activation: oneOf(activation, ACTIVATIONS),
+    flip: flip === "1",
+  };
+}
 
 /** @type {(text: string, pattern: RegExp) => RegExpExecArray} */
 function matched(text, pattern) {

@@ -27,19 +27,35 @@ export function pattern(name) {
   return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => ink(i % SIDE, Math.floor(i / SIDE)));
 }
 
+// First bytes of the kinds that the service reads, as letters.
+const KINDS = [/^\x89PNG/, /^\xff\xd8\xff/, /^GIF8/, /^BM/, /^RIFF....WEBP/s];
+const MOST_PIXELS = 4_000_000; // beyond, a picture is made smaller here
+const MOST_BYTES = 8_000_000;
+const SMALLER = 1600; // the longer side of one that is
+
 /**
- * Read a file as a picture to post: its own bytes, and an image to show.
- * @type {(file: File) => Promise<FileChosen>}
+ * Read a file as a picture to post: its own bytes, and an image to show. A large one, or one of a kind that only the
+ * browser reads, is drawn again, smaller. Null where it is no picture.
+ * @type {(file: File) => Promise<FileChosen | null>}
  */
 export async function fromFile(file) {
-  const bytes = await file.arrayBuffer();
-  let image = null;
-  try {
-    image = await createImageBitmap(file);
-  } catch {
-    // The browser cannot read it. The service may, and says so if it cannot.
-  }
-  return { kind: "file", name: file.name || "pasted picture", bytes, image };
+  const image = await createImageBitmap(file).catch(() => null);
+  if (!image) return null;
+  const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 12).arrayBuffer()));
+  const isPlain =
+    KINDS.some((kind) => kind.test(start)) && image.width * image.height <= MOST_PIXELS && file.size <= MOST_BYTES;
+  const name = file.name || "pasted picture";
+  if (isPlain) return { kind: "file", name, bytes: await file.arrayBuffer(), image };
+  const smaller = await drawnAgain(image);
+  return { kind: "file", name: `${name.replace(/\.\w+$/, "")}.png`, bytes: await smaller.arrayBuffer(), image: await createImageBitmap(smaller) };
+}
+
+/** @type {(image: ImageBitmap) => Promise<Blob>} */
+function drawnAgain(image) {
+  const scale = Math.min(1, SMALLER / Math.max(image.width, image.height));
+  const canvas = new OffscreenCanvas(Math.round(image.width * scale), Math.round(image.height * scale));
+  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.convertToBlob({ type: "image/png" });
 }
 
 /**

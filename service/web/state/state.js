@@ -7,7 +7,15 @@ import { ranking } from "../numbers/arithmetic.js";
 /** @import { Action, Change, Kernel, State, Store, ViewName } from "./types.d.ts" */
 
 /** @type {ViewName[]} */
-export const VIEWS = ["network", "window", "filter", "why", "what-if", "filters"];
+export const VIEWS = ["network", "bench", "why", "what-if", "filters"];
+
+/** How the window meets the edge of the picture. */
+export const PADDINGS = [
+  ["valid", "crop (valid)"],
+  ["same", "pad (same)"],
+  ["full", "pad (full)"],
+];
+export const ACTIVATIONS = ["linear", "relu", "tanh", "sigmoid", "abs"];
 
 const LECTURE_EDGE = Array.from({ length: 49 }, (_, i) => Math.sign((i % 7) - Math.floor(i / 7)));
 
@@ -22,9 +30,10 @@ export const DEFAULTS = {
   range: "layer",
   before: false, // show maps before their activation
   shift: [0, 0], // pixels right and down
-  sliding: { preset: "diagonal_falling", size: 7, stride: 2, padding: "valid", place: 48 },
   kernel: { rows: 7, columns: 7, cells: LECTURE_EDGE.map(String), bias: "0" },
-  response: { stride: 1, padding: "valid", activation: "linear", pool: 0, flip: false },
+  named: null,
+  bench: { stride: 2, padding: "valid", activation: "linear", flip: false, place: -1, isWhole: true },
+  chain: [],
   slot: { layer: "", filter: 0 }, // where "put into the network" puts it
   changes: [], // as POST /v1/what-if takes them
   target: null,

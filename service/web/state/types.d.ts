@@ -4,7 +4,7 @@ import type { Field, Filters, Layer, Scale, Span, Tensor, Theme } from "../numbe
 
 // ---- what is chosen ----
 
-export type ViewName = "network" | "window" | "filter" | "why" | "what-if" | "filters";
+export type ViewName = "network" | "bench" | "why" | "what-if" | "filters";
 
 /** A place of the pad: right and down, 0..1. */
 export type Point = number[];
@@ -40,22 +40,25 @@ export type Action =
 /** A change of one filter, as POST /v1/what-if takes it. */
 export type Change = Slot & Action;
 
-/** The window that slides. */
-export interface Sliding {
-  preset: string;
-  size: number;
-  stride: number;
-  padding: string;
-  place: number;
-}
-
-/** How the kernel of the editor is applied; a pool of 0 is none. */
-export interface Applying {
+/** How the kernel of the editor slides over the picture, and how far it has come. */
+export interface Bench {
   stride: number;
   padding: string;
   activation: string;
-  pool: number;
+  /** lay the kernel on turned by half a turn: convolution, as mathematics has it */
   flip: boolean;
+  /** the patch under the window, in reading order; -1 is the one that answers most, either way */
+  place: number;
+  /** whether the map is shown whole, or as far as the window has come */
+  isWhole: boolean;
+}
+
+/** A named filter that is to become the kernel, with its parameters where they are not its own. */
+export interface Named {
+  name: string;
+  size?: number;
+  angle?: number;
+  sigma?: number;
 }
 
 export interface FileChosen {
@@ -92,9 +95,12 @@ export interface State {
   before: boolean;
   /** pixels right and down */
   shift: number[];
-  sliding: Sliding;
   kernel: Kernel;
-  response: Applying;
+  /** the named filter that the kernel is; null once it is edited */
+  named: Named | null;
+  bench: Bench;
+  /** what is done to the map of the bench, step by step: "max2", "avg3", "own" or the name of a filter */
+  chain: string[];
   /** where "put into the network" puts the kernel */
   slot: Slot;
   changes: Change[];
@@ -269,9 +275,11 @@ export type Arrays = Record<string, Tensor>;
 export type Rows = number[][];
 
 export interface AppliedFilter {
-  response: Rows;
+  /** rows, or the rows of each map */
+  response: Rows | Rows[];
   weights: Rows;
-  shape: [number, number];
+  /** rows and columns, after the number of maps where there are several */
+  shape: number[];
 }
 
 /** One picture's answer of POST /v1/apply-filters. */
@@ -286,29 +294,27 @@ export interface Applied {
   };
 }
 
-/** The body of a call of POST /v1/apply-filters, as this page makes it. */
-export interface ApplyCall extends Call<Input> {
-  json: {
-    prepare: unknown;
-    filters: { weights?: Rows; bias?: number; preset?: string; size?: number; name?: string }[];
-    stride: number;
-    padding: string;
-    activation?: string;
-    pool?: { kind: string; size: number };
-    orientation?: string;
-  };
+/** One step of POST /v1/apply-filters, as this page asks for it. */
+export interface ApplyStep {
+  filters?: { weights?: Rows; bias?: number; preset?: string; name?: string }[];
+  stride?: number;
+  padding?: string;
+  activation?: string;
+  pool?: { kind: string; size: number };
+  orientation?: string;
 }
 
-/** One picture's answer of POST /v1/patches. */
-export interface Patches {
-  patches: Rows[];
-  grid: [number, number];
-  count: number;
-  unread: [number, number];
-  patch_size: [number, number];
-  stride: [number, number];
-  pads: [number, number, number, number];
-  corners: [number, number][];
+/** A call of POST /v1/apply-filters with one step. */
+export interface ApplyCall extends Call<Input> {
+  json: { prepare: unknown; filters: { weights: Rows; bias: number; name: string }[] } & Required<
+    Pick<ApplyStep, "stride" | "padding" | "activation">
+  > &
+    Pick<ApplyStep, "orientation">;
+}
+
+/** The same with several. */
+export interface ChainCall extends Call<Input> {
+  json: { prepare: unknown; stages: ApplyStep[] };
 }
 
 /** One picture's answer of POST /v1/explain, method ledger. */
@@ -418,14 +424,14 @@ export interface Answers {
   edited?: EditedEntry | null;
   maps?: MapsEntry | null;
   base_maps?: MapsEntry | null;
-  patches?: Answered<Results<Patches>>;
-  sums?: Answered<Results<Applied>, ApplyCall>;
-  presets?: Answered<{ filters: { name: string }[] }, Request>;
+  presets?: Answered<{ filters: { name: string; shape: [number, number] }[] }, Request>;
   preset?: Answered<Preset, Request>;
   response?: Answered<Results<Applied>, ApplyCall>;
-  "pool-max"?: Answered<Results<Applied>, ApplyCall>;
-  "pool-avg"?: Answered<Results<Applied>, ApplyCall>;
+  /** of the bench's chain, by the number of the step */
+  [step: `step-${number}`]: Answered<Results<Applied>, ChainCall> | undefined;
   ledger?: Answered<Results<Ledger>>;
+  /** the same for the network's row, of the changed network */
+  ends?: Answered<Results<Ledger>>;
   places?: Answered<Results<Ledger>>;
   pixels?: Answered<Results<Pixels>>;
   deciding?: Answered<Results<DecidingSet>>;

@@ -25,12 +25,7 @@ export function create(root, context) {
   view.table = make("table", {});
   view.headline = make("h2", { id: "after" }, "");
   root.append(
-    make(
-      "div",
-      { class: "view-head" },
-      describe(context),
-      context.share("what-if", () => context.data.edited?.want.request, ["json"]),
-    ),
+    describe(context),
     make(
       "div",
       { class: "columns split" },
@@ -48,7 +43,8 @@ export function create(root, context) {
       ),
     ),
   );
-  return { draw: (model) => draw(view, model), wants: mapWants };
+  const takes = [{ name: "what-if", record: () => context.data.edited?.want.request, formats: ["json"] }];
+  return { draw: (model) => draw(view, model), wants: mapWants, takes };
 }
 
 /** @type {(context: Context) => HTMLElement} */
@@ -188,7 +184,7 @@ function changeRow(context, change) {
     "p",
     { class: "chip" },
     make("span", {}, `${layer}/${filter}: ${words}`),
-    action === "replace" ? "" : box,
+    action === "replace" ? "" : make("span", { class: "scale" }, "−1", box, "3 ×"),
     make("button", { class: "link", onclick: () => replace(null) }, "put back"),
   );
 }
@@ -229,7 +225,9 @@ function drawTable(view, changedFrom, after, network) {
       make(
         "tr",
         {},
-        ["digit", "before", "after", "logit", "change"].map((text) => make("th", { scope: "col" }, text)),
+        ["digit", "share before", "share after", "logit after", "change of the logit"].map((text) =>
+          make("th", { scope: "col" }, text),
+        ),
       ),
     ),
     make("tbody", {}, rows),

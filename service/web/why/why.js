@@ -54,15 +54,10 @@ export function create(root, context) {
     view.more,
   );
   root.append(
-    make(
-      "div",
-      { class: "view-head" },
-      caption(
-        CAPTIONS.why,
-        () => drop(view),
-        () => askDeciding(view),
-      ),
-      context.share("ledger", () => context.data.ledger?.want.request, ["json"]),
+    caption(
+      CAPTIONS.why,
+      () => drop(view),
+      () => askDeciding(view),
     ),
     view.controls,
     view.flip,
@@ -80,7 +75,8 @@ export function create(root, context) {
     ),
     buildShares(view),
   );
-  return { draw: (model) => draw(view, model), wants: (model) => wants(view, model) };
+  const takes = [{ name: "ledger", record: () => context.data.ledger?.want.request, formats: ["json"] }];
+  return { draw: (model) => draw(view, model), wants: (model) => wants(view, model), takes };
 }
 
 // ---- asking ----

@@ -13,9 +13,11 @@ def test_a_link_brings_back_every_choice_that_it_was_made_from(run):
         "model": "digits@1", "view": "why",
         "at": {"layer": "conv1", "filter": 3, "row": 4, "column": 7}, "pinned": True,
         "scale": "viridis", "range": "map", "before": True, "shift": [-2, 1],
-        "sliding": {"preset": "box", "size": 5, "stride": 3, "padding": "same", "place": 6},
-        "kernel": {"rows": 1, "columns": 3, "cells": ["-1.25", "0", "1e-3"], "bias": "0.5"},
-        "response": {"stride": 2, "padding": "full", "activation": "relu", "pool": 3, "flip": True},
+        "kernel": {"rows": 1, "columns": 3, "cells": ["-1.25", "0", "1e-3"], "bias": "0.5"}, "named": None,
+        "bench": {
+            "stride": 2, "padding": "full", "activation": "relu", "flip": True, "place": 6, "isWhole": False,
+        },
+        "chain": ["max2", "sobel_x", "own", "avg3"],
         "changes": [
             {"layer": "conv1", "filter": 2, "action": "off"},
             {"layer": "conv2", "filter": 1, "action": "scale", "factor": -0.5},

@@ -2,6 +2,7 @@
 
 import { begun, make, number, set, write } from "../shared/dom.js";
 import { colourOf, colourTable, extent, shownRange } from "../numbers/scales.js";
+import { leastSide, textSize } from "../shared/heatmap.js";
 import { numberOf } from "../state/state.js";
 
 /** @import { Theme } from "../numbers/types.d.ts" */
@@ -56,7 +57,7 @@ export function createEditor(edit) {
   return {
     root: editor.root,
     brush: editor.brush,
-    draw: (kernel, theme, errors) => draw(editor, kernel, theme, errors),
+    draw: (kernel, theme, errors, side) => draw(editor, kernel, theme, errors, side),
   };
 }
 
@@ -84,13 +85,14 @@ function buildBrush(editor) {
     buttons.forEach((button, i) => set(button, "aria-pressed", String(BRUSHES[i] === brush)));
   };
   choose(1);
-  return make("div", { class: "share-row", role: "group", "aria-label": "Brush" }, value.field, buttons);
+  return make("div", { class: "row", role: "group", "aria-label": "Brush" }, value.field, buttons);
 }
 
-/** @type {(editor: Editor, kernel: Kernel, theme: Theme, errors: Wrong[]) => void} */
-function draw(editor, kernel, theme, errors) {
+/** @type {(editor: Editor, kernel: Kernel, theme: Theme, errors: Wrong[], side: number) => void} */
+function draw(editor, kernel, theme, errors, side) {
   const { rows, columns, cells } = kernel;
   if (!editor.kernel || editor.kernel.rows !== rows || editor.kernel.columns !== columns) build(editor, rows, columns);
+  if (editor.side !== side) resize(editor, columns, side);
   editor.kernel = kernel;
   const values = cells.map(numberOf);
   const range = shownRange("diverging", extent(values));
@@ -105,7 +107,7 @@ function draw(editor, kernel, theme, errors) {
     const { fill, text } = colourOf(values[i], range, table);
     cell.style.background = fill;
     cell.style.color = text;
-    write(cell, editor.side < 26 ? "" : abbreviated(cells[i]));
+    write(cell, side < leastSide() ? "" : abbreviated(cells[i]));
     const label = `row ${Math.floor(i / columns)}, column ${i % columns}, ${cells[i]}`;
     if (cell.getAttribute("aria-label") !== label) set(cell, "aria-label", label);
     cell.classList.toggle("wrong", wrong.has(i));
@@ -121,10 +123,7 @@ function abbreviated(text) {
 
 /** @type {(editor: Editor, rows: number, columns: number) => void} */
 function build(editor, rows, columns) {
-  const room = Math.min(310, document.documentElement.clientWidth - 60);
-  editor.side = Math.max(20, Math.min(44, Math.floor(room / Math.max(rows, columns))));
-  editor.root.style.gridTemplateColumns = `repeat(${columns}, ${editor.side}px)`;
-  editor.root.style.gridAutoRows = `${editor.side}px`;
+  editor.side = 0;
   editor.cells = Array.from({ length: rows * columns }, (_, i) =>
     make("div", { role: "gridcell", tabindex: i ? "-1" : "0", "data-index": i }),
   );
@@ -133,6 +132,14 @@ function build(editor, rows, columns) {
     make("div", { role: "row" }, editor.cells.slice(y * columns, (y + 1) * columns)),
   );
   editor.root.replaceChildren(...lines);
+}
+
+/** @type {(editor: Editor, columns: number, side: number) => void} */
+function resize(editor, columns, side) {
+  editor.side = side;
+  editor.root.style.gridTemplateColumns = `repeat(${columns}, ${side}px)`;
+  editor.root.style.gridAutoRows = `${side}px`;
+  editor.root.style.fontSize = `${textSize(side)}px`;
 }
 
 /** @type {(editor: Editor) => void} */
