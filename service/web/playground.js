@@ -522,8 +522,7 @@ function swap(from, to) {
   haltExample();
   const picture = from.pop();
   if (!picture) return;
-  const { picture: now, example } = store.get();
-  to.push(kept(now, example));
+  to.push(kept(store.get().picture));
   showPicture(picture);
 }
 

@@ -128,6 +128,12 @@ def softmax_of(verdict, origin, model="digits"):
     return scipy.special.softmax(np.array(verdict["logits"]) / temperature)
 
 
+def written(value, places=3):
+    """A number as the page writes it: with a true minus, and none before a zero."""
+    text = f"{value:.{places}f}"
+    return text.replace("-", "\u2212" if float(text) else "")
+
+
 def percent(share):
     """A probability as the page writes it."""
     value = share * 100

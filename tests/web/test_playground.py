@@ -4,7 +4,9 @@
 # ruff: noqa: RUF001
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -14,15 +16,9 @@ from playwright.sync_api import expect
 from scipy import signal
 
 from tests.drawing import draw, encode
-from tests.web.browsing import ONE, SEVEN, ask, needs_chromium, percent, softmax_of
+from tests.web.browsing import ONE, SEVEN, ask, needs_chromium, percent, softmax_of, written
 
 pytestmark = needs_chromium
-
-
-def written(value, places=3):
-    """A number as the page writes it: with a true minus, and none before a zero."""
-    text = f"{value:.{places}f}"
-    return text.replace("-", "−" if float(text) else "")
 
 
 def bars(page):
@@ -428,21 +424,56 @@ def test_a_service_that_goes_away_leaves_the_drawing_and_is_asked_again(visit):
     expect(page.get_by_text("The service does not answer")).to_have_count(0)
 
 
-def test_the_code_of_a_panel_runs_and_agrees_with_it(visit):
-    opened = visit()
+RUNS = {"curl": ["bash", "-c"], "Python": [sys.executable, "-c"], "JavaScript": ["node", "--input-type=module", "-e"]}
+
+
+def run_code(page, language, name):
+    """Run what a panel gives to take away, as it is; what it prints."""
+    if not shutil.which(RUNS[language][0]):
+        pytest.skip(f"no {RUNS[language][0]} here to run {language}")
+    page.get_by_text("Take away").click()
+    page.get_by_role("button", name=f"{language} of {name}", exact=True).click()
+    expect(page.locator("#dialog-title")).to_contain_text(language)
+    code = page.locator("dialog pre").inner_text()
+    page.get_by_role("button", name="Close").click()
+    if language == "JavaScript":
+        code = code.replace("console.log(answer)", "console.log(JSON.stringify(answer))")
+    done = subprocess.run([*RUNS[language], code], capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("language", sorted(RUNS))
+def test_the_code_of_a_panel_runs_and_agrees_with_it(visit, language):
+    opened = visit(reduced_motion="reduce")
     page = opened.open("#view=what-if&change=conv1/2:off;conv2/3:x0.5")
     expect(page.locator("#after")).to_contain_text("3")
     opened.rest()
     shown = page.locator("#view-what-if tbody tr td:nth-child(4)").all_inner_texts()
-    for language, command in [("curl", ["bash", "-c"]), ("Python", [sys.executable, "-c"])]:
-        page.get_by_text("Take away").click()
-        page.get_by_role("button", name=f"{language} of what-if").click()
-        expect(page.locator("#dialog-title")).to_contain_text(language)
-        code = page.locator("dialog pre").inner_text()
-        page.get_by_role("button", name="Close").click()
-        done = subprocess.run([*command, code], capture_output=True, text=True, timeout=60, check=True)
-        after = json.loads(done.stdout)["results"][0]["after"]
-        assert [written(logit, 2) for logit in after["logits"]] == shown
+    after = run_code(page, language, "what-if")["results"][0]["after"]
+    assert [written(logit, 2) for logit in after["logits"]] == shown
+
+
+EVERY = {
+    "network": ["verdict", "feature maps"], "bench": ["response", "patches", "your network"], "why": ["ledger"],
+    "filters": ["filters"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("view", sorted(EVERY) if os.environ.get("FILTERSCOPE_PROOF") else ["bench"])
+def test_the_code_of_every_panel_runs(visit, view):
+    opened = visit(reduced_motion="reduce")
+    opened.expected = ["404"]  # a model without a report on a data set
+    page = opened.open(f"#view={view}&chain=max2,sobel_x")
+    expect(page.locator(f"#view-{view} canvas").first).to_be_visible()
+    opened.rest()
+    page.get_by_text("Take away").click()
+    names = [group.get_attribute("aria-label") for group in page.locator("#take-menu [role=group]").all()]
+    assert names == list(dict.fromkeys(["verdict", *EVERY[view]]))
+    page.keyboard.press("Escape")
+    expect(page.locator("#take-menu")).to_be_hidden()
+    for name in EVERY[view]:
+        for language in sorted(RUNS) if os.environ.get("FILTERSCOPE_PROOF") else ["Python"]:
+            assert run_code(page, language, name), f"{name}, {language}"
 
 
 def test_the_maps_can_be_taken_away_as_files(visit):

@@ -1,7 +1,7 @@
 // The verdict: digit, confidence, ten bars, and the 28 x 28 that the network saw.
 
 import { piecesOf, sharesOf } from "../numbers/arithmetic.js";
-import { byId, changes, make, set, write } from "../shared/dom.js";
+import { byId, changes, make, set, term, write } from "../shared/dom.js";
 import { paint } from "../shared/heatmap.js";
 import { colourTable, percent } from "../numbers/scales.js";
 import { standingOf } from "../shared/standing.js";
@@ -98,7 +98,7 @@ function makeDoubt(root) {
   const fill = make("span", { class: "fill" });
   const share = make("span", { class: "share" }, "");
   const track = make("span", { class: "track", "aria-hidden": "true" }, fill);
-  root.append(make("p", {}, make("span", {}, "doubt"), track, share), make("p", { class: "muted" }, DOUBT));
+  root.append(make("p", {}, term("doubt"), track, share), make("p", { class: "muted" }, DOUBT));
   return { root, fill, share };
 }
 

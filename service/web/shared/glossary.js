@@ -19,7 +19,6 @@ export const GLOSSARY = {
     "The score of a digit: the sum of what all filters of the last layer give to it. e to the power of the ten logits, divided by their sum, gives the ten shares.",
   map: "The answers of one filter, a cell for each place that it was laid on. It is also called a feature map.",
   margin: "The logit of one digit less the logit of another. Above 0 the first one leads.",
-  novelty: "How unlike all digits the picture is: 0 is like the digits that the network learnt from, 1 is unlike any.",
   padding:
     "Cells around the picture that count as paper (0), so that the window can reach over the edge. Without padding (crop, also called valid) the window stays inside; with it (pad, also called same) the map has as many cells as steps fit the picture.",
   patch: "The part of the picture under the window.",

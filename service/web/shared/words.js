@@ -29,14 +29,14 @@ export const EMPTY_VIEWS = {
  */
 export const CAPTIONS = {
   network:
-    "Your digit goes in at the left, and ten digits come out at the right. Each small picture between is a {map}: the answers of one {filter}. A {conv} layer has filters, a {pool} layer makes its maps smaller. Point at a map to see the sum behind a cell, and click to pin it. Start with the [strongest answer], look at the sums [before the activation], or [shift the digit by a pixel] to see what {pooling} forgives.",
+    "Your digit goes in at the left, and ten digits come out at the right. Each small picture between is a {map}: the answers of one {filter}. A {conv} layer has filters, a {pool} layer makes its maps smaller. Point at a map to see the sum behind a cell, and click to pin it. Start with the [strongest answer], look at the sums [before] their {activation}, or [shift the digit by a pixel] to see what {pooling} forgives.",
   bench:
     "A {filter} slides over the picture. The {patch} under the window is multiplied with it cell by cell, and the products are summed: one cell of the {map}. [Play], or drag the window on the picture. Take [the lecture’s edge], [the opposite one], or [a learnt filter]; or paint your own. Steps of 2 leave an [unread edge], [padding] reads it, [steps of 7] make the patches touch. Then [pool and filter again]: a network of your own.",
   why: "A ball starts at the {bias}. Each filter of the last layer is a peg. A peg pushes the ball towards one digit (blue, right) or towards its rival (orange, left) by its {share}. Where the ball lands is the {margin} of their {logits}, and the sum is exact. [Drop it], switch a filter off by its name, or ask for [the smallest set that flips it].",
   "what-if":
     "Press a map to switch its {filter} off. The maps after it, the {logits}, their {softmax} and the verdict follow. How many filters can the network lose? Try [every other filter of the first layer], or [put them all back].",
   filters:
-    "These are the {filters} that the network has learnt, a layer at a time. A card says what is known of a filter before it sees a picture. Choose a filter to read its card, to edit it, or to switch it off.",
+    "These are the {filters} that the network has learnt, a layer at a time. One of a deeper layer has a {channel} for each map before it. A card says what is known of a filter before it sees a picture. Choose a filter to read its card, to edit it, or to switch it off.",
 };
 
 export const UNREADABLE =
