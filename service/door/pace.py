@@ -8,7 +8,6 @@ are refused, and other processes leave it.
 from math import ceil
 
 LONGEST_RETRY_SECONDS = 60  # what will be in a minute is not known
-WEIGHT = 1 / 8  # of what was seen last
 
 
 class Pace:
@@ -17,21 +16,24 @@ class Pace:
 
     The work of a lane is counted in calls or in units, whichever is known of it while it waits.
 
-    >>> pace = Pace()
+    over: how many of the last notes count
+
+    >>> pace = Pace(over=8)
     >>> pace.note(4, 0.002)
     >>> pace.seconds(1000)
     0.5
     """
 
-    def __init__(self) -> None:
+    def __init__(self, over: int) -> None:
+        self._over = over
         self._work = self._seconds = 0.0
 
     def note(self, work: float, seconds: float) -> None:
         """Note that so much work took so long, from when the work before was done."""
         if not self._work:
             self._work, self._seconds = work, seconds
-        self._work += (work - self._work) * WEIGHT
-        self._seconds += (seconds - self._seconds) * WEIGHT
+        self._work += (work - self._work) / self._over
+        self._seconds += (seconds - self._seconds) / self._over
 
     def seconds(self, work: float) -> float:
         """In how many seconds so much work will be done; 0 while nothing is known."""
