@@ -264,8 +264,12 @@ class Door:
         else:
             connection.answer(self._dressed(request, record, answer))
             self._count(request, record, answer)
-        self._turn_seconds += perf_counter() - began
+        took = perf_counter() - began
+        self._turn_seconds += took
         self._turn_calls += 1
+        if not self._was_line:
+            # The clock also runs while another process has the CPU, hence the bound.
+            self._quick.note(1, min(took, MAX_QUICK_SECONDS))
 
     def _respond_in_turn(self, request: Request, connection: Connection) -> None:
         count = len(self._waiting)
@@ -287,11 +291,9 @@ class Door:
         """
         self._is_turn_noted = False
         now, calls = monotonic(), self._turn_calls
-        if calls:
-            # With a line, from turn to turn, since between them the loop did what it does beside: that is what callers
-            # wait for. The clock also runs while another process has the CPU, hence the bound.
-            seconds = now - self._turn_began if self._was_line else self._turn_seconds
-            self._quick.note(calls, min(seconds, calls * MAX_QUICK_SECONDS))
+        if self._was_line and calls:
+            # From turn to turn, since between them the loop did what it does beside: that is what callers wait for.
+            self._quick.note(calls, min(now - self._turn_began, calls * MAX_QUICK_SECONDS))
         self._turn_began, self._turn_calls, self._was_line = now, 0, bool(self._waiting)
         self._turn_seconds = 0.0
         while self._waiting and self._turn_seconds < TURN_SECONDS:

@@ -159,6 +159,20 @@ def test_at_four_times_capacity_the_answered_waited_as_long_as_may_be_and_the_re
     assert max(refused) < 0.02
 
 
+def test_a_class_with_canvases_that_waits_for_its_answers_is_answered_on_one_slow_core(clock):
+    """Each of 64 sends again when it is answered; the wait is the default one."""
+    door = opened(clock, 0.0045)
+    asking, statuses = [ask(door, clock) for _ in range(64)], []
+    while clock.now < 1010:
+        door._server.loop.turn()
+        clock.now += BESIDE_SECONDS / 2
+        told = [caller for caller in asking if caller.answered is not None]
+        statuses += [caller.status for caller in told]
+        asking = [caller for caller in asking if caller.answered is None] + [ask(door, clock) for _ in told]
+    assert len(statuses) > 1000
+    assert set(statuses) == {200}
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_retry_after_says_when_the_line_will_be_done(clock, seed):
     chance = random.Random(seed)
