@@ -25,7 +25,11 @@ class Picture:
         # Tried before it is priced, which would take as long; it is little beside decoding, which has been charged.
         digit = already_mnist(self.pixels)
         if digit is None:
-            if prices.is_charging():
-                prices.charge("prepare", prices.preparing(self.pixels))
-            digit = prepare(self.pixels)
+            digit = prepare(self.pixels, _charge)
         return digit if self.frame is None else digit.within(self.frame)
+
+
+def _charge(part: np.ndarray) -> None:
+    """Charge a look at a part of a picture: a sheet of paper in it, or a small digit, is looked at again."""
+    if prices.is_charging():
+        prices.charge("prepare", prices.preparing(part))

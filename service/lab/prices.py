@@ -61,7 +61,7 @@ DIGIT, DIGIT_PIXEL, WORK_PIXEL = 45.0, 0.0012, 0.012
 UNPLAIN, UNPLAIN_PIXEL = 2200.0, 0.4
 EVEN_SIDE, EVEN_SHARE, EVEN = 64, 0.4, 0.2
 OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
-STROKES_FROM, GRAIN_FROM = 0.12, 0.26
+STROKES_FROM, GRAIN_FROM = 0.09, 0.26
 WORK_SIDE = 256  # a larger picture is made smaller first
 
 # Running a network: a call, then each picture by the multiply-adds of the network; with all maps as outputs, more.

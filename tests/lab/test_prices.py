@@ -15,6 +15,7 @@ from service.app import create_app
 from service.core.errors import TooLarge
 from service.lab import prices
 from service.lab.options import PictureOptions
+from service.lab.picture import Picture
 from service.lab.prices import CALL, Account, Ended, HandedOver, TooDear, charge, opened
 from service.settings import Limits, Settings
 from tests.drawing import draw, encode, npy
@@ -242,6 +243,16 @@ def test_a_picture_of_plain_strokes_costs_a_part_of_one_of_blocks_and_that_of_no
         assert drawn < of_blocks / 2 < of_noise
         for each in (noise.T, np.stack([noise] * 3, axis=2), noise.astype(np.float32) / 255):
             assert prices.preparing(each) == pytest.approx(of_noise, rel=0.1)
+
+
+def test_each_look_at_a_part_of_a_picture_is_charged_before_it():
+    spiral = dearest.pixels_of({"side": 128, "other": 1, "kind": "spiral", "channels": 1})
+    first = prices.preparing(spiral)
+    with opened(Account(Limits())) as account:
+        Picture(spiral).prepared()
+    assert account.steps["prepare"] > 1.5 * first
+    with opened(Account(Limits(max_work_units=int(CALL + first + 1)))), pytest.raises(TooDear):
+        Picture(spiral).prepared()
 
 
 STEPS = {

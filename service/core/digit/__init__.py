@@ -10,6 +10,7 @@ can be undone before it looks. `prepare` takes these steps, and none of them dep
 What each step decides by is in thresholds.py, every number with its why.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,13 @@ from service.core.errors import InvalidImage
 __all__ = ["SIDE", "Frame", "PreparedDigit", "already_mnist", "prepare"]
 
 
-def prepare(picture: NDArray[Any]) -> PreparedDigit:
+def prepare(picture: NDArray[Any], before: Callable[[NDArray[Any]], None] = lambda _: None) -> PreparedDigit:
     """
     Find the digit in `picture` and bring it into MNIST's form.
 
     picture: (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA; uint8 is 0 to 255, bool and float
         are 0 to 1; 0 is black
+    before: called with each part that will be looked at, all of the picture first; what it raises ends the work
     raises: InvalidImage when there is no ink, or the array is not a picture
 
     >>> import numpy as np
@@ -55,11 +57,14 @@ def prepare(picture: NDArray[Any]) -> PreparedDigit:
              0,   0], dtype=uint8)
     """
     picture = checked(picture)
-    return already_mnist(picture) or _prepared(picture, 0, 0, looks=2)
+    return already_mnist(picture) or _prepared(picture, 0, 0, before, looks=2)
 
 
-def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> PreparedDigit:
+def _prepared(
+    picture: NDArray[Any], left: int, top: int, before: Callable[[NDArray[Any]], None], *, looks: int
+) -> PreparedDigit:
     """Prepare a picture that is the part at (left, top) of the posted one; `looks` says how often to look closer."""
+    before(picture)
     factor = max(1, -(-max(picture.shape[:2]) // WORK_SIDE))
     ink, inverted, clean = clean_ink(picture) or ink_of(grey(reduced(picture, factor)))
     while is_busy(ink):
@@ -77,7 +82,7 @@ def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> Prep
         # A sheet of paper on a table: the digit is what differs from the sheet.
         sheet = cut_out(picture[y0 * factor : y1 * factor, x0 * factor : x1 * factor], mask[y0:y1, x0:x1], factor)
         try:
-            found = _prepared(sheet, left + x0 * factor, top + y0 * factor, looks=looks - 1)
+            found = _prepared(sheet, left + x0 * factor, top + y0 * factor, before, looks=looks - 1)
             if found.inverted != inverted and stroke_width(found.image * np.float32(1 / 255)) < SHEET_STROKE:
                 return found
         except InvalidImage:
@@ -87,7 +92,7 @@ def _prepared(picture: NDArray[Any], left: int, top: int, *, looks: int) -> Prep
         margin = size // 2 + 4
         y0, x0 = max(0, y0 - margin) * factor, max(0, x0 - margin) * factor
         y1, x1 = (y1 + margin) * factor, (x1 + margin) * factor
-        return _prepared(picture[y0:y1, x0:x1], left + x0, top + y0, looks=0)
+        return _prepared(picture[y0:y1, x0:x1], left + x0, top + y0, before, looks=0)
     narrowed = unstretched(mask, (y0, y1, x0, x1))
     if (y1 - y0, x1 - x0) != mask.shape:
         mask = grown(mask)
