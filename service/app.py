@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from service.api import operations, web
 from service.api.http import errors
 from service.api.http.application import Service
-from service.api.v1 import classify, explain, feature_maps, filters, models, patches, report, what_if
+from service.api.v1 import classify, explain, feature_maps, filters, models, patches, read, report, what_if
 from service.api.v2 import inference
 from service.door.door import Door
 from service.memory import give_back_large_blocks, give_back_what_is_free
@@ -52,6 +52,7 @@ def create_app(
     app.url_map.merge_slashes = False
     errors.register(app)
     app.register_blueprint(classify.blueprint(library, settings))
+    app.register_blueprint(read.blueprint(library, settings))
     app.register_blueprint(feature_maps.blueprint(library, settings))
     app.register_blueprint(explain.blueprint(library, settings))
     app.register_blueprint(what_if.blueprint(library, settings))

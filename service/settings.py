@@ -65,6 +65,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_filters: Annotated[Count, "filters in one request"] = 64
     max_kernel_side: Annotated[Count, "rows or columns of one filter"] = 63
     max_multiply_adds: Annotated[Count, "multiply-adds of one apply-filters request"] = 20_000_000_000
+    max_digits: Annotated[Count, "pieces of one picture that may be a digit, of POST /v1/read"] = 2000
     max_masked_runs: Annotated[Count, "runs of the network on masked pictures in one request"] = 20_000
     max_answer_bytes: Annotated[Count, "bytes of one npz or PNG answer"] = 256 * 2**20
     max_work_units: Annotated[Count, "units of work of one request, each about a microsecond of CPU"] = 2_000_000

@@ -59,6 +59,8 @@ def calls(model="digits"):
         ("/v1/classify", npy(draw(1, 28)), "application/x-npy"),
         ("/v1/classify", form(png, canvas), FORM),
         ("/v1/classify", b"no picture", "image/png"),
+        ("/v1/read", png, "image/png"),
+        ("/v1/read?format=png", jpeg, "image/jpeg"),
         *((f"/v1/feature-maps?format={kind}", png, "image/png") for kind in ("json", "npz", "png")),
         *((f"/v1/patches?patch_size=7&stride=50&format={kind}", png, "image/png") for kind in ("json", "npz", "png")),
         *((f"/v1/apply-filters?{SOBEL}&format={kind}", png, "image/png") for kind in ("json", "npz", "png")),

@@ -58,6 +58,24 @@ class ClassifyOptions(NetworkOptions, frozen=True, kw_only=True):
     """POST /v1/classify."""
 
 
+class ReadOptions(NetworkOptions, frozen=True, kw_only=True):
+    """POST /v1/read; `region` is x, y, width and height in posted pixels."""
+
+    LISTS: ClassVar = ("region",)
+
+    prepare: Literal["auto"] = "auto"
+    expect: Literal["digits", "number", "decimal"] = "digits"
+    length: Version | None = None
+    group: bool = True
+    region: Annotated[list[Whole], Meta(min_length=4, max_length=4)] | None = None
+    layout: Literal["auto", "line", "lines", "cells"] = "auto"
+    cells: Annotated[int, Meta(ge=1, le=100)] | None = None
+    turn: Literal["auto", 0, 90, 180, 270] = "auto"
+    sure: Annotated[float, Meta(ge=0, le=1)] = 0.9
+    alternatives: Annotated[int, Meta(ge=0, le=20)] = 0
+    probabilities: bool = False
+
+
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One edit of a network: a filter of a convolution switched off, scaled, or replaced."""
 

@@ -64,6 +64,10 @@ OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
 STROKES_FROM, GRAIN_FROM = 0.09, 0.26
 WORK_SIDE = 256  # a larger picture is made smaller first
 
+# Finding several digits: a page's ink, its rules and its pieces, for every pixel; then a digit found, made and chosen.
+FIND, FIND_PIXEL = 1500.0, 0.03
+FOUND_DIGIT = 260.0
+
 # Running a network: a call, then each picture by the multiply-adds of the network; with all maps as outputs, more.
 RUN, RUN_PICTURE, RUN_MULTIPLY_ADD = 25.0, 4.0, 1.1e-5
 ANALYSIS = 2.2
@@ -121,6 +125,7 @@ ADVICE = {
     "read": "send fewer numbers and parts, or npy or picture files",
     "decode": "send fewer or smaller pictures",
     "prepare": "send fewer or smaller pictures, or pictures with less noise",
+    "find": "send fewer or smaller pictures",
     "run": "send fewer pictures",
     "explain": "send fewer pictures, or ask for fewer masks or windows",
     "filter": "ask for fewer or smaller filters, fewer stages, or send fewer or smaller pictures",
@@ -314,6 +319,12 @@ def _changing(pixels: np.ndarray) -> float:
     step = max(1, flat.size // (height * width if width >= height else height))
     differ = flat[step:] != flat[:-step]
     return int(np.count_nonzero(differ)) / max(int(differ.size), 1)
+
+
+def finding(pixels: np.ndarray) -> float:
+    """Find several digits in a picture, (height, width[, channels]), until each is looked at."""
+    count: int = pixels.shape[0] * pixels.shape[1]
+    return FIND + count * FIND_PIXEL
 
 
 class _Each(NamedTuple):

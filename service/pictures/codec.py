@@ -123,12 +123,14 @@ class PixelLimits(NamedTuple):
 
     pixels: of one that is decoded in full; jpeg, scan: of a JPEG, and of a file of any other kind, that is decoded for
     the digit reader, at reduced size; 0 for none such; keep_alpha: transparency is kept as a fourth channel
+    side: how long the longer side of what is reduced still is, at the least
     """
 
     pixels: int
     jpeg: int = 0
     scan: int = 0
     keep_alpha: bool = False
+    side: int = REDUCED_SIDE
 
     def allowed(self, kind: str) -> int:
         """How many a picture of this kind may have."""
@@ -181,7 +183,7 @@ class PictureFile:
     pixels: int
     scans: int
     _header: Header | None
-    _limits: tuple[int, int, int, bool]
+    _limits: tuple[int, int, int, bool, int]
     _plain: tuple[int, int, int] | None = None
 
     @property
@@ -204,10 +206,16 @@ class PictureFile:
 
 
 def open_file(
-    data: bytes, max_pixels: int, max_jpeg_pixels: int = 0, max_scan_pixels: int = 0, *, keep_alpha: bool = False
+    data: bytes,
+    max_pixels: int,
+    max_jpeg_pixels: int = 0,
+    max_scan_pixels: int = 0,
+    *,
+    keep_alpha: bool = False,
+    reduced_side: int = REDUCED_SIDE,
 ) -> PictureFile:
     """Read the header of a picture file; the arguments and errors are those of `decode`."""
-    asked = (max_pixels, max_jpeg_pixels, max_scan_pixels, keep_alpha)
+    asked = (max_pixels, max_jpeg_pixels, max_scan_pixels, keep_alpha, reduced_side)
     plain = _plain_head(data, max_pixels)
     if plain is not None:
         return PictureFile(data, "PNG", plain[0] * plain[1], 0, None, asked, plain)
@@ -226,17 +234,24 @@ def open_file(
 
 
 def open_posted(
-    data: bytes, max_pixels: int, max_jpeg_pixels: int, max_scan_pixels: int, *, for_digit: bool
+    data: bytes,
+    max_pixels: int,
+    max_jpeg_pixels: int,
+    max_scan_pixels: int,
+    *,
+    for_digit: bool,
+    reduced_side: int = REDUCED_SIDE,
 ) -> PictureFile:
     """
     Read the header of a picture file that was sent in to be used.
 
     for_digit: only a picture that becomes a digit may be larger than max_pixels, decoded at reduced size, and keeps its
         transparency: only the digit reader knows what to make of either
+    reduced_side: how long the longer side of such a one still is, in pixels, at the least
     raises: what `decode` raises
     """
     large = (max_jpeg_pixels, max_scan_pixels) if for_digit else (0, 0)
-    return open_file(data, max_pixels, *large, keep_alpha=for_digit)
+    return open_file(data, max_pixels, *large, keep_alpha=for_digit, reduced_side=reduced_side)
 
 
 def _read_header(data: bytes, limits: PixelLimits) -> Header:
@@ -280,10 +295,10 @@ def _step(header: Header, limits: PixelLimits) -> int:
         return 1
     if header.kind == "JPEG":
         # As its decoder has it: at least the size that it is given, on both axes.
-        scale = REDUCED_SIDE / max(width, height)
+        scale = limits.side / max(width, height)
         most = min(side // max(1, int(side * scale)) for side in (width, height)) if scale < 1 else 1
     else:
-        most = max(width, height) // REDUCED_SIDE
+        most = max(width, height) // limits.side
     return next((step for step in STEPS if most >= step), 1)
 
 

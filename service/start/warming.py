@@ -53,6 +53,8 @@ def calls(network: Network) -> Iterator[Call]:
     yield Call("/v1/classify", npy.getvalue(), NPY)
     yield Call("/v1/classify", b"%b%b\r\n--%b--\r\n" % (part, drawing, BOUNDARY.encode()), FORM)
     yield Call("/v1/classify", b"", PNG)  # a refusal
+    for form in ("json", "png"):
+        yield Call(f"/v1/read?format={form}", drawing, PNG)
     for form in ("json", "npz", "png"):
         yield Call(f"/v1/feature-maps?layers={first}&format={form}", drawing, PNG)
         yield Call(f"/v1/patches?patch_size=7&stride=35&format={form}", drawing, PNG)

@@ -314,7 +314,8 @@ def _refer(name):
 def _whole(schema):
     """A schema that says where a number may be longer than 32 bits; without the type of its words' own."""
     if "enum" in schema:
-        schema = {"type": "integer"} | schema
+        words = any(isinstance(each, str) for each in schema["enum"])
+        schema = {"type": ["string", "integer"] if words else "integer"} | schema
     if schema.get("type") == "integer" and schema.get("maximum", 0) > LARGEST_INT32:
         schema = {"type": "integer", "format": "int64"} | schema
     if "pattern" in schema:

@@ -276,12 +276,14 @@ BESIDE = {
     **{("/v1/explain", name): {"method": "occlusion"} for name in ("window", "stride")},
     **{("/v1/explain", name): {"method": "rise"} for name in ("masks", "cells", "keep", "seed")},
     **{("/v1/explain", name): PLACE_OF_A_CELL for name in ("layer", "filter", "row", "col")},
+    ("/v1/read", "cells"): {"layout": "cells"},
     **{(path, name): {"range": "fixed", "lo": -1, "hi": 2} for path in OPTIONS_OF for name in ("lo", "hi")},
 }
 # Where the schema names no value that a call can have.
 VALUES = {
     "version": ["1"], "lo": [-1], "hi": [2], "masks": [20], "cells": [5], "row": [3], "col": [4], "seed": [3],
     "window": [5, [6, 3]], "stride": [3, [2, 1]], "dilation": [2, [1, 2]], "patch_size": [5, [3, 4]],
+    "region": [[10, 5, 60, 70], [0, 0, 1, 1]], "length": [1, "2-4"],
 }  # fmt: skip
 EVERY_OPTION = [(path, name) for path in POSTS for name in typed_options(path, "post")]
 
@@ -426,7 +428,7 @@ def test_every_set_of_words_has_one_name():
 
 VERBS = {
     *("apply", "check", "classify", "compare", "compute", "cut", "explain"),
-    *("get", "infer", "list", "load", "show", "unload"),
+    *("get", "infer", "list", "load", "read", "show", "unload"),
 }
 
 
@@ -594,6 +596,16 @@ CALLS = [
     ("/v1/classify", "", npy(np.zeros((257, 2, 2), np.uint8)), None, {}, 413),
     ("/v1/classify", "", b"hello", "text/plain", {}, 415),
     ("/v1/classify", "?colour=red", SEVEN, None, {}, 422),
+    ("/v1/read", "", SEVEN, None, {}, 200),
+    ("/v1/read", "?prepared_image=true&alternatives=2&probabilities=true&expect=decimal", PHOTO, "image/png", {}, 200),
+    ("/v1/read", "?format=png&sure=1", PHOTO, None, {}, 200),
+    ("/v1/read", "?turn=90&length=2&region=0,0,28,28&sure=0.99", SEVEN, None, {}, 200),
+    ("/v1/read", "", SEVEN[:80], None, {}, 400),
+    ("/v1/read", "?model=letters", SEVEN, None, {}, 404),
+    ("/v1/read", "", SEVEN, None, NO_CSV, 406),
+    ("/v1/read", "", npy(np.zeros((3000, 3000), np.uint8)), None, {}, 413),
+    ("/v1/read", "", b"%PDF-1.7", None, {}, 415),
+    ("/v1/read", "?region=0,0,2000,20", SEVEN, None, {}, 422),
     ("/v1/feature-maps", "", SEVEN, None, {}, 200),
     ("/v1/feature-maps", "?stats=true&layers=conv1.pre,pool1&filters=0,3&range=map", PHOTO, None, {}, 200),
     ("/v1/feature-maps", "?prepare=none&format=png&polarity=diverging&range=symmetric", BATCH, None, {}, 200),

@@ -126,7 +126,7 @@ def _parse_list(name: str, values: Sequence[str]) -> Any:
     parts: list[Any] = []
     for value in values:
         parts += _parse_json(name, value) if value.lstrip().startswith("[") else map(_part, value.split(","))
-    return parts if len(parts) > 1 or name in {"layers", "filters"} else parts[0] if parts else values[0]
+    return parts if len(parts) > 1 or name in {"layers", "filters", "region"} else parts[0] if parts else values[0]
 
 
 def _part(text: str) -> int | str:

@@ -70,14 +70,21 @@ class Posted(Generic[Sourced_co]):
         note("decode", *self.read)
         return levels
 
-    def each(self, work: Callable[[Picture], Result], *, any_value: bool = False) -> list[Result]:
+    def each(
+        self,
+        work: Callable[[Picture], Result],
+        *,
+        any_value: bool = False,
+        decoded_side: int = codec.REDUCED_SIDE,
+    ) -> list[Result]:
         """
         Decode every picture and do `work` to it.
 
         any_value: numbers may lie outside 0..1 (or 0..255), as filters do not mind
+        decoded_side: a JPEG for the digit reader is decoded at the smallest scale whose longer side is this long
         raises: one of the refusals of core.errors; with several pictures, one error that lists every bad one
         """
-        reader = _PictureReader(self.limits, self.options, any_value=any_value)
+        reader = _PictureReader(self.limits, self.options, any_value=any_value, decoded_side=decoded_side)
         started, reading = self.read
         began = perf_counter()
         before = reading
@@ -235,7 +242,8 @@ def _one_npy(data: bytes, flat: Flattening) -> list[np.ndarray]:
 class _PictureReader:
     """Turns one source into pixels, under the limits and options of one call."""
 
-    def __init__(self, limits: Limits, options: PictureOptions, *, any_value: bool) -> None:
+    def __init__(self, limits: Limits, options: PictureOptions, *, any_value: bool, decoded_side: int) -> None:
+        self._decoded_side = decoded_side
         self._limits = limits
         self._scale = options.scale
         self._any_value = any_value
@@ -263,7 +271,7 @@ class _PictureReader:
     def _file(self, data: bytes) -> codec.PictureFile:
         limits = self._limits
         allowed = (limits.max_image_pixels, limits.max_jpeg_pixels, limits.max_scan_pixels)
-        return codec.open_posted(data, *allowed, for_digit=self._for_digit)
+        return codec.open_posted(data, *allowed, for_digit=self._for_digit, reduced_side=self._decoded_side)
 
     def _numbers(self, array: np.ndarray, *, is_npy: bool) -> np.ndarray:
         if array.ndim == 3 and array.shape[2] == 1:

@@ -22,6 +22,7 @@ LISTS = {
     "padding": [1, 2, 0, 1],
     "patch_size": [5, 3],
     "window": [6, 3],
+    "region": [10, 5, 60, 70],
     "filters": [0, 3],
     "changes": [{"layer": "conv1", "filter": 3, "action": "off"}, {"layer": "conv1", "filter": 1, "action": "off"}],
     "stages": [{"filters": [{"preset": "box"}]}, {"pool": {"size": 2}}],

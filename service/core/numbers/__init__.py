@@ -1,0 +1,119 @@
+"""
+Several digits in one picture: found, put into lines, cut apart where they touch, and chosen by what a network says.
+
+    picture -> ink -> without rules and frames -> blobs -> lines -> candidates -> (a network) -> the best path
+              ground.py        rules.py         blobs.py  lines.py   cuts.py                     paths.py
+
+None of it depends on the network: `find` says what may be a digit, and `paths.py` chooses by costs that it is given.
+Every digit is made MNIST's form by `core/digit`, as a picture of one digit is.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.digit.ink import checked
+from service.core.digit.pieces import Mask, Pieces, pieces_of
+from service.core.numbers import thresholds as at
+from service.core.numbers.blobs import Blob, blobs_of
+from service.core.numbers.ground import Page, page_of
+from service.core.numbers.lines import lines_of
+from service.core.numbers.rules import Line, without_lines
+
+__all__ = ["Blob", "Finding", "Page", "find"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    What was found on a page.
+
+    page: its ink   blobs: all that may be digits or marks   lines: the blobs of each, in reading order
+    height: of a digit, in pixels of the page   slope: of the lines, downwards per pixel to the right
+    rules: what was taken off   small: how many specks were left out
+    """
+
+    page: Page
+    blobs: list[Blob]
+    lines: list[list[int]]
+    height: float
+    slope: float
+    rules: list[Line]
+    small: int
+
+
+def find(picture: NDArray[Any]) -> Finding:
+    """
+    Find what may be a digit in a picture.
+
+    picture: (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA; uint8, or float 0 to 1
+    raises: InvalidImage where there is no ink
+    """
+    picture = checked(picture)
+    pixels = picture.shape[0] * picture.shape[1]
+    factor = max(1, int(np.ceil((pixels / at.FIRST_LOOK) ** 0.5)))
+    found = _looked_at(picture, factor)
+    closest = max(1, int(np.ceil((pixels / at.CLOSER_LOOK) ** 0.5)))
+    if found.height < at.TOO_LOW and closest < factor:
+        found = _looked_at(picture, max(closest, int(factor * found.height / at.TOO_LOW)))
+    return found
+
+
+def _looked_at(picture: NDArray[Any], factor: int) -> Finding:
+    page = page_of(picture, factor)
+    pieces = pieces_of(page.mask)
+    height = _height_of(pieces, page.mask.shape)
+    mask, rules = without_lines(page.ink, page.mask, height)
+    if rules or height is None:
+        pieces = pieces_of(mask)
+        known, height = height, _height_of(pieces, mask.shape) or _height_of_all(pieces)
+        if known is None and height is not None:
+            mask, rules = without_lines(page.ink, page.mask, height)
+    if height is None:
+        return Finding(page, [], [], 1.0, 0.0, rules, len(pieces.area))
+    blobs, small = blobs_of(mask, at.SPECK * height)
+    blobs = _without_rests(blobs, mask, height)
+    lines, slope = lines_of(blobs, height)
+    return Finding(page, blobs, lines, height, slope, rules, small)
+
+
+def _height_of(pieces: Pieces, shape: tuple[int, ...]) -> float | None:
+    """How tall digits are: the height of pieces that are neither long nor flat, by their ink; None without any."""
+    tall, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
+    longer = np.maximum(tall, wide)
+    usable = (tall >= 5) & (wide < 3 * tall) & (tall < 9 * wide)
+    inner = usable & (longer < at.LINED_PART * max(shape))
+    if inner.any():
+        usable = inner
+    elif not usable.any():
+        return None
+    height = _weighted_median(tall[usable], pieces.area[usable])
+    whole = usable & (tall > 0.5 * height)
+    return _weighted_median(tall[whole], pieces.area[whole])
+
+
+def _height_of_all(pieces: Pieces) -> float | None:
+    """How tall digits are where they all touch: the height of the pieces, by their ink."""
+    tall = pieces.bottom - pieces.top
+    usable = tall >= 5
+    return _weighted_median(tall[usable], pieces.area[usable]) if usable.any() else None
+
+
+def _weighted_median(values: NDArray[Any], weights: NDArray[Any]) -> float:
+    order = np.argsort(values)
+    shares = weights[order].cumsum()
+    return float(values[order][np.searchsorted(shares, shares[-1] / 2)])
+
+
+def _without_rests(blobs: list[Blob], mask: Mask, height: float) -> list[Blob]:
+    """Without what the rim of the picture cuts off of something else: low, and at the rim."""
+    rows, columns = mask.shape
+    kept = []
+    for blob in blobs:
+        at_rim = blob.top == 0 or blob.left == 0 or blob.bottom == rows or blob.right == columns
+        if at_rim and blob.height < 0.6 * height:
+            continue
+        kept.append(blob)
+    return kept

@@ -1,0 +1,186 @@
+"""
+A line of blobs, what in it may be a digit, and the best way to read it.
+
+A digit is a blob, several near ones (a five with its bar apart), or a part of one (where digits touch). Each that is
+possible is a candidate; once a network has said what every one is, the cheapest path through the line is taken.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.numbers import thresholds as at
+from service.core.numbers.blobs import Blob, joined
+from service.core.numbers.cuts import cut_up
+from service.core.numbers.paths import best_path
+
+Span = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """
+    A blob that may be a digit, and what a network said of it.
+
+    touching: it was cut out of one that was more   usable: it could be made a digit
+    digit, confidence, novelty, probabilities: the verdict, once there is one; no novelty is 0
+    """
+
+    blob: Blob
+    touching: bool = False
+    usable: bool = False
+    digit: int = 0
+    confidence: float = 0.0
+    novelty: float = 0.0
+    probabilities: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+
+    def cost(self, height: float) -> float:
+        """How unlikely it is a digit of a line of that height, in pixels."""
+        if not self.usable:
+            return at.UNUSABLE
+        novelty = min(max(self.novelty, 1e-6), 1 - 1e-6)
+        strange = min(max(float(np.log(novelty / (1 - novelty))), 0.0), at.STRANGEST)
+        least = at.PART_LOW_FROM if self.touching else at.LOW_FROM
+        low, wide = max(0.0, least - self.blob.height / height), max(0.0, self.blob.width / height - at.WIDE_FROM)
+        unsure = -float(np.log(max(self.confidence, 1e-6)))
+        return at.DIGIT + at.UNSURE * unsure + at.STRANGE * strange + at.LOW * low + at.WIDE * wide
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What is no digit, in its place: point, dash, or `other`."""
+
+    kind: str
+    blob: Blob
+
+
+@dataclass(slots=True)
+class Row:
+    """
+    A line of blobs.
+
+    blobs: left to right   height: of its digits, in pixels
+    candidates: by the span of blobs that each is   cuts: of a blob that was cut up, its parts and their candidates
+    """
+
+    blobs: list[Blob]
+    height: float
+    candidates: dict[Span, Candidate]
+    cuts: dict[int, tuple[list[Blob], dict[Span, Candidate]]] = field(default_factory=dict)
+
+    def cut(self, most: int) -> list[Candidate]:
+        """Cut up what reads as no one digit, into at most so many candidates in all; returns the new ones."""
+        new: list[Candidate] = []
+        for (first, last), candidate in self.candidates.items():
+            if last != first + 1 or not _may_be_several(candidate, self.height):
+                continue
+            parts = cut_up(candidate.blob, min(self.height, candidate.blob.height))
+            spans = _spans(parts, self.height)
+            if len(parts) < 2 or len(new) + len(spans) > most:
+                continue
+            self.cuts[first] = parts, spans
+            new += spans.values()
+        return new
+
+    def path(self) -> list[Candidate | Mark]:
+        """The best way to read it, left to right: digits and what is none."""
+        costs: dict[Span, float] = {}
+        read: dict[Span, list[Candidate | Mark]] = {}
+        for index, blob in enumerate(self.blobs):
+            kind = mark_kind(blob, self.height)
+            broad = max(1.0, blob.width / (at.USUAL_WIDTH * self.height))
+            costs[index, index + 1] = at.MARK if kind else at.NO_DIGIT * broad
+            read[index, index + 1] = [Mark(kind or "other", blob)]
+        for span, candidate in self.candidates.items():
+            _offer(costs, read, span, candidate.cost(self.height), [candidate])
+        for index, (parts, spans) in self.cuts.items():
+            cost, chosen = _cut_path(parts, spans, self.height)
+            _offer(costs, read, (index, index + 1), cost, chosen)
+        path, _ = best_path(len(self.blobs), costs)
+        return [each for span in path for each in read[span]]
+
+
+def rows_of(lines: Sequence[Sequence[Blob]], height: float) -> list[Row]:
+    """The lines of a page, each with its first candidates; height: of a digit of the page, in pixels."""
+    rows = []
+    for blobs in lines:
+        tall = [blob.height for blob in blobs if blob.height > 0.5 * height]
+        own = float(np.median(tall)) if tall else height
+        candidates = {}
+        for first in range(len(blobs)):
+            for last in range(first + 1, min(first + at.PIECES, len(blobs)) + 1):
+                group = blobs[first:last]
+                if last == first + 1:
+                    if mark_kind(group[0], own) is None:
+                        candidates[first, last] = Candidate(group[0])
+                elif _may_be_one(group, own):
+                    candidates[first, last] = Candidate(joined(group))
+                else:
+                    break
+        rows.append(Row(list(blobs), own, candidates))
+    return rows
+
+
+def mark_kind(blob: Blob, height: float) -> str | None:
+    """What a blob is that is too small for a digit: point or dash; None for all others."""
+    if max(blob.height, blob.width) < at.POINT * height:
+        return "point"
+    if blob.height < at.DASH_LOW * height and blob.width > at.DASH_FLAT * blob.height:
+        return "dash"
+    return None
+
+
+def _offer(
+    costs: dict[Span, float],
+    read: dict[Span, list[Candidate | Mark]],
+    span: Span,
+    cost: float,
+    reading: Sequence[Candidate | Mark],
+) -> None:
+    if cost < costs.get(span, np.inf):
+        costs[span], read[span] = cost, list(reading)
+
+
+def _cut_path(parts: list[Blob], spans: Mapping[Span, Candidate], height: float) -> tuple[float, list[Candidate]]:
+    """The best digits that a blob may be cut into, and what they cost."""
+    costs = {span: candidate.cost(height) for span, candidate in spans.items()}
+    for index, part in enumerate(parts):
+        lost = at.LOST + at.LOST_INK * float(np.count_nonzero(part.mask)) / height**2
+        costs[index, index + 1] = min(costs.get((index, index + 1), np.inf), lost)
+    path, cost = best_path(len(parts), costs)
+    chosen = [spans[span] for span in path if span in spans and costs[span] == spans[span].cost(height)]
+    return cost + at.CUT, chosen
+
+
+def _spans(parts: list[Blob], height: float) -> dict[Span, Candidate]:
+    """The candidates among joined neighbours of parts: those of a size that a digit has."""
+    spans = {}
+    for first in range(len(parts)):
+        for last in range(first + 1, len(parts) + 1):
+            blob = joined(parts[first:last])
+            if blob.width > at.WIDEST * height:
+                break
+            if (first, last) != (0, len(parts)) and blob.height > at.LOWEST * height:
+                spans[first, last] = Candidate(blob, touching=True)
+    return spans
+
+
+def _may_be_several(candidate: Candidate, height: float) -> bool:
+    """Whether a blob may be digits that touch: broad, and read as no one digit."""
+    broad = candidate.blob.width / height
+    strange = candidate.novelty > at.CUT_NOVELTY or candidate.confidence < at.CUT_CONFIDENCE
+    return broad > at.CUT_FROM and (broad > at.WIDE_FROM or strange or not candidate.usable)
+
+
+def _may_be_one(group: Sequence[Blob], height: float) -> bool:
+    """Whether neighbouring blobs may be the pieces of one digit."""
+    whole = joined(group)
+    broadest = max(blob.width for blob in group)
+    if whole.height > at.TALLEST * height or (whole.width > 1.15 * height and whole.width > 1.2 * broadest):
+        return False
+    shared = max(min(one.right, other.right) - max(one.left, other.left) for one, other in pairwise(group))
+    narrowest, lowest = min(blob.width for blob in group), min(blob.height for blob in group)
+    return shared > at.OVER * narrowest or (-shared < at.PART_NEAR * height and lowest < at.PART_LOW * height)

@@ -1,0 +1,102 @@
+"""
+Every threshold of reading several digits on one page, each with its why.
+
+Lengths are pixels of the picture that is worked on, shares of a digit's height, or shares of the page, as said. They
+were chosen on strings composed by a seed (`tests/composing.py`) and on pictures of other people's numbers, by what
+`python -m tests.reading_numbers` prints.
+"""
+
+# --- sizes ------------------------------------------------------------------------------------------------------------
+
+# Pixels that a page is first looked at with: digits of a usual page are then as tall as MNIST's, or taller.
+FIRST_LOOK = 420_000
+# Pixels of the closer look at a page of small digits.
+CLOSER_LOOK = 2_600_000
+# Digits that are lower, in pixels, are worth the closer look.
+TOO_LOW = 26
+# The ground is judged on a copy of the page of this many pixels a side.
+GROUND_SIDE = 192
+# A digit is handed to the normaliser in a picture of at most this many pixels a side.
+DIGIT_SIDE = 46
+
+# --- ground and ink ---------------------------------------------------------------------------------------------------
+
+# A drawing has its ground on one exact level, over at least this share of the page.
+CLEAN_GROUND = 0.4
+# Paper's level is the mean of what lies this near it, in times its noise.
+PAPER_NEAR = 2.5
+# How often the ground is judged anew without what the last judgement took for ink; a further round changes little.
+GROUND_ROUNDS = 4
+# Light is even within this share of the page.
+GROUND_WINDOW = 0.22
+# Levels that differ by less are no ink, whatever the noise.
+FAINTEST = 4 / 255
+# Ink is this many times stronger than paper's noise,
+NOISE_TIMES = 4.5
+# and has this share of the level of strokes.
+INK_SHARE = 0.33
+# Paper darker than this is not divided by: noise would become ink.
+DARKEST_PAPER = 0.05
+
+# --- rules and frames -------------------------------------------------------------------------------------------------
+
+# A piece this many times as long as digits are tall, or of this share of the page, may hold lines.
+LINED_TIMES, LINED_PART = 1.6, 0.3
+# A line is this many times as long as digits are tall; a stroke of a digit is shorter.
+LINE_TIMES = 1.45
+# Without digits beside it to know their height by: this share of the shorter side of the piece.
+LINE_PART = 0.55
+# A line is as thick as the piece's strokes, or this many times that.
+LINE_THICK = 1.7
+# The upright sides of cells have at least this share of the distance between the level ones.
+CELL_SIDE = 0.85
+# A line shows between the strokes that cross it in pieces of this share of a digit's height,
+SEED = 0.3
+# of which so many are tried, the longest first,
+SEEDS = 300
+# and there is ink along this share of it.
+COVERED = 0.8
+# Ink that is stronger than a line by this much is a stroke.
+CROSSED = 0.25
+# A line rises by at most this share of its length.
+LINE_SLOPE = 0.14
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+# A piece whose longer side is less than this share of a digit's height is a speck; less than this a point.
+SPECK, POINT = 0.13, 0.3
+# A dash is lower than this share of a digit's height, and this many times as wide as tall.
+DASH_LOW, DASH_FLAT = 0.3, 1.5
+# Shapes that are one digit share this much of the narrower's width,
+OVER = 0.3
+# or lie this near, in digit heights, and one of them has at most this share of a digit's height;
+PART_NEAR, PART_LOW = 0.2, 0.8
+# together they are at most this many times as tall as a digit, and so many in number.
+TALLEST, PIECES = 1.5, 3
+
+# --- what a reading costs, in natural logarithms of odds --------------------------------------------------------------
+
+# Of a digit, whatever it is: fewer digits are likelier than more.
+DIGIT = 0.15
+# Of a network that is not sure, for each e-fold of its confidence.
+UNSURE = 2.0
+# Of a blob that the network finds strange, for each e-fold of the odds, which say no more beyond STRANGEST.
+STRANGE, STRANGEST = 0.25, 8.0
+# Of a digit lower than a share of its line's height (a part that was cut out: than another), or wider.
+LOW, LOW_FROM, PART_LOW_FROM = 6.0, 0.55, 0.8
+WIDE, WIDE_FROM = 4.0, 1.25
+# Of what the normaliser makes nothing of.
+UNUSABLE = 9.0
+# Of a blob of a digit's size that is read as none, for each usual width of a digit, in digit heights.
+NO_DIGIT, USUAL_WIDTH = 2.15, 0.7
+# Of a point or dash that is read as such.
+MARK = 0.3
+# Of cutting a blob, and of ink that is left over then: so much, and so much for each square of a digit's height.
+CUT, LOST, LOST_INK = 0.4, 0.3, 12.0
+
+# --- cuts -------------------------------------------------------------------------------------------------------------
+
+# A blob broader than this, in digit heights, is cut where the network finds it this strange, or is less sure.
+CUT_FROM, CUT_NOVELTY, CUT_CONFIDENCE = 0.45, 0.35, 0.8
+# A part is at most this wide, and at least this tall, in digit heights.
+WIDEST, LOWEST = 1.25, 0.4

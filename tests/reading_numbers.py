@@ -1,0 +1,174 @@
+"""
+How many strings of digits are read right: of other people's pictures, and of strings composed of MNIST's test part.
+
+    python -m tests.reading_numbers [--count N] [--wrong] [STYLE ...]
+
+Pictures of other people are looked for in a folder `numbers` or `shared/numbers` beside or above the checkout: a
+`labels.csv` with the columns file, lines and style, and the files in `pictures`. Where they or MNIST are absent, that is
+said. `exact` counts pictures of which every line is right, whatever was refused; `F1` is of digits in their order;
+`answered` is the share of digits that are answered for, and `sure` the share of those that are right.
+"""
+
+import argparse
+import csv
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.batch.digits import open_network
+from service.core.errors import ServiceError
+from service.lab.options import ReadOptions
+from service.lab.picture import Picture
+from service.lab.read.reading import READ_SIDE, read_picture
+from service.lab.read.telling import described
+from service.pictures import codec
+from service.settings import SHIPPED_MODELS, Settings
+from tests.composing import KINDS, compose
+from training.data.mnist import find_mnist, load_mnist
+
+LIMITS = Settings(max_jpeg_pixels=200_000_000, max_image_pixels=50_000_000)
+
+
+def find_pictures():
+    """The folder of other people's pictures, or None."""
+    above = Path(__file__).resolve().parents
+    folders = [folder / name for folder in above for name in ("numbers", "shared/numbers")]
+    return next((folder for folder in folders if (folder / "labels.csv").is_file()), None)
+
+
+def pictures(folder):
+    """(style, name, picture, lines) of other people's pictures."""
+    with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            data = (folder / "pictures" / row["file"]).read_bytes()
+            opened = codec.open_posted(
+                data, LIMITS.max_image_pixels, LIMITS.max_jpeg_pixels, for_digit=True, reduced_side=READ_SIDE
+            )
+            yield row["style"], row["file"], Picture(*opened.decode()), row["lines"].split("/")
+
+
+def composed(digits, kind, count):
+    """(kind, name, picture, lines) of composed strings."""
+    for seed in range(count):
+        picture, lines = compose(kind, digits, seed)
+        yield f"{kind} (composed)", f"{kind} {seed}", Picture(picture), lines
+
+
+def read(picture, network, **options):
+    """What is read in a picture: the result of POST /v1/read, and its lines of digits, whatever was refused."""
+    asked = ReadOptions(**options)
+    try:
+        result = described(read_picture(picture, network, asked, LIMITS), network, asked)
+    except ServiceError as error:
+        return None, [str(error.detail)]
+    return result, lines_of(result)
+
+
+def lines_of(result):
+    """The lines of a result as digits, also those that are not answered for."""
+    return [
+        "".join(
+            str(digit.get("best", digit["digit"]))
+            for number in line["numbers"]
+            for digit in (result["digits"][index] for index in result["numbers"][number]["digits"])
+        )
+        for line in result["lines"]
+    ]
+
+
+@dataclass
+class Score:
+    """Counts of one style."""
+
+    pictures: int = 0
+    exact: int = 0
+    right: int = 0
+    wanted: int = 0
+    found: int = 0
+    answered: int = 0
+    sure: int = 0
+    seconds: float = 0.0
+
+    def add(self, wanted, got, result):
+        """Count one picture."""
+        self.pictures += 1
+        self.exact += wanted == got
+        text = "".join(wanted)
+        self.wanted += len(text)
+        if result is None:
+            return
+        pairs = matched(text, "".join(got))
+        self.right += len(pairs)
+        self.found += len(result["digits"])
+        matches = {index for _, index in pairs}
+        order = [index for line in result["lines"] for n in line["numbers"] for index in result["numbers"][n]["digits"]]
+        for place, index in enumerate(order):
+            if result["digits"][index]["digit"] is not None:
+                self.answered += 1
+                self.sure += place in matches
+
+    def __str__(self):
+        f1 = 2 * self.right / max(1, self.wanted + self.found)
+        share, sure = self.answered / max(1, self.wanted), self.sure / max(1, self.answered)
+        return (
+            f"exact {self.exact:4d} of {self.pictures:4d} {self.exact / self.pictures:6.1%}   F1 {f1:.3f}   "
+            f"answered {share:6.1%}, right {sure:6.1%}   {1e3 * self.seconds / self.pictures:5.0f} ms"
+        )
+
+
+def matched(one, other):
+    """
+    (place in one, place in other) of a longest common subsequence.
+
+    >>> matched("1234", "1934")
+    [(0, 0), (2, 2), (3, 3)]
+    """
+    table = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
+    for i in range(len(one) - 1, -1, -1):
+        for j in range(len(other) - 1, -1, -1):
+            table[i][j] = table[i + 1][j + 1] + 1 if one[i] == other[j] else max(table[i + 1][j], table[i][j + 1])
+    i = j = 0
+    pairs = []
+    while i < len(one) and j < len(other):
+        if one[i] == other[j]:
+            pairs.append((i, j))
+            i, j = i + 1, j + 1
+        elif table[i + 1][j] >= table[i][j + 1]:
+            i += 1
+        else:
+            j += 1
+    return pairs
+
+
+def main():
+    """Measure, and print a line for each style."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("styles", nargs="*", help="only these styles and kinds")
+    parser.add_argument("--count", type=int, default=100, help="of composed strings of each kind")
+    parser.add_argument("--wrong", action="store_true", help="print what is read wrong")
+    asked = parser.parse_args()
+    network = open_network(SHIPPED_MODELS, "digits")
+    folder, mnist = find_pictures(), find_mnist()
+    material = list(pictures(folder)) if folder else []
+    if mnist:
+        digits = load_mnist(mnist).test
+        kinds = [kind for kind in KINDS if not asked.styles or kind in asked.styles]
+        material += [each for kind in kinds for each in composed(digits, kind, asked.count)]
+    scores = defaultdict(Score)
+    for style, name, picture, wanted in material:
+        if asked.styles and style.split()[0] not in asked.styles:
+            continue
+        began = time.process_time()
+        result, got = read(picture, network)
+        scores[style].seconds += time.process_time() - began
+        scores[style].add(wanted, got, result)
+        if asked.wrong and got != wanted:
+            print(f"{name:14} {'/'.join(wanted)} -> {'/'.join(got)}")
+    for style, score in scores.items():
+        print(f"{style:20} {score}")
+    print("" if folder else "skipped: other people's pictures are absent", "" if mnist else "skipped: MNIST is absent")
+
+
+if __name__ == "__main__":
+    main()
