@@ -74,7 +74,7 @@ def _looked_at(picture: NDArray[Any], factor: int) -> Finding:
     if height is None:
         return Finding(page, [], [], 1.0, 0.0, rules, len(pieces.area))
     blobs, small = blobs_of(mask, at.SPECK * height)
-    blobs = _without_rests(blobs, mask, height)
+    blobs = [each for each in _without_rests(blobs, mask, height) if not _is_of_line(each, rules)]
     lines, slope = lines_of(blobs, height)
     return Finding(page, blobs, lines, height, slope, rules, small)
 
@@ -89,6 +89,8 @@ def _height_of(pieces: Pieces, shape: tuple[int, ...]) -> float | None:
         usable = inner
     elif not usable.any():
         return None
+    if pieces.area[usable].sum() < at.TELLING * pieces.area.sum():
+        return None  # most of the ink hangs together: what does not are its crumbs
     height = _weighted_median(tall[usable], pieces.area[usable])
     whole = usable & (tall > 0.5 * height)
     return _weighted_median(tall[whole], pieces.area[whole])
@@ -105,6 +107,20 @@ def _weighted_median(values: NDArray[Any], weights: NDArray[Any]) -> float:
     order = np.argsort(values)
     shares = weights[order].cumsum()
     return float(values[order][np.searchsorted(shares, shares[-1] / 2)])
+
+
+def _is_of_line(blob: Blob, lines: list[Line]) -> bool:
+    """Whether a blob is what was left over of a line: narrow, and on it from end to end."""
+    for line in lines:
+        first, last, narrow = (
+            (blob.left, blob.right, blob.height) if line.is_level else (blob.top, blob.bottom, blob.width)
+        )
+        if narrow > 2 * line.thick + 2 or last < line.first - 3 or first > line.last + 3:
+            continue
+        middle = (blob.top + blob.bottom - 1) / 2 if line.is_level else (blob.left + blob.right - 1) / 2
+        if abs(middle - line.at((first + last - 1) / 2)) < line.thick + 1:
+            return True
+    return False
 
 
 def _without_rests(blobs: list[Blob], mask: Mask, height: float) -> list[Blob]:

@@ -75,6 +75,9 @@ def _on_paper(plane: Plane) -> tuple[Plane, float, bool]:
     rest = small - paper
     rest -= np.median(rest)
     inverted = float((rest**3).sum()) < 0
+    size = max(3, round(max(small.shape) * at.STROKE_PART)) | 1
+    paper = _filled(small, size) if inverted else -_filled(-small, size)
+    paper = np.asarray(_windowed(paper, np.ones_like(paper), max(3, size // 2 | 1)), np.float32)
     full = _enlarged(paper, plane.shape, factor)
     ink = (full - plane) / np.maximum(full, np.float32(at.DARKEST_PAPER)) if inverted else plane - full
     sample = ink[:: max(1, ink.shape[0] // 256), :: max(1, ink.shape[1] // 256)]
@@ -99,6 +102,26 @@ def _windowed(plane: Plane, weight: Plane, size: int) -> Plane:
     # A window nearly without paper takes the mean of the page in.
     some = np.float32(0.02 * size * size)
     return np.asarray((total + some * whole) / (count + some), np.float32)
+
+
+def _filled(plane: Plane, size: int) -> Plane:
+    """The closing by size x size: what is dark and narrower is filled from around."""
+    return -_highest(-_highest(plane, size), size)
+
+
+def _highest(plane: Plane, size: int) -> Plane:
+    """The maximum of every size x size window, the picture continued by its edge."""
+    for axis in (0, 1):
+        widths = [(0, 0), (0, 0)]
+        widths[axis] = (size // 2, size // 2)
+        plane = np.pad(plane, widths, mode="edge")
+        covered = 1
+        while covered < size:  # windows double in size: a maximum of maxima
+            step = min(covered, size - covered)
+            length = plane.shape[axis]
+            plane = np.maximum(plane.take(range(step, length), axis), plane.take(range(length - step), axis))
+            covered += step
+    return plane
 
 
 def _sums(plane: Plane, size: int) -> NDArray[np.float64]:

@@ -20,6 +20,8 @@ SHARED = 0.12
 APART_ACROSS, APART_ALONG = 1.0, 0.12
 # Two blobs of a line lie one above the other by less than this share of the narrower.
 STACKED = 0.6
+# A lower blob, in digit heights, may lie above or below another of its line: it may be a part of it.
+LOW = 0.55
 
 
 def lines_of(blobs: Sequence[Blob], height: float) -> tuple[list[list[int]], float]:
@@ -37,11 +39,12 @@ def lines_of(blobs: Sequence[Blob], height: float) -> tuple[list[list[int]], flo
     x, y = (left + right) / 2, (top + bottom) / 2
     slope = _slope(x, y, bottom - top, height)
     top, bottom, y = top - slope * x, bottom - slope * x, y - slope * x
+    whole = bottom - top > LOW * height
     line_of = list(range(len(blobs)))
     members = {index: [index] for index in line_of}
     for _, one, other in sorted(_links(x, y, top, bottom, height)):
         first, second = line_of[one], line_of[other]
-        if first == second or _stacked(members[first], members[second], left, right):
+        if first == second or _stacked(members[first], members[second], whole, left, right):
             continue
         members[first] += members[second]
         for index in members.pop(second):
@@ -94,11 +97,18 @@ def _links(
     return links
 
 
-def _stacked(one: list[int], other: list[int], left: NDArray[np.float64], right: NDArray[np.float64]) -> bool:
+def _stacked(
+    one: list[int],
+    other: list[int],
+    whole: NDArray[np.bool_],
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+) -> bool:
     """Whether a blob of one line lies above or below a blob of the other."""
     a, b = np.array(one)[:, None], np.array(other)[None, :]
+    both = whole[a] & whole[b]
     over = np.minimum(right[a], right[b]) - np.maximum(left[a], left[b])
-    return bool((over > STACKED * np.minimum(right[a] - left[a], right[b] - left[b])).any())
+    return bool((both & (over > STACKED * np.minimum(right[a] - left[a], right[b] - left[b]))).any())
 
 
 def numbers_of(blobs: Sequence[Blob], height: float, breaks: Sequence[bool]) -> list[list[int]]:

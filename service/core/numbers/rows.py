@@ -45,8 +45,9 @@ class Candidate:
         strange = min(max(float(np.log(novelty / (1 - novelty))), 0.0), at.STRANGEST)
         least = at.PART_LOW_FROM if self.touching else at.LOW_FROM
         low, wide = max(0.0, least - self.blob.height / height), max(0.0, self.blob.width / height - at.WIDE_FROM)
+        tall = max(0.0, self.blob.height / height - at.TALL_FROM)
         unsure = -float(np.log(max(self.confidence, 1e-6)))
-        return at.DIGIT + at.UNSURE * unsure + at.STRANGE * strange + at.LOW * low + at.WIDE * wide
+        return at.DIGIT + at.UNSURE * unsure + at.STRANGE * strange + at.LOW * low + at.WIDE * wide + at.TALL * tall
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class Line:
     A straight line on a page.
 
     is_level: it runs from left to right, else from top to bottom   first, last: where, along it
-    offset, slope: across it, the middle lies at offset + slope * along
+    offset, slope: across it, the middle lies at offset + slope * along   thick: how thick it is at most, in pixels
     """
 
     is_level: bool
@@ -30,6 +30,7 @@ class Line:
     last: float
     offset: float
     slope: float
+    thick: float
 
     def at(self, along: float) -> float:
         """Where it lies, across, at a place along it."""
@@ -57,13 +58,13 @@ def without_lines(ink: Plane, mask: Mask, height: float | None) -> tuple[Mask, l
     extent = float(wide[lined].max()), float(tall[lined].max())
     least = [at.LINE_PART * side if height is None else min(at.LINE_TIMES * height, side) for side in extent]
     level = _lines(found & (across <= thick[0]), found, least[0], thick[0], at.SEED * (height or least[0]))
-    lines = [Line(True, *line) for line in level]
+    lines = [Line(True, *line, thick[0]) for line in level]
     if lines or height is not None:
         between = _between(lines, height)
         if between is not None:
             least[1] = at.CELL_SIDE * between if height is None else min(least[1], at.CELL_SIDE * between)
         upright = _lines((found & (along <= thick[1])).T, found.T, least[1], thick[1], at.SEED * (height or least[1]))
-        lines += [Line(False, *line) for line in upright]
+        lines += [Line(False, *line, thick[1]) for line in upright]
     if not lines:
         return mask, []
     taken = _taken(ink, found, across, along, thick, lines)

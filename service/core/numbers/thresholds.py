@@ -29,6 +29,8 @@ PAPER_NEAR = 2.5
 GROUND_ROUNDS = 4
 # Light is even within this share of the page.
 GROUND_WINDOW = 0.22
+# What is narrower than this share of the page may be a stroke; what is broader is ground, as a shadow is.
+STROKE_PART = 0.1
 # Levels that differ by less are no ink, whatever the noise.
 FAINTEST = 4 / 255
 # Ink is this many times stronger than paper's noise,
@@ -63,6 +65,8 @@ LINE_SLOPE = 0.14
 
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
+# The height of digits is told by pieces with this share of the ink at least.
+TELLING = 0.3
 # A piece whose longer side is less than this share of a digit's height is a speck; less than this a point.
 SPECK, POINT = 0.13, 0.3
 # A dash is lower than this share of a digit's height, and this many times as wide as tall.
@@ -85,10 +89,12 @@ STRANGE, STRANGEST = 0.25, 8.0
 # Of a digit lower than a share of its line's height (a part that was cut out: than another), or wider.
 LOW, LOW_FROM, PART_LOW_FROM = 6.0, 0.55, 0.8
 WIDE, WIDE_FROM = 4.0, 1.25
+# Of a digit taller than so many times its line's height.
+TALL, TALL_FROM = 4.0, 1.7
 # Of what the normaliser makes nothing of.
 UNUSABLE = 9.0
 # Of a blob of a digit's size that is read as none, for each usual width of a digit, in digit heights.
-NO_DIGIT, USUAL_WIDTH = 2.15, 0.7
+NO_DIGIT, USUAL_WIDTH = 2.15, 1.5
 # Of a point or dash that is read as such.
 MARK = 0.3
 # Of cutting a blob, and of ink that is left over then: so much, and so much for each square of a digit's height.
