@@ -129,7 +129,8 @@ def _without_rests(blobs: list[Blob], mask: Mask, height: float) -> list[Blob]:
     kept = []
     for blob in blobs:
         at_rim = blob.top == 0 or blob.left == 0 or blob.bottom == rows or blob.right == columns
-        if at_rim and blob.height < 0.6 * height:
+        in_corner = (blob.top == 0 or blob.bottom == rows) and (blob.left == 0 or blob.right == columns)
+        if (at_rim and blob.height < 0.6 * height) or (in_corner and blob.width < 0.3 * height):
             continue
         kept.append(blob)
     return kept

@@ -74,8 +74,11 @@ def _on_paper(plane: Plane) -> tuple[Plane, float, bool]:
         paper = _windowed(small, near, window)
     rest = small - paper
     rest -= np.median(rest)
-    inverted = float((rest**3).sum()) < 0
+    # Strokes are thin, and darker or lighter than paper; neither a shadow's edge nor a lamp's reflection is thin.
     size = max(3, round(max(small.shape) * at.STROKE_PART)) | 1
+    dark = np.minimum(_filled(small, size) - small, np.maximum(-rest, 0))
+    light = np.minimum(_filled(-small, size) + small, np.maximum(rest, 0))
+    inverted = float((dark * dark).sum()) > float((light * light).sum())
     paper = _filled(small, size) if inverted else -_filled(-small, size)
     paper = np.asarray(_windowed(paper, np.ones_like(paper), max(3, size // 2 | 1)), np.float32)
     full = _enlarged(paper, plane.shape, factor)

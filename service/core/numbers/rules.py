@@ -50,20 +50,27 @@ def without_lines(ink: Plane, mask: Mask, height: float | None) -> tuple[Mask, l
     longer = np.maximum(tall, wide)
     # A piece as long as two digits, or as a large part of the page, may have lines in it.
     lined = longer > at.LINED_PART * max(mask.shape) if height is None else longer > at.LINED_TIMES * height
-    if not lined.any():
+    # So may thin pieces of one that is dotted or broken.
+    shorter = np.minimum(tall, wide)
+    thin = (longer > at.DASHED * shorter) & (longer >= at.DASH_LENGTH)
+    if not lined.any() and int(thin.sum()) < at.DASHES:
         return mask, []
+    lined |= thin
     found = painted(pieces, lined, mask.shape)
     across, along = _runs_across(found), _runs_across(found.T).T
     thick = _thickness(across, along), _thickness(along, across)
     extent = float(wide[lined].max()), float(tall[lined].max())
     least = [at.LINE_PART * side if height is None else min(at.LINE_TIMES * height, side) for side in extent]
-    level = _lines(found & (across <= thick[0]), found, least[0], thick[0], at.SEED * (height or least[0]))
+    faint = ink > np.float32(at.FAINT_LINE)
+    level = _lines(found & (across <= thick[0]), faint, least[0], thick[0], _seed_length(height, thick[0]))
     lines = [Line(True, *line, thick[0]) for line in level]
     if lines or height is not None:
         between = _between(lines, height)
         if between is not None:
             least[1] = at.CELL_SIDE * between if height is None else min(least[1], at.CELL_SIDE * between)
-        upright = _lines((found & (along <= thick[1])).T, found.T, least[1], thick[1], at.SEED * (height or least[1]))
+        elif height is not None:
+            least[1] = at.UPRIGHT_TIMES * height  # a one may be much taller than other digits
+        upright = _lines((found & (along <= thick[1])).T, faint.T, least[1], thick[1], _seed_length(height, thick[1]))
         lines += [Line(False, *line, thick[1]) for line in upright]
     if not lines:
         return mask, []
@@ -75,6 +82,10 @@ def _thickness(across: NDArray[np.int32], along: NDArray[np.int32]) -> float:
     """How thick lines are at most, by what is thin across and longer along; 2 pixels at least."""
     flat = across[(along >= 8) & (along >= 3 * across) & (across > 0)]
     return max(2.0, at.LINE_THICK * float(np.percentile(flat, 30)) + 0.5) if flat.size else 2.0
+
+
+def _seed_length(height: float | None, thick: float) -> float:
+    return max(at.SEED_TIMES * thick, 8.0) if height is None else at.SEED * height
 
 
 def _between(lines: list[Line], height: float | None) -> float | None:
@@ -134,12 +145,12 @@ def _within(lengths: NDArray[np.int32]) -> NDArray[np.intp]:
 
 
 def _lines(
-    thin: Mask, found: Mask, least: float, thick: float, seed_length: float
+    thin: Mask, faint: Mask, least: float, thick: float, seed_length: float
 ) -> list[tuple[float, float, float, float]]:
     """
     Find the lines from left to right.
 
-    thin: where ink is thin across   found: where there is ink   least: how long a line is at least
+    thin: where ink is thin across   faint: where there is any   least: how long a line is at least
     seed_length: how long a piece of thin ink is at least that tells where a line may be
     returns: (first, last, offset, slope) of each
     """
@@ -175,12 +186,12 @@ def _lines(
             slope = float(np.clip(slope, -at.LINE_SLOPE, at.LINE_SLOPE))
             beyond = np.maximum(0, np.maximum(pieces.left[near].min() - centre_x, centre_x - pieces.right[near].max()))
             reach = np.minimum(thick / 2 + 1, 1 + thick / 4 + 0.02 * beyond)
-            more = flat & (np.abs(centre_y - offset - slope * centre_x) < reach) & (beyond < 2.5 * span)
+            more = flat & ~done & (np.abs(centre_y - offset - slope * centre_x) < reach) & (beyond < 2.5 * span)
             if not (more & ~near).any():
                 break
             near |= more
         first, last = int(pieces.left[near].min()), int(pieces.right[near].max())
-        first, last = _covered(found, first, last, offset, slope, thick)
+        first, last = _covered(faint, first, last, offset, slope, thick)
         if last - first < least:
             continue
         done |= near & (pieces.left >= first) & (pieces.right <= last)
@@ -188,15 +199,15 @@ def _lines(
     return lines
 
 
-def _covered(found: Mask, first: int, last: int, offset: float, slope: float, thick: float) -> tuple[int, int]:
+def _covered(faint: Mask, first: int, last: int, offset: float, slope: float, thick: float) -> tuple[int, int]:
     """The longest stretch from `first` to `last` along which there is ink on the line, but for small gaps."""
     columns = np.arange(first, last)
     rows = np.rint(offset + slope * columns).astype(np.intp)
-    inside = (rows >= 1) & (rows < found.shape[0] - 1)
-    rows = np.clip(rows, 1, found.shape[0] - 2) if found.shape[0] > 2 else np.clip(rows, 0, found.shape[0] - 1)
-    inked = found[rows, columns]
-    if found.shape[0] > 2:
-        inked = inked | found[rows - 1, columns] | found[rows + 1, columns]
+    inside = (rows >= 1) & (rows < faint.shape[0] - 1)
+    rows = np.clip(rows, 1, faint.shape[0] - 2) if faint.shape[0] > 2 else np.clip(rows, 0, faint.shape[0] - 1)
+    inked = faint[rows, columns]
+    if faint.shape[0] > 2:
+        inked = inked | faint[rows - 1, columns] | faint[rows + 1, columns]
     inked &= inside
     places = np.flatnonzero(inked)
     if not len(places):

@@ -43,9 +43,14 @@ DARKEST_PAPER = 0.05
 # --- rules and frames -------------------------------------------------------------------------------------------------
 
 # A piece this many times as long as digits are tall, or of this share of the page, may hold lines.
-LINED_TIMES, LINED_PART = 1.6, 0.3
+LINED_TIMES, LINED_PART = 1.3, 0.3
 # A line is this many times as long as digits are tall; a stroke of a digit is shorter.
-LINE_TIMES = 1.45
+LINE_TIMES = 1.2
+# Without level lines that it is between, an upright one is this many times as long as digits are tall.
+UPRIGHT_TIMES = 2.2
+# A piece of a broken line is this many times as long as thick, and this long, in pixels; a page without longer ones is
+# only looked at if it has so many of them.
+DASHED, DASH_LENGTH, DASHES = 5, 6, 6
 # Without digits beside it to know their height by: this share of the shorter side of the piece.
 LINE_PART = 0.55
 # A line is as thick as the piece's strokes, or this many times that.
@@ -54,10 +59,14 @@ LINE_THICK = 1.7
 CELL_SIDE = 0.85
 # A line shows between the strokes that cross it in pieces of this share of a digit's height,
 SEED = 0.3
+# or, where that is not known, so many times as long as thick,
+SEED_TIMES = 2.5
 # of which so many are tried, the longest first,
 SEEDS = 300
 # and there is ink along this share of it.
 COVERED = 0.8
+# counting ink from this level on: a line may be pale.
+FAINT_LINE = 0.12
 # Ink that is stronger than a line by this much is a stroke.
 CROSSED = 0.25
 # A line rises by at most this share of its length.
