@@ -7,7 +7,7 @@ from typing import Any
 
 from service.core.digit import PreparedDigit
 from service.core.errors import ServiceError
-from service.lab.digits import Digit, all_digits, as_digit
+from service.lab.digits import Digit, Digits, all_digits, as_digit
 from service.lab.picture import Picture
 from service.lab.verdicts import describe_verdicts, preparation
 from service.network.folders import read_folders
@@ -48,13 +48,17 @@ def classify_files(network: Network, paths: Sequence[Path], prepare: str, limits
         turn = paths[start : start + FILES_PER_TURN]
         read = [_read_file(path, prepare, limits) for path in turn]
         usable = [one for one in read if not isinstance(one, str)]
-        verdicts = iter(describe_verdicts(network.classify(all_digits(usable).images), network) if usable else ())
+        verdicts = iter(_describe(network, all_digits(usable)) if usable else ())
         for path, one in zip(turn, read, strict=True):
             name = {"name": printable(str(path))}
             if isinstance(one, str):
                 yield name | {"error": one}
             else:
                 yield name | next(verdicts) | {"prepared": preparation(one) if isinstance(one, PreparedDigit) else None}
+
+
+def _describe(network: Network, digits: Digits) -> list[dict[str, Any]]:
+    return describe_verdicts(network.classify(digits.images), network, digits.prepared)
 
 
 def _read_file(path: Path, prepare: str, limits: Limits) -> Digit | str:

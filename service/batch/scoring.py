@@ -86,13 +86,17 @@ class Scorer:
         digits = np.zeros(count, np.int8)
         threshold = self._network.passport.novelty
         knows_novelty = False
+        much = np.zeros(len(usable), bool)
         if usable:
-            verdicts = self._network.classify(all_digits(usable).images)
+            read = all_digits(usable)
+            much[:] = [digit is not None and digit.left_out.is_much for digit in read.prepared]
+            verdicts = self._network.classify(read.images)
             probabilities[places], digits[places] = verdicts.probabilities, verdicts.digits
             if verdicts.novelty is not None and threshold is not None:
                 novelty[places], knows_novelty = verdicts.novelty, True
         bad, no_novelty = ~good, ~good if knows_novelty else np.ones(count, bool)
         is_digit = novelty <= threshold.threshold if threshold is not None else np.zeros(count, bool)
+        is_digit[places] &= ~much
         flat = pa.array(probabilities.ravel())
         return {
             "digit": pa.array(digits, mask=bad),

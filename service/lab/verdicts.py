@@ -1,5 +1,7 @@
 """What is told of a picture and its verdict, as members of an answer, whoever answers."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -8,8 +10,10 @@ from service.core.digit import PreparedDigit
 from service.network.sessions import Network, Verdicts
 
 
-def describe_verdicts(verdicts: Verdicts, network: Network) -> list[dict[str, Any]]:
-    """Every picture's verdict; `confidence` is the probability of `digit`."""
+def describe_verdicts(
+    verdicts: Verdicts, network: Network, prepared: Sequence[PreparedDigit | None]
+) -> list[dict[str, Any]]:
+    """Every picture's verdict; `confidence` is the probability of `digit`. What was left out may say it is none."""
     each = zip(verdicts.digits, verdicts.probabilities, verdicts.logits, verdicts.doubts(network.passport), strict=True)
     members: list[dict[str, Any]] = [
         {
@@ -23,9 +27,9 @@ def describe_verdicts(verdicts: Verdicts, network: Network) -> list[dict[str, An
     ]
     threshold = network.passport.novelty
     if verdicts.novelty is not None and threshold is not None:
-        for one, novelty in zip(members, verdicts.novelty, strict=True):
+        for one, novelty, digit in zip(members, verdicts.novelty, prepared, strict=True):
             one["novelty"] = novelty
-            one["is_digit"] = bool(novelty <= threshold.threshold)
+            one["is_digit"] = bool(novelty <= threshold.threshold) and not (digit and digit.left_out.is_much)
     return members
 
 
@@ -37,4 +41,5 @@ def preparation(digit: PreparedDigit) -> dict[str, Any]:
         "shift": list(digit.shift),
         "angle": digit.angle,
         "matrix": np.ascontiguousarray(digit.matrix),
+        "left_out": asdict(digit.left_out),
     }

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from service.core import digit as digit_package
-from service.core.digit import PreparedDigit, ink, prepare, small_pictures, strokes
+from service.core.digit import LeftOut, PreparedDigit, ink, prepare, small_pictures, strokes
 from service.core.digit.pieces import pieces_of
 from service.core.errors import InvalidImage
 from tests import gauntlet, reading
@@ -398,6 +398,44 @@ def test_broken_ink_is_read_as_well_as_after_a_plain_blur(size, mnist):
     ours = read("digits", [prepare(picture).image for picture in pictures]) == labels
     control = read("digits", [reading.plain(picture) for picture in pictures]) == labels
     assert np.count_nonzero(ours) >= np.count_nonzero(control) - 0.015 * len(labels), np.flatnonzero(control & ~ours)
+
+
+# ----------------------------------------------------------------------------------------------------- what is left out
+
+
+def test_nothing_is_left_out_of_mnists_digits(mnist):
+    images, _ = mnist
+    left = [prepare(np.roll(image, (1, 0), axis=(0, 1)) // 2).left_out for image in images[:300]]
+    assert np.mean([one.is_much for one in left]) <= 0.01
+    assert prepare(images[0]).left_out == LeftOut(0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("scene", ["filling any", "filling 8", "binary 32", "stretched any", "at the border", "marker"])
+def test_little_is_left_out_of_a_small_picture_of_a_digit(scene):
+    left = [prepare(gauntlet.picture(scene, n % 10, 60_000 + n // 10)).left_out for n in range(300 if PROOF else 40)]
+    assert np.mean([one.is_much for one in left]) <= 0.05
+
+
+def test_what_is_left_out_is_told():
+    picture = np.zeros((40, 40), np.uint8)
+    picture[10:30, 18:22] = 255
+    assert prepare(picture).left_out.ink == 0
+    picture[28:, 38:] = 255  # another thing, cut off
+    picture[:6, 38:] = 255
+    left = prepare(picture).left_out
+    assert left.hairs is None
+    assert left.ink == pytest.approx(36 / 116)
+    assert left.is_much
+    assert prepare(drawn(4, 120)).left_out == LeftOut(None, None, None)
+
+
+def test_serifs_taken_off_a_letter_are_told():
+    picture = np.zeros((28, 28), np.uint8)
+    picture[2:26, 9:19] = 200
+    picture[2, 2:26] = picture[25, 2:26] = 255  # an I with serifs one pixel high
+    left = prepare(picture).left_out
+    assert left.hairs > 0.08
+    assert left.is_much
 
 
 # ------------------------------------------------------------------------------------------------------ what it costs

@@ -42,7 +42,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 
 
 def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: bool) -> dict[str, Any]:
-    results = describe_verdicts(verdicts, network)
+    results = describe_verdicts(verdicts, network, digits.prepared)
     for result, digit in zip(results, digits.prepared, strict=True):
         result["prepared"] = writing.prepared(digit, with_image=with_image)
     return writing.envelope(results, network)

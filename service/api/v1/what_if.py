@@ -48,7 +48,8 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 def _write(
     network: Network, digits: Digits, before: Verdicts, after: Verdicts, options: WhatIfOptions
 ) -> dict[str, Any]:
-    each = zip(describe_verdicts(before, network), describe_verdicts(after, network), digits.prepared, strict=True)
+    first, second = (describe_verdicts(verdicts, network, digits.prepared) for verdicts in (before, after))
+    each = zip(first, second, digits.prepared, strict=True)
     results = [
         {
             "changes": describe_changes(options.changes),

@@ -18,22 +18,27 @@ from numpy.typing import NDArray
 
 from service.core.digit.ink import checked, clean_ink, full_strength, grey, ink_of, is_busy, reduced
 from service.core.digit.mnist_form import (
+    NOT_ASKED,
     SIDE,
     Crop,
     Frame,
+    LeftOut,
     PreparedDigit,
     already_mnist,
+    left_out,
     placed,
     stroke_width,
     unstretched,
 )
-from service.core.digit.pieces import extent_of, grown
+from service.core.digit.pieces import Plane, extent_of, grown
 from service.core.digit.small_pictures import outline_filled, without_hairs, without_impulses
 from service.core.digit.strokes import cut_out, digit_strokes, is_sheet
 from service.core.digit.thresholds import CLOSER_BELOW, FEW, KEPT, MOSTLY_INK, SHEET_STROKE, SMALL, WORK_SIDE
 from service.core.errors import InvalidImage
 
-__all__ = ["SIDE", "Frame", "PreparedDigit", "already_mnist", "prepare"]
+LOOKS = 2  # how often a picture is looked at again, from nearer
+
+__all__ = ["SIDE", "Frame", "LeftOut", "PreparedDigit", "already_mnist", "prepare"]
 
 
 def prepare(picture: NDArray[Any], before: Callable[[NDArray[Any]], None] = lambda _: None) -> PreparedDigit:
@@ -57,7 +62,17 @@ def prepare(picture: NDArray[Any], before: Callable[[NDArray[Any]], None] = lamb
              0,   0], dtype=uint8)
     """
     picture = checked(picture)
-    return already_mnist(picture) or _prepared(picture, 0, 0, before, looks=2)
+    return already_mnist(picture) or _prepared(picture, 0, 0, before, looks=LOOKS)
+
+
+def _ink_found(picture: NDArray[Any]) -> tuple[Plane, bool, bool, int]:
+    """Return ink, whether it is dark, whether its ground is of one level, and how many pixels are one of it."""
+    factor = max(1, -(-max(picture.shape[:2]) // WORK_SIDE))
+    ink, inverted, clean = clean_ink(picture) or ink_of(grey(reduced(picture, factor)))
+    while is_busy(ink):
+        # Grain: seen from farther away there is less of it, and what it costs to look at is bounded.
+        ink, factor = full_strength(reduced(ink, 2)), 2 * factor
+    return ink, inverted, clean, factor
 
 
 def _prepared(
@@ -65,16 +80,15 @@ def _prepared(
 ) -> PreparedDigit:
     """Prepare a picture that is the part at (left, top) of the posted one; `looks` says how often to look closer."""
     before(picture)
-    factor = max(1, -(-max(picture.shape[:2]) // WORK_SIDE))
-    ink, inverted, clean = clean_ink(picture) or ink_of(grey(reduced(picture, factor)))
-    while is_busy(ink):
-        # Grain: seen from farther away there is less of it, and what it costs to look at is bounded.
-        ink, factor = full_strength(reduced(ink, 2)), 2 * factor
+    ink, inverted, clean, factor = _ink_found(picture)
+    as_found = ink
     if FEW <= max(ink.shape) <= SMALL:
         cleaned = without_impulses(ink)
         ink = cleaned if cleaned.max() > MOSTLY_INK else ink
+    found = ink
     if picture.shape[:2] == (SIDE, SIDE):
         ink = outline_filled(without_hairs(ink))
+    swept = ink
     ink, mask = digit_strokes(ink, clean=clean)
     y0, y1, x0, x1 = extent_of(mask)
     size = max(y1 - y0, x1 - x0)
@@ -82,9 +96,9 @@ def _prepared(
         # A sheet of paper on a table: the digit is what differs from the sheet.
         sheet = cut_out(picture[y0 * factor : y1 * factor, x0 * factor : x1 * factor], mask[y0:y1, x0:x1], factor)
         try:
-            found = _prepared(sheet, left + x0 * factor, top + y0 * factor, before, looks=looks - 1)
-            if found.inverted != inverted and stroke_width(found.image * np.float32(1 / 255)) < SHEET_STROKE:
-                return found
+            on_it = _prepared(sheet, left + x0 * factor, top + y0 * factor, before, looks=looks - 1)
+            if on_it.inverted != inverted and stroke_width(on_it.image * np.float32(1 / 255)) < SHEET_STROKE:
+                return on_it
         except InvalidImage:
             pass
     if looks and factor > 1 and size < WORK_SIDE // CLOSER_BELOW:
@@ -93,6 +107,11 @@ def _prepared(
         y0, x0 = max(0, y0 - margin) * factor, max(0, x0 - margin) * factor
         y1, x1 = (y1 + margin) * factor, (x1 + margin) * factor
         return _prepared(picture[y0:y1, x0:x1], left + x0, top + y0, before, looks=0)
+    unused = NOT_ASKED
+    if looks == LOOKS and max(picture.shape[:2]) <= SMALL:
+        # What was mended does not show as it was posted: noise, outlines, a box around the digit.
+        mended = found is not as_found or ink is not swept or float(swept.sum()) > float(found.sum())
+        unused = left_out(None if mended else grey(reduced(picture, 1)), found, swept, mask & (ink > 0))
     narrowed = unstretched(mask, (y0, y1, x0, x1))
     if (y1 - y0, x1 - x0) != mask.shape:
         mask = grown(mask)
@@ -100,4 +119,4 @@ def _prepared(
     if not fits:
         ink = ink * mask
     crop = Crop(left, top, picture.shape[1], picture.shape[0], factor)
-    return placed(ink, (y0, y1, x0, x1), crop, inverted, fits=fits, narrowed=narrowed)
+    return placed(ink, (y0, y1, x0, x1), crop, inverted, fits=fits, narrowed=narrowed, unused=unused)

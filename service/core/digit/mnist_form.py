@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.digit import thresholds as at
-from service.core.digit.pieces import Mask, Plane
+from service.core.digit.pieces import Mask, Plane, grown
 from service.core.digit.thresholds import THINNEST
 
 SIDE = 28  # the field a digit is placed in
@@ -45,6 +45,35 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """
+    What of a picture the digit does not show, each a share of 0 to 1, None where it was not asked.
+
+    hairs: of the ink, what was taken off as crumbs and thin lines; of pictures of 28 x 28
+    ink: of the inked area, what was dropped as another thing; of pictures up to SMALL pixels a side that were not
+        mended, as is
+    explained: of how the picture's levels differ, what the digit's ink explains (their squared correlation)
+    """
+
+    hairs: float | None = None
+    ink: float | None = None
+    explained: float | None = None
+
+    @property
+    def is_much(self) -> bool:
+        """Tell whether what was left out says that the picture shows something else than this digit."""
+        return (
+            (self.hairs is not None and self.hairs > at.HAIRS_LEFT_OUT)
+            or (self.ink is not None and self.ink > at.INK_LEFT_OUT)
+            or (self.explained is not None and self.explained < at.LEAST_EXPLAINED)
+        )
+
+
+NOTHING_LEFT_OUT = LeftOut(0.0, 0.0, 1.0)
+NOT_ASKED = LeftOut()
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedDigit:
     """
     A digit in MNIST's form, and how it got there.
@@ -55,6 +84,7 @@ class PreparedDigit:
     shift: (dx, dy), how far the centre of mass moved the digit from the middle of its box, in 28 x 28 pixels
     angle: degrees the digit was turned by; 0, the normaliser leaves slant to the network
     matrix: (3, 3) float64, takes (x, y, 1) of a pixel's centre in `image` to the pixel in the posted picture
+    left_out: what of the picture was not used
     """
 
     image: NDArray[np.uint8]
@@ -63,6 +93,7 @@ class PreparedDigit:
     shift: tuple[float, float]
     angle: float
     matrix: NDArray[np.float64]
+    left_out: LeftOut = NOT_ASKED
 
     def within(self, frame: Frame) -> "PreparedDigit":
         """The same digit, with its box and matrix in the pixels that were posted."""
@@ -126,7 +157,7 @@ def already_mnist(picture: NDArray[Any]) -> PreparedDigit | None:
         digit = digit.copy()
     shift = (dx + (left + right) / 2 - SIDE / 2, dy + (top + bottom) / 2 - SIDE / 2)
     matrix = np.array([[1.0, 0.0, -dx], [0.0, 1.0, -dy], [0.0, 0.0, 1.0]]) if dx or dy else _UNMOVED
-    return PreparedDigit(digit, inverted, (left, top, right - left, bottom - top), shift, 0.0, matrix)
+    return PreparedDigit(digit, inverted, (left, top, right - left, bottom - top), shift, 0.0, matrix, NOTHING_LEFT_OUT)
 
 
 def _extent(levels: bytes) -> tuple[int, int]:
@@ -141,6 +172,7 @@ def placed(
     inverted: bool,
     fits: bool,
     narrowed: float,
+    unused: LeftOut,
 ) -> PreparedDigit:
     """
     Scale the ink within `extent` to the box of 20 pixels and move its centre of mass to the middle.
@@ -150,6 +182,7 @@ def placed(
     inverted: whether the posted picture had dark ink
     fits: the plane is a field of 28 x 28 with a digit of about MNIST's size, so it keeps its pixels
     narrowed: what `unstretched` returns, 1 for all but stretched digits
+    unused: what of the picture was left out
     """
     y0, y1, x0, x1 = extent
     factor, left, top = crop.factor, crop.left, crop.top
@@ -189,7 +222,26 @@ def placed(
     )
     width, height = min(factor * x1, crop.width) - factor * x0, min(factor * y1, crop.height) - factor * y0
     box = (left + factor * x0, top + factor * y0, width, height)
-    return PreparedDigit(image, inverted, box, (float(dx), float(dy)), 0.0, matrix)
+    return PreparedDigit(image, inverted, box, (float(dx), float(dy)), 0.0, matrix, unused)
+
+
+def left_out(plane: Plane | None, ink: Plane, swept: Plane, kept: Mask) -> LeftOut:
+    """
+    Tell what of a small picture its digit leaves out.
+
+    plane: (height, width) float32, the picture in grey, None where it was mended
+    ink: of that shape, all that was found   swept: the ink without hairs and crumbs   kept: where the digit is
+    """
+    hairs = max(0.0, 1 - float(swept.sum()) / float(ink.sum())) if ink.shape == (SIDE, SIDE) else None
+    if plane is None:
+        return LeftOut(hairs)
+    inked = swept > at.INKED
+    dropped = int(np.count_nonzero(inked & ~kept)) / int(np.count_nonzero(inked))
+    levels, shown = plane - plane.mean(), swept * grown(kept)
+    shown -= shown.mean()
+    both = float(np.vdot(levels, levels)) * float(np.vdot(shown, shown))
+    explained = min(1.0, float(np.vdot(levels, shown)) ** 2 / both) if both > 0 else 0.0
+    return LeftOut(hairs, dropped, explained)
 
 
 def _step_aside(wanted: float, length: float) -> int:

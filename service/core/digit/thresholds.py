@@ -226,6 +226,15 @@ SHEET_PAPER = 0.6
 # A stroke on a sheet is at most this many pixels of the field wide; what a bold digit encloses is wider.
 SHEET_STROKE = 3.6
 
+# --- what was left out ------------------------------------------------------------------------------------------------
+
+# Serifs, taken off a letter as hairs are, have more than this share of its ink; what is taken off a digit has less.
+HAIRS_LEFT_OUT = 0.08
+# What is dropped of a small picture with a digit is dirt: less than this share of all that is inked.
+INK_LEFT_OUT = 0.2
+# A digit explains more than this of how its picture's levels differ; the seam of a grey shirt does not.
+LEAST_EXPLAINED = 0.75
+
 # --- MNIST's form -----------------------------------------------------------------------------------------------------
 
 # A digit drawn in a field of 28 x 28 in about MNIST's size keeps its pixels: scaling would only blur them.
