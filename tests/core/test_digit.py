@@ -184,6 +184,23 @@ def test_a_bool_picture_is_read():
     alike(prepare(drawn(6)), prepare(drawn(6) > 127), 15)
 
 
+@pytest.mark.parametrize("side", [12, 16, 24, 32, 40])
+@pytest.mark.parametrize("ground", [0, 255])
+def test_what_fills_a_small_picture_is_ink_on_the_ground_of_its_corners(side, ground):
+    y, x = np.abs(np.mgrid[:side, :side] - (side - 1) / 2) / (side / 2)
+    ring = (x**2 + y**2 < 1.04) & ((x / 0.25) ** 2 + (y / 0.35) ** 2 > 1)  # a thick 0: most of the picture is ink
+    prepared = prepare(np.where(ring, 255 - ground, ground).astype(np.uint8))
+    assert prepared.inverted == bool(ground)
+    assert prepared.image[14, 5] > 200
+
+
+def test_a_stroke_that_leaves_the_picture_belongs_to_the_digit_beside_it():
+    picture = np.full((122, 162), 255, np.uint8)
+    picture[30:90, 40:48] = picture[60:68, 40:90] = 90
+    picture[20:, 98:106] = 90  # apart, and cut off below
+    assert prepare(picture).box == (40, 20, 66, 102)
+
+
 def test_the_posted_picture_is_left_alone():
     for picture in (drawn(2), np.dstack([drawn(2)] * 4), drawn(2).astype(np.float32) / 255):
         before = picture.copy()
@@ -348,7 +365,7 @@ def test_small_pictures_of_anything_do_not_break_it():
 
 # The least share of a scene's pictures that is read; 0.96 for all others.
 HARD = {
-    "stretched 16": 0.9,
+    "stretched 16": 0.94,
     "broken pen": 0.92,
     "underlined": 0.93,
     "dark squares": 0.9,
@@ -356,7 +373,7 @@ HARD = {
     "dashed": 0.88,
     "line dropout": 0.92,
     "faint pencil": 0.5,
-    "stretched any": 0.92,
+    "stretched any": 0.94,
     "grey strokes": 0.93,
 }
 COUNT = 300 if PROOF else 10

@@ -139,14 +139,29 @@ def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool, bool] | None:
     low, high, ground = int(levels[0]), int(levels[-1]), int(counts.argmax())
     if high - low < 255 * FAINTEST:
         raise InvalidImage(f"{BLANK}: its levels differ by {high - low} of 255")
-    other = low + high - ground
-    if ground not in (low, high) or counts[ground] < at.CLEAN_GROUND * picture.size:
-        return None
-    if counts[other] > at.CLEAN_INK * counts[ground]:
+    at_corners = _level_of_corners(picture, (low, high))
+    if at_corners is not None and counts[low] + counts[high] > at.DRAWN * picture.size:
+        ground = at_corners  # its digit fills it, and may be most of it
+    elif (
+        ground not in (low, high)
+        or counts[ground] < at.CLEAN_GROUND * picture.size
+        or counts[low + high - ground] > at.CLEAN_INK * counts[ground]
+    ):
         return None
     inverted = ground == high
     ink = (ground - picture if inverted else picture - ground) * np.float32(1 / (high - low))
     return (ink if max(ink.shape) < FEW else _scaled(ink, ink > at.MOSTLY_INK)), inverted, True
+
+
+def _level_of_corners(picture: NDArray[np.uint8], ends: tuple[int, int]) -> int | None:
+    """Return which end of its levels most corners of a small picture are on; None for others, and for panels."""
+    if max(picture.shape) > at.COMPACT:
+        return None
+    for one in (picture, picture.T):
+        if np.ptp(one[0]) and np.array_equal(one[0], one[-1]) and not np.ptp(one[:, 0]) and not np.ptp(one[:, -1]):
+            return None
+    corners = picture[[0, 0, -1, -1], [0, -1, 0, -1]].tolist()
+    return next((end for end in ends if corners.count(end) >= at.GROUND_CORNERS), None)
 
 
 def ink_of(plane: Plane) -> tuple[Plane, bool, bool]:

@@ -178,6 +178,17 @@ def _rim_share(pieces: Pieces, shape: tuple[int, ...]) -> NDArray[np.float64]:
     return share
 
 
+def _rim_length(pieces: Pieces, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return for each piece how many of its pixels lie on the picture's rim; a corner may count twice."""
+    height, width = shape
+    row, column = pieces.start // (width + 1), pieces.start % (width + 1)
+    length = pieces.stop - pieces.start
+    on_rim = np.where((row == 0) | (row == height - 1), length, 0) + (column == 0) + (column + length == width)
+    rim = np.zeros(len(pieces.area), np.float64)
+    np.add.at(rim, pieces.label, on_rim)
+    return rim
+
+
 def _has_corners(mask: Mask) -> bool:
     """Tell whether a shape has ink in at least three corners of its extent, as a box has and a round digit has not."""
     top, bottom, left, right = extent_of(mask)
@@ -197,8 +208,10 @@ def _belongs(pieces: Pieces, shape: tuple[int, ...]) -> Mask:
         return np.ones(1, np.bool_)
     height, width = shape
     cut = (pieces.top == 0) | (pieces.left == 0) | (pieces.bottom == height) | (pieces.right == width)
-    main = int(np.where(cut, pieces.area * at.CUT_OFF, pieces.area).argmax())
     tall, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
+    leaves = cut & (_rim_length(pieces, shape) < at.LEAVES * np.maximum(tall, wide))
+    weight = np.where(leaves, at.LEAVING, np.where(cut, at.CUT_OFF, 1.0))
+    main = int((pieces.area * weight).argmax())
     beside = np.maximum(pieces.left - pieces.right[main], pieces.left[main] - pieces.right)
     above = np.maximum(pieces.top - pieces.bottom[main], pieces.top[main] - pieces.bottom)
     gap = np.maximum(beside, above)
@@ -206,7 +219,7 @@ def _belongs(pieces: Pieces, shape: tuple[int, ...]) -> Mask:
     share = pieces.area / pieces.area[main]
     keep: Mask = ((gap < at.NEAR * size) & (share > at.NEAR_SHARE)) | ((gap < size) & (share > at.FAR_SHARE))
     if not cut[main]:
-        keep &= ~cut
+        keep &= ~cut | (leaves & (gap < at.NEAR_LEAVING * size))
     # A rule under or over a digit is flat, and sticks out on both sides of it.
     flat = (wide > at.FLAT_TIMES * tall) & (above > -tall)
     others = keep & ~flat

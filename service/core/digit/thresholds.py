@@ -62,6 +62,10 @@ ONE_COLOUR = 0.15
 CLEAN_GROUND = 0.4
 # The other end of its levels has at most this much of what the ground has, or it could be the ground itself.
 CLEAN_INK = 0.5
+# So many corners of a small picture on one end of its levels say that it is the ground's, however much is ink.
+GROUND_CORNERS = 3
+# It is drawn in two levels if they have more than this share of it.
+DRAWN = 0.9
 # Light divides paper's level; on paper darker than this, division would make ink of noise.
 DARKEST_PAPER = np.float32(0.05)
 # Paper's noise is cut off at this many times its mean: most of it lies below, and little of faint strokes.
@@ -155,6 +159,13 @@ BOX_PART, BOXED_PART = 0.3, 0.3
 CORNER_PART, CORNERS = 7, 3
 # A piece that the picture cuts off counts this much when the largest is chosen: a whole digit beside it is meant.
 CUT_OFF = 0.4
+# A stroke that leaves the picture lies on its rim with less than this share of its length; a digit cut in two has more
+# there.
+LEAVES = 0.4
+# Such a piece counts nearly as much as one that is whole.
+LEAVING = 0.85
+# It belongs to a digit that is whole within this share of its size: the next digit is farther.
+NEAR_LEAVING = 0.2
 # A piece belongs to the digit within this share of its size if it has this share of its ink (a broken stroke, a bar),
 NEAR, NEAR_SHARE = 0.3, 0.08
 # or within its whole size if it has this share: the second half of a digit in two.
