@@ -33,6 +33,7 @@ class Finding:
     page: its ink   blobs: all that may be digits or marks   lines: the blobs of each, in reading order
     height: of a digit, in pixels of the page   slope: of the lines, downwards per pixel to the right
     rules: what was taken off   small: how many specks were left out
+    restored: of blobs that stand on a rule, each with the piece of it below: it may be the foot of a two
     """
 
     page: Page
@@ -42,6 +43,7 @@ class Finding:
     slope: float
     rules: list[Line]
     small: int
+    restored: dict[int, Blob]
 
 
 def find(picture: NDArray[Any]) -> Finding:
@@ -72,11 +74,11 @@ def _looked_at(picture: NDArray[Any], factor: int) -> Finding:
         if known is None and height is not None:
             mask, rules = without_lines(page.ink, page.mask, height)
     if height is None:
-        return Finding(page, [], [], 1.0, 0.0, rules, len(pieces.area))
+        return Finding(page, [], [], 1.0, 0.0, rules, len(pieces.area), {})
     blobs, small = blobs_of(mask, at.SPECK * height)
     blobs = [each for each in _without_rests(blobs, mask, height) if not _is_of_line(each, rules)]
     lines, slope = lines_of(blobs, height)
-    return Finding(page, blobs, lines, height, slope, rules, small)
+    return Finding(page, blobs, lines, height, slope, rules, small, _restored(blobs, page.mask & ~mask, rules))
 
 
 def _height_of(pieces: Pieces, shape: tuple[int, ...]) -> float | None:
@@ -109,6 +111,30 @@ def _weighted_median(values: NDArray[Any], weights: NDArray[Any]) -> float:
     return float(values[order][np.searchsorted(shares, shares[-1] / 2)])
 
 
+def _restored(blobs: list[Blob], taken: Mask, rules: list[Line]) -> dict[int, Blob]:
+    """Blobs that stand on a rule, or hang from one, each with the piece of the rule within its width."""
+    found = {}
+    levels = [line for line in rules if line.is_level]
+    for index, blob in enumerate(blobs) if levels else ():
+        reach = max(
+            (
+                round(line.thick) + 1
+                for line in levels
+                for edge in (blob.top, blob.bottom - 1)
+                if abs(line.at(blob.middle) - edge) < line.thick + 1 and line.first < blob.middle < line.last
+            ),
+            default=0,
+        )
+        if not reach:
+            continue
+        top, bottom = max(0, blob.top - reach), min(len(taken), blob.bottom + reach)
+        mask = taken[top:bottom, blob.left : blob.right].copy()
+        if mask.any():
+            mask[blob.top - top : blob.bottom - top] |= blob.mask
+            found[index] = Blob(top, blob.left, mask)
+    return found
+
+
 def _is_of_line(blob: Blob, lines: list[Line]) -> bool:
     """Whether a blob is what was left over of a line: narrow, and on it from end to end."""
     for line in lines:
@@ -130,6 +156,9 @@ def _without_rests(blobs: list[Blob], mask: Mask, height: float) -> list[Blob]:
     for blob in blobs:
         at_rim = blob.top == 0 or blob.left == 0 or blob.bottom == rows or blob.right == columns
         in_corner = (blob.top == 0 or blob.bottom == rows) and (blob.left == 0 or blob.right == columns)
+        across = (blob.top <= 1 and blob.bottom >= rows - 1) or (blob.left <= 1 and blob.right >= columns - 1)
+        if across and min(blob.height, blob.width) < 0.35 * height and max(blob.height, blob.width) > 1.3 * height:
+            continue
         if (at_rim and blob.height < 0.6 * height) or (in_corner and blob.width < 0.3 * height):
             continue
         kept.append(blob)

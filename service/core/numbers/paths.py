@@ -1,42 +1,46 @@
 """The best way to read a row of parts: which of them together are a digit, and which are none, by what each costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
+Span = tuple[int, int]
 
-def best_path(count: int, steps: Mapping[tuple[int, int], float]) -> tuple[list[tuple[int, int]], float]:
+
+def best_path(
+    count: int, steps: Mapping[Span, float], shared: Mapping[int, float] | None = None
+) -> tuple[list[Span], float]:
     """
     Find the cheapest way from part 0 to part `count`.
 
     steps: the cost of reading the parts from `first` to before `last` as one thing, by (first, last)
+    shared: by part, what it costs that two steps of several parts each both have it, the one as its last, the other as
+        its first
     returns: the steps of the way, and its cost
 
     >>> best_path(2, {(0, 1): 1.0, (1, 2): 0.5, (0, 2): 2.0})
     ([(0, 1), (1, 2)], 1.5)
+    >>> best_path(3, {(0, 2): 0.25, (1, 3): 0.25, (0, 1): 2.0, (2, 3): 2.0}, {1: 0.5})
+    ([(0, 2), (1, 3)], 1.0)
     """
-    total = [0.0, *[np.inf] * count]
-    came = [0] * (count + 1)
+    shared = shared or {}
+    # Of each end: the cheapest way to it, and the cheapest whose last step has several parts.
+    ways: list[tuple[float, list[Span]]] = [(0.0, []), *[(np.inf, [])] * count]
+    several: list[tuple[float, list[Span]]] = [(np.inf, [])] * (count + 1)
     by_end: list[list[tuple[int, float]]] = [[] for _ in range(count + 1)]
     for (first, last), cost in steps.items():
         by_end[last].append((first, cost))
     for last in range(1, count + 1):
         for first, cost in sorted(by_end[last]):
-            if total[first] + cost < total[last]:
-                total[last], came[last] = total[first] + cost, first
-    path = []
-    last = count
-    while last:
-        path.append((came[last], last))
-        last = came[last]
-    return path[::-1], float(total[count])
-
-
-def spans(parts: int, widths: Sequence[Sequence[float]], least: float, most: float) -> list[tuple[int, int]]:
-    """Which of so many parts, from one to before another, are wide enough together and not too wide for a digit."""
-    return [
-        (first, last)
-        for first in range(parts)
-        for last in range(first + 1, parts + 1)
-        if least <= widths[first][last - 1] <= most
-    ]
+            before, path = ways[first]
+            if last > first + 1 and first in shared:
+                sharing, other = several[first + 1]
+                if sharing + shared[first] < before:
+                    before, path = sharing + shared[first], other
+            total = before + cost
+            if total < ways[last][0]:
+                ways[last] = total, [*path, (first, last)]
+            if last > first + 1 and total < several[last][0]:
+                several[last] = total, [*path, (first, last)]
+    cost, path = ways[count]
+    return path, cost

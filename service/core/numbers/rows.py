@@ -64,13 +64,20 @@ class Row:
     A line of blobs.
 
     blobs: left to right   height: of its digits, in pixels
-    candidates: by the span of blobs that each is   cuts: of a blob that was cut up, its parts and their candidates
+    candidates: by the span of blobs that each is
+    restored: by blob, what it is together with the piece of a rule that lay on it
+    cuts: of a blob that was cut up, its parts and their candidates
     """
 
     blobs: list[Blob]
     height: float
     candidates: dict[Span, Candidate]
+    restored: dict[int, Candidate] = field(default_factory=dict)
     cuts: dict[int, tuple[list[Blob], dict[Span, Candidate]]] = field(default_factory=dict)
+
+    def first_candidates(self) -> list[Candidate]:
+        """All that may be a digit before anything is cut."""
+        return [*self.candidates.values(), *self.restored.values()]
 
     def cut(self, most: int) -> list[Candidate]:
         """Cut up what reads as no one digit, into at most so many candidates in all; returns the new ones."""
@@ -95,8 +102,12 @@ class Row:
             broad = max(1.0, blob.width / (at.USUAL_WIDTH * self.height))
             costs[index, index + 1] = at.MARK if kind else at.NO_DIGIT * broad
             read[index, index + 1] = [Mark(kind or "other", blob)]
-        for span, candidate in self.candidates.items():
-            _offer(costs, read, span, candidate.cost(self.height), [candidate])
+        for (first, last), candidate in self.candidates.items():
+            apart = sum(max(0, b.left - a.right) for a, b in pairwise(self.blobs[first:last])) / self.height
+            cost = candidate.cost(self.height) + at.APART * apart
+            _offer(costs, read, (first, last), cost, [candidate])
+        for index, candidate in self.restored.items():
+            _offer(costs, read, (index, index + 1), candidate.cost(self.height) + at.RESTORED, [candidate])
         for index, (parts, spans) in self.cuts.items():
             cost, chosen = _cut_path(parts, spans, self.height)
             _offer(costs, read, (index, index + 1), cost, chosen)
@@ -104,10 +115,18 @@ class Row:
         return [each for span in path for each in read[span]]
 
 
-def rows_of(lines: Sequence[Sequence[Blob]], height: float) -> list[Row]:
-    """The lines of a page, each with its first candidates; height: of a digit of the page, in pixels."""
+def rows_of(
+    all_blobs: Sequence[Blob], lines: Sequence[Sequence[int]], height: float, restored: Mapping[int, Blob]
+) -> list[Row]:
+    """
+    The lines of a page, each with its first candidates.
+
+    lines: of each the indices of its blobs   height: of a digit of the page, in pixels
+    restored: some of the blobs with the piece of a rule that lay on each
+    """
     rows = []
-    for blobs in lines:
+    for line in lines:
+        blobs = [all_blobs[index] for index in line]
         tall = [blob.height for blob in blobs if blob.height > 0.5 * height]
         own = float(np.median(tall)) if tall else height
         candidates = {}
@@ -121,7 +140,9 @@ def rows_of(lines: Sequence[Sequence[Blob]], height: float) -> list[Row]:
                     candidates[first, last] = Candidate(joined(group))
                 else:
                     break
-        rows.append(Row(list(blobs), own, candidates))
+        whole = {place: Candidate(restored[index]) for place, index in enumerate(line) if index in restored}
+        whole = {place: each for place, each in whole.items() if (place, place + 1) in candidates}
+        rows.append(Row(blobs, own, candidates, whole))
     return rows
 
 
@@ -151,7 +172,9 @@ def _cut_path(parts: list[Blob], spans: Mapping[Span, Candidate], height: float)
     for index, part in enumerate(parts):
         lost = at.LOST + at.LOST_INK * float(np.count_nonzero(part.mask)) / height**2
         costs[index, index + 1] = min(costs.get((index, index + 1), np.inf), lost)
-    path, cost = best_path(len(parts), costs)
+    # A stroke that two digits have in common is given to both.
+    narrow = {index: at.SHARED for index, part in enumerate(parts) if part.width < at.SHARED_WIDTH * height}
+    path, cost = best_path(len(parts), costs, narrow)
     chosen = [spans[span] for span in path if span in spans and costs[span] == spans[span].cost(height)]
     return cost + at.CUT, chosen
 

@@ -103,11 +103,18 @@ TALL, TALL_FROM = 4.0, 1.7
 # Of what the normaliser makes nothing of.
 UNUSABLE = 9.0
 # Of a blob of a digit's size that is read as none, for each usual width of a digit, in digit heights.
-NO_DIGIT, USUAL_WIDTH = 2.15, 1.5
+NO_DIGIT, USUAL_WIDTH = 2.15, 1.2
 # Of a point or dash that is read as such.
 MARK = 0.3
 # Of cutting a blob, and of ink that is left over then: so much, and so much for each square of a digit's height.
 CUT, LOST, LOST_INK = 0.4, 0.3, 12.0
+
+# Of pieces of one digit that lie apart, for each digit height between them.
+APART = 2.0
+# Of a digit with the piece of a rule that it stands on, which is its foot then.
+RESTORED = 0.35
+# Of a stroke that two digits share; it is at most this wide, in digit heights.
+SHARED, SHARED_WIDTH = 0.35, 0.3
 
 # --- cuts -------------------------------------------------------------------------------------------------------------
 

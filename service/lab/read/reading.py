@@ -92,9 +92,9 @@ def read_picture(picture: Picture, network: Network, options: ReadOptions, limit
             f"a picture may have {limits.max_digits} digits (max_digits), this has {len(found.blobs)} pieces that may "
             "be one; send a part of it (region)"
         )
-    rows = rows_of([[found.blobs[index] for index in line] for line in found.lines], found.height)
+    rows = rows_of(found.blobs, found.lines, found.height, found.restored)
     looker = _Looker(found, network)
-    first = [candidate for row in rows for candidate in row.candidates.values()]
+    first = [candidate for row in rows for candidate in row.first_candidates()]
     looker.look(first)
     room = max(CUTS_AT_LEAST, CUTS_PER_BLOB * len(first))
     for row in rows:
