@@ -5,17 +5,15 @@
 //   state/    what is chosen, what is asked, what was answered
 //   shared/   what every view is built of
 //   rail/     the left side: the pad, its tools and the verdict
-//   network/  bench/  why/  what-if/  filters/  a view each; its main file has its name
+//   lecture/  network/  bench/  why/  what-if/  filters/  a view each; its main file has its name
 //   styles/   colours and sizes (tokens), places (layout), the looks of each part (parts)
 // In each room types.d.ts has the types of what is passed around.
 
 import { createKeeper, read } from "./state/address.js";
 import { Lanes, send, Refusal, want } from "./state/api.js";
 import { greatest, sharesOf } from "./numbers/arithmetic.js";
-import { createDock } from "./network/dock.js";
 import { byId, choice, set as setOn, write } from "./shared/dom.js";
 import { createPad, EXAMPLE, play } from "./rail/drawing.js";
-import { create as createNetwork } from "./network/network.js";
 import { fromFile } from "./state/picture.js";
 import { createRail, keyField } from "./rail/rail.js";
 import { createStore, DEFAULTS } from "./state/state.js";
@@ -83,6 +81,7 @@ const context = {
   data,
   lanes,
   pad,
+  show,
   set: store.set,
   redraw: schedule,
   weights,
@@ -111,11 +110,13 @@ const context = {
   go,
 };
 
-// The first view is here at once. Another comes when it is opened.
+// A view comes when it is opened.
 /** @type {Partial<Record<ViewName, View>>} */
-const views = { network: createNetwork(byId("view-network"), context) };
-/** @type {Record<string, string>} */
-const LATER = {
+const views = {};
+/** @type {Record<ViewName, string>} */
+const FILES = {
+  lecture: "./lecture/lecture.js",
+  network: "./network/network.js",
   bench: "./bench/bench.js",
   why: "./why/why.js",
   "what-if": "./what-if/what-if.js",
@@ -124,7 +125,8 @@ const LATER = {
 const verdict = createVerdict(lanes);
 const standing = createStanding(context);
 const rail = createRail(context);
-const dock = createDock(byId("dock"), context);
+/** @type {ReturnType<typeof import("./network/dock.js").createDock> | undefined} */
+let dock;
 
 start();
 
@@ -132,7 +134,9 @@ async function start() {
   listen();
   store.subscribe(changed);
   const { state, problems } = await read(location.hash);
+  showTab(state.view ?? DEFAULTS.view);
   store.set({ ...state, example: !state.picture });
+  view(store.get().view);
   const opened = openModels();
   if (!state.picture) playExample(!still.matches);
   else showPicture(state.picture);
@@ -147,8 +151,8 @@ async function start() {
 async function view(name) {
   if (views[name]) return views[name];
   try {
-    /** @type {{ create(root: HTMLElement, context: Context): View }} */
-    const { create } = await import(LATER[name]);
+    /** @type {[{ create(root: HTMLElement, context: Context): View }, unknown]} */
+    const [{ create }] = await Promise.all([import(FILES[name]), name === "network" ? openDock() : null]);
     views[name] ??= create(byId(`view-${name}`), context);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
@@ -156,6 +160,12 @@ async function view(name) {
   }
   schedule();
   return views[name];
+}
+
+/** The sum of one cell, below the maps of the network. */
+async function openDock() {
+  const { createDock } = await import("./network/dock.js");
+  dock ??= createDock(byId("dock"), context);
 }
 
 async function openModels() {
@@ -262,9 +272,10 @@ function changed(state, before) {
   setOn(document.documentElement, "data-hide", state.hide.join(" ") || null);
   if (state.view !== before.view) {
     showTab(state.view);
+    setOn(byId("dock"), "hidden", state.view !== "network");
     view(state.view);
   }
-  const isStep = state.view !== before.view || (state.pinned && !before.pinned);
+  const isStep = state.view !== before.view || state.step !== before.step || (state.pinned && !before.pinned);
   addressKeeper.later(isStep);
   schedule();
 }
@@ -299,7 +310,7 @@ function frame() {
   rail.draw(seen);
   if (model) {
     views[state.view]?.draw(model);
-    dock.draw(model);
+    dock?.draw(model);
   }
   standing.draw(seen, wanted);
 }
@@ -446,7 +457,7 @@ function pin(at, moveFocus) {
   const keys = /** @type {(keyof Cell)[]} */ (Object.keys(at));
   const isSame = pinned && last && keys.every((key) => at[key] === last[key]);
   store.set({ at, pinned: !isSame });
-  if (moveFocus) dock.focus();
+  if (moveFocus) dock?.focus();
 }
 
 function clear() {
@@ -493,6 +504,12 @@ function showPicture(picture) {
   else pad.showImage({ levels: levelsOf(picture) });
   inkIsNew = true;
   store.set({ picture: picture.kind === "strokes" ? { ...picture, strokes: pad.strokes } : picture, example: false });
+}
+
+/** @type {(picture: Chosen) => void} */
+function show(picture) {
+  remember(store.get());
+  showPicture(picture);
 }
 
 /** @type {(file: File) => Promise<void>} */
@@ -589,6 +606,11 @@ async function followAddress() {
 }
 
 function listen() {
+  // The link's own address would be one of a view.
+  document.querySelector(".skip")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    byId("stage").focus();
+  });
   listenToTabs(open);
   watchTabs();
   explainTerms();

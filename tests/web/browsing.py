@@ -60,8 +60,8 @@ class Visit:
     def _count(self, _request):
         self.ended += 1
 
-    def open(self, fragment="", wait_for="3"):
-        """Open the page, and wait until the example is drawn and the page shows a verdict."""
+    def open(self, fragment="#view=network", wait_for="3"):
+        """Open the page, and wait until the example is drawn and the page shows a verdict. "" opens the lecture."""
         self.page.goto(f"{self.origin}/{fragment}")
         expect(self.page.locator("#pad:not([aria-busy])")).to_be_visible()
         if wait_for is not None:

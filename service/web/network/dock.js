@@ -82,7 +82,6 @@ function turn(context, step) {
 function draw(dock, model) {
   const { state, data, network, theme, weights } = model;
   const at = state.at;
-  set(dock.root, "hidden", state.view !== "network");
   const layer = network.layers.find(({ name }) => name === at?.layer);
   const map = layer && data.maps?.arrays[layer.op === "conv" ? `${layer.name}.act` : layer.name];
   dock.root.classList.toggle("open", state.pinned);

@@ -4,6 +4,7 @@ import type { Layer, Scale, Span, Theme, Values } from "../numbers/types.d.ts";
 import type { Lanes } from "../state/api.js";
 import type {
   Cell,
+  Chosen,
   Data,
   Model,
   Network,
@@ -136,6 +137,8 @@ export interface Context {
   /** the cell of the first layer that answers most */
   strongest(): Cell | null;
   clear(): void;
+  /** look at another picture */
+  show(picture: Chosen): void;
   openFile(file: File): Promise<void>;
   /** ask everything again, with another key */
   restart(): void;

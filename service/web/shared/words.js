@@ -16,6 +16,7 @@ export const WAITING = "The service has not answered yet.";
  * @type {Record<ViewName, string>}
  */
 export const EMPTY_VIEWS = {
+  lecture: "Nothing drawn yet. Draw a digit, and the lecture goes on with it.",
   network: "Nothing drawn yet. Draw a digit, and every map fills with one filter’s answer to it.",
   bench: "Nothing drawn yet. Write your filter here, and draw a digit to see it slide.",
   why: "Nothing drawn yet. Draw a digit, and see what every filter added to the decision.",
@@ -28,6 +29,7 @@ export const EMPTY_VIEWS = {
  * @type {Record<ViewName, string>}
  */
 export const CAPTIONS = {
+  lecture: "",
   network:
     "Your digit goes in at the left, and ten digits come out at the right. Each small picture between is a {map}: the answers of one {filter}. A {conv} layer has filters, a {pool} layer makes its maps smaller. Point at a map to see the sum behind a cell, and click to pin it. Start with the [strongest answer], look at the sums [before] their {activation}, or [shift the digit by a pixel] to see what {pooling} forgives.",
   bench:

@@ -15,7 +15,7 @@ const SIDE = 28;
  * @type {(state: State) => Promise<string>}
  */
 export async function write(state) {
-  const pairs = [["v", "1"]];
+  const pairs = [["v", "2"]];
   /** @type {(key: string, value: string | false | null) => void} */
   const add = (key, value) => {
     if (value) pairs.push([key, value]);
@@ -23,6 +23,7 @@ export async function write(state) {
   add("pic", await writePicture(state));
   add("model", state.model);
   add("view", differs(state, "view") && state.view);
+  add("step", differs(state, "step") && String(state.step));
   add("at", state.pinned && state.at && `${state.at.layer}/${state.at.filter}@${state.at.row},${state.at.column}`);
   add("scale", differs(state, "scale") && state.scale);
   add("range", differs(state, "range") && state.range);
@@ -94,7 +95,20 @@ export async function read(text) {
       problems.push(key);
     }
   }
+  if (!state.view) state.view = isOld(new URLSearchParams(text.replace(/^#/, ""))) ? "network" : "lecture";
   return { state, problems };
+}
+
+// What an address that someone wrote, and no page, may have and still open the lecture.
+const OF_LECTURE = ["step", "pic", "model", "hide", "big", "theme"];
+
+/**
+ * Whether an address is from when there was no lecture: then one without a view was of the network.
+ * @type {(address: URLSearchParams) => boolean}
+ */
+function isOld(address) {
+  const version = address.get("v");
+  return version ? version === "1" : [...address.keys()].some((key) => !OF_LECTURE.includes(key));
 }
 
 /** @type {Record<string, (text: string) => Partial<State> | Promise<Partial<State>>>} */
@@ -102,6 +116,7 @@ const READERS = {
   pic: async (text) => ({ picture: await readPicture(text) }),
   model: (text) => ({ model: matched(text, /^[\w.-]+(@[\w.-]+)?$/)[0] }),
   view: (text) => OLD_VIEWS[text] ?? { view: oneOf(text, VIEWS) },
+  step: (text) => ({ step: within(text, 1, 9) }),
   at: (text) => {
     const [, layer, filter, row, column] = matched(text, /^(\w+)\/(\d+)@(\d+),(\d+)$/);
     return { at: { layer, filter: Number(filter), row: Number(row), column: Number(column) }, pinned: true };

@@ -7,7 +7,7 @@ import { ranking } from "../numbers/arithmetic.js";
 /** @import { Action, Change, Kernel, State, Store, ViewName } from "./types.d.ts" */
 
 /** @type {ViewName[]} */
-export const VIEWS = ["network", "bench", "why", "what-if", "filters"];
+export const VIEWS = ["lecture", "network", "bench", "why", "what-if", "filters"];
 
 /** How the window meets the edge of the picture. */
 export const PADDINGS = [
@@ -23,7 +23,8 @@ const LECTURE_EDGE = Array.from({ length: 49 }, (_, i) => Math.sign((i % 7) - Ma
 export const DEFAULTS = {
   picture: { kind: "strokes", strokes: [] },
   model: "",
-  view: "network",
+  view: "lecture",
+  step: 1, // of the lecture
   at: null, // {layer, filter, row, column}: the cell that the dock explains
   pinned: false,
   scale: "diverging",

@@ -4,7 +4,7 @@ import type { Field, Filters, Layer, Scale, Span, Tensor, Theme } from "../numbe
 
 // ---- what is chosen ----
 
-export type ViewName = "network" | "bench" | "why" | "what-if" | "filters";
+export type ViewName = "lecture" | "network" | "bench" | "why" | "what-if" | "filters";
 
 /** A place of the pad: right and down, 0..1. */
 export type Point = number[];
@@ -86,6 +86,8 @@ export interface State {
   /** name@version; "" is the default */
   model: string;
   view: ViewName;
+  /** of the lecture: 1..9 */
+  step: number;
   /** the cell that the dock explains */
   at: Cell | null;
   pinned: boolean;
@@ -424,6 +426,8 @@ export interface Answers {
   edited?: EditedEntry | null;
   maps?: MapsEntry | null;
   base_maps?: MapsEntry | null;
+  /** of the lecture, which knows what each of its lanes was asked */
+  [lane: `lecture/${string}`]: Entry<unknown> | null | undefined;
   presets?: Answered<{ filters: { name: string; shape: [number, number] }[] }, Request>;
   preset?: Answered<Preset, Request>;
   response?: Answered<Results<Applied>, ApplyCall>;
