@@ -38,6 +38,8 @@ export function createDock(root, context) {
   dock.fieldName = make("figcaption", {}, "");
   dock.work = make("div", { class: "sum" });
   dock.formula = make("p", { class: "formula", id: "sum" });
+  const side = sideOf(context.store.get());
+  for (const canvas of [dock.grid.canvas, dock.picture]) resize(canvas, side, side);
   dock.todo = make("p", { class: "todo muted" }, TODO);
   root.append(
     dock.todo,

@@ -8,7 +8,7 @@ import { begun, caption, changes, make, radios, set, shape, write } from "../sha
 import { createEnds, ENDS_WIDTH, endsWant } from "./ends.js";
 import { enter, roving } from "../shared/grid.js";
 import { cellAt, heatmap, legend, paint, resize } from "../shared/heatmap.js";
-import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange, short } from "../numbers/scales.js";
+import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange } from "../numbers/scales.js";
 import { changeOf } from "../state/state.js";
 import { mapWants } from "../state/subject.js";
 import { CAPTIONS } from "../shared/words.js";
@@ -21,6 +21,7 @@ import { CAPTIONS } from "../shared/words.js";
 const TILES = [72, 60, 48, 40, 32, 26]; // sides of a tile to try in a column, in pixels
 const GAP = 4;
 const LARGEST = 50; // side up to which a layer may grow, in pixels
+const PADDING = 16;
 const AROUND = 112; // pixels above and below the maps of a layer, for its name and its legend
 const BETWEEN = 28; // from one layer to the next, with its arrow
 const EDGES = 10; // strongest inputs that are joined to the map at hand
@@ -32,7 +33,7 @@ export function create(root, context) {
   view.strip = make("div", { class: "layers", "data-lane": "maps" });
   view.lines = shape("svg", { class: "lines", "aria-hidden": "true" });
   view.ends = createEnds(context);
-  view.shiftWords = make("p", { class: "muted" });
+  view.shiftWords = make("p", { class: "muted shifted" });
   view.scale = radios("Colours", "scale", SCALES, (scale) => context.set({ scale }));
   view.range = radios("Range", "range", RANGES, (range) => context.set({ range }));
   view.stage = radios(
@@ -47,8 +48,9 @@ export function create(root, context) {
   const takes = [
     { name: "feature maps", record: () => context.data.maps?.want.request, formats: ["png", "npz", "json"] },
   ];
+  view.caption = describe(context);
   root.append(
-    describe(context),
+    view.caption,
     make(
       "div",
       { class: "controls after" },
@@ -178,9 +180,7 @@ function draw(view, model) {
   for (const layer of view.layers) drawLayer(layer, model);
   view.ends.draw(model);
   drawLines(view, model);
-  const words = shiftWords(model);
-  write(view.shiftWords, words);
-  set(view.shiftWords, "hidden", !words);
+  write(view.shiftWords, shiftWords(model));
 }
 
 /**
@@ -195,7 +195,8 @@ function layOut(view) {
   const size = `${width} ${height} ${devicePixelRatio}`;
   if (size === view.size || !width) return;
   view.size = size;
-  const above = view.strip.getBoundingClientRect().top - root.getBoundingClientRect().top + root.scrollTop;
+  // From the caption on: a sentence that comes and goes above it is not to change the sizes of the maps.
+  const above = view.strip.getBoundingClientRect().top - view.caption.getBoundingClientRect().top + PADDING;
   const room = Math.max(height - AROUND - (isPane ? above : 100), 160);
   const sides = view.layers.map(({ rows, columns }) => Math.max(rows, columns));
   const found = fitting(view, sides, width, room);
@@ -390,7 +391,7 @@ function inputsOf(view, index, at, arrays, weights) {
  * What the shift changed, once the maps of both pictures are there.
  * @type {(model: Model) => string}
  */
-function shiftWords({ state, data }) {
+function shiftWords({ data }) {
   /** @type {(entry: MapsEntry | null | undefined, picture: Input | null) => Arrays | null} */
   const mapsOf = (entry, picture) => (entry?.want.request.picture === picture ? (entry?.arrays ?? null) : null);
   const [before, after] = [mapsOf(data.base_maps, data.base), mapsOf(data.maps, data.input)];
@@ -400,6 +401,5 @@ function shiftWords({ state, data }) {
     (name) => `${name.replace(".act", "")} ${plainPercent(difference(before[name].data, after[name].data))}`,
   );
   const logits = difference(before.logits.data, after.logits.data);
-  const way = `${short(state.shift[0])} right, ${short(state.shift[1])} down`;
-  return `Shifted by ${way}. Change of each layer, as a share of what it was: ${parts.join(", ")}, logits ${plainPercent(logits)}.`;
+  return `Change of each layer, as a share of what it was: ${parts.join(", ")}, logits ${plainPercent(logits)}.`;
 }

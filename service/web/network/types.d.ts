@@ -57,6 +57,7 @@ export interface NetworkView {
   linesAreNew(...values: unknown[]): boolean;
   strip: HTMLElement;
   lines: SVGElement;
+  caption: HTMLElement;
   shiftWords: HTMLElement;
   scale: Radios;
   range: Radios;
