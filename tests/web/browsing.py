@@ -5,6 +5,8 @@ The browser is as it comes: what a test needs otherwise (reduced motion, a theme
 """
 
 import json
+import os
+import random
 import shutil
 import urllib.request
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: make browser installs one")
 SLOW_MACHINE_MS = 15000
+PROOF = bool(os.environ.get("FILTERSCOPE_PROOF"))
+in_proof = pytest.mark.skipif(not PROOF, reason="tried under make proof")
 expect.set_options(timeout=SLOW_MACHINE_MS)
 
 # Strokes in hundredths of the pad, as a hand would draw them.
@@ -33,6 +37,11 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def some(cases, seed, count=1):
+    """Every case under make proof, else a sample of them: the same in every process."""
+    return list(cases) if PROOF else random.Random(seed).sample(list(cases), count)
 
 
 class Visit:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 from scipy import signal
 
-from tests.web.browsing import ask, needs_chromium, written
+from tests.web.browsing import ask, in_proof, needs_chromium, some, written
 
 pytestmark = needs_chromium
 
@@ -68,6 +68,7 @@ def test_cells_that_the_window_has_not_reached_are_left_out_of_the_map(bench):
     assert all(reached(page))
 
 
+@in_proof
 def test_playing_ends_with_the_whole_map_and_stops_in_a_view_that_is_not_open(visit):
     opened = visit()
     page = opened.open("#view=bench&bench=7,valid,linear,0,-1,1")
@@ -89,6 +90,7 @@ def test_playing_ends_with_the_whole_map_and_stops_in_a_view_that_is_not_open(vi
     assert page.evaluate(PLACE) == place
 
 
+@in_proof
 def test_where_less_motion_is_asked_for_nothing_plays_by_itself(bench):
     page = bench.page
     expect(page.locator(".motion").get_by_role("button", name="Play")).to_be_hidden()
@@ -97,7 +99,7 @@ def test_where_less_motion_is_asked_for_nothing_plays_by_itself(bench):
     assert page.evaluate(PLACE) == 0
 
 
-@pytest.mark.parametrize("chosen", ["named/gaussian", "named/sobel_x", "learnt/conv1/6", "named/gabor"])
+@pytest.mark.parametrize("chosen", some(["named/gaussian", "named/sobel_x", "learnt/conv1/6", "named/gabor"], 3))
 def test_any_filter_slides(bench, chosen):
     page = bench.page
     page.get_by_label("Filter", exact=True).select_option(chosen)
@@ -147,6 +149,7 @@ def test_steps_after_the_filter_are_a_network_of_ones_own(bench):
     assert "chain=max2,sobel_x" in page.url
 
 
+@in_proof
 def test_the_cells_that_a_pooled_one_comes_from_are_framed_in_the_map(bench):
     page = bench.page
     page.get_by_label("Add a step").select_option("max2")
@@ -164,15 +167,15 @@ def test_the_cells_that_a_pooled_one_comes_from_are_framed_in_the_map(bench):
     np.testing.assert_allclose(found, [2, 6, 2], atol=0.15)
 
 
-@pytest.mark.parametrize(
-    ("link", "patches", "filter_"),
-    [
-        ("view=window", "11 × 11 = 121 patches of 7 × 7", ""),
-        ("view=window&win=box,3,2,same,6", "14 × 14 = 196 patches of 3 × 3", "named/box"),
-        ("view=filter&k=3x3:1,0,-1,2,0,-2,1,0,-1:0", "26 × 26 = 676 patches of 3 × 3", ""),
-        ("view=filter&k=1x2:1,-1:0&kopt=2,full,relu,2,1", "14 × 15 = 210 patches of 1 × 2", ""),
-    ],
-)
+LINKS = [
+    ("view=window", "11 × 11 = 121 patches of 7 × 7", ""),
+    ("view=window&win=box,3,2,same,6", "14 × 14 = 196 patches of 3 × 3", "named/box"),
+    ("view=filter&k=3x3:1,0,-1,2,0,-2,1,0,-1:0", "26 × 26 = 676 patches of 3 × 3", ""),
+    ("view=filter&k=1x2:1,-1:0&kopt=2,full,relu,2,1", "14 × 15 = 210 patches of 1 × 2", ""),
+]
+
+
+@pytest.mark.parametrize(("link", "patches", "filter_"), some(LINKS, 2))
 def test_a_link_from_before_there_was_a_bench_opens_it(visit, link, patches, filter_):
     page = visit(reduced_motion="reduce").open(f"#v=1&{link}")
     expect(page.get_by_role("tabpanel")).to_have_id("view-bench")
@@ -183,6 +186,7 @@ def test_a_link_from_before_there_was_a_bench_opens_it(visit, link, patches, fil
         expect(page.get_by_role("grid", name="step 1")).to_be_visible()
 
 
+@in_proof
 def test_a_number_out_of_bounds_says_them_and_goes_away(bench):
     page = bench.page
     field = page.get_by_label("Stride", exact=True)

@@ -9,7 +9,7 @@ import pytest
 from tests.api.contract import DOCUMENT, OPERATIONS, call_of, operation, parameters_of
 from tests.api.declared import SUCH_AS, WANTED
 from tests.drawing import draw, encode, npy
-from tests.web.browsing import needs_chromium
+from tests.web.browsing import Visit, needs_chromium
 
 pytestmark = needs_chromium
 DIGIT = draw(7, 28, dark_on_light=False)
@@ -40,10 +40,14 @@ class Call:
         self.visit, self.path, self.method = visit, path, method
         self.declared = operation(path, method)
         tag = self.declared["tags"][0].replace(" ", "_")
-        visit.page.goto(f"{visit.origin}/docs")
         self.place = visit.page.locator(f"[id='operations-{tag}-{self.declared['operationId']}']")
-        self.place.locator(".opblock-summary-control").click()
+        self.title = self.place.locator(".opblock-summary-control")
+        self.title.click()
         self.body = self.place.locator(".opblock-section-request-body")
+
+    def close(self):
+        """Fold it up: the page draws all that is open at each key that is pressed."""
+        self.title.click()
 
     def choose(self, kind, example):
         """Take a form of body, and of JSON one of the examples."""
@@ -75,10 +79,34 @@ class Call:
         return answer
 
 
+@pytest.fixture(scope="module")
+def docs(browser, origin):
+    """The page, opened once for all calls, and the calls that were executed on it."""
+    visit = Visit(browser, origin)
+    yield visit, set()
+    visit.close()
+
+
 @pytest.fixture
-def opened(visit):
-    """Open one call: opened(path, method)."""
-    return lambda path, method: Call(visit(), path, method)
+def opened(docs):
+    """Open one call: opened(path, method). A call that was executed before is opened on the page as it comes anew."""
+    visit, executed = docs
+    calls = []
+
+    def open_call(path, method):
+        if not executed or (path, method) in executed:
+            visit.page.goto(f"{visit.origin}/docs")
+            executed.clear()
+        executed.add((path, method))
+        calls.append(Call(visit, path, method))
+        return calls[-1]
+
+    yield open_call
+    for call in calls:
+        call.close()
+    complaints = visit.complaints()
+    visit.said, visit.uncaught, visit.expected = [], [], []
+    assert complaints == []
 
 
 def chosen():

@@ -4,7 +4,6 @@
 # ruff: noqa: RUF001
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from playwright.sync_api import expect
 from scipy import signal
 
 from tests.drawing import draw, encode
-from tests.web.browsing import ONE, SEVEN, ask, needs_chromium, percent, softmax_of, written
+from tests.web.browsing import ONE, SEVEN, ask, in_proof, needs_chromium, percent, softmax_of, some, written
 
 pytestmark = needs_chromium
 
@@ -442,7 +441,7 @@ def run_code(page, language, name):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("language", sorted(RUNS))
+@pytest.mark.parametrize("language", some(sorted(RUNS), 1))
 def test_the_code_of_a_panel_runs_and_agrees_with_it(visit, language):
     opened = visit(reduced_motion="reduce")
     page = opened.open("#view=what-if&change=conv1/2:off;conv2/3:x0.5")
@@ -459,7 +458,8 @@ EVERY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("view", sorted(EVERY) if os.environ.get("FILTERSCOPE_PROOF") else ["bench"])
+@in_proof
+@pytest.mark.parametrize("view", sorted(EVERY))
 def test_the_code_of_every_panel_runs(visit, view):
     opened = visit(reduced_motion="reduce")
     opened.expected = ["404"]  # a model without a report on a data set
@@ -467,12 +467,13 @@ def test_the_code_of_every_panel_runs(visit, view):
     expect(page.locator(f"#view-{view} canvas").first).to_be_visible()
     opened.rest()
     page.get_by_text("Take away").click()
+    expect(page.locator("#take-menu [role=group]").first).to_be_visible()
     names = [group.get_attribute("aria-label") for group in page.locator("#take-menu [role=group]").all()]
     assert names == list(dict.fromkeys(["verdict", *EVERY[view]]))
     page.keyboard.press("Escape")
     expect(page.locator("#take-menu")).to_be_hidden()
     for name in EVERY[view]:
-        for language in sorted(RUNS) if os.environ.get("FILTERSCOPE_PROOF") else ["Python"]:
+        for language in sorted(RUNS):
             assert run_code(page, language, name), f"{name}, {language}"
 
 

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.web.browsing import needs_chromium
+from tests.web.browsing import in_proof, needs_chromium
 
 pytestmark = needs_chromium
 
@@ -34,6 +34,7 @@ def test_every_word_that_is_marked_is_explained_and_every_explanation_is_used(ru
     assert all(text.endswith(".") and text.count(".") <= 5 for text in glossary.values())
 
 
+@in_proof
 def test_a_word_is_explained_to_a_pointer_the_keys_and_a_finger_and_escape_ends_it(visit):
     opened = visit(reduced_motion="reduce")
     page = opened.open()
