@@ -75,6 +75,8 @@ def test_tabs_maps_and_cells_are_reached_with_the_keys_alone(visit):
     expect(page.get_by_role("tab", name="Bench")).to_be_focused()
     expect(page.get_by_role("tabpanel")).to_have_id("view-bench")
     page.keyboard.press("Home")
+    expect(page.get_by_role("tab", name="Lecture")).to_be_focused()
+    page.keyboard.press("ArrowRight")
     expect(page.get_by_role("tab", name="Network")).to_be_focused()
     page.get_by_role("button", name="conv1, filter 0", exact=True).focus()
     page.keyboard.press("ArrowRight")

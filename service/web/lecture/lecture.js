@@ -11,6 +11,8 @@ import { make, set, write } from "../shared/dom.js";
 
 const KEPT = "filterscope-lecture"; // the steps that are done, for as long as the tab is open
 const SWIPE = 60;
+const MISSING = "The service does not answer, and this step has not come. ";
+const GOES_ON = matchMedia("(pointer: coarse)").matches ? "Swipe to the left to go on." : "Space goes on.";
 
 // A sentence has at most 25 words.
 /** @type {StepText[]} */
@@ -171,10 +173,8 @@ class Lecture {
       if (!this.#steps.has(number)) this.#steps.set(number, build(this.room));
     } catch (error) {
       if (!(error instanceof TypeError)) throw error;
-      this.stage.replaceChildren(
-        "The service does not answer, and this step has not come. Open it again when it does.",
-      );
-      this.#shown = this.#shown === number ? 0 : this.#shown;
+      const again = make("button", { onclick: () => this.#open(number) }, "Try again");
+      if (this.#shown === number) this.stage.replaceChildren(make("p", {}, MISSING, again));
       return;
     }
     const step = this.#steps.get(number);
@@ -201,7 +201,7 @@ class Lecture {
     set(this.todo, "class", isDone ? "todo-box done" : "todo-box");
     write(this.mark, isDone ? "\u2713" : "");
     const isLast = this.#shown === STEPS.length;
-    write(this.said, isDone ? `Done. ${isLast ? "That was the last of the nine." : "Space goes on."}` : "");
+    write(this.said, isDone ? `Done. ${isLast ? "That was the last of the nine." : GOES_ON}` : "");
   }
 
   /** @type {(number: number) => void} */

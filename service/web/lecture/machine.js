@@ -86,6 +86,7 @@ export const create = (room) => {
       make(
         "div",
         { class: "sources", role: "group", "aria-label": "What falls" },
+        make("span", {}, "What falls:"),
         faces.map((face) => face.root),
       ),
       drop,

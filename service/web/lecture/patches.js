@@ -45,10 +45,10 @@ export const create = (room) => {
   );
   /** @type {[string, string][]} */
   const edges = [
-    ["valid", "crop"],
-    ["same", "add paper"],
+    ["valid", "left out"],
+    ["same", "filled with paper"],
   ];
-  const edge = radios("what hangs over the edge", "lecture-edge", edges, (value) => {
+  const edge = radios("what hangs over the edge is", "lecture-edge", edges, (value) => {
     padding = value;
     room.redraw();
   });
@@ -129,7 +129,7 @@ export const create = (room) => {
     if (found === 196)
       return "These are the 196: the patches of the last three places hang over the edge, and paper was added for them. The 121 read nothing but your digit.";
     if (found !== ASKED) return "";
-    return "Why not 28 ÷ 2 = 14, and 14 × 14 = 196? From the places 22, 24 and 26 a patch of 7 would reach beyond the edge. 14 − 3 = 11. “Add paper” shows the 196.";
+    return "Why not 28 ÷ 2 = 14, and 14 × 14 = 196? From the places 22, 24 and 26 a patch of 7 would reach beyond the edge. 14 − 3 = 11. “Filled with paper” shows the 196.";
   }
 
   return {

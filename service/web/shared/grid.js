@@ -45,7 +45,11 @@ export function createGrid(label, on) {
     },
   };
 
-  canvas.addEventListener("pointermove", (event) => on.move(...cellAt(canvas, event, grid.rows, grid.columns)));
+  canvas.addEventListener("pointermove", (event) => {
+    // Where the page moves under a mouse at rest, the browser says so, too. The keys' cell would be lost by that.
+    if (event.pointerType === "mouse" && !event.movementX && !event.movementY) return;
+    on.move(...cellAt(canvas, event, grid.rows, grid.columns));
+  });
   canvas.addEventListener("click", (event) => (on.pin || on.move)(...cellAt(canvas, event, grid.rows, grid.columns)));
   root.addEventListener("keydown", (event) => {
     if (pressed(event, grid, on)) event.preventDefault();

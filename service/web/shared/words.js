@@ -26,10 +26,10 @@ export const EMPTY_VIEWS = {
 
 /**
  * What each view shows, and what to try in it. A part in [brackets] is a link, a word in {braces} one of the glossary.
- * @type {Record<ViewName, string>}
+ * The lecture says so step by step.
+ * @type {Record<Exclude<ViewName, "lecture">, string>}
  */
 export const CAPTIONS = {
-  lecture: "",
   network:
     "Your digit goes in at the left, and ten digits come out at the right. Each small picture between is a {map}: the answers of one {filter}. A {conv} layer has filters, a {pool} layer makes its maps smaller. Point at a map to see the sum behind a cell, and click to pin it. Start with the [strongest answer], look at the sums [before] their {activation}, or [shift the digit by a pixel] to see what {pooling} forgives.",
   bench:
