@@ -339,6 +339,9 @@ class _Each(NamedTuple):
 def _each_of(network: Network) -> _Each:
     passport = network.passport
     cells = sum(math.prod(shape) for shape in passport.map_shapes().values())
+    if passport.cost is not None:
+        lean, analysis = (max(RUN_PICTURE, 1000 * each) for each in (passport.cost.ms.lean, passport.cost.ms.analysis))
+        return _Each(lean, max(lean, analysis), RESULT + 2 * len(passport.labels) * JSON_NUMBER_OUT)
     read = RUN_PICTURE + sum(layer.multiply_adds for layer in passport.layers) * RUN_MULTIPLY_ADD
     return _Each(read, read * ANALYSIS + cells * MAP_CELL, RESULT + 2 * len(passport.labels) * JSON_NUMBER_OUT)
 

@@ -1,10 +1,13 @@
 """
 What a model says about itself: the passport.json beside its files, read into types.
 
-A new model needs no change of code: labels, layers and thresholds come from here.
+A new model needs no change of code: labels, layers and thresholds come from here. Format 1 is a digit reader of ours, a
+chain of layers that ends in a linear one; format 2 is a network of someone else's, adopted (service/adopt/), whose
+layers say what they read.
 """
 
 import hashlib
+from collections.abc import Iterator
 from math import inf, log, log1p, prod
 from pathlib import Path
 from typing import Any, Literal
@@ -16,17 +19,28 @@ from service.core.digit import SIDE
 from service.core.errors import NotFound
 from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, BadModel, ModelFiles
 
-# A digit as the normaliser makes it, (channels, rows, columns): the one input there is for a network.
+# A digit as the normaliser makes it, (channels, rows, columns): the one input there is for a network of ours.
 DIGIT_SHAPE = (1, SIDE, SIDE)
+# What an adopted network may be.
+CHANNELS, MOST_SIDE, MOST_CLASSES, MOST_LAYERS = (1, 3), 512, 10_000, 2048
 # A folder's name as a number; more digits are no version but a slip.
 MOST_VERSION_DIGITS = 9
 MOST_LEVELS = 100
+# What the layers of a network of ours can be.
+ACTIVATIONS, OPERATIONS = ("linear", "relu", "tanh"), ("conv", "maxpool", "avgpool", "linear")
+# What the first layers of an adopted network read.
+IMAGE = "image"
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """What a network reads: pictures of `shape`, (channels, rows, columns), 0 = paper, 1 = ink."""
+    """
+    What a network reads: pictures of `shape`, (channels, rows, columns), 0 = paper, 1 = ink.
+
+    prepare: what prepare=auto does: find the digit, or bring the whole picture to the size, 0 = black, 1 = white
+    """
 
     shape: tuple[int, ...] = DIGIT_SHAPE
+    prepare: Literal["digit", "picture"] = "digit"
 
     def blank(self) -> np.ndarray:
         """One picture without ink, as a network reads it: (1, channels, rows, columns) float32."""
@@ -34,17 +48,25 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer, in network order; shapes are (filters, rows, columns), the head's is (classes,)."""
+    """
+    One layer, in network order; shapes are (filters, rows, columns), a linear layer's is (features,).
+
+    reads: the layers before it, or `image`, where the network is no chain; source: its tensor in the adopted file
+    """
 
     name: str
-    op: Literal["conv", "maxpool", "avgpool", "linear"]
+    op: Literal["conv", "maxpool", "avgpool", "globalmaxpool", "globalavgpool", "add", "mul", "concat", "linear"]
     in_shape: tuple[int, ...]
     shape: tuple[int, ...]
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     pads: tuple[int, int, int, int] = (0, 0, 0, 0)
-    activation: Literal["linear", "relu", "tanh"] = "linear"
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    activation: str = "linear"
     reduce: Literal["flatten", "mean"] = "flatten"
+    reads: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def maps(self) -> tuple[str, ...]:
@@ -57,7 +79,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     def parameters(self) -> int:
         """Weights and biases."""
         if self.op == "conv":
-            return self.shape[0] * (self.in_shape[0] * self.kernel[0] * self.kernel[1] + 1)
+            return self.shape[0] * (self.in_shape[0] // self.groups * self.kernel[0] * self.kernel[1] + 1)
         return dense_parameters(self.features, self.shape[0]) if self.op == "linear" else 0
 
     @property
@@ -65,7 +87,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
         """Multiplications, each with its addition, for one picture; pooling multiplies nothing."""
         if self.op == "conv":
             filters, rows, columns = self.shape
-            return filters * rows * columns * self.in_shape[0] * self.kernel[0] * self.kernel[1]
+            return filters * rows * columns * (self.in_shape[0] // self.groups) * self.kernel[0] * self.kernel[1]
         return self.shape[0] * self.features if self.op == "linear" else 0
 
     @property
@@ -76,8 +98,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def features(self) -> int:
         """How many numbers of its input a linear layer reads."""
-        filters, rows, columns = self.in_shape
-        return filters if self.reduce == "mean" else filters * rows * columns
+        return self.in_shape[0] if self.reduce == "mean" else prod(self.in_shape)
 
 
 def dense_parameters(inputs: int, outputs: int) -> int:
@@ -137,8 +158,24 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     doubt: Doubt | None = None
 
 
+class Milliseconds(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one picture took when a network was adopted: the verdict alone, and with every inner map."""
+
+    lean: float
+    analysis: float
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of an adopted network, whose operators a sum over its layers does not all know."""
+
+    ms: Milliseconds
+    parameters: int
+
+
 class Passport(msgspec.Struct, frozen=True, kw_only=True):
     """The whole passport; what the service does not use itself is kept in `raw` and answered as it is."""
+
+    format: Literal[1, 2] = 1
 
     name: str
     version: str
@@ -148,6 +185,7 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     input: Input = Input()
     novelty: Novelty | None = None
     calibration: Calibration = Calibration()
+    cost: Cost | None = None
     description: str = ""
     accuracy: dict[str, Any] = {}
     raw: dict[str, Any] = {}
@@ -163,13 +201,23 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(msgspec.json.decode(text, type=cls), raw=decode_plain(text))
 
     @property
+    def is_adopted(self) -> bool:
+        """Whether it is a network of someone else's, of which only what its file says is known."""
+        return self.format == 2
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return sum(layer.parameters for layer in self.layers) if self.cost is None else self.cost.parameters
+
+    @property
     def convolutions(self) -> tuple[Layer, ...]:
         """The layers that have filters."""
         return tuple(layer for layer in self.layers if layer.op == "conv")
 
     @property
     def head(self) -> Layer:
-        """The one linear layer, always the last."""
+        """The one linear layer of a network of ours, always the last."""
         return self.layers[-1]
 
     def layer(self, name: str, pointer: str = "/layer") -> Layer:
@@ -221,7 +269,7 @@ def read_passport(files: ModelFiles) -> Passport:
         raise BadModel(f"a version is a number such as 1 or 12, this is {passport.version!r}", folder)
     for name in (MODEL_FILE, ANALYSIS_FILE):
         _check_digest(files, name, passport)
-    if fault := _input_fault(passport.input) or _layers_fault(passport):
+    if fault := next(_adopted_faults(passport), "") if passport.is_adopted else _fault(passport):
         raise BadModel(f"{PASSPORT_FILE}: {fault}", folder)
     return passport
 
@@ -244,6 +292,23 @@ def _check_digest(files: ModelFiles, name: str, passport: Passport) -> None:
         raise BadModel(f"{name}: SHA-256 is {found}, its passport says {wanted[:64]!r}", files.folder)
 
 
+def _fault(passport: Passport) -> str:
+    """What keeps the passport of a network of ours from being one, or nothing."""
+    return _input_fault(passport.input) or _words_fault(passport.layers) or _layers_fault(passport)
+
+
+def _words_fault(layers: tuple[Layer, ...]) -> str:
+    """What a layer says that only one of an adopted network may, or nothing."""
+    for layer in layers:
+        if layer.op not in OPERATIONS:
+            return f"{layer.name} must be one of {', '.join(OPERATIONS)}, it says {layer.op}"
+        if layer.activation not in ACTIVATIONS:
+            return f"{layer.name} must have the activation {', '.join(ACTIVATIONS)}, it says {layer.activation[:80]!r}"
+        if (layer.dilation, layer.groups, layer.reads) != ((1, 1), 1, ()):
+            return f"{layer.name} must have no dilation, groups or reads"
+    return ""
+
+
 def _input_fault(asked: Input) -> str:
     """What keeps the input from being a digit as the normaliser makes it, or nothing."""
     if asked.shape == DIGIT_SHAPE:
@@ -256,9 +321,8 @@ def _layers_fault(passport: Passport) -> str:
     layers, labels = passport.layers, passport.labels
     if len(layers) < 2 or [layer.op == "linear" for layer in layers] != [False] * (len(layers) - 1) + [True]:
         return "layers must end in the one linear layer, and have another before it"
-    names = [layer.name for layer in layers]
-    if len(set(names)) < len(names) or not all(name and name.isprintable() and "." not in name for name in names):
-        return f"layers must have names of their own without a dot, these have {names}"
+    if fault := _names_fault(layers):
+        return fault
     before: tuple[int, ...] = passport.input.shape
     for layer in layers:
         if layer.in_shape != before:
@@ -269,6 +333,37 @@ def _layers_fault(passport: Passport) -> str:
         if layer.shape != before or min(before) < 1:
             return f"{layer.name} must have the shape {list(before)}, it says {list(layer.shape)}"
     return ""
+
+
+def _names_fault(layers: tuple[Layer, ...]) -> str:
+    names = [layer.name for layer in layers]
+    if len(set(names)) < len(names) or not all(name and name.isprintable() and "." not in name for name in names):
+        return f"layers must have names of their own without a dot, these have {names}"
+    return ""
+
+
+def _adopted_faults(passport: Passport) -> Iterator[str]:
+    """What keeps the passport of an adopted network from being one; the first is what counts."""
+    shape, layers = passport.input.shape, passport.layers
+    if len(shape) != 3 or shape[0] not in CHANNELS or not all(1 <= side <= MOST_SIDE for side in shape[1:]):
+        yield f"input.shape must be 1 or 3 channels and two sides of 1 to {MOST_SIDE}, it says {list(shape)}"
+    if not 2 <= len(passport.labels) <= MOST_CLASSES:
+        yield f"labels must be 2 to {MOST_CLASSES}, there are {len(passport.labels)}"
+    if passport.cost is None:
+        yield "cost must be there: what was measured when the network was adopted"
+    if len(layers) > MOST_LAYERS:
+        yield f"layers must be at most {MOST_LAYERS}, there are {len(layers)}"
+    yield from filter(None, [_names_fault(layers)])
+    before = {IMAGE}
+    for layer in layers:
+        axes = 1 if layer.op == "linear" else 3
+        if (len(layer.shape), len(layer.in_shape)) != (axes, axes) or min(*layer.shape, *layer.in_shape) < 1:
+            yield f"{layer.name} must have shapes of {axes} axes, it says {list(layer.in_shape)}, {list(layer.shape)}"
+        if min(layer.kernel + layer.stride + layer.dilation) < 1 or not 1 <= layer.groups <= layer.in_shape[0]:
+            yield f"{layer.name} must have a kernel, a stride, a dilation and groups of at least 1"
+        if not set(layer.reads) <= before:
+            yield f"{layer.name} must read layers before it, it says {list(layer.reads)}"
+        before.add(layer.name)
 
 
 def _shape_after(layer: Layer) -> tuple[int, ...]:
@@ -304,24 +399,39 @@ class Field(msgspec.Struct, frozen=True):
 
 def receptive_fields(layers: tuple[Layer, ...]) -> dict[str, tuple[Field, Field]]:
     """
-    (rows, columns) receptive field of each layer's cells, up to the head, which sees the whole picture.
+    (rows, columns) receptive field of each layer's cells, but of those that see the whole picture, as a head does.
 
     r_l = r_(l-1) + (k_l - 1) j_(l-1);  j_l = j_(l-1) s_l;  start_l = start_(l-1) - p_l j_(l-1)
     (Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks", Distill 2019, doi
-    10.23915/distill.00021).
+    10.23915/distill.00021). A layer that reads several sees what any of them does.
     """
-    fields: dict[str, tuple[Field, Field]] = {}
-    current = (Field(1, 1, 0), Field(1, 1, 0))
+    fields = {IMAGE: (Field(1, 1, 0), Field(1, 1, 0))}
+    before = IMAGE
     for layer in layers:
-        if layer.op == "linear":
-            break
+        read = [fields.get(name) for name in layer.reads or (before,)]
+        before = layer.name
+        joined = _joined([field for field in read if field is not None])
+        if joined is None or None in read or layer.op in {"linear", "globalavgpool", "globalmaxpool"}:
+            continue
         rows, columns = (
             Field(
-                size=before.size + (layer.kernel[axis] - 1) * before.jump,
-                jump=before.jump * layer.stride[axis],
-                start=before.start - layer.pads[axis] * before.jump,
+                size=one.size + (layer.kernel[axis] - 1) * layer.dilation[axis] * one.jump,
+                jump=one.jump * layer.stride[axis],
+                start=one.start - layer.pads[axis] * one.jump,
             )
-            for axis, before in enumerate(current)
+            for axis, one in enumerate(joined)
         )
-        current = fields[layer.name] = (rows, columns)
-    return fields
+        fields[layer.name] = (rows, columns)
+    return {name: field for name, field in fields.items() if name != IMAGE}
+
+
+def _joined(fields: list[tuple[Field, Field]]) -> tuple[Field, Field] | None:
+    """What any of them sees; None where their cells are not as far apart."""
+    if len({(rows.jump, columns.jump) for rows, columns in fields}) != 1:
+        return None
+    rows, columns = (
+        Field(max(each.start + each.size for each in axis) - start, axis[0].jump, start)
+        for axis in zip(*fields, strict=True)
+        for start in [min(each.start for each in axis)]
+    )
+    return rows, columns

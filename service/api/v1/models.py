@@ -98,7 +98,7 @@ def _summary(network: Network, library: Library) -> dict[str, Any]:
         "version": network.version,
         "default": network is library.get(),
         "description": raw.get("description", ""),
-        "parameters": sum(layer.parameters for layer in network.passport.layers),
+        "parameters": network.passport.parameters,
         "accuracy": raw.get("accuracy", {}),
         "sha256": network.sha256,
     }
