@@ -7,6 +7,7 @@ import click
 
 from service import __version__
 from service.batch.errors import BadJob, Stopped
+from service.commands.adopt import adopt
 from service.commands.classify import classify
 from service.commands.score import score
 from service.commands.serve import serve
@@ -17,6 +18,7 @@ from service.settings import BadSetting
 EXTRAS = {
     "pyarrow": ("score", "pyarrow tqdm"),
     "tqdm": ("score", "pyarrow tqdm"),
+    "onnx": ("adopt", "onnx"),
     "ray": ("cluster", "'ray[data]' tqdm"),
 }
 
@@ -60,3 +62,4 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(classify)
 main.add_command(score)
+main.add_command(adopt)

@@ -1,0 +1,168 @@
+"""The layers of a canonical graph: which of its tensors are maps, what they are called, and what each layer reads."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from onnx import GraphProto, NodeProto, helper, numpy_helper
+
+from service.network.passport import IMAGE, Layer
+
+ACTIVATIONS = {
+    "Relu", "Tanh", "Sigmoid", "LeakyRelu", "Clip", "Elu", "Selu", "Celu", "HardSigmoid", "HardSwish", "PRelu",
+    "Softplus", "Softsign", "ThresholdedRelu", "Gelu", "Mish", "Sign",
+}  # fmt: skip
+POOLS = {
+    "MaxPool": "maxpool",
+    "AveragePool": "avgpool",
+    "GlobalMaxPool": "globalmaxpool",
+    "GlobalAveragePool": "globalavgpool",
+}
+JOINS = {"Add": "add", "Mul": "mul", "Concat": "concat"}
+# What a layer's name begins with, by its operation; in order of the graph a number follows.
+PREFIXES = {"maxpool": "pool", "avgpool": "pool", "globalmaxpool": "pool", "globalavgpool": "pool", "linear": "dense"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A layer, and the tensors of its maps by name; weights: the constants of a convolution that shows its filters."""
+
+    layer: Layer
+    maps: Mapping[str, str]
+    weights: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class _Graph:
+    """A graph with what is asked of it again and again."""
+
+    graph: GraphProto
+    shapes: Mapping[str, tuple[int, ...]]
+    constants: Mapping[str, Any] = field(init=False)
+    readers: dict[str, list[NodeProto]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.constants = {each.name: each for each in self.graph.initializer}
+        for node in self.graph.node:
+            for name in node.input:
+                self.readers.setdefault(name, []).append(node)
+
+    def is_map(self, tensor: str) -> bool:
+        """Whether a tensor holds (filters, rows, columns) of every picture."""
+        return len(self.shapes.get(tensor, ())) == 3
+
+
+def candidates(graph: GraphProto) -> list[str]:
+    """The tensors whose shapes are asked for: what the nodes of layers read and give."""
+    kinds = {"Conv", "Gemm", "MatMul", "ReduceMean", *POOLS, *JOINS, *ACTIVATIONS}
+    fixed = {each.name for each in graph.initializer}
+    inputs = {each.name for each in graph.input}
+    named = [
+        name for node in graph.node if node.op_type in kinds for name in (*node.input[:2], *node.output[:1]) if name
+    ]
+    return [name for name in dict.fromkeys(named) if name not in fixed and name not in inputs]
+
+
+def find_layers(graph: GraphProto, image: str, shapes: Mapping[str, tuple[int, ...]]) -> list[Found]:
+    """
+    Name the layers of a graph, in its order.
+
+    image: the tensor that the first of them read; shapes: of tensors for one picture, without the axis of pictures
+    """
+    asked = _Graph(graph, shapes)
+    counts: dict[str, int] = {}
+    origins: dict[str, tuple[str, ...]] = {image: (IMAGE,)}
+    found: list[Found] = []
+    for node in graph.node:
+        read = tuple(dict.fromkeys(name for tensor in node.input for name in origins.get(tensor, ())))
+        layer = _layer(asked, node)
+        if layer is not None:
+            prefix = PREFIXES.get(layer["op"], layer["op"])
+            counts[prefix] = counts.get(prefix, 0) + 1
+            name = f"{prefix}{counts[prefix]}"
+            one = _found(asked, node, Layer(name=name, reads=read, source=node.output[0], **layer))
+            found.append(one)
+            read = (name,)
+        origins |= dict.fromkeys(node.output, read)
+    return found
+
+
+def _found(asked: _Graph, node: NodeProto, layer: Layer) -> Found:
+    if layer.op == "linear":
+        return Found(layer, {})
+    if layer.op != "conv":
+        return Found(layer, {layer.name: node.output[0]})
+    after = _activation(asked, node)
+    pre, act = layer.maps
+    weights = [name for name in node.input[1:] if name]
+    is_shown = layer.groups == 1 and all(name in asked.constants for name in weights)
+    return Found(layer, {pre: node.output[0], act: after or node.output[0]}, weights if is_shown else ())
+
+
+def _activation(asked: _Graph, node: NodeProto) -> str:
+    """The tensor behind the activation that alone reads a convolution, or nothing."""
+    readers = asked.readers.get(node.output[0], [])
+    if len(readers) == 1 and readers[0].op_type in ACTIVATIONS and asked.is_map(readers[0].output[0]):
+        return str(readers[0].output[0])
+    return ""
+
+
+def _layer(asked: _Graph, node: NodeProto) -> dict[str, Any] | None:
+    """What a passport says of a node, or None where it is no layer."""
+    given = {each.name: helper.get_attribute_value(each) for each in node.attribute}
+    read, made = node.input[0] if node.input else "", node.output[0]
+    if node.op_type in {"Gemm", "MatMul"}:
+        in_shape, shape = asked.shapes.get(read, ()), asked.shapes.get(made, ())
+        is_dense = len(in_shape) == len(shape) == 1 and node.input[1] in asked.constants
+        return {"op": "linear", "in_shape": in_shape, "shape": shape} if is_dense else None
+    if not asked.is_map(made) or not asked.is_map(read):
+        return None
+    shapes = {"in_shape": asked.shapes[read], "shape": asked.shapes[made]}
+    if node.op_type == "Conv":
+        after = _activation(asked, node)
+        reader = asked.readers[made][0].op_type.lower() if after else "linear"
+        kernel = tuple(_constant_shape(asked, node, given)[-2:])
+        return {"op": "conv", **shapes, **_geometry(shapes, given, kernel), "activation": reader,
+                "groups": given.get("group", 1)}  # fmt: skip
+    if node.op_type in POOLS:
+        kernel = tuple(given.get("kernel_shape", shapes["in_shape"][1:]))
+        return {"op": POOLS[node.op_type], **shapes, **_geometry(shapes, given, kernel)}
+    if node.op_type == "ReduceMean" and shapes["shape"] == (shapes["in_shape"][0], 1, 1):
+        return {"op": "globalavgpool", **shapes, "kernel": shapes["in_shape"][1:]}
+    is_join = node.op_type in JOINS and sum(asked.is_map(name) for name in node.input) > 1
+    return {"op": JOINS[node.op_type], **shapes} if is_join else None
+
+
+def _constant_shape(asked: _Graph, node: NodeProto, given: Mapping[str, Any]) -> Sequence[int]:
+    weights = asked.constants.get(node.input[1])
+    return tuple(given["kernel_shape"]) if weights is None else tuple(weights.dims)
+
+
+def _geometry(
+    shapes: Mapping[str, tuple[int, ...]], given: Mapping[str, Any], kernel: tuple[int, ...]
+) -> dict[str, tuple[int, ...]]:
+    """Kernel, stride, dilation and pads, those that the exporter left to be worked out included."""
+    stride, dilation = tuple(given.get("strides", (1, 1))), tuple(given.get("dilations", (1, 1)))
+    pads = tuple(given.get("pads", (0, 0, 0, 0)))
+    same = given.get("auto_pad", b"NOTSET").decode()
+    if same.startswith("SAME"):
+        needed = [
+            max(0, (made - 1) * step + (size - 1) * apart + 1 - read)
+            for read, made, size, step, apart in zip(
+                shapes["in_shape"][1:], shapes["shape"][1:], kernel, stride, dilation, strict=True
+            )
+        ]
+        less = [each // 2 for each in needed]
+        more = [each - half for each, half in zip(needed, less, strict=True)]
+        pads = (*less, *more) if same == "SAME_UPPER" else (*more, *less)
+    return {"kernel": kernel, "stride": stride, "dilation": dilation, "pads": pads}
+
+
+def filters_of(graph: GraphProto, found: Sequence[Found]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """The weights (filters, channels, rows, columns) and biases (filters,) of the layers that show them, by name."""
+    constants = {each.name: each for each in graph.initializer}
+    for one in found:
+        if one.weights:
+            weights, *biases = (numpy_helper.to_array(constants[name]) for name in one.weights)
+            yield one.layer.name, weights, biases[0] if biases else np.zeros(len(weights), np.float32)

@@ -1,0 +1,124 @@
+"""`filterscope adopt` as it is called: what it writes, what it says, and what is seen of it meanwhile."""
+
+import json
+import shutil
+
+import pytest
+
+from service.adopt import child, place
+from service.adopt.asked import Asked, Refused
+from service.network.folders import read_folders
+from service.settings import SHIPPED_MODELS
+from tests.adopt import traits
+from tests.commanding import filterscope
+
+
+@pytest.fixture
+def models(tmp_path):
+    """A folder of models that has one of ours, and a network of someone else's beside it."""
+    (tmp_path / "net.onnx").write_bytes(traits.nhwc().SerializeToString())
+    shutil.copytree(SHIPPED_MODELS / "tiny", tmp_path / "models" / "tiny")
+    return tmp_path / "models"
+
+
+def seen(models):
+    """The names and versions that a start or a reload would find; nothing may be wrong with them."""
+    found = read_folders(models, "tiny")
+    assert found.problems == []
+    return [(files.folder.parent.name, files.folder.name) for files in found.models]
+
+
+def test_a_network_is_adopted_again_as_a_further_version_and_taken_out(models, capsys):
+    file = str(models.parent / "net.onnx")
+    assert filterscope("adopt", file, "--name", "mine", "--models", str(models), "--labels", "a,b,c,d") == 0
+    said = capsys.readouterr()
+    assert f"adopted as {models}/mine/1; model=mine" in said.out
+    assert "POST /v1/classify: works" in said.out
+    assert "POST /v1/explain: an adopted network's decision is not explained yet" in said.out
+    assert said.err.startswith("Warning: the file does not say which numbers it was trained on")
+
+    assert filterscope("adopt", file, "--name", "mine", "--models", str(models), "--preset", "raw", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["folder"], told["numbers"]["scale"]) == (f"{models}/mine/2", 255)
+    assert seen(models) == [("mine", "1"), ("mine", "2"), ("tiny", "1")]
+    assert sorted(path.name for path in models.iterdir()) == ["mine", "tiny"]
+
+    before = (models / "mine" / "1" / "passport.json").read_bytes()
+    assert filterscope("adopt", file, "--name", "mine", "--version", "1", "--models", str(models)) == 1
+    assert "is there already and is not overwritten" in capsys.readouterr().err
+    assert (models / "mine" / "1" / "passport.json").read_bytes() == before
+
+    for version, left in (("1", [("mine", "2"), ("tiny", "1")]), ("2", [("tiny", "1")])):
+        assert filterscope("adopt", "--remove", "--name", "mine", "--version", version, "--models", str(models)) == 0
+        assert seen(models) == left
+    assert filterscope("adopt", "--remove", "--name", "tiny", "--version", "1", "--models", str(models)) == 1
+    assert seen(models) == [("tiny", "1")]
+
+
+def test_a_file_that_is_refused_leaves_nothing_behind(models, capsys):
+    file = models.parent / "net.onnx"
+    file.write_bytes(file.read_bytes()[:500])
+    assert filterscope("adopt", str(file), "--name", "mine", "--models", str(models)) == 1
+    said = capsys.readouterr()
+    assert said.err == f"Error: {file}: not an ONNX file, or one that is cut short (500 bytes): export it again\n"
+    assert [path.name for path in models.iterdir()] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--name", "a"],
+        ["net.onnx", "--name", "a", "--size", "48"],
+        ["net.onnx", "--name", "a", "--mean", "x"],
+        ["net.onnx", "--name", "a", "--labels", "one"],
+        ["net.onnx", "--name", "a", "--preset", "raw", "--scale", "1"],
+        ["net.onnx", "--name", "a", "--remove"],
+        ["net.onnx"],
+    ],
+)
+def test_a_call_that_is_wrong_is_answered_with_its_usage(models, capsys, arguments):
+    assert filterscope("adopt", *arguments, "--models", str(models)) == 2
+    assert "Usage: filterscope adopt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "../up", ".hidden", "a/b", "1", "x" * 65, "a b"])
+def test_a_name_that_is_none_is_refused_before_anything_is_opened(models, capsys, name):
+    assert filterscope("adopt", "/nowhere.onnx", "--name", name, "--models", str(models)) == 1
+    assert "--name" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("has_version", [False, True])
+def test_nothing_half_written_is_ever_seen(models, has_version):
+    if has_version:
+        shutil.copytree(models / "tiny", models / "mine")
+        (models / "mine" / "1" / "passport.json").write_bytes(
+            (models / "tiny" / "1" / "passport.json").read_bytes().replace(b'"tiny"', b'"mine"', 1)
+        )
+    before = seen(models)
+    version = place.next_version(models, "mine")
+    with place.made_aside(models, "mine", version) as folder:
+        for file in ("model.onnx", "analysis.onnx", "passport.json"):
+            assert seen(models) == before
+            content = (models / "tiny" / "1" / file).read_bytes()
+            content = content.replace(b'"tiny"', b'"mine"', 1).replace(
+                b'"version": "1"', b'"version": "%b"' % version.encode()
+            )
+            (folder / file).write_bytes(content)
+        assert seen(models) == before
+        place.put(folder, models)
+        assert seen(models) == sorted([*before, ("mine", version)])
+    assert seen(models) == sorted([*before, ("mine", version)])
+    assert not list(models.glob(".*"))
+
+
+def test_a_child_that_takes_too_long_or_ends_is_told_of_in_one_line(models, monkeypatch):
+    asked = Asked(model=str(models.parent / "net.onnx"), folder="", name="mine", version="1")
+    monkeypatch.setattr(child, "WALL_SECONDS", 0.05)
+    with pytest.raises(Refused, match="took more than"):
+        child.adopt(asked, models)
+    for status, words in ((-24, "120 s of CPU"), (-11, "SIGSEGV"), (1, "nothing said")):
+        ended = child.subprocess.CompletedProcess([], status, b"", b"nothing said")
+        monkeypatch.setattr(child.subprocess, "run", lambda *_, ended=ended, **__: ended)
+        with pytest.raises(Refused, match=words):
+            child.adopt(asked, models)
+    assert seen(models) == [("tiny", "1")]
