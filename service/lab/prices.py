@@ -28,6 +28,7 @@ from service.settings import Limits
 
 # Reading. A number in JSON is made a Python object, checked, and made a number of an array.
 JSON_NUMBER_IN = 0.12
+JSON_LIST_IN, JSON_LIST_BYTES = 0.35, 232  # a list or object in it, made, and let go of
 BYTE_IN = 0.0015  # looked at, split, or decoded from base64, a few times each
 # Of a multipart body: each line of a part's head becomes two Python objects, and a line may have three bytes.
 PART, PART_HEAD_BYTE = 25.0, 0.7
@@ -39,8 +40,9 @@ UNPACKED_BYTE = 0.006  # of a gzip'd body
 ARRAY, NUMBER = 12.0, 0.006  # a picture of numbers is checked for what is not finite, and brought to 0..1
 LEVEL = 0.0008  # one of 0 to 255 as a byte, which is taken as it is
 
-# Decoding a picture file: what opening it costs, then each pixel, then each byte, for noise has many bytes a pixel.
-FILE = 45.0
+# Decoding a picture file: what opening it costs, and each of its parts, then each pixel, then each byte, for noise has
+# many bytes a pixel.
+FILE, FILE_PART = 45.0, 0.4
 PIXEL_OF = {
     "PNG": 0.012, "JPEG": 0.0015, "WEBP": 0.013, "WEBP lossless": 0.013, "GIF": 0.006, "BMP": 0.008, "AVIF": 0.012,
     "TIFF": 0.008, "HEIC": 0.02,

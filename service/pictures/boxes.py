@@ -39,7 +39,8 @@ class _File:
     idat: bytes = b""
     films: list[int] = field(default_factory=list)
     settings: list[bytes] = field(default_factory=list)  # of HEVC
-    parts: int = 0
+    parts: int = 0  # boxes, and what lies in them: pieces and units of all items
+    bytes: int = 0  # of all items
     is_grey: bool = True
 
 
@@ -65,7 +66,7 @@ def read(data: bytes, kind: str) -> Header:
     if claimed > allowed:
         raise TooLarge(f"the parts of a {kind} of {width} x {height} may have {allowed} pixels, these have {claimed}")
     held = HELD_GREY if kind == "AVIF" and file.is_grey else HELD
-    return Header(kind=kind, width=width, height=height, file=lambda: _still(data, file), held=held)
+    return Header(kind=kind, width=width, height=height, file=lambda: _still(data, file), held=held, parts=file.parts)
 
 
 def _boxes(data: bytes, place: int, end: int, file: _File, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
@@ -110,6 +111,7 @@ def _take_items(content: bytes, file: _File) -> None:
             entry = content[begin:end]
             number, _, kind = struct.unpack_from(">IH4s" if entry[0] > 2 else ">HH4s", entry, 4)
             file.kinds[number] = kind
+            _check_items(len(file.kinds))
 
 
 def _check_items(items: int) -> None:
@@ -123,7 +125,7 @@ def _take_places(data: bytes, content: bytes, file: _File) -> None:
     offset_size, length_size, base_size = content[4] >> 4, content[4] & 15, content[5] >> 4
     index_size = content[5] & 15 if version else 0
     wide = 4 if version > 1 else 2
-    at, total = 6 + wide, 0
+    at = 6 + wide
     items = int.from_bytes(content[6:at])
     _check_items(items)
 
@@ -146,10 +148,10 @@ def _take_places(data: bytes, content: bytes, file: _File) -> None:
             offset, length = base + take(offset_size), take(length_size)
             source = file.idat if method == 1 else data
             pieces.append((method, offset, length or len(source)))
-            total += length or len(source)
+            file.bytes += length or len(source)
         file.places[number] = pieces
-    if total > 2 * len(data) + 2**16:
-        raise Unreadable(f"the items of this picture have {total} bytes, the file has {len(data)}")
+    if file.bytes > 2 * len(data) + 2**16:
+        raise Unreadable(f"the items of this picture have {file.bytes} bytes, the file has {len(data)}")
 
 
 def _content(data: bytes, file: _File, number: int) -> bytes:
@@ -174,9 +176,9 @@ def _claimed_av1(data: bytes, file: _File) -> int:
 
 
 def _claimed_of_units(content: bytes, file: _File) -> int:
-    place, pixels, frames, units = 0, 0, 0, 0
+    place, pixels, frames = 0, 0, 0
     while place < len(content):
-        units = count(units, "AVIF")
+        file.parts = count(file.parts, "AVIF")
         head = content[place]
         kind, has_extension, has_size = head >> 3 & 15, head >> 2 & 1, head >> 1 & 1
         place += 1 + has_extension
@@ -269,28 +271,31 @@ def _skip_operating_points(bits: _Bits) -> None:
 def _claimed_hevc(data: bytes, file: _File) -> int:
     items = [number for number, kind in file.kinds.items() if kind == b"hvc1"]
     for number in items:
-        _check_units(_content(data, file, number))
-    sizes = [_picture_size(unit) for each in file.settings for unit in _settings_of(each) if unit[0] >> 1 & 63 == SPS]
+        _check_units(_content(data, file, number), file)
+    sizes = [
+        _picture_size(unit) for each in file.settings for unit in _settings_of(each, file) if unit[0] >> 1 & 63 == SPS
+    ]
     return len(items) * max((width * height for width, height in sizes), default=0)
 
 
-def _settings_of(content: bytes) -> Iterator[bytes]:
+def _settings_of(content: bytes, file: _File) -> Iterator[bytes]:
     """The parameter sets in hvcC (ISO/IEC 14496-15, 8.3.3)."""
     place = 23
     for _ in range(content[22]):
         (units,) = struct.unpack_from(">H", content, place + 1)
         place += 3
         for _ in range(min(units, MAX_ITEMS)):
+            file.parts = count(file.parts, "HEIC")
             (size,) = struct.unpack_from(">H", content, place)
             yield content[place + 2 : place + 2 + max(size, 1)]
             place += 2 + size
 
 
-def _check_units(content: bytes) -> None:
+def _check_units(content: bytes, file: _File) -> None:
     """Refuse an item of more than one frame, or one whose size is said only within."""
-    place, frames, units = 0, 0, 0
+    place, frames = 0, 0
     while place + 6 < len(content):
-        units = count(units, "HEIC")
+        file.parts = count(file.parts, "HEIC")
         kind = content[place + 4] >> 1 & 63
         if kind == SPS:
             raise UnsupportedType("a HEIC that says its size among its pixels is not read: save it as JPEG")

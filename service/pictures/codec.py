@@ -175,7 +175,8 @@ class PictureFile:
     A picture file whose header has been read, and whose pixels are still to be decoded.
 
     data: its bytes   kind: its format, "WEBP lossless" and "BMP in runs" being two of them
-    pixels: width x height, as it claims   scans: how often its decoder goes over them beside once
+    pixels: that its decoder unpacks: width x height, as it claims, or more   scans: how often it goes over them beside
+        once   parts: that were counted on the way to them
     """
 
     data: bytes
@@ -185,6 +186,7 @@ class PictureFile:
     _header: Header | None
     _limits: tuple[int, int, int, bool, int]
     _plain: tuple[int, int, int] | None = None
+    parts: int = 0
 
     @property
     def held(self) -> int:
@@ -230,7 +232,8 @@ def open_file(
             f"a picture may have {allowed} pixels, this {header.kind.split()[0]} has {header.width} x {header.height}"
         )
     kind = f"{header.kind} in runs" if header.in_python else header.kind
-    return PictureFile(data, kind, pixels, header.scans, header, limits)
+    unpacked = max(pixels, header.unpacked)
+    return PictureFile(data, kind, unpacked, header.scans, header, limits, parts=header.parts)
 
 
 def open_posted(
@@ -276,7 +279,7 @@ _HEADERS: dict[str, Callable[[bytes], Header]] = {"PNG": png.read, "WEBP": webp.
 
 
 def _held(header: Header, limits: PixelLimits) -> int:
-    pixels, step = header.width * header.height, _step(header, limits)
+    pixels, step = max(header.width * header.height, header.unpacked), _step(header, limits)
     if step == 1:
         least = CLEAR_PIXEL_BYTES if header.clear else DECODED_PIXEL_BYTES
         return pixels * max(least, header.held) + header.height * ROW_BYTES

@@ -50,5 +50,6 @@ def read(data: bytes) -> Header:
         height=height,
         file=lambda: kept + control + data[place:],
         held=1,
+        parts=parts,
         frame=None if frame == (0, 0, width, height) else frame,
     )

@@ -34,6 +34,8 @@ class Header:
     clear: the samples of the colour of a PNG that is transparent, if one is
     stream: makes the packed pixels of a PNG of 8 bits whose rows follow each other   colour: its type of colour
     is_inverted: white is 0, which its decoder does not heed
+    parts: segments, chunks, blocks or boxes that were counted on the way to its pixels
+    unpacked: pixels that its decoder unpacks, where they are more: of tiles that reach beyond the picture
     frame: (left, top, right, bottom) of the part of the picture that the file has, None for all of it
     """
 
@@ -51,6 +53,8 @@ class Header:
     stream: Callable[[], bytes] | None = None
     colour: int = 0
     is_inverted: bool = False
+    parts: int = 0
+    unpacked: int = 0
     frame: tuple[int, int, int, int] | None = None
 
 

@@ -38,6 +38,7 @@ def read(data: bytes, max_samples: int) -> Header:
     """
     found = _Found()
     for marker, place, segment in _segments(data):
+        found.parts += 1
         if marker == _SCAN and found.frame:
             _count_scan(found, place, segment, max_samples)
             if not found.is_held:
@@ -59,6 +60,7 @@ def read(data: bytes, max_samples: int) -> Header:
         # One whose end is missing is decoded three times.
         scans=(found.scans if found.is_held else 0) + 2 * is_cut(data),
         is_buffered=found.is_held,
+        parts=found.parts,
     )
 
 
@@ -73,6 +75,7 @@ class _Found:
     components: int = 0
     samples: int = 0
     scans: int = 0
+    parts: int = 0
     is_sequential: bool = True
     is_held: bool = False
 

@@ -29,6 +29,7 @@ def read(data: bytes) -> Header:
         raise Unreadable("the picture is damaged: the checksum of its header, a PNG's, is wrong")
     found = _KeptChunks()
     for kind, place, end in _chunks(data):
+        found.parts += 1
         _take(found, data, kind, place, end)
     if not found.pixels:
         raise Unreadable("the picture is damaged or cut short: this PNG ends before its pixels")
@@ -49,6 +50,7 @@ def read(data: bytes) -> Header:
         depth=depth,
         clear=clear,
         colour=colour,
+        parts=found.parts,
         stream=(lambda: b"".join([data[a + 8 : b - 4] for a, b in found.pixels])) if is_plain else None,
     )
 
@@ -61,6 +63,7 @@ class _KeptChunks:
     palette: bytes = b""
     transparency: bytes = b""
     exif: bytes = b""
+    parts: int = 0
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -42,7 +42,7 @@ def read(data: bytes, max_pixels: int) -> Header:
     """
     Read the first directory of a TIFF.
 
-    max_pixels: of one strip or tile too, as it is unpacked whole
+    max_pixels: that it may have; its tiles, which are unpacked whole, twice as many, for what is beyond its rim
     raises: Unreadable, UnsupportedType, TooLarge
     """
     order = "<" if data[:2] == b"II" else ">"
@@ -54,7 +54,7 @@ def read(data: bytes, max_pixels: int) -> Header:
     if not width or not height:
         raise cut_short("TIFF")
     bits, samples = _check_samples(tags)
-    parts = _check_parts(tags, width, height, len(data), max_pixels)
+    parts, unpacked = _check_parts(tags, width, height, len(data), max_pixels)
     # One more than one a strip: those of a JPEG in several scans, which libtiff holds whole.
     scans = data.count(b"\xff\xda") // parts - 1 if _one(tags, COMPRESSION, NONE) == JPEG else 0
     if scans >= MAX_SCANS:
@@ -75,6 +75,8 @@ def read(data: bytes, max_pixels: int) -> Header:
         turn=turn if 1 <= (turn := _one(tags, ORIENTATION_TAG, 1)) <= 8 else 1,
         depth=bits,
         is_inverted=is_inverted,
+        parts=parts,
+        unpacked=unpacked,
     )
 
 
@@ -128,8 +130,8 @@ def _check_samples(tags: dict[int, _Entry]) -> tuple[int, int]:
     return bits, samples
 
 
-def _check_parts(tags: dict[int, _Entry], width: int, height: int, size: int, max_pixels: int) -> int:
-    """Count strips or tiles; refuse them if they are too many, too large, or cost more than the file has bytes."""
+def _check_parts(tags: dict[int, _Entry], width: int, height: int, size: int, max_pixels: int) -> tuple[int, int]:
+    """Count strips or tiles, and their pixels; refuse too many of either, or more bytes than the file has."""
     is_tiled = TILES in tags
     offsets, sizes = (tags.get(tag) for tag in ((TILES, TILE_SIZES) if is_tiled else (STRIPS, STRIP_SIZES)))
     across, down = (
@@ -139,9 +141,10 @@ def _check_parts(tags: dict[int, _Entry], width: int, height: int, size: int, ma
     )
     if not offsets or not across or not down:
         raise cut_short("TIFF")
-    if across * down > max(max_pixels, 2**16):
-        raise TooLarge(f"a tile of a TIFF may have {max_pixels} pixels, this has {across} x {down}")
     wanted = -(-width // across) * -(-height // down)
+    unpacked = wanted * across * down if is_tiled else width * height
+    if unpacked > (allowed := 2 * max(max_pixels, 2**16)):
+        raise TooLarge(f"the strips or tiles of a TIFF may have {allowed} pixels, these have {unpacked}")
     if len(offsets.values) < wanted:
         raise Unreadable(
             f"this TIFF of {width} x {height} has {wanted} strips or tiles, {len(offsets.values)} are listed"
@@ -149,13 +152,13 @@ def _check_parts(tags: dict[int, _Entry], width: int, height: int, size: int, ma
     if sizes is None:
         if _one(tags, COMPRESSION, NONE) != NONE:
             raise cut_short("TIFF")
-        return wanted
+        return wanted, unpacked
     if len(sizes.values) < wanted:
         raise cut_short("TIFF")
     # Strips may lie over each other, so that few bytes are unpacked often.
     if sum(sizes.values[:wanted]) > size:
         raise Unreadable(f"the strips of this TIFF have {sum(sizes.values[:wanted])} bytes, the file has {size}")
-    return wanted
+    return wanted, unpacked
 
 
 def _rewritten(data: bytes, order: str, tags: dict[int, _Entry]) -> bytes:

@@ -4,6 +4,7 @@ import io
 import json
 import random
 import struct
+import tracemalloc
 from urllib.parse import quote
 
 import numpy as np
@@ -17,9 +18,11 @@ from service.lab import prices
 from service.lab.options import PictureOptions
 from service.lab.picture import Picture
 from service.lab.prices import CALL, Account, Ended, HandedOver, TooDear, charge, opened
+from service.pictures.header import MAX_PARTS
 from service.settings import Limits, Settings
 from tests.drawing import draw, encode, npy
 from tests.hostile import dearest
+from tests.pictures.test_parts import gif_with_blocks, with_chunks, with_comments
 
 
 def priced(app, path, body=None, kind="", **headers):
@@ -87,6 +90,50 @@ def test_a_call_that_has_taken_too_long_ends(monkeypatch):
 def test_outside_a_request_nothing_is_charged():
     charge("run", 1e12, 10**15)
     prices.go_on()
+
+
+# --- what is read -----------------------------------------------------------------------------------------------------
+
+# Lists within each other, and objects, 400,000 of them with hardly a comma.
+NESTED = {
+    "lists": b",".join([b"[" * 500 + b"]" * 500] * 800),
+    "objects": b",".join([b'{"":' * 500 + b"1" + b"}" * 500] * 800),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(NESTED))
+def test_no_call_makes_more_lists_of_json_than_it_may_have_numbers(entered, kind):
+    nested = b"[" + NESTED[kind] + b"]"
+    members = b",".join(b'"%b": %b' % (name, nested) for name in (b"image", b"inputs", b"parameters"))
+    read = 0
+    for rule in sorted(entered.url_map.iter_rules(), key=str):
+        if "POST" not in rule.methods:
+            continue
+        path = str(rule).replace("<name>", "digits").replace("<version>", "1")
+        for body in (b"{%b}" % members, b"stages=" + nested, b"image=" + nested):
+            tracemalloc.start()
+            try:
+                status, _, answer = priced(entered, path, body)
+                peak = tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+            assert 400 <= status < 500
+            assert peak < 5 * len(body), (path, body[:20])
+            read += b"lists and objects" in bytes(answer)
+    assert read > 10
+
+
+def with_parts(kind, count):
+    return {"GIF": gif_with_blocks, "JPEG": with_comments, "PNG": lambda count: with_chunks(b"prVt", count)}[kind](
+        count
+    )
+
+
+@pytest.mark.parametrize("kind", ["GIF", "JPEG", "PNG"])
+@pytest.mark.parametrize("count", [9000, 11_000])
+def test_the_parts_of_a_picture_file_have_a_price_whether_or_not_it_is_read(entered, kind, count):
+    account = priced(entered, "/v1/classify", with_parts(kind, count))[1]
+    assert account.steps["decode"] >= min(count, MAX_PARTS) * prices.FILE_PART
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------

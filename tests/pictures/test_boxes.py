@@ -4,6 +4,8 @@ import base64
 import io
 import os
 import struct
+import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from PIL import Image
 
 from service.core.errors import ServiceError, TooLarge, Unreadable
 from service.pictures import boxes, codec
+from service.pictures.header import MAX_PARTS
 from tests.drawing import draw, encode
 
 TIMES = 30 if os.environ.get("FILTERSCOPE_PROOF") else 1
@@ -65,6 +68,58 @@ def test_boxes_are_counted_and_may_lie_in_each_other_without_end():
     for _ in range(3000):
         nested = struct.pack(">I4s", len(nested) + 8, b"ipco") + nested
     assert codec.open_file(SMALL + nested, PIXELS).pixels == 784
+
+
+def box(kind, content):
+    return struct.pack(">I4s", len(content) + 8, kind) + content
+
+
+def of_items(random, brand, kind):
+    """A file of many items, whose lists come as one box or many, that lie over each other or do not."""
+    begin = box(b"ftyp", brand + bytes(4) + brand)
+    unit = {b"av01": b"\x12\0", b"hvc1": bytes(4)}[kind]
+    data = unit * int(random.choice([10, 9000]))
+    count, declared = int(random.choice([1, 50, 200, 1000])), int(random.choice([1, 50]))
+    entries = [box(b"infe", struct.pack(">IHH4sB", 2 << 24, index, 0, kind, 0)) for index in range(count)]
+    items = box(b"iinf", bytes(4) + struct.pack(">H", declared) + b"".join(entries))
+    step = len(data) // count if random.integers(2) else 0
+    places = [
+        struct.pack(">HHHII", index, 0, 1, len(begin) + 8 + index * step, step or len(data)) for index in range(count)
+    ]
+    each = int(random.choice([1, 100]))
+    lists = [
+        box(b"iloc", struct.pack(">IBBH", 0, 0x44, 0, len(places[at : at + each])) + b"".join(places[at : at + each]))
+        for at in range(0, count, each)
+    ]
+    sets = box(b"hvcC", bytes(22) + b"\1" + struct.pack(">BH", 0, 256) + struct.pack(">HH", 2, 0) * 256)
+    shared = box(
+        b"iprp", box(b"ipco", box(b"ispe", struct.pack(">III", 0, 28, 28)) + sets * int(random.choice([1, 90])))
+    )
+    return begin + box(b"mdat", data) + box(b"meta", bytes(4) + items + b"".join(lists) + shared)
+
+
+def steps_of(function, *args):
+    """How many calls a function makes, of Python's functions and of C's; its refusal is no matter."""
+    steps = 0
+
+    def count(_frame, event, _arg):
+        nonlocal steps
+        steps += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        with suppress(ServiceError):
+            function(*args)
+    finally:
+        sys.setprofile(None)
+    return steps
+
+
+@pytest.mark.parametrize(("brand", "kind"), [(b"avif", b"av01"), (b"heic", b"hvc1")])
+def test_items_are_read_in_few_steps_however_they_lie_over_each_other(brand, kind):
+    for seed in range(30 * TIMES):
+        data = of_items(np.random.default_rng(seed), brand, kind)
+        assert steps_of(boxes.read, data, {b"avif": "AVIF", b"heic": "HEIC"}[brand]) < 25 * MAX_PARTS, seed
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -143,7 +198,7 @@ def test_a_heic_of_more_frames_or_another_size_is_refused(heic):
     unit = heic[place:]
     assert codec.open_file(heic, PIXELS).kind == "HEIC"
     with pytest.raises(Unreadable, match="4 frames"):
-        boxes._check_units(unit * 9)
+        boxes._check_units(unit * 9, boxes._File())
     with pytest.raises(TooLarge, match="may have 100 pixels"):
         codec.open_file(heic, 100)
 

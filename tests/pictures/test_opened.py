@@ -1,11 +1,14 @@
 """Picture files whose headers are read and whose pixels are not: small, whatever they claim."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from service.core.errors import TooLarge
 from service.pictures import codec
 from tests.drawing import draw, encode
 
@@ -49,3 +52,34 @@ def test_scans_of_a_jpeg_that_is_held_whole_are_counted():
         counts.append(codec.open_file(out.getvalue(), 100_000).scans)
     assert counts[0] == 0
     assert counts[1] > 1
+
+
+def tiled_tiff(across, down, tiles):
+    """A TIFF one pixel high, of tiles beside each other that reach far below it."""
+    tile = zlib.compress(bytes(across * down))
+    tags = [
+        (256, [across * tiles]), (257, [1]), (258, [8]), (259, [8]), (262, [1]), (277, [1]), (322, [across]),
+        (323, [down]), (324, [8 + index * len(tile) for index in range(tiles)]), (325, [len(tile)] * tiles),
+    ]  # fmt: skip
+    data = b"II*\0" + struct.pack("<I", 8 + tiles * len(tile)) + tile * tiles
+    entries, values, after = b"", b"", len(data) + 2 + 12 * len(tags) + 4
+    for tag, numbers in tags:
+        packed = struct.pack(f"<{len(numbers)}I", *numbers)
+        if len(packed) > 4:
+            packed, values, after = struct.pack("<I", after), values + packed, after + len(packed)
+        entries += struct.pack("<HHI", tag, 4, len(numbers)) + packed
+    return data + struct.pack("<H", len(tags)) + entries + bytes(4) + values
+
+
+@pytest.mark.parametrize(("across", "down", "tiles"), [(16, 16, 1), (16, 4096, 3), (256, 256, 5), (16, 62_500, 2)])
+def test_what_tiles_have_beyond_their_picture_counts_as_pixels(across, down, tiles):
+    file = codec.open_file(tiled_tiff(across, down, tiles), 1_000_000)
+    assert file.pixels == across * down * tiles
+    assert file.held >= across * down
+    assert file.decode()[0].shape == (1, across * tiles)
+
+
+@pytest.mark.parametrize(("down", "tiles"), [(62_512, 2), (2_000_000, 1), (1_000_000, 50)])
+def test_tiles_of_far_more_pixels_than_a_picture_may_have_are_refused(down, tiles):
+    with pytest.raises(TooLarge, match=r"may have 2000000 pixels, these have \d+"):
+        codec.open_file(tiled_tiff(16, down, tiles), 1_000_000)

@@ -21,6 +21,8 @@ from service.settings import Limits
 
 NPY_MAGIC = b"\x93NUMPY"
 COLOUR_CHANNELS = {1, 3, 4}
+INSTEAD = "post npy or a picture file"
+OTHER_COMMAS = 4096  # of JSON, that separate no numbers of a picture
 MOST_AXES = 8  # that are looked for in nested lists
 
 
@@ -140,23 +142,26 @@ def pictures_of_npy(array: np.ndarray, flat: Flattening) -> np.ndarray:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 
-def check_numbers_in(text: bytes, what: str, limits: Limits) -> None:
+def check_numbers_in(text: bytes, what: str, limits: Limits, instead: str = INSTEAD) -> None:
     """
-    Refuse JSON of too many numbers before they are made.
+    Refuse JSON of too many numbers, or of too many lists and objects, before they are made.
 
     Numbers are separated by commas, so a text without more commas has no more numbers either; the rest of the
-    allowance is for options.
+    allowance is for options. Lists within each other need no comma.
     """
-    numbers = text.count(b",")
-    check_count(numbers, what, limits)
-    prices.charge("read", numbers * prices.JSON_NUMBER_IN + len(text) * prices.BYTE_IN)
+    commas, lists = text.count(b","), text.count(b"[") + text.count(b"{")
+    check_count(commas, lists, what, limits, instead)
+    work = commas * prices.JSON_NUMBER_IN + lists * prices.JSON_LIST_IN + len(text) * prices.BYTE_IN
+    prices.charge("read", work, lists * prices.JSON_LIST_BYTES)
 
 
-def check_count(commas: int, what: str, limits: Limits) -> None:
-    """Refuse text of JSON with so many commas; raises TooLarge."""
-    if commas > limits.max_json_numbers_in + 4096:
-        allowed = limits.max_json_numbers_in
-        raise TooLarge(f"{what} may have {allowed} numbers, got about {commas}; post npy or a picture file")
+def check_count(commas: int, lists: int, what: str, limits: Limits, instead: str = INSTEAD) -> None:
+    """Refuse text of JSON with so many commas, or lists and objects; raises TooLarge."""
+    allowed = limits.max_json_numbers_in
+    if commas > allowed + OTHER_COMMAS:
+        raise TooLarge(f"{what} may have {allowed} numbers, got about {commas}; {instead}")
+    if lists > allowed + OTHER_COMMAS:
+        raise TooLarge(f"{what} may have {allowed} lists and objects, got about {lists}; {instead}")
 
 
 def pictures_of_rows(rows: list[Any], flat: Flattening) -> list[list[Any]]:

@@ -36,6 +36,7 @@ from service.network.passport import DIGIT_SHAPE
 from service.network.sessions import Library, Network
 from service.observe.record import note
 from service.pictures import codec
+from service.pictures.header import MAX_PARTS
 from service.settings import Limits
 
 Declared = TypeVar("Declared", bound=Options)
@@ -207,7 +208,9 @@ def told_apart(
     if isinstance(sources, np.ndarray):
         return pictures_of_npy(sources, flat)
     # Of texts that may be rows of numbers, all together: each becomes Python objects that are held until the end.
-    check_count(sum(source.count(",") for source in sources if isinstance(source, str)), "pictures as text", limits)
+    texts = [source for source in sources if isinstance(source, str)]
+    commas, lists = (sum(text.count(mark) for text in texts) for mark in (",", "["))
+    check_count(commas, lists, "pictures as text", limits)
     taken: list[Taken] = []
     for source in sources:
         try:
@@ -253,11 +256,17 @@ class _PictureReader:
         """Look at a source as far as its price needs it; what is wrong with it is kept."""
         if not isinstance(source, bytes):
             return source
+        opened: Opened
         try:
-            return self._file(source)
+            opened = self._file(source)
+            parts = opened.parts
         except ServiceError as error:
             how = mangled(source)
-            return Unreadable(f"the picture is damaged: {how}") if how else error.bare()
+            opened = Unreadable(f"the picture is damaged: {how}") if how else error.bare()
+            parts = min(len(source) // 2, MAX_PARTS)  # no part is smaller
+        if parts:
+            prices.charge("decode", parts * prices.FILE_PART)
+        return opened
 
     def read(self, source: Opened) -> Picture:
         if isinstance(source, codec.PictureFile):

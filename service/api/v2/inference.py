@@ -24,6 +24,7 @@ from service.api.http import writing
 from service.api.http.application import HEADERS, Access, Reply
 from service.api.http.codings import read_inflated
 from service.api.http.digits import read_digits
+from service.api.http.numbers import check_numbers_in
 from service.api.http.reading import Posted, told_apart
 from service.api.http.texts import is_file
 from service.api.v2.served import DEFAULT_OUTPUTS, INPUT, Served
@@ -183,6 +184,7 @@ def _add_repository(routes: Blueprint, library: Library, limits: Limits) -> None
 
 def _read_query(kind: type[msgspec.Struct], limits: Limits) -> Any:
     body = read_inflated(request, limits.max_body_bytes)
+    check_numbers_in(body, "a JSON body", limits, "say less")
     return decode_json(msgspec.json.Decoder(kind), body, "the body") if body.strip() else kind()
 
 
@@ -212,7 +214,7 @@ def _read(served: Served, limits: Limits) -> tuple[InferRequest, memoryview]:
     body = read_inflated(request, limits.max_body_bytes)
     header_length = request.environ.get(HEADER_LENGTH_KEY)
     if header_length != "0":
-        return read_request(body, header_length, limits.max_json_numbers_in)
+        return read_request(body, header_length, limits)
     # A body without JSON is the one input, and every output goes back as bytes.
     image = RequestInput(
         name=INPUT, shape=[1, *served.image_shape], datatype="FP32", parameters={"binary_data_size": len(body)}

@@ -16,16 +16,15 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from service.core.errors import InvalidInput, TooLarge, Unreadable, shown
-from service.lab import prices
+from service.api.http.numbers import check_numbers_in
+from service.core.errors import InvalidInput, Unreadable, shown
+from service.settings import Limits
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 HEADER_LENGTH_KEY = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"  # its name in a WSGI environ
 FP32_BYTES = 4
 # Each element of a BYTES tensor: its length, then its bytes.
 ELEMENT_LENGTH = struct.Struct("<I")
-# Room for the commas of a JSON body that separate no numbers of a tensor.
-OTHER_COMMAS = 4096
 
 Parameters = dict[str, Any]
 Buffer = bytes | memoryview
@@ -65,7 +64,7 @@ _NESTED_TEXTS = msgspec.json.Decoder(list[list[str]])
 Decoded = TypeVar("Decoded")
 
 
-def read_request(body: bytes, header_length: str | None, max_numbers: int) -> tuple[InferRequest, memoryview]:
+def read_request(body: bytes, header_length: str | None, limits: Limits) -> tuple[InferRequest, memoryview]:
     """
     Take a body apart.
 
@@ -73,13 +72,10 @@ def read_request(body: bytes, header_length: str | None, max_numbers: int) -> tu
     returns: the request, and the bytes that follow its JSON
     raises: Unreadable, TooLarge, InvalidInput
     """
-    text = memoryview(body)[: _json_length(body, header_length)]
-    # Numbers are separated by commas, so without more commas there are no more numbers either.
-    numbers = body.count(b",") if len(text) == len(body) else bytes(text).count(b",")
-    if numbers > max_numbers + OTHER_COMMAS:
-        raise TooLarge(f"a JSON body may have {max_numbers} numbers, got about {numbers}; send the tensor as bytes")
-    prices.charge("read", numbers * prices.JSON_NUMBER_IN + len(body) * prices.BYTE_IN)
-    return decode_json(_REQUEST, text, "the request"), memoryview(body)[len(text) :]
+    length = _json_length(body, header_length)
+    text = body[:length]
+    check_numbers_in(text, "a JSON body", limits, "send the tensor as bytes")
+    return decode_json(_REQUEST, text, "the request"), memoryview(body)[length:]
 
 
 def decode_json(decoder: "msgspec.json.Decoder[Decoded]", text: Buffer | msgspec.Raw, what: str) -> Decoded:
