@@ -60,8 +60,8 @@ SCAN_PIXEL, SCAN_BYTE = 0.0008, 0.012
 # either side of the middle of its levels count in full, and half of those that differ at all. Of a small picture most
 # of which is one level, the lowest or the highest, the ink is known at once.
 DIGIT, DIGIT_PIXEL, WORK_PIXEL = 45.0, 0.0012, 0.012
-UNPLAIN, UNPLAIN_PIXEL = 2200.0, 0.4
-EVEN_SIDE, EVEN_SHARE, EVEN = 64, 0.4, 0.2
+UNPLAIN, UNPLAIN_PIXEL = 1800.0, 0.06
+EVEN_SIDE, EVEN_SHARE, EVEN = 64, 0.4, 0.6
 OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
 STROKES_FROM, GRAIN_FROM = 0.09, 0.26
 WORK_SIDE = 256  # a larger picture is made smaller first

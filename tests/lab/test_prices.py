@@ -250,7 +250,7 @@ def test_a_picture_is_priced_by_its_pixels_before_it_is_decoded(entered, kind):
 def test_a_picture_of_noise_is_dearer_than_a_drawing_and_bounded_by_its_pixels():
     noise = np.random.default_rng(0).integers(0, 256, (512, 512), dtype=np.uint8)
     drawn, most = (prices.preparing(each) for each in (draw(3, 512), noise))
-    assert drawn < most / 5
+    assert drawn < most / 3
     assert prices.preparing(np.tile(noise, (4, 4))) < 3 * most
 
 
@@ -287,9 +287,9 @@ def test_a_picture_of_plain_strokes_costs_a_part_of_one_of_blocks_and_that_of_no
         noise = chance.integers(0, 256, (side, side), dtype=np.uint8)
         blocks = chance.integers(0, 256, (16, 16), dtype=np.uint8).repeat(side // 16, 0).repeat(side // 16, 1)
         drawn, of_blocks, of_noise = (prices.preparing(each) for each in (draw(3, side), blocks, noise))
-        assert drawn < of_blocks / 2 < of_noise
+        assert drawn < of_blocks / 1.5 < of_noise
         for each in (noise.T, np.stack([noise] * 3, axis=2), noise.astype(np.float32) / 255):
-            assert prices.preparing(each) == pytest.approx(of_noise, rel=0.1)
+            assert prices.preparing(each) == pytest.approx(of_noise, rel=0.35)
 
 
 def test_each_look_at_a_part_of_a_picture_is_charged_before_it():
