@@ -19,7 +19,6 @@ import { createRail, keyField } from "./rail/rail.js";
 import { createStore, DEFAULTS } from "./state/state.js";
 import { editedWant, keepMaps, levelsOf, moved, posted, seenBy, verdictWant } from "./state/subject.js";
 import { bringPanel, focusTab, listenToTabs, showTab, watchTabs } from "./shared/tabs.js";
-import { explainTerms } from "./shared/terms.js";
 import { createStanding, LATE_MS } from "./shared/standing.js";
 import { createVerdict } from "./rail/verdict.js";
 import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, UNREADABLE, WAITING } from "./shared/words.js";
@@ -613,7 +612,7 @@ function listen() {
   });
   listenToTabs(open);
   watchTabs();
-  explainTerms();
+  listenToTerms();
   const head = /** @type {HTMLElement} */ (document.querySelector(".top"));
   new ResizeObserver(() => {
     document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`);
@@ -655,6 +654,20 @@ function listen() {
 
 function present() {
   store.set({ big: !store.get().big });
+}
+
+/** What explains words comes with the first word that is pointed at, focused or tapped. */
+function listenToTerms() {
+  const kinds = ["pointerover", "focusin", "click"];
+  /** @type {(event: Event) => Promise<void>} */
+  const listener = async ({ target }) => {
+    const word = /** @type {HTMLElement | null} */ (target instanceof Element ? target.closest(".term") : null);
+    if (!word) return;
+    for (const kind of kinds) document.removeEventListener(kind, listener);
+    const { explainTerms } = await import("./shared/terms.js");
+    explainTerms(word);
+  };
+  for (const kind of kinds) document.addEventListener(kind, listener);
 }
 
 function listenToTakeAway() {

@@ -7,7 +7,7 @@ from tests.web.browsing import PROOF, in_proof, needs_chromium
 
 pytestmark = needs_chromium
 
-VIEWS = ["network", "bench", "why", "what-if", "filters"]
+VIEWS = ["network", "bench", "why", "what-if", "filters", "lecture"]
 SCREENS = [(1440, 900), (1024, 768), (390, 844), (1920, 1080), (1366, 650), (844, 390), (768, 1024), (320, 640)]
 PROJECTORS = [(1920, 1080), (1280, 720), (1024, 768)]
 
@@ -91,7 +91,7 @@ def test_a_tab_brings_its_panel_into_view_and_the_picture_a_tap_away(visit):
         made = visit(width=width, height=height, has_touch=True, is_mobile=True)
         made.expected = ["404"]  # a model without a report on a data set
         page = made.open()
-        for view in [*VIEWS[1:], VIEWS[0]] if PROOF else ["bench", "why"]:
+        for view in [*VIEWS[1:], VIEWS[0]] if PROOF else ["bench", "lecture"]:
             page.locator(f"#tab-{view}").tap()
             expect(page.locator(f"#view-{view} canvas").first).to_be_visible()
             expect(page.locator(f"#view-{view}")).to_be_in_viewport()
@@ -132,7 +132,7 @@ def test_nothing_is_small_when_the_page_is_presented(opened, width, height):
     screen(page, width, height)
     page.keyboard.press("p")
     expect(page.locator("#present")).to_have_attribute("aria-pressed", "true")
-    for view in VIEWS if PROOF else VIEWS[:2]:
+    for view in VIEWS if PROOF else ("network", "bench", "lecture"):
         open_view(opened, view)
         assert page.evaluate(SMALL, 16) == [], view
         assert page.evaluate(COVERED) == [], view

@@ -5,10 +5,10 @@ import { byId, make, set, write } from "./dom.js";
 const GAP = 6; // pixels from the word to its explanation
 
 /**
- * One explanation for the whole page. It can be pointed at itself, and Escape closes it.
- * @type {() => void}
+ * One explanation for the whole page, of this word first. It can be pointed at itself, and Escape closes it.
+ * @type {(first: HTMLElement) => void}
  */
-export function explainTerms() {
+export function explainTerms(first) {
   const box = make("div", { id: "explanation", role: "tooltip", hidden: true });
   document.body.append(box);
   /** @type {HTMLElement | null} */
@@ -53,6 +53,7 @@ export function explainTerms() {
   addEventListener("scroll", hide, { passive: true });
   const dialog = byId("dialog");
   dialog.addEventListener("close", () => document.body.append(box));
+  show(first);
 }
 
 /**
