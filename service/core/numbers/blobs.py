@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.digit import SIDE
-from service.core.digit.pieces import Mask, Plane, grown, pieces_of
+from service.core.digit.pieces import Mask, Plane, extent_of, grown, pieces_of
 from service.core.numbers import thresholds as at
 
 
@@ -86,6 +86,12 @@ def joined(blobs: Sequence[Blob]) -> Blob:
     for blob in blobs:
         mask[blob.top - top : blob.bottom - top, blob.left - left : blob.right - left] |= blob.mask
     return Blob(top, left, mask)
+
+
+def trimmed(blob: Blob) -> Blob:
+    """The same ink, without rows and columns that have none at the edges."""
+    top, bottom, left, right = extent_of(blob.mask)
+    return Blob(blob.top + top, blob.left + left, blob.mask[top:bottom, left:right])
 
 
 def picture_of(blob: Blob, ink: Plane) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:

@@ -90,13 +90,13 @@ TALLEST, PIECES = 1.5, 3
 # --- what a reading costs, in natural logarithms of odds --------------------------------------------------------------
 
 # Of a digit, whatever it is: fewer digits are likelier than more.
-DIGIT = 0.15
+DIGIT = 0.05
 # Of a network that is not sure, for each e-fold of its confidence.
 UNSURE = 2.0
 # Of a blob that the network finds strange, for each e-fold of the odds, which say no more beyond STRANGEST.
 STRANGE, STRANGEST = 0.25, 8.0
 # Of a digit lower than a share of its line's height (a part that was cut out: than another), or wider.
-LOW, LOW_FROM, PART_LOW_FROM = 6.0, 0.55, 0.8
+LOW, LOW_FROM, PART_LOW_FROM = 6.0, 0.55, 0.7
 WIDE, WIDE_FROM = 4.0, 1.25
 # Of a digit taller than so many times its line's height.
 TALL, TALL_FROM = 4.0, 1.7
@@ -107,7 +107,7 @@ NO_DIGIT, USUAL_WIDTH = 2.15, 1.2
 # Of a point or dash that is read as such.
 MARK = 0.3
 # Of cutting a blob, and of ink that is left over then: so much, and so much for each square of a digit's height.
-CUT, LOST, LOST_INK = 0.4, 0.3, 12.0
+CUT, LOST, LOST_INK = 0.4, 0.3, 25.0
 
 # Of pieces of one digit that lie apart, for each digit height between them.
 APART = 2.0
