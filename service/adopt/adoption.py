@@ -12,22 +12,22 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, numpy_helper
 
-from service.adopt.asked import Asked, Numbers, Refused
-from service.adopt.build import analysis_model, find_maps, laid_out, lean_model, source_name
+from service.adopt.asked import AdoptionOptions, Numbers, Refused
+from service.adopt.build import find_maps, laid_out, source_name, with_maps, wrapped
 from service.adopt.canonical import (
     MOST_BYTES,
     TOLERANCE,
     Canonical,
     canonical_of,
     difference,
-    open_session,
-    run,
+    open_foreign,
+    run_foreign,
     told,
 )
 from service.adopt.foreign import read_source
-from service.adopt.layers import Found
+from service.adopt.layers import FoundLayer
 from service.adopt.pictures import choose, read_labelled, try_forms, warnings_of
-from service.lab.adopted import calls
+from service.lab.adopted import calls_of
 from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, BadModel
 from service.network.passport import DIGIT_SHAPE, IMAGE, Layer, Passport
 from service.network.sessions import Network
@@ -39,7 +39,7 @@ RUNS, LONG_RUN_SECONDS = 5, 0.5
 MAPS_BYTES = 512 << 20
 
 
-def adopt(asked: Asked) -> dict[str, Any]:
+def make_model(asked: AdoptionOptions) -> dict[str, Any]:
     """Write model.onnx, analysis.onnx and passport.json into `asked.folder`, and describe what they are."""
     data = Path(asked.model).read_bytes()
     source = read_source(data, asked)
@@ -65,9 +65,9 @@ def adopt(asked: Asked) -> dict[str, Any]:
         )
     if asked.reference is not None:
         checks["reference"] = _refer(canonical, data, Path(asked.reference))
-    lean = lean_model(canonical, numbers)
+    lean = wrapped(canonical, numbers)
     found = find_maps(lean, canonical, images[:1])
-    analysis = analysis_model(lean, found)
+    analysis = with_maps(lean, found)
     files = {MODEL_FILE: lean.SerializeToString(), ANALYSIS_FILE: analysis.SerializeToString()}
     _check_sizes(files, found)
     costs = _agree(canonical, numbers, data, files, images, checks)
@@ -85,7 +85,7 @@ def probes(shape: tuple[int, ...]) -> np.ndarray:
     return np.where(np.arange(PROBES)[:, None, None, None] % 2, coarse, fine)
 
 
-def _labels(asked: Asked, classes: int) -> list[str]:
+def _labels(asked: AdoptionOptions, classes: int) -> list[str]:
     if asked.labels is None:
         return [str(index) for index in range(classes)]
     if len(asked.labels) != classes:
@@ -94,7 +94,7 @@ def _labels(asked: Asked, classes: int) -> list[str]:
 
 
 def _check(
-    canonical: Canonical, asked: Asked, labels: Sequence[str], checks: dict[str, Any], warnings: list[str]
+    canonical: Canonical, asked: AdoptionOptions, labels: Sequence[str], checks: dict[str, Any], warnings: list[str]
 ) -> Numbers:
     """Try the usual forms on labelled pictures; the one that is chosen."""
     labelled = read_labelled(asked, canonical.source.shape, labels)
@@ -110,10 +110,10 @@ def _refer(canonical: Canonical, data: bytes, folder: Path) -> dict[str, Any]:
     sets = sorted(folder.glob("test_data_set_*")) or [folder]
     order = [output.name for output in onnx.load_model_from_string(data).graph.output]
     place = order.index(canonical.output)
-    session, apart = open_session(canonical.model), []
+    session, apart = open_foreign(canonical.model), []
     for each in sets:
         given, wanted = (_tensor(each / f"{name}.pb") for name in ("input_0", f"output_{place}"))
-        answer = run(session, [canonical.output], {canonical.source.image: given})[0]
+        answer = run_foreign(session, [canonical.output], {canonical.source.image: given})[0]
         apart.append(difference(answer.reshape(wanted.shape) if answer.size == wanted.size else answer, wanted))
     if max(apart) > REFERENCE_TOLERANCE:
         raise Refused(f"--reference {folder}: its answers differ by {max(apart):.2g} of the largest")
@@ -127,7 +127,7 @@ def _tensor(path: Path) -> np.ndarray:
         raise Refused(f"--reference: {path}: {error}") from error
 
 
-def _check_sizes(files: dict[str, bytes], found: Sequence[Found]) -> None:
+def _check_sizes(files: dict[str, bytes], found: Sequence[FoundLayer]) -> None:
     largest = max(map(len, files.values()))
     maps = 4 * sum(int(np.prod(one.layer.shape)) for one in found for _ in one.maps)
     if largest > MOST_BYTES:
@@ -148,9 +148,9 @@ def _agree(
 ) -> dict[str, Any]:
     """Compare the file as it came, fed by hand, with the two that are made of it; returns what a run costs."""
     names = ["probabilities", "logits"]
-    lean, analysis = (open_session(files[name]) for name in (MODEL_FILE, ANALYSIS_FILE))
-    verdicts = dict(zip(names, run(lean, names, {IMAGE: images}), strict=True))
-    analysed = run(analysis, names, {IMAGE: images})
+    lean, analysis = (open_foreign(files[name]) for name in (MODEL_FILE, ANALYSIS_FILE))
+    verdicts = dict(zip(names, run_foreign(lean, names, {IMAGE: images}), strict=True))
+    analysed = run_foreign(analysis, names, {IMAGE: images})
     original = _original(canonical, data, laid_out(canonical.source, numbers.of(images)))
     checks |= {
         "lean_difference": difference(told(canonical, verdicts), original),
@@ -161,16 +161,21 @@ def _agree(
             raise Refused(f"what is made of it differs from {words} by {checks[name]:.2g}: it is not adopted")
     one, every = {IMAGE: images[:1]}, [output.name for output in analysis.get_outputs()]
     maps = [name for name in every if not name.startswith("weights/")]
-    return {"ms": {"lean": _ms(lambda: run(lean, names, one)), "analysis": _ms(lambda: run(analysis, maps, one))}}
+    return {
+        "ms": {
+            "lean": _ms(lambda: run_foreign(lean, names, one)),
+            "analysis": _ms(lambda: run_foreign(analysis, maps, one)),
+        }
+    }
 
 
 def _original(canonical: Canonical, data: bytes, numbers: np.ndarray) -> np.ndarray:
     """What the file as it came answers, one picture after the other: (n, classes)."""
-    session, source = open_session(data), canonical.source
+    session, source = open_foreign(data), canonical.source
     answers = []
     for each in numbers:
         batch = np.repeat(each[None], source.batch or 1, axis=0)
-        answers.append(run(session, [canonical.output], {source.image: batch})[0][:1].reshape(1, -1))
+        answers.append(run_foreign(session, [canonical.output], {source.image: batch})[0][:1].reshape(1, -1))
     return np.concatenate(answers)
 
 
@@ -190,11 +195,11 @@ def _parameters(model: ModelProto) -> int:
 
 
 def _passport(
-    asked: Asked,
+    asked: AdoptionOptions,
     canonical: Canonical,
     numbers: Numbers,
     labels: Sequence[str],
-    found: Sequence[Found],
+    found: Sequence[FoundLayer],
     files: dict[str, bytes],
 ) -> dict[str, Any]:
     shape = canonical.source.shape
@@ -236,7 +241,7 @@ def _layer(layer: Layer) -> dict[str, Any]:
     return {name: value for name, value in members.items() if name not in own}
 
 
-def _source(asked: Asked, data: bytes) -> dict[str, Any]:
+def _source(asked: AdoptionOptions, data: bytes) -> dict[str, Any]:
     model = onnx.load_model_from_string(data)
     return {
         "file": Path(asked.model).name,
@@ -248,7 +253,7 @@ def _source(asked: Asked, data: bytes) -> dict[str, Any]:
     }
 
 
-def _write(asked: Asked, files: dict[str, bytes], passport: dict[str, Any]) -> dict[str, Any]:
+def _write(asked: AdoptionOptions, files: dict[str, bytes], passport: dict[str, Any]) -> dict[str, Any]:
     """Write the folder, open it as a worker would, and describe it."""
     folder = Path(asked.folder)
     text = msgspec.json.format(msgspec.json.encode(passport), indent=1)
@@ -260,4 +265,4 @@ def _write(asked: Asked, files: dict[str, bytes], passport: dict[str, Any]) -> d
         raise Refused(str(error).removeprefix(f"{folder}: ")) from error
     described: Passport = network.passport
     shown = ("name", "version", "labels", "input", "numbers", "layers", "cost", "checks", "source")
-    return {name: passport[name] for name in shown} | {"calls": calls(described)}
+    return {name: passport[name] for name in shown} | {"calls": calls_of(described)}

@@ -94,7 +94,7 @@ PRESETS = {
 }
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class AdoptionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
     One adoption.
 

@@ -7,9 +7,9 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper
 
 from service.adopt.asked import Numbers
-from service.adopt.canonical import LEAST_PROBABILITY, Canonical, fixed, node, open_session, run
-from service.adopt.foreign import Source
-from service.adopt.layers import Found, candidates, filters_of, find_layers
+from service.adopt.canonical import LEAST_PROBABILITY, Canonical, fixed, node, open_foreign, run_foreign
+from service.adopt.foreign import ForeignModel
+from service.adopt.layers import FoundLayer, candidates, filters_of, find_layers
 from service.network.passport import IMAGE
 
 # Before every name of the network's own, so that none of ours is among them.
@@ -18,14 +18,14 @@ WITHIN = "net/"
 Step = tuple[str, np.ndarray | None, dict[str, object]]
 
 
-def laid_out(source: Source, numbers: np.ndarray) -> np.ndarray:
+def laid_out(source: ForeignModel, numbers: np.ndarray) -> np.ndarray:
     """Numbers, (n, channels, rows, columns), as a network wants them laid out."""
     found = numbers.transpose(0, 2, 3, 1) if source.layout == "nhwc" else numbers
     found = np.ascontiguousarray(found.reshape(len(found), *source.input_shape(1)[1:]))
     return np.clip(np.rint(found), 0, 255).astype(np.uint8) if source.is_levels else found
 
 
-def lean_model(canonical: Canonical, numbers: Numbers) -> ModelProto:
+def wrapped(canonical: Canonical, numbers: Numbers) -> ModelProto:
     """`image`, float32 (n, channels, rows, columns) from 0 to 1, in; `probabilities` and `logits` out."""
     lean = ModelProto()
     lean.CopyFrom(canonical.model)
@@ -45,16 +45,16 @@ def lean_model(canonical: Canonical, numbers: Numbers) -> ModelProto:
     return lean
 
 
-def find_maps(lean: ModelProto, canonical: Canonical, probe: np.ndarray) -> list[Found]:
+def find_maps(lean: ModelProto, canonical: Canonical, probe: np.ndarray) -> list[FoundLayer]:
     """The layers of a lean model, their shapes found by running it on one picture, (1, channels, rows, columns)."""
     names = candidates(lean.graph)
     read = _with_outputs(lean, names)
-    arrays = run(open_session(read), names, {IMAGE: probe})
+    arrays = run_foreign(open_foreign(read), names, {IMAGE: probe})
     shapes = {name: array.shape[1:] for name, array in zip(names, arrays, strict=True) if array.dtype.kind == "f"}
     return find_layers(lean.graph, WITHIN + canonical.source.image, shapes)
 
 
-def analysis_model(lean: ModelProto, found: Sequence[Found]) -> ModelProto:
+def with_maps(lean: ModelProto, found: Sequence[FoundLayer]) -> ModelProto:
     """The same with every map as an output, and the filters that it shows as `weights/...`."""
     analysis = ModelProto()
     analysis.CopyFrom(lean)
@@ -89,7 +89,7 @@ def _rename(graph: onnx.GraphProto) -> None:
         each.output[:] = [WITHIN + name if name else "" for name in each.output]
 
 
-def _before(source: Source, numbers: Numbers, graph: onnx.GraphProto) -> list[NodeProto]:
+def _before(source: ForeignModel, numbers: Numbers, graph: onnx.GraphProto) -> list[NodeProto]:
     """The nodes that make of `image` what the network wants."""
     nodes, before = [], IMAGE
     steps = [*_arithmetic(numbers), *_laying_out(source), ("Identity", None, {})]
@@ -119,7 +119,7 @@ def _arithmetic(numbers: Numbers) -> list[Step]:
     return steps
 
 
-def _laying_out(source: Source) -> list[Step]:
+def _laying_out(source: ForeignModel) -> list[Step]:
     """What `laid_out` does."""
     steps: list[Step] = []
     if source.layout == "nhwc":
@@ -159,7 +159,7 @@ def _with_outputs(model: ModelProto, names: Sequence[str]) -> ModelProto:
     return more
 
 
-def _describe(model: ModelProto, source: Source) -> None:
+def _describe(model: ModelProto, source: ForeignModel) -> None:
     """Say in ONNX's own words what the picture is."""
     del model.metadata_props[:]
     words: Mapping[str, str] = {

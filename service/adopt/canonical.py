@@ -16,8 +16,8 @@ import onnx
 import onnxruntime
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from service.adopt.asked import Asked, Refused
-from service.adopt.foreign import Source
+from service.adopt.asked import AdoptionOptions, Refused
+from service.adopt.foreign import ForeignModel
 from service.network.passport import MOST_CLASSES
 from service.network.sessions import one_thread
 
@@ -45,14 +45,14 @@ class Canonical(NamedTuple):
     """
 
     model: ModelProto
-    source: Source
+    source: ForeignModel
     output: str
     logits: str
     answers: Answers
     classes: int
 
 
-def canonical_of(source: Source, asked: Asked, numbers: np.ndarray) -> Canonical:
+def canonical_of(source: ForeignModel, asked: AdoptionOptions, numbers: np.ndarray) -> Canonical:
     """
     Bring a network to its canonical form and find its answer.
 
@@ -77,7 +77,7 @@ def canonical_of(source: Source, asked: Asked, numbers: np.ndarray) -> Canonical
     return Canonical(model, source, output, logits, answers, answer.shape[1])
 
 
-def open_session(model: ModelProto | bytes) -> onnxruntime.InferenceSession:
+def open_foreign(model: ModelProto | bytes) -> onnxruntime.InferenceSession:
     """Open a network that came from someone. raises: Refused, with onnxruntime's reason."""
     data = model if isinstance(model, bytes) else model.SerializeToString()
     try:
@@ -86,7 +86,7 @@ def open_session(model: ModelProto | bytes) -> onnxruntime.InferenceSession:
         raise Refused(f"onnxruntime cannot open it: {plain(error)}") from error
 
 
-def run(session: onnxruntime.InferenceSession, names: Sequence[str] | None, feed: Arrays) -> list[np.ndarray]:
+def run_foreign(session: onnxruntime.InferenceSession, names: Sequence[str] | None, feed: Arrays) -> list[np.ndarray]:
     """Run a network that came from someone. raises: Refused, with onnxruntime's reason."""
     try:
         return list(session.run(names, feed))
@@ -123,7 +123,7 @@ def _optimised(model: ModelProto, folder: Path) -> ModelProto:
 
 
 def _with_free_batch(
-    model: ModelProto, source: Source, numbers: np.ndarray
+    model: ModelProto, source: ForeignModel, numbers: np.ndarray
 ) -> tuple[ModelProto, dict[str, np.ndarray]]:
     """
     The network that answers three pictures as it answers each of them, and its answers to all of `numbers`.
@@ -135,9 +135,9 @@ def _with_free_batch(
     for candidate in filter(None, (model, _reshaped(model, baked))):
         names = [output.name for output in candidate.graph.output]
         try:
-            session = open_session(candidate)
-            singles = [run(session, names, {source.image: each[None]}) for each in numbers]
-            several = run(session, names, {source.image: numbers[:3]})
+            session = open_foreign(candidate)
+            singles = [run_foreign(session, names, {source.image: each[None]}) for each in numbers]
+            several = run_foreign(session, names, {source.image: numbers[:3]})
         except Refused as reason:
             reasons.append(str(reason))
             continue
@@ -186,7 +186,7 @@ def difference(found: np.ndarray, wanted: np.ndarray) -> float:
     return share if math.isfinite(share) else math.inf
 
 
-def _choose_output(found: Arrays, asked: Asked) -> str:
+def _choose_output(found: Arrays, asked: AdoptionOptions) -> str:
     """The output that tells the classes; Refused where that cannot be known."""
     shapes = {name: _classes(array) for name, array in found.items()}
     listed = ", ".join(f"{name} [n, {', '.join(map(str, array.shape[1:]))}]" for name, array in found.items())

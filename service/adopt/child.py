@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from service.adopt.asked import Asked, Refused
+from service.adopt.asked import AdoptionOptions, Refused
 from service.adopt.place import check_free, check_name, made_aside, put
 from service.adopt.work import CPU_SECONDS, MEMORY_BYTES
 from service.settings import PACKAGE
@@ -19,7 +19,7 @@ MOST_BYTES = 256 << 20
 WALL_SECONDS = 600
 
 
-def adopt(asked: Asked, models: Path, *, dry_run: bool = False) -> dict[str, Any]:
+def adopt(asked: AdoptionOptions, models: Path, *, dry_run: bool = False) -> dict[str, Any]:
     """
     Adopt a file into models/<name>/<version>/, or only say what would come of it.
 
@@ -45,7 +45,7 @@ def _check_file(path: Path) -> None:
         raise Refused(f"{path}: {size >> 20} MiB: at most {MOST_BYTES >> 20} are taken")
 
 
-def _ask(asked: Asked) -> dict[str, Any]:
+def _ask(asked: AdoptionOptions) -> dict[str, Any]:
     environ = dict(os.environ)
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PACKAGE.parent), environ.get("PYTHONPATH"))))
     # One thread each: their stacks count as memory.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-from service.adopt.asked import Asked, Refused
+from service.adopt.asked import AdoptionOptions, Refused
 from service.network.passport import CHANNELS, MOST_SIDE
 
 STANDARD = ("", "ai.onnx")
@@ -17,7 +17,7 @@ SIXTEEN_BITS = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 MOST_NODES = 50_000
 
 
-class Source(NamedTuple):
+class ForeignModel(NamedTuple):
     """
     A network that can be adopted, its batch freed and its sizes set.
 
@@ -43,7 +43,7 @@ class Source(NamedTuple):
         }[self.layout]
 
 
-def read_source(data: bytes, asked: Asked) -> Source:
+def read_source(data: bytes, asked: AdoptionOptions) -> ForeignModel:
     """Parse a file and free its batch. raises: Refused."""
     model = _parse(data)
     for fault in _faults(model):
@@ -61,7 +61,7 @@ def read_source(data: bytes, asked: Asked) -> Source:
     if kind not in {TensorProto.FLOAT, TensorProto.UINT8}:
         raise Refused(f"input {image.name} is {_type_name(kind)}: export it with float32 or uint8 numbers")
     layout, shape, batch = _read_shape(image, graph.node, {each.name: each for each in graph.initializer}, asked)
-    source = Source(model, image.name, layout, shape, kind == TensorProto.UINT8, batch)
+    source = ForeignModel(model, image.name, layout, shape, kind == TensorProto.UINT8, batch)
     _free(source)
     return source
 
@@ -132,7 +132,7 @@ def _drop_fixed_inputs(graph: onnx.GraphProto) -> None:
 
 
 def _read_shape(
-    image: ValueInfoProto, nodes: Sequence[NodeProto], weights: dict[str, TensorProto], asked: Asked
+    image: ValueInfoProto, nodes: Sequence[NodeProto], weights: dict[str, TensorProto], asked: AdoptionOptions
 ) -> tuple[str, tuple[int, int, int], int | None]:
     """Find the layout, (channels, rows, columns), and the batch that is baked in."""
     if not image.type.tensor_type.HasField("shape"):
@@ -163,7 +163,7 @@ def _read_shape(
     return layout, (channels, rows, columns), dims[0]
 
 
-def _layout(dims: Sequence[int | None], channels: int | None, asked: Asked) -> str | None:
+def _layout(dims: Sequence[int | None], channels: int | None, asked: AdoptionOptions) -> str | None:
     """How the picture lies in its input; None where it is none."""
     axes = {2: ("flat",), 3: ("rows",), 4: ("nchw", "nhwc")}.get(len(dims), ())
     if asked.layout != "auto" or not axes:
@@ -178,7 +178,9 @@ def _layout(dims: Sequence[int | None], channels: int | None, asked: Asked) -> s
     return "nchw" if dims[1] is None and channels in CHANNELS else None
 
 
-def _sides(layout: str, dims: Sequence[int | None], asked: Asked) -> tuple[int | None, int | None, int | None]:
+def _sides(
+    layout: str, dims: Sequence[int | None], asked: AdoptionOptions
+) -> tuple[int | None, int | None, int | None]:
     """(channels, rows, columns), None for each that is free."""
     if layout == "flat":
         return 1, *(asked.size or (None, None))
@@ -196,7 +198,7 @@ def _channels_read(image: str, nodes: Sequence[NodeProto], weights: dict[str, Te
     return None
 
 
-def _free(source: Source) -> None:
+def _free(source: ForeignModel) -> None:
     """Leave the number of pictures free, set what else of the input is known, and forget what was said of the rest."""
     graph = source.model.graph
     kind = graph.input[0].type.tensor_type.elem_type

@@ -25,7 +25,7 @@ PREFIXES = {"maxpool": "pool", "avgpool": "pool", "globalmaxpool": "pool", "glob
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLayer:
     """A layer, and the tensors of its maps by name; weights: the constants of a convolution that shows its filters."""
 
     layer: Layer
@@ -64,7 +64,7 @@ def candidates(graph: GraphProto) -> list[str]:
     return [name for name in dict.fromkeys(named) if name not in fixed and name not in inputs]
 
 
-def find_layers(graph: GraphProto, image: str, shapes: Mapping[str, tuple[int, ...]]) -> list[Found]:
+def find_layers(graph: GraphProto, image: str, shapes: Mapping[str, tuple[int, ...]]) -> list[FoundLayer]:
     """
     Name the layers of a graph, in its order.
 
@@ -73,7 +73,7 @@ def find_layers(graph: GraphProto, image: str, shapes: Mapping[str, tuple[int, .
     asked = _Graph(graph, shapes)
     counts: dict[str, int] = {}
     origins: dict[str, tuple[str, ...]] = {image: (IMAGE,)}
-    found: list[Found] = []
+    found: list[FoundLayer] = []
     for node in graph.node:
         read = tuple(dict.fromkeys(name for tensor in node.input for name in origins.get(tensor, ())))
         layer = _layer(asked, node)
@@ -88,16 +88,16 @@ def find_layers(graph: GraphProto, image: str, shapes: Mapping[str, tuple[int, .
     return found
 
 
-def _found(asked: _Graph, node: NodeProto, layer: Layer) -> Found:
+def _found(asked: _Graph, node: NodeProto, layer: Layer) -> FoundLayer:
     if layer.op == "linear":
-        return Found(layer, {})
+        return FoundLayer(layer, {})
     if layer.op != "conv":
-        return Found(layer, {layer.name: node.output[0]})
+        return FoundLayer(layer, {layer.name: node.output[0]})
     after = _activation(asked, node)
     pre, act = layer.maps
     weights = [name for name in node.input[1:] if name]
     is_shown = layer.groups == 1 and all(name in asked.constants for name in weights)
-    return Found(layer, {pre: node.output[0], act: after or node.output[0]}, weights if is_shown else ())
+    return FoundLayer(layer, {pre: node.output[0], act: after or node.output[0]}, weights if is_shown else ())
 
 
 def _activation(asked: _Graph, node: NodeProto) -> str:
@@ -159,7 +159,7 @@ def _geometry(
     return {"kernel": kernel, "stride": stride, "dilation": dilation, "pads": pads}
 
 
-def filters_of(graph: GraphProto, found: Sequence[Found]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def filters_of(graph: GraphProto, found: Sequence[FoundLayer]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """The weights (filters, channels, rows, columns) and biases (filters,) of the layers that show them, by name."""
     constants = {each.name: each for each in graph.initializer}
     for one in found:

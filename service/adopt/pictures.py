@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.adopt.asked import PRESETS, Asked, Numbers, Refused
+from service.adopt.asked import PRESETS, AdoptionOptions, Numbers, Refused
 from service.adopt.build import laid_out
-from service.adopt.canonical import Canonical, open_session, run
+from service.adopt.canonical import Canonical, open_foreign, run_foreign
 from service.core.errors import ServiceError
 from service.core.inputs import brought_to
 from service.lab.digits import as_digit
@@ -58,7 +58,7 @@ class Tried(NamedTuple):
         return {"form": str(self.numbers), **told}
 
 
-def read_labelled(asked: Asked, shape: tuple[int, int, int], labels: Sequence[str]) -> Labelled:
+def read_labelled(asked: AdoptionOptions, shape: tuple[int, int, int], labels: Sequence[str]) -> Labelled:
     """Read FOLDER/<label>/<picture>, each brought to the network's size. raises: Refused."""
     files = list(_files(Path(asked.check or ""), labels))
     if len(files) < FEWEST:
@@ -86,7 +86,7 @@ def _files(folder: Path, labels: Sequence[str]) -> Iterator[tuple[Path, int]]:
         yield from ((path, index) for path in sorted(place.iterdir()) if path.is_file() and path.name[0] != ".")
 
 
-def _read(path: Path, asked: Asked, shape: tuple[int, int, int]) -> np.ndarray:
+def _read(path: Path, asked: AdoptionOptions, shape: tuple[int, int, int]) -> np.ndarray:
     limits = Limits()
     try:
         file = codec.open_posted(path.read_bytes(), limits.max_image_pixels, 0, 0, for_digit=False)
@@ -99,14 +99,16 @@ def _read(path: Path, asked: Asked, shape: tuple[int, int, int]) -> np.ndarray:
         raise Refused(f"--check: {path}: {error}") from error
 
 
-def try_forms(canonical: Canonical, labelled: Labelled, asked: Asked) -> list[Tried]:
+def try_forms(canonical: Canonical, labelled: Labelled, asked: AdoptionOptions) -> list[Tried]:
     """Try every usual form, and what was asked for, which is then the first."""
-    session = open_session(canonical.model)
+    session = open_foreign(canonical.model)
     forms = list(dict.fromkeys([*([asked.numbers] if asked.numbers else []), *usual(canonical.source.shape[0])]))
     tried = []
     for numbers in forms:
         told = [
-            run(session, [canonical.output], {canonical.source.image: laid_out(canonical.source, numbers.of(some))})[0]
+            run_foreign(
+                session, [canonical.output], {canonical.source.image: laid_out(canonical.source, numbers.of(some))}
+            )[0]
             for some in np.array_split(labelled.images, math.ceil(len(labelled.images) / PER_RUN))
         ]
         answers = np.concatenate([each.reshape(len(each), -1) for each in told]).astype(np.float64)
@@ -129,7 +131,7 @@ def usual(channels: int) -> list[Numbers]:
     ]  # fmt: skip
 
 
-def choose(tried: Sequence[Tried], asked: Asked) -> Numbers:
+def choose(tried: Sequence[Tried], asked: AdoptionOptions) -> Numbers:
     """
     The form that was asked for, or the one that is ahead of every other by two standard errors.
 

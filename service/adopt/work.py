@@ -1,5 +1,5 @@
 """
-What the child does, `python -m service.adopt.work`: an Asked as JSON comes in, what came of it goes out as JSON.
+What the child does, `python -m service.adopt.work`: AdoptionOptions as JSON comes in, what came of it goes out as JSON.
 
 It sets limits of memory and time for itself before it opens what came from someone: a file of 150 bytes may ask for
 64 GiB, or for hours.
@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.adopt.asked import Asked
+    from service.adopt.asked import AdoptionOptions
 
 MEMORY_BYTES, CPU_SECONDS, FILE_BYTES = 4 << 30, 120, 1 << 30
 
@@ -22,20 +22,20 @@ def main() -> None:
     hold()
     import msgspec  # noqa: PLC0415  # these only once it is held
 
-    from service.adopt.asked import Asked  # noqa: PLC0415
+    from service.adopt.asked import AdoptionOptions  # noqa: PLC0415
 
-    told = answered(msgspec.json.decode(sys.stdin.buffer.read(), type=Asked))
+    told = answered(msgspec.json.decode(sys.stdin.buffer.read(), type=AdoptionOptions))
     with os.fdopen(answer, "wb") as out:
         out.write(msgspec.json.encode(told))
 
 
-def answered(asked: "Asked") -> dict[str, Any]:
+def answered(asked: "AdoptionOptions") -> dict[str, Any]:
     """Adopt a file: `adopted` is what it is, or `refused` the line that says why not."""
-    from service.adopt.adoption import adopt  # noqa: PLC0415
+    from service.adopt.adoption import make_model  # noqa: PLC0415
     from service.adopt.asked import Refused  # noqa: PLC0415
 
     try:
-        return {"adopted": adopt(asked)}
+        return {"adopted": make_model(asked)}
     except Refused as refused:
         return {"refused": str(refused)}
     except MemoryError:

@@ -10,6 +10,7 @@ from service.core.errors import ServiceError
 from service.lab.digits import Digit, Digits, all_digits, as_digit
 from service.lab.picture import Picture
 from service.lab.verdicts import describe_verdicts, preparation
+from service.network.files import BadModel
 from service.network.folders import read_folders
 from service.network.sessions import Network
 from service.pictures import codec
@@ -22,7 +23,13 @@ FILES_PER_TURN = 256
 def open_network(models: Path, name: str) -> Network:
     """Open the newest version of one model of a folder; BadModel where there is none that can be opened."""
     found = [files for files in read_folders(models, name).models if files.folder.parent.name == name]
-    return Network(max(found, key=lambda files: int(files.folder.name)))
+    network = Network(max(found, key=lambda files: int(files.folder.name)))
+    if network.passport.is_adopted:
+        raise BadModel(
+            "it is adopted, and this command reads digits: POST /v1/classify and /v2 of the service run it",
+            network.folder,
+        )
+    return network
 
 
 def read_digit(content: bytes, prepare: str, limits: Limits) -> Digit:

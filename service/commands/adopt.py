@@ -71,11 +71,11 @@ def adopt(file: Path | None, *, remove: bool, as_json: bool, dry_run: bool, **op
 
 
 def _asked(file: Path, models: Path, options: dict[str, Any]) -> Any:
-    from service.adopt.asked import Asked  # noqa: PLC0415
+    from service.adopt.asked import AdoptionOptions  # noqa: PLC0415
     from service.adopt.place import check_name, next_version  # noqa: PLC0415
 
     check_name(options["name"])
-    return Asked(
+    return AdoptionOptions(
         model=str(file),
         folder="",
         name=options["name"],

@@ -7,6 +7,7 @@ from service.network.sessions import Network
 # What is told of an adopted network in place of a call's answer.
 NOT_EXPLAINED = "an adopted network's decision is not explained yet: classify, feature-maps and /v2 work"
 NOT_CHANGED = "an adopted network is not edited yet: its maps without changes, classify and /v2 work"
+NO_MAPS = "no layer of it has maps"
 NO_REPORT = "an adopted network has no dataset report: classify, feature-maps and /v2 work"
 
 
@@ -21,10 +22,10 @@ def waits_for(passport: Passport) -> str:
     )
 
 
-def calls(passport: Passport) -> dict[str, str]:
+def calls_of(passport: Passport) -> dict[str, str]:
     """Every call that runs an adopted network: nothing where it works, else why not."""
     waits = waits_for(passport)
-    shown = "" if passport.map_shapes() else "no layer of it has maps"
+    shown = "" if passport.map_shapes() else NO_MAPS
     return {
         "POST /v1/classify": waits,
         "POST /v1/feature-maps": waits or shown,
@@ -40,6 +41,13 @@ def check_picture(network: Network) -> None:
     """Raise NotPossible where no posted picture becomes what the network reads."""
     if waits := waits_for(network.passport):
         raise NotPossible(waits, "/model")
+
+
+def check_maps(network: Network) -> None:
+    """Raise NotPossible where a network has no maps, or no posted picture becomes what it reads."""
+    check_picture(network)
+    if not network.passport.map_shapes():
+        raise NotPossible(f"{network.name}/{network.version}: {NO_MAPS}; classify and /v2 work", "/model")
 
 
 def check_own(network: Network, reason: str, pointer: str = "/model") -> None:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from service.core.digit import PreparedDigit
-from service.core.inputs import UNIT, as_input, as_posted
+from service.core.inputs import UNIT, as_input, as_posted, brought_to
+from service.lab import prices
 from service.lab.picture import Picture
+from service.network.passport import DIGIT_SHAPE
 
 # A picture of one digit in MNIST's form, as it was found, or (28, 28) float32 taken as it is.
 Digit = PreparedDigit | np.ndarray
@@ -29,9 +31,14 @@ def as_digit(picture: Picture, prepare: str) -> Digit:
     """
     Bring one picture to 28 x 28.
 
-    prepare: auto finds the digit in any picture; none takes 28 x 28 numbers as they are, 0 = paper, 1 = ink
+    prepare: auto finds the digit in any picture; none takes 28 x 28 numbers as they are, 0 = paper, 1 = ink; picture
+        brings the whole of it to 28 x 28, 0 = black, 1 = white, as some adopted networks read it
     raises: InvalidImage without ink (auto) or of another size (none)
     """
+    if prepare == "picture":
+        prices.charge("prepare", *prices.bringing(picture.pixels))
+        whole: np.ndarray = brought_to(picture.pixels, DIGIT_SHAPE)[0]
+        return whole
     return picture.prepared() if prepare == "auto" else as_posted(picture.pixels)
 
 

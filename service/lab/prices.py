@@ -63,6 +63,8 @@ DIGIT, DIGIT_PIXEL, WORK_PIXEL = 45.0, 0.0012, 0.012
 UNPLAIN, UNPLAIN_PIXEL = 1800.0, 0.06
 EVEN_SIDE, EVEN_SHARE, EVEN = 64, 0.4, 0.6
 OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
+# A pixel of a picture that is brought to a size as a whole, and what it holds meanwhile.
+WHOLE_PIXEL, WHOLE_BYTES = 0.03, 12
 STROKES_FROM, GRAIN_FROM = 0.09, 0.26
 WORK_SIDE = 256  # a larger picture is made smaller first
 
@@ -312,6 +314,12 @@ def preparing(pixels: np.ndarray) -> float:
         unplain *= EVEN if even > EVEN_SHARE * pixels.size else 1.0
     read = int(pixels.size) * DIGIT_PIXEL + (height * width * OPAQUE_PIXEL if pixels.shape[2:] == (4,) else 0.0)
     return DIGIT + read + work * WORK_PIXEL + unplain * (UNPLAIN + work * UNPLAIN_PIXEL)
+
+
+def bringing(pixels: np.ndarray) -> tuple[float, int]:
+    """Bring a whole picture, (height, width[, channels]), to another size; the price, and the bytes held."""
+    count = int(pixels.size)
+    return ARRAY + count * WHOLE_PIXEL, count * WHOLE_BYTES
 
 
 def _changing(pixels: np.ndarray) -> float:

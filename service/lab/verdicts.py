@@ -13,7 +13,25 @@ from service.network.sessions import Network, Verdicts
 def describe_verdicts(
     verdicts: Verdicts, network: Network, prepared: Sequence[PreparedDigit | None]
 ) -> list[dict[str, Any]]:
-    """Every picture's verdict; `confidence` is the probability of `digit`. What was left out may say it is none."""
+    """
+    Every picture's verdict; `confidence` is the probability of `digit`, of an adopted network of `class`.
+
+    What was left out may say that it is no digit.
+    """
+    if network.passport.is_adopted:
+        labels = network.passport.labels
+        return [
+            {
+                "label": labels[index],
+                "class": index,
+                "confidence": probabilities[index],
+                "probabilities": probabilities,
+                "logits": logits,
+            }
+            for index, probabilities, logits in zip(
+                verdicts.digits, verdicts.probabilities, verdicts.logits, strict=True
+            )
+        ]
     each = zip(verdicts.digits, verdicts.probabilities, verdicts.logits, verdicts.doubts(network.passport), strict=True)
     members: list[dict[str, Any]] = [
         {

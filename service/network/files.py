@@ -44,7 +44,9 @@ class ModelFiles(NamedTuple):
     def content(self, name: str) -> bytes:
         """The content of one of them; BadModel where it is missing."""
         if name not in self.contents:
-            raise BadModel(f"{name}: No such file", self.folder)
+            is_bare = name == PASSPORT_FILE and MODEL_FILE in self.contents
+            how = f"; filterscope adopt {MODEL_FILE} --name NAME makes a model of an ONNX file" if is_bare else ""
+            raise BadModel(f"{name}: No such file{how}", self.folder)
         return self.contents[name]
 
 

@@ -23,6 +23,8 @@ from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, BadM
 DIGIT_SHAPE = (1, SIDE, SIDE)
 # What an adopted network may be.
 CHANNELS, MOST_SIDE, MOST_CLASSES, MOST_LAYERS = (1, 3), 512, 10_000, 2048
+# Of a layer of one: a kernel, stride, dilation or pad, and all that is multiplied; JSON has 64 bits for a whole number.
+MOST_STEP, MOST_WORK, MOST_JUMP = 4096, 2**62, 2**20
 # A folder's name as a number; more digits are no version but a slip.
 MOST_VERSION_DIGITS = 9
 MOST_LEVELS = 100
@@ -359,8 +361,11 @@ def _adopted_faults(passport: Passport) -> Iterator[str]:
         axes = 1 if layer.op == "linear" else 3
         if (len(layer.shape), len(layer.in_shape)) != (axes, axes) or min(*layer.shape, *layer.in_shape) < 1:
             yield f"{layer.name} must have shapes of {axes} axes, it says {list(layer.in_shape)}, {list(layer.shape)}"
-        if min(layer.kernel + layer.stride + layer.dilation) < 1 or not 1 <= layer.groups <= layer.in_shape[0]:
-            yield f"{layer.name} must have a kernel, a stride, a dilation and groups of at least 1"
+        steps = layer.kernel + layer.stride + layer.dilation
+        if min(steps) < 1 or min(layer.pads) < 0 or not 1 <= layer.groups <= layer.in_shape[0]:
+            yield f"{layer.name} must have kernel, stride, dilation and groups of at least 1, and no negative pads"
+        if max(steps + layer.pads) > MOST_STEP or prod(layer.in_shape + layer.shape + layer.kernel) > MOST_WORK:
+            yield f"{layer.name} must have shapes, and steps of at most {MOST_STEP}, whose product has 62 bits"
         if not set(layer.reads) <= before:
             yield f"{layer.name} must read layers before it, it says {list(layer.reads)}"
         before.add(layer.name)
@@ -422,6 +427,8 @@ def receptive_fields(layers: tuple[Layer, ...]) -> dict[str, tuple[Field, Field]
             for axis, one in enumerate(joined)
         )
         fields[layer.name] = (rows, columns)
+        if max(rows.jump, columns.jump) > MOST_JUMP:
+            del fields[layer.name]
     return {name: field for name, field in fields.items() if name != IMAGE}
 
 

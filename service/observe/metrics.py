@@ -50,6 +50,8 @@ NO_ROUTE = "unmatched"
 MOST_KINDS = 240
 # Names that come from our own code, not from clients: a bound against our own faults.
 MOST_NAMES = 64
+# Classes of a network that are counted each for itself: each is a series.
+MOST_CLASSES = 100
 
 
 class _Distribution:
@@ -207,7 +209,7 @@ class Metrics:
             self._batches.setdefault(model, _Distribution(BATCH_SIZES))
             self._novelties.setdefault(model, _Distribution(NOVELTIES))
         for digit in digits:
-            counts[digit] += 1
+            counts[min(digit, MOST_CLASSES)] += 1
         self._batches[model].add(len(digits))
         if novelty is not None:
             novelties = self._novelties[model]
@@ -249,7 +251,7 @@ class Metrics:
         for model, counts in self._digits.items():
             for digit, count in counts.items():
                 if count:
-                    self._predictions.labels(model, str(digit)).inc(count)
+                    self._predictions.labels(model, str(digit) if digit < MOST_CLASSES else OTHER).inc(count)
                     counts[digit] = 0
 
     def page(self) -> bytes:

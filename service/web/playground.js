@@ -171,7 +171,10 @@ async function openModels() {
   clearTimeout(openingAgain);
   const late = tellLate("");
   try {
-    const { models } = /** @type {{ models: Listed[] }} */ (await send({ path: "/v1/models" }));
+    const listed = /** @type {{ models: Listed[] }} */ (await send({ path: "/v1/models" }));
+    // What is adopted reads no digits, which is what this page shows.
+    const models = listed.models.filter(({ kind }) => !kind);
+    if (!models.length) return void notice("No model here reads digits; what is adopted answers by the API alone.");
     clearTimeout(late);
     const box = /** @type {HTMLSelectElement} */ (byId("model"));
     box.replaceChildren(

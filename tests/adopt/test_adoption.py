@@ -10,8 +10,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from service.adopt.adoption import adopt, probes
-from service.adopt.asked import PRESETS, Asked, Numbers, Refused
+from service.adopt.adoption import make_model, probes
+from service.adopt.asked import PRESETS, AdoptionOptions, Numbers, Refused
 from service.adopt.pictures import Tried, choose, is_ahead
 from service.adopt.work import answered
 from service.network.sessions import Network
@@ -27,12 +27,12 @@ def asked_for(tmp_path, model, **more):
     file.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
     folder = tmp_path / "one" / "1"
     folder.mkdir(parents=True)
-    return Asked(model=str(file), folder=str(folder), name="one", version="1", **more)
+    return AdoptionOptions(model=str(file), folder=str(folder), name="one", version="1", **more)
 
 
 def adopted(tmp_path, model, **more):
     asked = asked_for(tmp_path, model, **more)
-    return adopt(asked), Network(tmp_path / "one" / "1")
+    return make_model(asked), Network(tmp_path / "one" / "1")
 
 
 def fed(model, images, numbers=None):
@@ -236,7 +236,7 @@ REFUSED = {
 def test_what_cannot_be_adopted_is_refused_in_one_line_that_says_why(tmp_path, what):
     make, words, more = REFUSED[what]
     with pytest.raises(Refused) as refused:
-        adopt(asked_for(tmp_path, make(), **more))
+        make_model(asked_for(tmp_path, make(), **more))
     line = str(refused.value)
     assert words in line, line
     assert "\n" not in line
@@ -265,11 +265,11 @@ LOOK = """
 import json, pathlib, shutil, sys
 from service.adopt.work import answered, hold
 hold()
-from service.adopt.asked import Asked
+from service.adopt.asked import AdoptionOptions
 for file in sorted(pathlib.Path(sys.argv[1]).glob("*.onnx")):
     folder = file.with_suffix("") / "one" / "1"
     folder.mkdir(parents=True)
-    told = answered(Asked(model=str(file), folder=str(folder), name="one", version="1"))
+    told = answered(AdoptionOptions(model=str(file), folder=str(folder), name="one", version="1"))
     print(json.dumps([file.name, told.get("refused")]), flush=True)
 """
 
@@ -341,7 +341,7 @@ def test_labelled_pictures_tell_what_a_network_was_trained_on(tmp_path, scale, f
 def test_labelled_pictures_speak_against_a_form_that_was_given(tmp_path):
     folder = labelled(tmp_path / "pictures", np.random.default_rng(1))
     asked = asked_for(tmp_path, traits.brightness(255), check=folder, labels=tuple("abcd"), numbers=Numbers())
-    warnings = adopt(asked)["warnings"]
+    warnings = make_model(asked)["warnings"]
     assert "0..255 gives 1.00" in warnings[0]
     assert "less than 3 times chance" in warnings[1]
 
@@ -357,7 +357,7 @@ def test_answers_that_came_with_a_file_are_compared(tmp_path, is_right):
         (folder / f"{name}.pb").write_bytes(numpy_helper.from_array(array).SerializeToString())
     asked = asked_for(tmp_path, model, reference=str(tmp_path))
     if is_right:
-        assert adopt(asked)["checks"]["reference"]["difference"] < 1e-5
+        assert make_model(asked)["checks"]["reference"]["difference"] < 1e-5
         return
     with pytest.raises(Refused, match="its answers differ by"):
-        adopt(asked)
+        make_model(asked)

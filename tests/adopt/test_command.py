@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from service.adopt import child, place
-from service.adopt.asked import Asked, Refused
+from service.adopt.asked import AdoptionOptions, Refused
 from service.network.folders import read_folders
 from service.settings import SHIPPED_MODELS
 from tests.adopt import traits
@@ -112,7 +112,7 @@ def test_nothing_half_written_is_ever_seen(models, has_version):
 
 
 def test_a_child_that_takes_too_long_or_ends_is_told_of_in_one_line(models, monkeypatch):
-    asked = Asked(model=str(models.parent / "net.onnx"), folder="", name="mine", version="1")
+    asked = AdoptionOptions(model=str(models.parent / "net.onnx"), folder="", name="mine", version="1")
     monkeypatch.setattr(child, "WALL_SECONDS", 0.05)
     with pytest.raises(Refused, match="took more than"):
         child.adopt(asked, models)

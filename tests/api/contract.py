@@ -11,6 +11,18 @@ DOCUMENT = examples.load()
 SCHEMAS = DOCUMENT["components"]["schemas"]
 OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for method in item]
 
+# Of each call that an adopted network may refuse, a path and query for which a network of tests/adopt/ does.
+REFUSED_BY_ADOPTED = {
+    "/v1/classify": "/v1/classify?model=colour",
+    "/v1/feature-maps": "/v1/feature-maps?model=dense",
+    "/v1/explain": "/v1/explain?model=nets",
+    "/v1/what-if": '/v1/what-if?model=nets&changes=[{"layer":"conv1","filter":0,"action":"off"}]',
+    "/v1/apply-filters": '/v1/apply-filters?filters=[{"model":"nets","layer":"conv2","filter":0}]',
+    "/v1/models/{name}/layers/{layer}/filters": "/v1/models/nets/layers/conv2/filters",
+    "/v1/models/{name}/layers/{layer}/filters/{index}": "/v1/models/nets/layers/conv2/filters/0",
+    "/v1/models/{name}/report": "/v1/models/nets/report",
+}
+
 
 def resolved(node):
     """What a node stands for, where it is a reference."""

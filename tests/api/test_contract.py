@@ -24,6 +24,7 @@ from tests.api import corpus, declared, examples
 from tests.api.contract import (
     DOCUMENT,
     OPERATIONS,
+    REFUSED_BY_ADOPTED,
     SCHEMAS,
     call_of,
     check,
@@ -741,6 +742,7 @@ def test_every_status_that_a_call_declares_is_one_it_gives():
     given = (
         {(path, "304") for path in UNCHANGING}
         | {(path, str(status)) for path, *_, status in CALLS}
+        | {(path, "409") for path in REFUSED_BY_ADOPTED}
         | {("/v1/filters/{name}", "404"), ("/v2/repository/models/{name}/unload", "413")}
         | {(path, "404") for path, _ in OPERATIONS if path in PROTOCOL and "{name}" in path}
     )

@@ -30,7 +30,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
         prices.charge_verdicts(network, len(posted.sources), with_image=options.prepared_image)
-        digits = read_digits(posted)
+        digits = read_digits(posted, network)
         with Timed("infer"):
             verdicts = network.classify(digits.images)
         note_verdicts(network.name, verdicts.digits, verdicts.novelty)
@@ -49,6 +49,9 @@ def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: 
 
 
 def _arrays(verdicts: Verdicts, network: Network) -> dict[str, np.ndarray]:
+    if network.passport.is_adopted:
+        classes = verdicts.logits.argmax(axis=1)
+        return {"classes": classes, "probabilities": verdicts.probabilities, "logits": verdicts.logits}
     arrays = {"digits": verdicts.logits.argmax(axis=1), "probabilities": verdicts.probabilities}
     arrays |= {"logits": verdicts.logits, "doubt": np.array(verdicts.doubts(network.passport), np.float32)}
     threshold = network.passport.novelty

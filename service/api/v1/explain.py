@@ -13,6 +13,7 @@ from service.api.http.digits import read_digits
 from service.api.http.reading import read_posted
 from service.core.errors import InvalidOption, NotPossible
 from service.lab import prices, sizes
+from service.lab.adopted import NOT_EXPLAINED, check_own
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.digits import Digits
 from service.lab.explain.case import Case
@@ -37,12 +38,13 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
+        check_own(network, NOT_EXPLAINED)
         check_options(network, options)
         _charge(network, options, len(posted.sources), form, settings)
         overrides = read_changes(network, options.changes)
         mean_maps = _mean_maps(network, options)
         explained = METHODS[options.method].explain
-        digits = read_digits(posted)
+        digits = read_digits(posted, network)
         results = []
         for case in _cases(network, options, digits, overrides, mean_maps):
             prices.go_on()

@@ -14,6 +14,7 @@ from service.api.http.reading import read_posted
 from service.api.http.sheets import charge_drawing, draw_batch, used_range
 from service.core.errors import InvalidOption, NotFound, shown
 from service.lab import prices, sizes
+from service.lab.adopted import NOT_CHANGED, check_maps, check_own
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.digits import Digits
 from service.lab.options import FeatureMapOptions
@@ -36,11 +37,14 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "png", "npz"))
         network = library.get(options.model, options.version)
+        check_maps(network)
+        if options.changes:
+            check_own(network, NOT_CHANGED, "/changes")
         names = choose_maps(network.passport, options.layers)
         filters = _choose_filters(network.passport, names, options.filters)
         _charge(network, names, filters, len(posted.sources), form, options, settings)
         overrides = read_changes(network, options.changes)
-        digits = read_digits(posted)
+        digits = read_digits(posted, network)
         with Timed("infer"):
             verdicts, maps = network.analyse(digits.images, names, overrides)
         note_verdicts(network.name, verdicts.digits, verdicts.novelty)

@@ -14,6 +14,7 @@ from service.api.http.sheets import KERNEL_TILE_SIDE, draw_kernels
 from service.core.cards import SPECTRUM_SIZE
 from service.core.errors import NotFound
 from service.lab import prices
+from service.lab.adopted import calls_of, waits_for
 from service.lab.cards import card, charge_cards
 from service.lab.options import LayerFilterOptions, ModelOptions, NoOptions
 from service.network.passport import Field, Layer, Passport, receptive_fields
@@ -93,7 +94,7 @@ def _write_filter(index: int, weights: np.ndarray, bias: np.floating[Any], *, wi
 
 def _summary(network: Network, library: Library) -> dict[str, Any]:
     raw = network.passport.raw
-    return {
+    members = {
         "name": network.name,
         "version": network.version,
         "default": network is library.get(),
@@ -102,6 +103,10 @@ def _summary(network: Network, library: Library) -> dict[str, Any]:
         "accuracy": raw.get("accuracy", {}),
         "sha256": network.sha256,
     }
+    if not network.passport.is_adopted:
+        return members
+    shape = list(network.passport.input.shape)
+    return members | {"kind": "image-classifier", "input": shape, "waits": waits_for(network.passport) or None}
 
 
 def _describe(network: Network) -> dict[str, Any]:
@@ -113,6 +118,7 @@ def _describe(network: Network) -> dict[str, Any]:
         "sha256": network.sha256,
         "layers": [_write_layer(passport, layer, fields.get(layer.name)) for layer in passport.layers],
         "passport": passport.raw,
+        **({"calls": calls_of(passport)} if passport.is_adopted else {}),
     }
 
 
@@ -127,12 +133,15 @@ def _write_layer(passport: Passport, layer: Layer, field: tuple[Field, Field] | 
         "multiply_adds": layer.multiply_adds,
         "dense": {"parameters": layer.dense_parameters, "multiply_adds": prod(layer.in_shape) * prod(layer.shape)},
     }
-    if field is None:
-        members["reduce"] = layer.reduce
-        members["receptive_field"] = {"size": list(passport.input.shape[1:]), "jump": [0, 0], "start": [0, 0]}
-        return members
+    if passport.is_adopted:
+        members |= {"reads": list(layer.reads), "source": layer.source}
     if layer.op == "conv":
         members["activation"] = layer.activation
+    if field is None:
+        if layer.op == "linear":
+            members["reduce"] = layer.reduce
+        members["receptive_field"] = {"size": list(passport.input.shape[1:]), "jump": [0, 0], "start": [0, 0]}
+        return members
     rows, columns = field
     return members | {
         "kernel": list(layer.kernel),

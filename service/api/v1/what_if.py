@@ -9,6 +9,7 @@ from service.api.http.application import Reply
 from service.api.http.digits import read_digits
 from service.api.http.reading import read_posted
 from service.lab import prices
+from service.lab.adopted import NOT_CHANGED, check_own
 from service.lab.changes import check_finite, describe_changes, read_changes
 from service.lab.digits import Digits
 from service.lab.options import WhatIfOptions
@@ -29,12 +30,13 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         writing.choose_format(request, options.format, ("json",))
         network = library.get(options.model, options.version)
+        check_own(network, NOT_CHANGED)
         count = len(posted.sources)
         prices.charge("run", 2 * prices.running(network, count, with_maps=True))
         prices.charge("write", 2 * prices.results(network, count, with_image=options.prepared_image))
         prices.charge_changes(options.changes, count)
         overrides = read_changes(network, options.changes)
-        digits = read_digits(posted)
+        digits = read_digits(posted, network)
         # Both from the analysis session, so that nothing but the changes makes a difference.
         with Timed("infer"):
             before, _ = network.analyse(digits.images, [])

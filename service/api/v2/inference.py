@@ -258,13 +258,13 @@ def _charge(served: Served, wanted: Sequence["Wanted"], count: int) -> None:
 def _read_images(
     served: Served, tensor: RequestInput, shape: list[int], tail: memoryview, limits: Limits
 ) -> np.ndarray:
-    """Read the one input. returns: (n, 1, 28, 28) float32, 0 = paper, 1 = ink."""
+    """Read the one input. returns: (n, 1, 28, 28) float32, 0 = paper, 1 = ink; of an adopted network, its own shape."""
     if tensor.datatype == "FP32":
         return _within_range(read_numbers(tensor, shape, tail))
     elements = [_as_source(element) for element in read_elements(tensor, shape, tail)]
     options = ClassifyOptions()
     sources = told_apart(elements, options, limits, served.network)
-    return read_digits(Posted(sources, options, limits, (time.perf_counter(), 0.0))).images
+    return read_digits(Posted(sources, options, limits, (time.perf_counter(), 0.0)), served.network).images
 
 
 def _within_range(numbers: np.ndarray) -> np.ndarray:

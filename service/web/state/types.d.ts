@@ -254,6 +254,7 @@ export interface Network {
 
 /** One line of GET /v1/models. */
 export interface Listed {
+  kind?: string;
   name: string;
   version: string;
   default?: boolean;
