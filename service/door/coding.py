@@ -23,10 +23,12 @@ GZIP = 16 + zlib.MAX_WBITS  # zlib's word for it
 PIECE_BYTES = 2**18  # compressed at a time, some milliseconds, in which the interpreter is free
 MOST_KEPT_BYTES = 2**23
 SUFFIX = b"-gzip"
+VARY = b"Vary: Accept-Encoding\r\n"
 
 _SHRINKS = re.compile(
     rb"^Content-Type: (?:application/(?:json|problem\+json|x-npz)|text/|image/svg\+xml)", re.MULTILINE | re.IGNORECASE
 )
+_VARIES = re.compile(rb"^Vary:[^\n]*accept-encoding", re.MULTILINE | re.IGNORECASE)
 _CODED = re.compile(rb"^Content-Encoding:", re.MULTILINE | re.IGNORECASE)
 _TAG = re.compile(rb'^ETag: ((?:W/)?"[^"\r\n]*)"', re.MULTILINE | re.IGNORECASE)
 # What is said of the bytes as they were: their number, and that parts of them may be asked for.
@@ -146,10 +148,12 @@ class Coder:
         if answer.status == HTTPStatus.NOT_MODIFIED:
             tag, sent = tag_of(answer), request.header(b"if-none-match")
             is_coded = takes and tag is not None and sent is not None and tag + SUFFIX + b'"' in sent
-            return (answer._replace(head=with_suffix(answer.head)) if is_coded else answer), False
+            head = with_suffix(answer.head) if is_coded else answer.head
+            # Caches take over what is said here of the answer that they keep.
+            return answer._replace(head=head if _VARIES.search(head) else head + VARY), False
         if not is_large(answer) or not shrinks(answer):
             return answer, False
-        answer = answer._replace(head=answer.head + b"Vary: Accept-Encoding\r\n")
+        answer = answer._replace(head=answer.head + VARY)
         if not takes:
             return answer, False
         tag = tag_of(answer)

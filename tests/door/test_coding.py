@@ -7,10 +7,11 @@ import zlib
 
 import pytest
 from flask import Response, request, send_file
+from werkzeug.test import Client
 
 from service.api.http.application import Service
 from service.api.http.caching import revalidated
-from service.app import create_app
+from service.app import create_app, create_door
 from service.door import coding
 from service.door.coding import GZIP, LEAST_BYTES, MOST_KEPT_BYTES, Coder, compressed, takes_gzip
 from service.lab.prices import Account, Ended
@@ -120,6 +121,27 @@ def test_each_form_has_a_tag_of_its_own_and_either_is_answered_304(server):
     # What is kept in gzip is of no use to who does not take it; what is no tag of ours is of none to anyone.
     for sent, lines in ((coded["etag"], []), ('"x-gzip"', [gzipped]), ('"-gzip"', [gzipped])):
         assert ask(server, "/same", f"If-None-Match: {sent}", *lines)[0] == 200
+
+
+def test_a_304_varies_by_all_that_the_answer_it_stands_for_does():
+    """A cache takes over the headers of a 304: without Accept-Encoding it would send what it has in gzip to anyone."""
+    client = Client(create_door(Settings()))
+    rules = [rule for rule in create_app().url_map.iter_rules() if not rule.arguments]
+    paths = sorted(str(rule) for rule in rules if "GET" in rule.methods)
+    unchanging = 0
+    for path in paths:
+        for accepted in ("gzip", "identity"):
+            whole = client.get(path, headers={"Accept-Encoding": accepted})
+            tag = whole.headers.get("ETag")
+            if whole.status_code != 200 or tag is None:
+                continue
+            unchanging += 1
+            short = client.get(path, headers={"Accept-Encoding": accepted, "If-None-Match": tag})
+            assert short.status_code == 304
+            varies, told = (", ".join(each.headers.getlist("Vary")).split(", ") for each in (whole, short))
+            assert set(varies) <= set(told), path
+            assert short.headers["Cache-Control"] == whole.headers["Cache-Control"]
+    assert unchanging > 8
 
 
 def test_what_stays_the_same_is_compressed_once(server, monkeypatch):
