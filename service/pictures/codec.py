@@ -459,7 +459,12 @@ class _Pillow:
         image, header = self.image, self.header
         if bottom - top < image.height:
             image = image.crop((0, top, image.width, min(bottom, image.height)))
-        pixels = _pixels(image)
+        try:
+            pixels = _pixels(image)
+        except MemoryError:
+            raise
+        except _DAMAGED as error:
+            raise _refusal_of(type(error), str(error)) from None
         if header.is_inverted and pixels.dtype == np.float32:
             return np.float32(1) - pixels
         if header.clear:

@@ -36,6 +36,8 @@ def read(data: bytes) -> Header:
     clear: tuple[int, ...] = ()
     kept: list[bytes] = []
     if colour == PALETTE:
+        if not found.palette:
+            raise Unreadable("the picture is damaged: this PNG has no palette, which its pixels are places in")
         kept = [found.palette, _fitting(found.transparency, found.palette)]
     else:
         clear = _clear(found.transparency[8:-4], colour, depth)

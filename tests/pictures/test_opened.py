@@ -3,14 +3,16 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from service.core.errors import TooLarge
+from service.core.errors import ServiceError, TooLarge
 from service.pictures import codec
 from tests.drawing import draw, encode
+from tests.pictures import files
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"])
@@ -52,6 +54,22 @@ def test_scans_of_a_jpeg_that_is_held_whole_are_counted():
         counts.append(codec.open_file(out.getvalue(), 100_000).scans)
     assert counts[0] == 0
     assert counts[1] > 1
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF", "PNG of any type", "BMP of any"])
+def test_a_file_of_which_any_byte_is_another_is_pixels_or_a_refusal(kind):
+    """As far as its header goes, and each byte for itself: names of parts, lengths, types, counts."""
+    random = np.random.default_rng(6)
+    for _ in range(10 if " of " in kind else 1):
+        if " of " in kind:
+            bits = int(random.choice([1, 2, 4, 8, 16, 24, 32]))
+            data = files.png(random) if kind.startswith("PNG") else files.bmp(random, bits=bits)
+        else:
+            data = encode(draw(3, 40), kind)
+        for place in range(min(len(data), 400)):
+            changed = data[:place] + bytes([data[place] ^ int(random.integers(1, 256))]) + data[place + 1 :]
+            with suppress(ServiceError):
+                assert codec.decode(changed, max_pixels=20_000).size
 
 
 def tiled_tiff(across, down, tiles):
