@@ -12,7 +12,7 @@ array([3])
 
 from service.client.answers import Explanation, FeatureMaps, Responses, Verdict, Verdicts, WhatIf
 from service.client.clients import AsyncClient, Client
-from service.client.errors import ClientError, Refused, Unreachable
+from service.client.errors import ClientError, Refused, Unexpected, Unreachable
 
 __all__ = [
     "AsyncClient",
@@ -22,6 +22,7 @@ __all__ = [
     "FeatureMaps",
     "Refused",
     "Responses",
+    "Unexpected",
     "Unreachable",
     "Verdict",
     "Verdicts",

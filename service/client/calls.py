@@ -24,7 +24,7 @@ from service.client.answers import (
     verdicts_of,
     with_arrays,
 )
-from service.client.errors import Refused, Unreachable
+from service.client.errors import Refused, Unreachable, reading
 from service.client.pictures import Part, Pictures, body, parts, size
 from service.client.progress import Progress, told
 from service.client.wire import Received, Request, Steps
@@ -81,7 +81,8 @@ class Calls:
         """
         options = {"model": model, "version": version, "prepare": prepare, "scale": scale}
         answers = yield from self._post("classify", pictures, options, read_json, progress)
-        return verdicts_of([result for answer in answers for result in answer["results"]], answers[0])
+        with reading():
+            return verdicts_of([result for answer in answers for result in answer["results"]], answers[0])
 
     def feature_maps(
         self,
@@ -115,8 +116,9 @@ class Calls:
                    "version": version, "prepare": prepare, "scale": scale, "changes": list(changes) or None,
                    "format": "npz"}  # fmt: skip
         answers = yield from self._post("feature-maps", pictures, options, _maps_and_network, progress)
-        maps = {name: np.concatenate([arrays[name] for arrays, _ in answers]) for name in answers[0][0]}
-        return FeatureMaps(maps, maps.pop("logits"), *answers[0][1])
+        with reading():
+            maps = {name: np.concatenate([arrays[name] for arrays, _ in answers]) for name in answers[0][0]}
+            return FeatureMaps(maps, maps.pop("logits"), *answers[0][1])
 
     def apply_filters(
         self,
@@ -161,7 +163,8 @@ class Calls:
             "prepare": prepare, "scale": scale, "format": "npz",
         }  # fmt: skip
         answers = yield from self._post("apply-filters", pictures, options, read_npz, progress)
-        return Responses(tuple(chain.from_iterable(map(_per_picture, answers))))
+        with reading():
+            return Responses(tuple(chain.from_iterable(map(_per_picture, answers))))
 
     def patches(
         self,
@@ -188,7 +191,8 @@ class Calls:
         options = {"patch_size": patch_size, "stride": stride, "padding": padding, "pad_mode": pad_mode,
                    "pad_value": pad_value, "prepare": prepare, "scale": scale, "format": "npz"}  # fmt: skip
         answers = yield from self._post("patches", pictures, options, read_npz, progress)
-        return [arrays["patches"] for answer in answers for arrays in _per_picture(answer)]
+        with reading():
+            return [arrays["patches"] for answer in answers for arrays in _per_picture(answer)]
 
     def explain(
         self,
@@ -239,7 +243,8 @@ class Calls:
         }  # fmt: skip
         # One at a time: many masks for one picture are as much as a request may ask for.
         answers = yield from self._post("explain", pictures, options, read_json, progress, most=1)
-        return [Explanation(with_arrays(result)) for answer in answers for result in answer["results"]]
+        with reading():
+            return [Explanation(with_arrays(result)) for answer in answers for result in answer["results"]]
 
     def what_if(
         self,
@@ -265,12 +270,13 @@ class Calls:
         """
         options = {"changes": list(changes), "model": model, "version": version, "prepare": prepare, "scale": scale}
         answers = yield from self._post("what-if", pictures, options, read_json, progress)
-        results = [result for answer in answers for result in answer["results"]]
-        before, after = (
-            verdicts_of([result[name] | {"prepared": result["prepared"]} for result in results], answers[0])
-            for name in ("before", "after")
-        )
-        return WhatIf(before, after, np.array([result["difference"] for result in results], np.float32))
+        with reading():
+            results = [result for answer in answers for result in answer["results"]]
+            before, after = (
+                verdicts_of([result[name] | {"prepared": result["prepared"]} for result in results], answers[0])
+                for name in ("before", "after")
+            )
+            return WhatIf(before, after, np.array([result["difference"] for result in results], np.float32))
 
     # --- what there is -----------------------------------------------------------------------------------------------
 
@@ -282,7 +288,8 @@ class Calls:
         [('digits', '1'), ('lecture', '1'), ('tiny', '1')]
         """
         found = yield from self._get("/v1/models")
-        return list(found["models"])
+        with reading():
+            return list(found["models"])
 
     def versions(self, model: str) -> Steps[list[str]]:
         """
@@ -295,7 +302,8 @@ class Calls:
         """
         yield from self._get(f"/v1/models/{quote(model, safe='')}")
         found = yield from self.models()
-        return [each["version"] for each in found if each["name"] == model]
+        with reading():
+            return [each["version"] for each in found if each["name"] == model]
 
     def model(self, name: str, *, version: str | int | None = None) -> Steps[dict[str, Any]]:
         """
@@ -305,7 +313,8 @@ class Calls:
         ['conv1', 'pool1', 'head']
         """
         found = yield from self._get(f"/v1/models/{quote(name, safe='')}", version=version)
-        return dict(found)
+        with reading():
+            return dict(found)
 
     def learnt_filters(self, layer: str, model: str, *, version: str | int | None = None) -> Steps[np.ndarray]:
         """
@@ -316,7 +325,8 @@ class Calls:
         """
         path = f"/v1/models/{quote(model, safe='')}/layers/{quote(layer, safe='')}/filters"
         answer = yield from self._ask(Request("GET", path, _query({"version": version, "format": "npz"})))
-        return read_npz(answer)[f"{layer}.weight"]
+        with reading():
+            return read_npz(answer)[f"{layer}.weight"]
 
     def report(
         self, model: str, *, version: str | int | None = None, layer: str | None = None
@@ -329,7 +339,8 @@ class Calls:
         """
         path = f"/v1/models/{quote(model, safe='')}/report"
         found = yield from self._get(path, version=version, layer=layer)
-        return dict(found)
+        with reading():
+            return dict(found)
 
     def filters(self) -> Steps[dict[str, np.ndarray]]:
         """
@@ -339,7 +350,8 @@ class Calls:
         (7, 7)
         """
         found = yield from self._get("/v1/filters")
-        return {each["name"]: np.array(each["weights"], np.float32) for each in found["filters"]}
+        with reading():
+            return {each["name"]: np.array(each["weights"], np.float32) for each in found["filters"]}
 
     def filter(
         self, name: str, *, size: int | None = None, angle: float | None = None, sigma: float | None = None
@@ -351,7 +363,8 @@ class Calls:
         (9, 9)
         """
         found = yield from self._get(f"/v1/filters/{quote(name, safe='')}", size=size, angle=angle, sigma=sigma)
-        return np.array(found["weights"], np.float32)
+        with reading():
+            return np.array(found["weights"], np.float32)
 
     def limits(self) -> Steps[dict[str, int]]:
         """
@@ -362,7 +375,8 @@ class Calls:
         """
         if self._limits is None:
             found = yield from self._get("/v1/limits")
-            self._limits = dict(found)
+            with reading():
+                self._limits = {str(name): int(limit) for name, limit in found.items()}
         return dict(self._limits)
 
     def ready(self) -> Steps[bool]:
@@ -382,7 +396,8 @@ class Calls:
 
     def _get(self, path: str, **options: Any) -> Steps[Any]:
         answer = yield from self._ask(Request("GET", path, _query(options)))
-        return read_json(answer)
+        with reading():
+            return read_json(answer)
 
     def _post(
         self,
@@ -423,7 +438,8 @@ class Calls:
                         largest = -(-len(now) // 2)
                         waiting[:0] = _cut(now, largest)
                         continue
-                    answers.append(read(answer))
+                    with reading():
+                        answers.append(read(answer))
                     done += len(now)
                     tell(len(now))
         return answers
@@ -451,7 +467,8 @@ class Calls:
 
 def _pause(answer: Received) -> float:
     try:
-        return min(max(float(answer.headers.get("retry-after", 1)), 0.0), LONGEST_PAUSE)
+        # In this order, for what is no number is not larger than 0.
+        return min(max(0.0, float(answer.headers.get("retry-after", 1))), LONGEST_PAUSE)
     except ValueError:  # a date
         return 1.0
 

@@ -11,13 +11,14 @@ import httpx
 
 from service import __version__
 from service.client.calls import Calls
-from service.client.errors import Unreachable
+from service.client.errors import Unexpected, Unreachable
 from service.client.wire import Received, Request, Steps
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 Call = Callable[Concatenate[Calls, Given], Steps[Result]]
 # Sent once and perhaps never read, or read and never answered: whichever it was, the call may be sent again.
+LARGEST_ANSWER = 2**29  # bytes, unpacked: twice the most that the service answers unless told otherwise
 LOST = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 
@@ -57,6 +58,7 @@ class _Base:
         key: str | None = None,
         timeout: float = 60.0,
         retries: int = 3,
+        largest: int = LARGEST_ANSWER,
         transport: Any = None,
     ) -> None:
         """
@@ -66,14 +68,25 @@ class _Base:
         timeout: seconds for a connection, and between two pieces of an answer
         retries: how often a request is sent again that was answered 503, after as long as Retry-After says, or whose
             connection was lost
+        largest: bytes of an answer, unpacked, that are taken
         transport: of httpx, such as a proxy, or certificates of one's own
         """
         self.address = (address if "://" in address else f"http://{address}").rstrip("/")
         self._calls = Calls(retries)
-        headers = {"User-Agent": f"filterscope-client/{__version__}"}
+        self._largest = largest
+        # Of the codings that httpx knows the one that the service has; of others a byte may become a million.
+        headers = {"User-Agent": f"filterscope-client/{__version__}", "Accept-Encoding": "gzip"}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
         self._http = self._open(base_url=self.address, timeout=timeout, transport=transport, headers=headers)
+
+    def _check(self, answer: httpx.Response, size: int) -> None:
+        """Refuse an answer that is larger than is taken, or packed in another way than was asked for."""
+        if size > self._largest:
+            raise Unexpected(f"an answer may have {self._largest} bytes (`largest`), {self.address} sends more")
+        coding = answer.headers.get("content-encoding", "gzip").strip().lower()
+        if coding not in {"gzip", "identity"}:
+            raise Unexpected(f"{self.address} answers in {coding[:80]!r}, gzip was asked for")
 
     def _failed(self, error: httpx.HTTPError) -> Unreachable:
         said = str(error) or type(error).__name__
@@ -89,10 +102,6 @@ def _sent(request: Request) -> dict[str, Any]:
         "method": request.method, "url": request.path, "params": dict(request.query),
         "content": request.content or None, "headers": headers,
     }  # fmt: skip
-
-
-def _received(answer: httpx.Response) -> Received:
-    return Received(answer.status_code, answer.headers, answer.content)
 
 
 def _lost(error: httpx.HTTPError) -> Received:
@@ -139,7 +148,13 @@ class Client(_Base):
 
     def _send(self, request: Request) -> Received:
         try:
-            return _received(self._http.request(**_sent(request)))
+            with self._http.stream(**_sent(request)) as answer:
+                self._check(answer, 0)
+                content = bytearray()
+                for piece in answer.iter_bytes():
+                    content += piece
+                    self._check(answer, len(content))
+                return Received(answer.status_code, answer.headers, bytes(content))
         except LOST as error:
             return _lost(error)
         except httpx.HTTPError as error:
@@ -203,7 +218,13 @@ class AsyncClient(_Base):
 
     async def _send(self, request: Request) -> Received:
         try:
-            return _received(await self._http.request(**_sent(request)))
+            async with self._http.stream(**_sent(request)) as answer:
+                self._check(answer, 0)
+                content = bytearray()
+                async for piece in answer.aiter_bytes():
+                    content += piece
+                    self._check(answer, len(content))
+                return Received(answer.status_code, answer.headers, bytes(content))
         except LOST as error:
             return _lost(error)
         except httpx.HTTPError as error:

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from service.client.wire import Received
@@ -15,6 +17,23 @@ class ClientError(Exception):
 
 class Unreachable(ClientError):
     """No answer came: nothing listens at the address, the connection was lost, or the time was over."""
+
+
+class Unexpected(ClientError):
+    """An answer came that is none of this service: a proxy's page, another program's, or more than the client takes."""
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Make Unexpected of whatever is found wrong with an answer."""
+    try:
+        yield
+    except ClientError:
+        raise
+    except Exception as error:  # no code of the caller runs here: all that fails is for what the answer holds
+        raise Unexpected(
+            f"the answer is none of this service: {type(error).__name__}: {str(error)[:LONGEST_TEXT]}"
+        ) from error
 
 
 class Refused(ClientError):
@@ -37,10 +56,10 @@ class Refused(ClientError):
         """Read what was answered: problem+json (RFC 9457), or whatever a proxy says in its place."""
         try:
             members = json.loads(answer.content)
-            errors = tuple((each["pointer"], each["detail"]) for each in members.get("errors", ()))
+            errors = tuple((str(each["pointer"]), str(each["detail"])) for each in members.get("errors", ()))
             problem = str(members.get("type", "")).partition("#")[2]
-            return cls(answer.status, members["title"], members["detail"], problem, errors)
-        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls(answer.status, str(members["title"]), str(members["detail"]), problem, errors)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             text = " ".join(answer.content[:LONGEST_TEXT].decode(errors="replace").split())
             return cls(answer.status, "", f"answered {answer.status}: {text}")
 

@@ -3,10 +3,13 @@
 # ruff: noqa: E402  # without httpx there is nothing to import
 
 import asyncio
+import gzip
 import inspect
 import io
 import json
 import math
+import zipfile
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -16,7 +19,7 @@ from PIL import Image
 httpx = pytest.importorskip("httpx", reason="httpx, the extra [client], is not installed")
 
 from service.app import create_app
-from service.client import AsyncClient, Client, Refused, Unreachable
+from service.client import AsyncClient, Client, ClientError, Refused, Unexpected, Unreachable, calls
 from service.client.calls import Calls
 from service.lab.explain.options import ExplainOptions
 from service.lab.options import ApplyFiltersOptions, ClassifyOptions, FeatureMapOptions, PatchesOptions, WhatIfOptions
@@ -355,3 +358,106 @@ def test_without_matplotlib_it_is_said_what_is_missing(app, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(ModuleNotFoundError, match="python -m pip install matplotlib"):
         client_of(app).feature_maps(THREE, "conv1").show()
+
+
+# --- answers of something else ---------------------------------------------------------------------------------------
+
+ASKING = {
+    "classify": lambda client: client.classify(drawings(2)),
+    "feature_maps": lambda client: client.feature_maps(THREE, ["conv1"], filters=[0]),
+    "apply_filters": lambda client: client.apply_filters(THREE, "box"),
+    "patches": lambda client: client.patches(THREE, 200),
+    "explain": lambda client: client.explain(THREE),
+    "what_if": lambda client: client.what_if(THREE, [{"layer": "conv1", "filter": 3, "action": "off"}]),
+    "models": lambda client: client.models(),
+    "versions": lambda client: client.versions("digits"),
+    "model": lambda client: client.model("tiny"),
+    "learnt_filters": lambda client: client.learnt_filters("conv1", "digits"),
+    "report": lambda client: client.report("tiny"),
+    "filters": lambda client: client.filters(),
+    "filter": lambda client: client.filter("box"),
+    "limits": lambda client: client.limits(),
+}
+
+
+def deflated():
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        head = io.BytesIO()
+        np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": (2**22,)})
+        for name in ("logits", "conv1.weight", "0/patches", "0/box"):
+            file.writestr(f"{name}.npy", head.getvalue() + bytes(2**22))
+    return out.getvalue()
+
+
+def pickled():
+    out = io.BytesIO()
+    np.savez(out, logits=np.array([{}], object))
+    return out.getvalue()
+
+
+STRANGE = {
+    "a page": (200, {}, b"<html>please sign in</html>"),
+    "nothing": (200, {}, b""),
+    "a list": (200, {}, b"[1]"),
+    "numbers": (200, {}, b"5"),
+    "deep lists": (200, {}, b"[" * 100_000),
+    "a pickle in npz": (200, {}, pickled()),
+    "an npz that grows": (200, {}, deflated()),
+    "more than is taken": (200, {}, bytes(2**20 + 1)),
+    "gzip of more than is taken": (200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(2**20 + 1), mtime=0)),
+    "gzip of gzip": (200, {"Content-Encoding": "gzip, gzip"}, gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0)),
+    "no gzip": (200, {"Content-Encoding": "gzip"}, b"{}"),
+    "another place": (302, {"Location": "http://elsewhere.example/"}, b""),
+    "no time": (503, {"Retry-After": "nan"}, b""),
+    "a time before": (503, {"Retry-After": "-inf"}, b""),
+    "a refusal of numbers": (413, {}, b'{"title": 1, "detail": 2, "errors": [{"pointer": 3, "detail": 4}]}'),
+    "a refusal of lists": (422, {}, b'{"title": [], "detail": {}, "errors": 5, "type": []}'),
+}
+
+
+@pytest.mark.parametrize("name", sorted(STRANGE))
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_what_no_service_would_answer_is_an_error_of_the_client(monkeypatch, kind, name):
+    pause = calls._pause
+    monkeypatch.setattr(calls, "_pause", lambda answer: min(pause(answer), 0.001))
+    status, headers, content = STRANGE[name]
+    transport = httpx.MockTransport(lambda _request: httpx.Response(status, headers=headers, stream=Sent(content)))
+    for ask in ASKING.values():
+        client = kind(transport=transport, largest=2**20, retries=1)
+        with pytest.raises(ClientError if status != 200 or name == "no gzip" else Unexpected) as found:
+            ask(client if kind is Client else Awaiting(client))
+        assert len(str(found.value)) < 1000
+
+
+class Sent(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """Bytes as they come over a connection: packed, where they are."""
+
+    def __init__(self, content):
+        self._content = content
+
+    def __iter__(self):
+        yield self._content
+
+    async def __aiter__(self):
+        yield self._content
+
+
+def test_an_answer_damaged_on_the_way_is_an_error_of_the_client_or_an_answer(app):
+    random = np.random.default_rng(2)
+    carrier = client_of(app)._http._transport
+
+    def damaged(request):
+        answer = carrier.handle_request(request)
+        content = bytearray(answer.content)
+        for _ in range(int(random.integers(1, 4))):
+            content[random.integers(len(content))] = random.integers(256)
+        if not random.integers(4):
+            del content[random.integers(len(content)) :]
+        kept = {name: value for name, value in answer.headers.items() if name != "content-length"}
+        return httpx.Response(answer.status_code, headers=kept, content=bytes(content))
+
+    for _ in range(10):
+        for ask in ASKING.values():
+            with suppress(ClientError):
+                ask(Client(transport=httpx.MockTransport(damaged), retries=0))
