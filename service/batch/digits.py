@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from service.core.digit import PreparedDigit
-from service.core.errors import ServiceError
+from service.core.errors import ServiceError, TooLarge
 from service.lab.digits import Digit, Digits, all_digits, as_digit
 from service.lab.picture import Picture
 from service.lab.verdicts import describe_verdicts, preparation
@@ -71,15 +71,23 @@ def _describe(network: Network, digits: Digits) -> list[dict[str, Any]]:
 def _read_file(path: Path, prepare: str, limits: Limits) -> Digit | str:
     """Read the digit of a file, or say why there is none."""
     try:
-        return read_digit(_content(path), prepare, limits)
+        return read_digit(_content(path, limits.max_body_bytes), prepare, limits)
     except ServiceError as error:
         return error.detail
     except OSError as error:
         return error.strerror or str(error)
 
 
-def _content(path: Path) -> bytes:
-    return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+def _content(path: Path, most: int) -> bytes:
+    """The bytes of a file, as many as a request may have: some files have no end."""
+    if str(path) == "-":
+        content = sys.stdin.buffer.read(most + 1)
+    else:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    if len(content) > most:
+        raise TooLarge(f"a picture file may have {most} bytes, this has more")
+    return content
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.commands.options import UNUSABLE, chosen, model_option, models_option, prepare_option, read_settings
+from service.commands.options import (
+    UNUSABLE,
+    chosen,
+    model_option,
+    models_option,
+    on_a_line,
+    prepare_option,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     from service.network.sessions import Network
@@ -51,16 +59,17 @@ class _Told:
         for result in self._results:
             if "error" in result:
                 self.unusable += 1
-                click.echo(f"{result['name']}: {result['error']}", err=True)
+                click.echo(f"{on_a_line(result['name'])}: {result['error']}", err=True)
             elif result.get("is_digit") is False:
-                click.echo(f"{result['name']}: is unlike any digit (novelty {result['novelty']:.2f})", err=True)
+                unlike = f"is unlike any digit (novelty {result['novelty']:.2f})"
+                click.echo(f"{on_a_line(result['name'])}: {unlike}", err=True)
             yield result
 
 
 def _print_lines(results: _Told, _network: "Network") -> None:
     for result in results:
         if "error" not in result:
-            click.echo(f"{result['digit']}  {result['name']}")
+            click.echo(f"{result['digit']}  {on_a_line(result['name'])}")
 
 
 def _print_json(results: _Told, network: "Network") -> None:

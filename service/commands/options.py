@@ -19,6 +19,16 @@ prepare_option = click.option(
 )
 
 
+def on_a_line(name: str) -> str:
+    r"""
+    Show a name, of a file mostly, on one line: a control character in it, which a terminal would obey, as its escape.
+
+    >>> print(on_a_line("3.png\n4  no.png"))
+    3.png\n4  no.png
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in name)
+
+
 def read_settings() -> Settings:
     """Read the settings, and warn of variables that only look like one; BadSetting where one is wrong."""
     for line in unknown():

@@ -8,7 +8,15 @@ from typing import Literal
 
 import click
 
-from service.commands.options import UNUSABLE, chosen, model_option, models_option, prepare_option, read_settings
+from service.commands.options import (
+    UNUSABLE,
+    chosen,
+    model_option,
+    models_option,
+    on_a_line,
+    prepare_option,
+    read_settings,
+)
 
 # One part is seconds of work: little is lost when a run is cut short, and a million pictures are 250 files.
 PICTURES_PER_PART = 4096
@@ -69,7 +77,7 @@ def score(
     counts = f"{done.pictures} pictures in {out}, {done.before} of them from before, {unusable} unusable"
     click.echo(f"{counts}, {seconds:.1f} s")
     for bad in done.unusable[:SHOWN]:
-        click.echo(f"{bad.name or bad.index}: {bad.error}", err=True)
+        click.echo(f"{on_a_line(bad.name or str(bad.index))}: {bad.error}", err=True)
     if unusable:
         click.echo(f"{out / UNUSABLE_FILE} has all that could not be used", err=True)
         sys.exit(UNUSABLE)

@@ -39,6 +39,24 @@ def test_a_line_has_the_digit_and_the_name(files, client, capsys):
     assert unlike
 
 
+def test_names_of_any_characters_are_on_one_line_of_what_a_terminal_may_show(capsys, tmp_path):
+    names = [tmp_path / f"a{chr(code)}b.png" for code in (*range(1, 32), 127, 0x9B, 0x85, 0x2028, 0x202E) if code != 47]
+    for name in names:
+        name.write_bytes(THREE.read_bytes())
+    names.append(tmp_path / "none\n3  some.png")
+    assert filterscope("classify", *map(str, names)) == UNUSABLE
+    said = capsys.readouterr()
+    lines = said.out.splitlines() + said.err.splitlines()
+    assert len(lines) == len(names)
+    assert all(line.isprintable() for line in lines)
+
+
+def test_a_file_without_end_is_read_as_far_as_a_request_may_be_long(capsys, monkeypatch):
+    monkeypatch.setenv("FILTERSCOPE_MAX_BODY_BYTES", "200000")
+    assert filterscope("classify", "/dev/zero", str(THREE)) == UNUSABLE
+    assert capsys.readouterr().err == "/dev/zero: a picture file may have 200000 bytes, this has more\n"
+
+
 @pytest.mark.parametrize("options", [[], ["--model", "tiny"], ["--prepare", "none", "--model", "lecture"]])
 def test_json_is_the_answer_of_the_call_with_the_names(files, client, capsys, options):
     pictures = files if "none" not in options else files[1:]
