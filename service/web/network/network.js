@@ -218,12 +218,15 @@ function layOut(view) {
  */
 function fitting(view, sides, width, room) {
   const counts = view.layers.map(({ tiles }) => tiles.length);
-  for (const tile of TILES) {
-    const chosen = sides.map((side) => tileSide(side, tile));
-    const across = chosen.map((side, i) => acrossOf(counts[i], side, room));
-    const wide = chosen.map((side, i) => columnWidth(across[i], side));
-    const total = wide.reduce((sum, each) => sum + each, ENDS_WIDTH + (sides.length + 1) * BETWEEN);
-    if (total <= width) return enlarged({ sides, counts, chosen, across }, width - total, room);
+  // In sight side by side, or else a little to scroll: a row per layer would be much more.
+  for (const deep of [room, 1.5 * room, 2 * room]) {
+    for (const tile of TILES) {
+      const chosen = sides.map((side) => tileSide(side, tile));
+      const across = chosen.map((side, i) => acrossOf(counts[i], side, deep));
+      const wide = chosen.map((side, i) => columnWidth(across[i], side));
+      const total = wide.reduce((sum, each) => sum + each, ENDS_WIDTH + (sides.length + 1) * BETWEEN);
+      if (total <= width) return enlarged({ sides, counts, chosen, across }, width - total, deep);
+    }
   }
   return null;
 }
