@@ -4,7 +4,7 @@
 import { clip, cut, multiply, windowOf } from "../numbers/arithmetic.js";
 import { begun, changes, make, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
-import { cellAt, frame, heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
+import { cellAt, frame, heatmap, leastSide, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short } from "../numbers/scales.js";
 import { unread } from "../shared/words.js";
 
@@ -132,17 +132,20 @@ function sidesOf(width, rows, columns) {
   if (arrangement === "abreast") {
     const cell = Math.max(9, Math.min(LARGEST, Math.floor((0.19 * (width - GAPS)) / most)));
     const picture = whole(Math.min((width - GAPS - 3 * cell * columns) / 2, 0.55 * innerHeight));
-    return { arrangement, picture, map: picture, cell, editor: cell };
+    return { arrangement, picture, map: picture, cell, factor: cell, editor: cell };
   }
   if (arrangement === "below") {
-    const cell = Math.max(9, Math.min(LARGEST, Math.floor((width - 90) / (3 * columns))));
+    // From the back row the products at least have numbers.
+    const cell = Math.max(isBig ? leastSide() : 9, Math.min(LARGEST, Math.floor((width - 90) / (3 * columns))));
+    const factor = Math.max(6, Math.min(cell, Math.floor((width - 90 - cell * columns) / (2 * columns))));
     const room = Math.max(innerHeight - ABOVE - cell * rows, LEAST);
     const picture = whole(Math.min((width - 16) / 2, room));
-    return { arrangement, picture, map: picture, cell, editor: cell };
+    return { arrangement, picture, map: picture, cell, factor, editor: factor };
   }
   const picture = whole((width - 16) / 2);
   const cell = Math.max(8, Math.floor(Math.min(width / 2, 200) / most));
-  return { arrangement, picture, map: picture, cell, editor: Math.min(LARGEST, Math.floor((width - 4) / columns) - 1) };
+  const editor = Math.min(LARGEST, Math.floor((width - 4) / columns) - 1);
+  return { arrangement, picture, map: picture, cell, factor: cell, editor };
 }
 
 // ---- drawing ----
@@ -254,13 +257,13 @@ function drawSum(view, { filters: [filter], geometry }, { want: { request } }, t
   const weights = Float32Array.from(/** @type {number[]} */ (filter.weights.flat()));
   const laid = request.json.orientation === "convolution" ? weights.toReversed() : weights;
   const { products, sum } = multiply(patch, laid);
-  const { cell } = /** @type {Sides} */ (view.sides);
+  const { cell, factor } = /** @type {Sides} */ (view.sides);
   const layout = { rows, columns, cell, theme };
   const label = `patch, ${rows} by ${columns}`;
   const seen = clip(box);
   const edge = seen.height * seen.width < rows * columns ? ", with padding" : "";
   view.patch.replaceChildren(
-    numbers({ ...layout, values: patch, scale: "pencil", range: [0, 1], muted: padding, label }),
+    numbers({ ...layout, cell: factor, values: patch, scale: "pencil", range: [0, 1], muted: padding, label }),
     make("figcaption", {}, `patch${edge}`),
   );
   const range = shownRange("diverging", extent(products));

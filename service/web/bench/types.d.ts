@@ -45,12 +45,13 @@ export interface Motion {
   go(place: number): void;
 }
 
-/** Sides in pixels: of the picture, of the map, of a cell of patch and products, of a cell of the editor. */
+/** Sides in pixels: of the picture and the map; of a cell of the products, of the patch, and of the editor. */
 export interface Sides {
   arrangement: "abreast" | "below" | "stacked";
   picture: number;
   map: number;
   cell: number;
+  factor: number;
   editor: number;
 }
 

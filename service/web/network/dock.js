@@ -166,7 +166,7 @@ function drawConvolution(dock, layer, at, input, known, { arrays }, { state, the
       ? cell.parts
       : [...cell.parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, STRONGEST);
   const rest = cell.sum - parts.reduce((sum, part) => sum + part.sum, 0);
-  dock.work.replaceChildren(...parts.map((part) => writtenOut(part, layer, cell.parts.length, dock.side, theme)));
+  dock.work.replaceChildren(...parts.map((part) => writtenOut(part, layer, cell.parts.length, dock, theme)));
   const others = cell.parts.length - parts.length;
   if (others > 0) dock.work.append(make("p", {}, `${others} other channels: ${signed(rest)}`));
   const served = valueAt(arrays[`${layer.name}.pre`], at);
@@ -194,12 +194,14 @@ function strong(value) {
   return make("b", { class: value < 0 ? "minus" : null }, fixed(value, 3));
 }
 
-/** @type {(part: Part, layer: Layer, channels: number, side: number, theme: Theme) => HTMLElement} */
-function writtenOut(part, layer, channels, side, theme) {
+/** @type {(part: Part, layer: Layer, channels: number, dock: Dock, theme: Theme) => HTMLElement} */
+function writtenOut(part, layer, channels, { side, work }, theme) {
   const [rows, columns] = layer.kernel;
   const isOnly = channels === 1;
+  // No wider than its place: a drawing that is made smaller has smaller numbers, too.
+  const most = Math.floor((work.clientWidth - 90) / ((isOnly ? 3 : 2) * columns));
   const room = isOnly ? side - 20 : side / 2;
-  const cell = Math.max(10, Math.min(44, Math.floor(room / Math.max(rows, columns))));
+  const cell = Math.max(8, Math.min(44, most, Math.floor(room / Math.max(rows, columns))));
   const layout = { rows, columns, cell, theme };
   if (isOnly) return make("div", { class: "sum" }, multiplication(part, layout));
   const range = shownRange("diverging", extent(part.patch));

@@ -76,7 +76,7 @@ export function python({ url, body, file }, hasKey) {
   return lines.join("\n");
 }
 
-// JSON is Python, but for null, true and false.
+// JSON is Python, but for null, true and false. What is undefined is in neither.
 /** @type {(value: unknown) => string} */
 function literal(value) {
   if (value === null) return "None";
@@ -84,6 +84,7 @@ function literal(value) {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value === "object")
     return `{${Object.entries(value)
+      .filter(([, each]) => each !== undefined)
       .map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`)
       .join(", ")}}`;
   return JSON.stringify(value);
