@@ -20,8 +20,8 @@ ROWS = 40
 PAPER, ASIDE = np.float32(0.01), np.float32(0.8)
 # A cut costs at most this share of a blob's height.
 THROUGH = 0.75
-# Cuts for each height of width.
-DENSITY = 10
+# Cuts for each height of width, and by how many there are fewer of all.
+DENSITY, FEWER = 10, 3
 # What lies between two cuts, or beside one, has at least this much ink, in squares of the height.
 SLIVER = 0.03
 # Rows that a cut may be told by, as shares of the height: two cuts through one place of all of them are one.
@@ -36,7 +36,7 @@ def cut_up(blob: Blob, height: float) -> list[Blob]:
     """
     step = -(-blob.height // ROWS)
     small = blob.mask[::step, ::step].astype(np.float32)
-    paths = _paths(small, max(2, round(DENSITY * blob.width / height)))
+    paths = _paths(small, max(2, round(DENSITY * blob.width / height - FEWER)))
     if not len(paths):
         return [blob]
     # Sorted in every row, so that cuts that cross become cuts that touch.

@@ -132,8 +132,7 @@ def _sums(plane: Plane, size: int) -> NDArray[np.float64]:
     half = size // 2
     total = np.asarray(plane, np.float64)
     for axis in (0, 1):
-        sums = np.cumsum(total, axis=axis, dtype=np.float64)
-        sums = np.insert(sums, 0, 0, axis=axis)
+        sums = np.cumsum(np.pad(total, ((1, 0), (0, 0)) if axis == 0 else ((0, 0), (1, 0))), axis=axis)
         length = total.shape[axis]
         last = np.minimum(np.arange(length) + half + 1, length)
         first = np.maximum(np.arange(length) - half, 0)

@@ -194,9 +194,7 @@ def _spans(parts: list[Blob], height: float) -> dict[Span, Candidate]:
 
 def _may_be_several(candidate: Candidate, height: float) -> bool:
     """Whether a blob may be digits that touch: broad, and read as no one digit."""
-    broad = candidate.blob.width / height
-    strange = candidate.novelty > at.CUT_NOVELTY or candidate.confidence < at.CUT_CONFIDENCE
-    return broad > at.CUT_FROM and (broad > at.WIDE_FROM or strange or not candidate.usable)
+    return candidate.blob.width > at.CUT_FROM * height and candidate.cost(height) > at.CUT_COST
 
 
 def _may_be_one(group: Sequence[Blob], height: float) -> bool:

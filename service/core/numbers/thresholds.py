@@ -15,7 +15,7 @@ CLOSER_LOOK = 2_600_000
 # Digits that are lower, in pixels, are worth the closer look.
 TOO_LOW = 26
 # The ground is judged on a copy of the page of this many pixels a side.
-GROUND_SIDE = 192
+GROUND_SIDE = 128
 # A digit is handed to the normaliser in a picture of at most this many pixels a side.
 DIGIT_SIDE = 46
 
@@ -26,7 +26,7 @@ CLEAN_GROUND = 0.4
 # Paper's level is the mean of what lies this near it, in times its noise.
 PAPER_NEAR = 2.5
 # How often the ground is judged anew without what the last judgement took for ink; a further round changes little.
-GROUND_ROUNDS = 4
+GROUND_ROUNDS = 3
 # Light is even within this share of the page.
 GROUND_WINDOW = 0.22
 # What is narrower than this share of the page may be a stroke; what is broader is ground, as a shadow is.
@@ -118,7 +118,7 @@ SHARED, SHARED_WIDTH = 0.35, 0.3
 
 # --- cuts -------------------------------------------------------------------------------------------------------------
 
-# A blob broader than this, in digit heights, is cut where the network finds it this strange, or is less sure.
-CUT_FROM, CUT_NOVELTY, CUT_CONFIDENCE = 0.45, 0.35, 0.8
+# A blob broader than this, in digit heights, is cut where reading it as one digit costs more than this.
+CUT_FROM, CUT_COST = 0.45, 0.45
 # A part is at most this wide, and at least this tall, in digit heights.
 WIDEST, LOWEST = 1.25, 0.4
