@@ -4,8 +4,8 @@ How many strings of digits are read right: of other people's pictures, and of st
     python -m tests.reading_numbers [--count N] [--wrong] [STYLE ...]
 
 Pictures of other people are looked for in a folder `numbers` or `shared/numbers` beside or above the checkout: a
-`labels.csv` with the columns file, lines and style, and the files in `pictures`. Where they or MNIST are absent, it is
-said. `exact` counts pictures of which every line is right, whatever was refused; `F1` is of digits in their order;
+`labels.csv` with the columns file, lines and style, and the files in `pictures`. Where they or MNIST are absent, that
+is said. `exact` counts pictures of which every line is right, whatever was refused; `F1` is of digits in their order;
 `answered` is the share of digits that are answered for, and `sure` the share of those that are right.
 """
 

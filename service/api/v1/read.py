@@ -10,8 +10,9 @@ from service.api.http.application import Reply
 from service.api.http.reading import read_posted
 from service.lab.options import ReadOptions
 from service.lab.picture import Picture
+from service.lab.read.asked import check
 from service.lab.read.reading import READ_SIDE, Reading, charge_results, read_picture
-from service.lab.read.telling import check, described, picture_of_reading
+from service.lab.read.telling import described, picture_of_reading
 from service.network.sessions import Library, Network
 from service.observe.record import note_verdicts
 from service.settings import Settings

@@ -8,8 +8,7 @@ None of it depends on the network: `find` says what may be a digit, and `paths.p
 Every digit is made MNIST's form by `core/digit`, as a picture of one digit is.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,7 @@ from service.core.numbers.rules import Line, without_lines
 __all__ = ["Blob", "Finding", "Page", "find"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """
     What was found on a page.
 

@@ -1,8 +1,8 @@
 """
 Touching digits are cut apart, along several paths, so that what reads them may choose.
 
-A cut runs from the top of a blob to its bottom through as little ink as it can, to either side as far as it likes: digits
-nest (Casey and Lecolinet, "A survey of methods and strategies in character segmentation", 1996, have the kinds).
+A cut runs from the top of a blob to its bottom through as little ink as it can, to either side as far as it likes:
+digits nest (Casey and Lecolinet, "A survey of methods and strategies in character segmentation", 1996, have the kinds).
 """
 
 import numpy as np

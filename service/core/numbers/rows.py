@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from service.core.numbers import thresholds as at
 from service.core.numbers.blobs import Blob, joined
 from service.core.numbers.cuts import cut_up
-from service.core.numbers.paths import best_path
+from service.core.numbers.paths import Path, Step, best_paths
 
 Span = tuple[int, int]
 
@@ -93,26 +93,37 @@ class Row:
             new += spans.values()
         return new
 
-    def path(self) -> list[Candidate | Mark]:
-        """The best way to read it, left to right: digits and what is none."""
-        costs: dict[Span, float] = {}
-        read: dict[Span, list[Candidate | Mark]] = {}
+    def path(self, length: tuple[int, int] | None = None) -> list[Candidate | Mark]:
+        """
+        The best way to read it, left to right: digits and what is none.
+
+        length: the least and the most digits that it should have: a way that has them is taken where there is one that
+            costs little more
+        """
+        counted = length is not None
+        steps: list[Step[Candidate | Mark]] = []
         for index, blob in enumerate(self.blobs):
             kind = mark_kind(blob, self.height)
             broad = max(1.0, blob.width / (at.USUAL_WIDTH * self.height))
-            costs[index, index + 1] = at.MARK if kind else at.NO_DIGIT * broad
-            read[index, index + 1] = [Mark(kind or "other", blob)]
+            cost = at.MARK if kind else at.NO_DIGIT * broad
+            steps.append(Step(index, index + 1, cost, [Mark(kind or "other", blob)], 0))
         for (first, last), candidate in self.candidates.items():
             apart = sum(max(0, b.left - a.right) for a, b in pairwise(self.blobs[first:last])) / self.height
-            cost = candidate.cost(self.height) + at.APART * apart
-            _offer(costs, read, (first, last), cost, [candidate])
+            steps.append(Step(first, last, candidate.cost(self.height) + at.APART * apart, [candidate]))
         for index, candidate in self.restored.items():
-            _offer(costs, read, (index, index + 1), candidate.cost(self.height) + at.RESTORED, [candidate])
+            steps.append(Step(index, index + 1, candidate.cost(self.height) + at.RESTORED, [candidate]))
         for index, (parts, spans) in self.cuts.items():
-            cost, chosen = _cut_path(parts, spans, self.height)
-            _offer(costs, read, (index, index + 1), cost, chosen)
-        path, _ = best_path(len(self.blobs), costs)
-        return [each for span in path for each in read[span]]
+            paths = _cut_paths(parts, spans, self.height, counted=counted)
+            steps += [Step(index, index + 1, path.cost + at.CUT, path.read, size) for size, path in paths.items()]
+        paths = best_paths(len(self.blobs), steps, counted=counted)
+        if not paths:
+            return []
+        best = min(paths.values(), key=lambda path: path.cost)
+        if length is not None:
+            wanted = [path for size, path in paths.items() if length[0] <= size <= length[1]]
+            of_length = min(wanted, key=lambda path: path.cost, default=best)
+            best = of_length if of_length.cost < best.cost + at.LENGTH else best
+        return best.read
 
 
 def rows_of(
@@ -155,28 +166,19 @@ def mark_kind(blob: Blob, height: float) -> str | None:
     return None
 
 
-def _offer(
-    costs: dict[Span, float],
-    read: dict[Span, list[Candidate | Mark]],
-    span: Span,
-    cost: float,
-    reading: Sequence[Candidate | Mark],
-) -> None:
-    if cost < costs.get(span, np.inf):
-        costs[span], read[span] = cost, list(reading)
-
-
-def _cut_path(parts: list[Blob], spans: Mapping[Span, Candidate], height: float) -> tuple[float, list[Candidate]]:
-    """The best digits that a blob may be cut into, and what they cost."""
-    costs = {span: candidate.cost(height) for span, candidate in spans.items()}
+def _cut_paths(
+    parts: list[Blob], spans: Mapping[Span, Candidate], height: float, *, counted: bool
+) -> dict[int, Path[Candidate | Mark]]:
+    """The best digits that a blob may be cut into; by how many they are, where that is `counted`."""
+    steps: list[Step[Candidate | Mark]] = [
+        Step(first, last, candidate.cost(height), [candidate]) for (first, last), candidate in spans.items()
+    ]
     for index, part in enumerate(parts):
         lost = at.LOST + at.LOST_INK * float(np.count_nonzero(part.mask)) / height**2
-        costs[index, index + 1] = min(costs.get((index, index + 1), np.inf), lost)
+        steps.append(Step(index, index + 1, lost, [], 0))
     # A stroke that two digits have in common is given to both.
     narrow = {index: at.SHARED for index, part in enumerate(parts) if part.width < at.SHARED_WIDTH * height}
-    path, cost = best_path(len(parts), costs, narrow)
-    chosen = [spans[span] for span in path if span in spans and costs[span] == spans[span].cost(height)]
-    return cost + at.CUT, chosen
+    return best_paths(len(parts), steps, narrow, counted=counted)
 
 
 def _spans(parts: list[Blob], height: float) -> dict[Span, Candidate]:

@@ -72,6 +72,13 @@ CROSSED = 0.25
 # A line rises by at most this share of its length.
 LINE_SLOPE = 0.14
 
+# --- cells ------------------------------------------------------------------------------------------------------------
+
+# Cells are this many digit heights tall at least and at most, and wide at least.
+CELL_LEAST, CELL_MOST, CELL_NARROW = 0.9, 4.0, 0.4
+# What is less than this share of the tallest thing in a cell is a crumb.
+CELL_CRUMB = 0.35
+
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 # The height of digits is told by pieces with this share of the ink at least.
@@ -115,6 +122,9 @@ APART = 2.0
 RESTORED = 0.35
 # Of a stroke that two digits share; it is at most this wide, in digit heights.
 SHARED, SHARED_WIDTH = 0.35, 0.3
+
+# A reading of the wanted length is taken where it costs at most so much more than the best.
+LENGTH = 6.0
 
 # --- cuts -------------------------------------------------------------------------------------------------------------
 

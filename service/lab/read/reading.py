@@ -15,12 +15,14 @@ from service.core.digit import Frame, PreparedDigit
 from service.core.errors import InvalidImage
 from service.core.numbers import Finding, find
 from service.core.numbers.blobs import Blob, picture_of
+from service.core.numbers.cells import Cell, equal_cells, framed_cells, in_cells
 from service.core.numbers.lines import numbers_of
 from service.core.numbers.rows import Candidate, Mark, Row, rows_of
 from service.lab import prices
 from service.lab.digits import all_digits
 from service.lab.options import ReadOptions
 from service.lab.picture import Picture
+from service.lab.read.asked import wanted_length
 from service.lab.read.placing import Box, Excerpt, excerpt_of
 from service.network.sessions import Network
 from service.settings import Limits
@@ -32,6 +34,11 @@ READ_SIDE = 1600
 CUTS_PER_BLOB, CUTS_AT_LEAST = 12, 600
 # Digits are shown to the network so many at a time: a page of them is never in memory at once.
 DIGITS_PER_TURN = 256
+# What a network is so sure of is a digit in a cell, though a strange one; it is not so sure of crosses.
+SURE_THOUGH_STRANGE = 0.95
+
+
+Reads = list[Candidate | Mark]
 
 
 @dataclass(slots=True)
@@ -65,7 +72,8 @@ class Reading:
     What was read in a picture.
 
     lines: of each the indices of its numbers   numbers: of each the indices of its digits
-    angle: of the lines, in degrees, anticlockwise   unused: how many rules, specks and other blobs were left out
+    has_cells: printed cells were found   angle: of the lines, in degrees, anticlockwise
+    unused: how many rules, specks and other blobs were left out
     """
 
     digits: list[ReadDigit] = field(default_factory=list)
@@ -74,6 +82,7 @@ class Reading:
     lines: list[list[int]] = field(default_factory=list)
     angle: float = 0.0
     unused: dict[str, int] = field(default_factory=dict)
+    has_cells: bool = False
 
 
 def read_picture(picture: Picture, network: Network, options: ReadOptions, limits: Limits) -> Reading:
@@ -86,7 +95,7 @@ def read_picture(picture: Picture, network: Network, options: ReadOptions, limit
     excerpt = excerpt_of(picture, options.region, turns)
     if prices.is_charging():
         prices.charge("find", prices.finding(excerpt.pixels))
-    found = find(excerpt.pixels)
+    found = _laid_out(find(excerpt.pixels), options)
     if len(found.blobs) > limits.max_digits:
         raise InvalidImage(
             f"a picture may have {limits.max_digits} digits (max_digits), this has {len(found.blobs)} pieces that may "
@@ -97,14 +106,27 @@ def read_picture(picture: Picture, network: Network, options: ReadOptions, limit
     first = [candidate for row in rows for candidate in row.first_candidates()]
     looker.look(first)
     room = max(CUTS_AT_LEAST, CUTS_PER_BLOB * len(first))
-    for row in rows:
+    for row in rows if options.layout != "cells" else ():
         cut = row.cut(room)
         room -= len(cut)
         looker.look(cut)
-    reading = _gathered(found, rows, looker, excerpt, grouped=options.group)
-    if len(reading.digits) <= 1:
+    reading = _gathered(found, rows, looker, excerpt, options)
+    if len(reading.digits) <= 1 and not reading.has_cells:
         _read_as_one(reading, excerpt, network)
     return reading
+
+
+def _laid_out(found: Finding, options: ReadOptions) -> Finding:
+    """What was found, in the lines or cells that it was said to be in."""
+    if options.layout == "line":
+        order = sorted(range(len(found.blobs)), key=lambda index: found.blobs[index].middle)
+        return found._replace(lines=[order] if order else [], slope=0.0)
+    if options.layout == "cells":
+        framed = framed_cells(found.rules, found.height)
+        if options.cells is not None:
+            framed = [row for row in framed if len(row) == options.cells] or equal_cells(found.blobs, options.cells)
+        return in_cells(found, framed) if framed else found
+    return found
 
 
 def charge_results(reading: Reading, network: Network, *, with_image: bool) -> None:
@@ -114,11 +136,17 @@ def charge_results(reading: Reading, network: Network, *, with_image: bool) -> N
 
 
 class _Looker:
-    """Shows candidates to the network, and keeps how each was made a digit, in pixels of the part."""
+    """
+    Shows candidates to the network, and keeps how each was made a digit, in pixels of the excerpt.
+
+    threshold: the novelty above which something is no digit
+    """
 
     def __init__(self, found: Finding, network: Network) -> None:
         self._ink, self._factor = found.page.ink, found.page.factor
         self._network = network
+        novelty = network.passport.novelty
+        self.threshold = 1.0 if novelty is None else novelty.threshold
         self.prepared: dict[int, PreparedDigit] = {}
 
     def look(self, candidates: Sequence[Candidate]) -> None:
@@ -157,40 +185,123 @@ def give_verdicts(candidates: Sequence[Candidate], prepared: Sequence[PreparedDi
         candidate.novelty = 0.0 if verdicts.novelty is None else float(verdicts.novelty[index])
 
 
-def _gathered(found: Finding, rows: list[Row], looker: _Looker, excerpt: Excerpt, *, grouped: bool) -> Reading:
+def _gathered(found: Finding, rows: list[Row], looker: _Looker, excerpt: Excerpt, options: ReadOptions) -> Reading:
     """Put what was chosen in every line together, in reading order."""
-    reading = Reading(angle=-float(np.degrees(np.arctan(found.slope))))
-    no_digit = 0
-    rows_in, columns_in = found.page.mask.shape
-    for row in rows:
-        path = row.path()
-        no_digit += sum(isinstance(each, Mark) and each.kind == "other" for each in path)
-        first = len(reading.digits)
-        breaks: list[bool] = []
-        blobs: list[Blob] = []
-        is_broken = False
-        for each in path:
-            box = _box(each.blob, found, excerpt)
-            if isinstance(each, Mark):
-                reading.marks.append(ReadMark(each.kind, box, len(reading.digits) - 1 if blobs else None))
-                is_broken |= each.kind != "point"
-                continue
-            blob = each.blob
-            at_rim = blob.top <= 0 or blob.left <= 0 or blob.bottom >= rows_in or blob.right >= columns_in
-            reading.digits.append(ReadDigit(each, excerpt.digit(looker.prepared[id(each)]), box, at_rim=at_rim))
-            blobs.append(blob)
-            breaks.append(is_broken)
-            is_broken = False
-        if not blobs:
-            continue
-        groups = numbers_of(blobs, row.height, breaks[1:]) if grouped else [list(range(len(blobs)))]
-        reading.lines.append(list(range(len(reading.numbers), len(reading.numbers) + len(groups))))
-        for group in groups:
-            for index in group:
-                reading.digits[first + index].number = len(reading.numbers)
-            reading.numbers.append([first + index for index in group])
+    cells = _Cells(found, options)
+    threshold = looker.threshold
+    paths = [cells.crossed_out(row.path(), threshold) for row in rows]
+    paths = _without_strange_lines(paths, threshold)
+    reading = Reading(angle=-float(np.degrees(np.arctan(found.slope))), has_cells=bool(cells.rows))
+    for row, path in zip(rows, paths, strict=True):
+        groups = _numbers(row, path, grouped=options.group)
+        length = wanted_length(options.length)
+        if length is not None and len(groups) == 1 and not length[0] <= len(groups[0]) <= length[1]:
+            path = cells.crossed_out(row.path(length), threshold)  # noqa: PLW2901
+            groups = _numbers(row, path, grouped=False)
+        _add_line(reading, path, groups, found, looker, excerpt)
+    for cell, after in cells.empty([each.blob for path in paths for each in path], reading, found):
+        reading.marks.append(ReadMark("empty", excerpt.box(*(side * found.page.factor for side in cell)), after))
+    no_digit = sum(mark.kind == "other" for mark in reading.marks)
     reading.unused = {"rules": len(found.rules), "small": found.small, "no_digit": no_digit}
     return reading
+
+
+def _without_strange_lines(paths: list[Reads], threshold: float) -> list[Reads]:
+    """Take lines in which nothing is like a digit for what they are, print say, where others have digits."""
+    are_strange = [all(each.novelty > threshold for each in path if isinstance(each, Candidate)) for path in paths]
+    if all(are_strange):
+        return paths
+    return [
+        [Mark("other", each.blob) if isinstance(each, Candidate) else each for each in path] if strange else path
+        for path, strange in zip(paths, are_strange, strict=True)
+    ]
+
+
+def _numbers(row: Row, path: Reads, *, grouped: bool) -> list[list[int]]:
+    """The digits of a line by number, counted along it."""
+    blobs, breaks = [], []
+    is_broken = False
+    for each in path:
+        if isinstance(each, Mark):
+            is_broken |= each.kind != "point"
+            continue
+        blobs.append(each.blob)
+        breaks.append(is_broken)
+        is_broken = False
+    if not grouped:
+        return [list(range(len(blobs)))] if blobs else []
+    return numbers_of(blobs, row.height, breaks[1:])
+
+
+def _add_line(
+    reading: Reading,
+    path: Reads,
+    groups: list[list[int]],
+    found: Finding,
+    looker: _Looker,
+    excerpt: Excerpt,
+) -> None:
+    """Add what was read in a line, and its numbers."""
+    rows, columns = found.page.mask.shape
+    first = len(reading.digits)
+    for each in path:
+        blob, box = each.blob, _box(each.blob, found, excerpt)
+        if isinstance(each, Mark):
+            reading.marks.append(ReadMark(each.kind, box, len(reading.digits) - 1 if reading.digits[first:] else None))
+            continue
+        at_rim = blob.top <= 0 or blob.left <= 0 or blob.bottom >= rows or blob.right >= columns
+        reading.digits.append(ReadDigit(each, excerpt.digit(looker.prepared[id(each)]), box, at_rim=at_rim))
+    if groups:
+        reading.lines.append(list(range(len(reading.numbers), len(reading.numbers) + len(groups))))
+    for group in groups:
+        for index in group:
+            reading.digits[first + index].number = len(reading.numbers)
+        reading.numbers.append([first + index for index in group])
+
+
+class _Cells:
+    """The printed cells of a page, and what is in each."""
+
+    def __init__(self, found: Finding, options: ReadOptions) -> None:
+        self.rows = framed_cells(found.rules, found.height) if options.layout in {"auto", "cells"} else []
+
+    def crossed_out(self, path: Reads, threshold: float) -> Reads:
+        """The same path; what fills a cell and is no digit is a cell that was crossed out."""
+        if not self.rows:
+            return path
+        return [
+            Mark("crossed", each.blob) if _is_no_digit(each, threshold) and self._holding(each.blob) else each
+            for each in path
+        ]
+
+    def _holding(self, blob: Blob) -> Cell | None:
+        return next((cell for row in self.rows for cell in row if cell.holds(blob)), None)
+
+    def empty(self, blobs: Sequence[Blob], reading: Reading, found: Finding) -> list[tuple[Cell, int | None]]:
+        """The cells without ink of rows that have digits, each with the last digit before it in its row."""
+        factor = found.page.factor
+        empty: list[tuple[Cell, int | None]] = []
+        for row in self.rows:
+            after: int | None = None
+            cells: list[tuple[Cell, int | None]] = []
+            for cell in row:
+                if not any(cell.holds(blob) for blob in blobs):
+                    cells.append((cell, after))
+                inside = [
+                    index
+                    for index, digit in enumerate(reading.digits)
+                    if cell.holds(digit.candidate.blob) and digit.candidate.blob.height * factor
+                ]
+                after = inside[-1] if inside else after
+            empty += cells if after is not None else []
+        return empty
+
+
+def _is_no_digit(each: Candidate | Mark, threshold: float) -> bool:
+    """Whether what stands in a cell is none: of digits that the network finds strange, it is sure of most."""
+    if isinstance(each, Mark):
+        return each.kind == "other"
+    return each.novelty > threshold and each.confidence < SURE_THOUGH_STRANGE
 
 
 def _read_as_one(reading: Reading, excerpt: Excerpt, network: Network) -> None:
@@ -218,6 +329,3 @@ def _box(blob: Blob, found: Finding, excerpt: Excerpt) -> Box:
     factor, (height, width) = found.page.factor, excerpt.pixels.shape[:2]
     left, top, right, bottom = (side * factor for side in (blob.left, blob.top, blob.right, blob.bottom))
     return excerpt.box(left, top, min(right, width), min(bottom, height))
-
-
-__all__ = ["ReadDigit", "ReadMark", "Reading", "read_picture"]

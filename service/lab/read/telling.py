@@ -1,17 +1,16 @@
 """What is told of a reading, as members of an answer: what is sure is said, the rest keeps its place."""
 
 import heapq
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from service.core.errors import InvalidOption, shown
 from service.core.numbers.drawing import GLYPHS, drawn
 from service.lab import prices
 from service.lab.options import ReadOptions
 from service.lab.picture import Picture
+from service.lab.read.asked import wanted_length
 from service.lab.read.reading import ReadDigit, Reading, ReadMark
 from service.lab.verdicts import preparation
 from service.network.sessions import Network
@@ -19,36 +18,8 @@ from service.network.sessions import Network
 UNREAD = "?"
 # What a mark is in a number, where numbers are expected to have such.
 SIGNS = {"point": ".", "comma": ",", "dash": "-"}
-LENGTH = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 # Classes of a digit that its alternatives are made of.
 LIKELY = 4
-
-
-def check(options: ReadOptions) -> None:
-    """Refuse, before the work, options that no picture goes with; raises InvalidOption."""
-    wanted_length(options.length)
-    if options.cells is not None and options.layout != "cells":
-        raise InvalidOption(f"cells goes with layout=cells, got layout={options.layout}", "/cells")
-
-
-def wanted_length(length: str | int | None) -> tuple[int, int] | None:
-    """
-    The least and the most digits of a number, as `length` says.
-
-    raises: InvalidOption
-
-    >>> wanted_length("6-10"), wanted_length(9)
-    ((6, 10), (9, 9))
-    """
-    if length is None:
-        return None
-    found = LENGTH.fullmatch(str(length))
-    least, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 1 <= least <= most:
-        came = shown(str(length))
-        raise InvalidOption(f"length must be a number of digits, as 9, or from and to, as 6-10, got {came}", "/length")
-
-    return least, most
 
 
 def described(reading: Reading, network: Network, options: ReadOptions) -> dict[str, Any]:
