@@ -71,7 +71,9 @@ def without_lines(ink: Plane, mask: Mask, height: float | None) -> tuple[Mask, l
         elif height is not None:
             least[1] = at.UPRIGHT_TIMES * height  # a one may be much taller than other digits
         upright = _lines((found & (along <= thick[1])).T, faint.T, least[1], thick[1], _seed_length(height, thick[1]))
-        lines += [Line(False, *line, thick[1]) for line in upright]
+        long = at.UPRIGHT_TIMES * height if height is not None else 0.0
+        sides = [Line(False, *line, thick[1]) for line in upright]
+        lines += [side for side in sides if side.last - side.first > long or _joins(side, lines)]
     if not lines:
         return mask, []
     taken = _taken(ink, found, across, along, thick, lines)
@@ -82,6 +84,16 @@ def _thickness(across: NDArray[np.int32], along: NDArray[np.int32]) -> float:
     """How thick lines are at most, by what is thin across and longer along; 2 pixels at least."""
     flat = across[(along >= 8) & (along >= 3 * across) & (across > 0)]
     return max(2.0, at.LINE_THICK * float(np.percentile(flat, 30)) + 0.5) if flat.size else 2.0
+
+
+def _joins(side: Line, levels: list[Line]) -> bool:
+    """Whether an upright line reaches from one level line to another, as the side of a cell does and a one seldom."""
+    reach = side.thick + 3
+    ends = [
+        any(abs(level.at(side.at(end)) - end) < reach + level.thick for level in levels)
+        for end in (side.first, side.last)
+    ]
+    return all(ends)
 
 
 def _seed_length(height: float | None, thick: float) -> float:
@@ -224,9 +236,10 @@ def _covered(faint: Mask, first: int, last: int, offset: float, slope: float, th
 
 
 def _fit(x: NDArray[np.float64], y: NDArray[np.intp], weight: NDArray[np.intp]) -> tuple[float, float]:
-    """The slope and offset of the line through points, each with its weight."""
+    """The slope and offset of the line through runs of pixels: the middle of each, its row, and how many it has."""
     total = float(weight.sum())
     mean_x, mean_y = float((x * weight).sum()) / total, float((y * weight).sum()) / total
-    spread = float((weight * (x - mean_x) ** 2).sum())
+    # The pixels of a run lie on both sides of its middle.
+    spread = float((weight * ((x - mean_x) ** 2 + (weight.astype(np.float64) ** 2 - 1) / 12)).sum())
     slope = float((weight * (x - mean_x) * (y - mean_y)).sum()) / spread if spread else 0.0
     return slope, mean_y - slope * mean_x
