@@ -40,3 +40,16 @@ def npy(array):
     out = io.BytesIO()
     np.save(out, array, allow_pickle=False)
     return out.getvalue()
+
+
+def draw_lines(lines, side=100, *, gap=0.8, pen=0.09):
+    """A page of digits, black on white, uint8: lines of them, each digit `side` high, `gap` sides from the last."""
+    step, margin = round(side * gap), side // 4
+    width = 2 * margin + side + step * (max(map(len, lines)) - 1)
+    page = np.full((2 * margin + round(1.15 * side) * len(lines), width), 255, np.uint8)
+    for row, line in enumerate(lines):
+        for place, digit in enumerate(line):
+            y, x = margin + round(1.15 * side) * row, margin + step * place
+            part = page[y : y + side, x : x + side]
+            np.minimum(part, draw(int(digit), side, pen=pen), out=part)
+    return page

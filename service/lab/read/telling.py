@@ -81,7 +81,10 @@ def _digit(digit: ReadDigit, reason: str | None, network: Network, options: Read
         "confidence": candidate.probabilities[candidate.digit],
     }
     if threshold is not None:
-        members |= {"novelty": candidate.novelty, "is_digit": bool(candidate.novelty <= threshold.threshold)}
+        members |= {
+            "novelty": np.float32(candidate.novelty),
+            "is_digit": bool(candidate.novelty <= threshold.threshold),
+        }
     members |= {"box": list(digit.box), "touching": candidate.touching, "number": digit.number}
     if reason is not None:
         members |= {"best": candidate.digit, "reason": reason}
