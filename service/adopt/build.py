@@ -15,7 +15,7 @@ from service.network.passport import IMAGE
 # Before every name of the network's own, so that none of ours is among them.
 WITHIN = "net/"
 # An operator, what it takes beside what came before it, and its attributes.
-Step = tuple[str, np.ndarray | None, dict[str, object]]
+GraphStep = tuple[str, np.ndarray | None, dict[str, object]]
 
 
 def laid_out(source: ForeignModel, numbers: np.ndarray) -> np.ndarray:
@@ -104,9 +104,9 @@ def _before(source: ForeignModel, numbers: Numbers, graph: onnx.GraphProto) -> l
     return nodes
 
 
-def _arithmetic(numbers: Numbers) -> list[Step]:
+def _arithmetic(numbers: Numbers) -> list[GraphStep]:
     """What Numbers.of does."""
-    steps: list[Step] = []
+    steps: list[GraphStep] = []
     if numbers.order == "bgr":
         steps.append(("Gather", np.array([2, 1, 0]), {"axis": 1}))
     if numbers.invert:
@@ -119,9 +119,9 @@ def _arithmetic(numbers: Numbers) -> list[Step]:
     return steps
 
 
-def _laying_out(source: ForeignModel) -> list[Step]:
+def _laying_out(source: ForeignModel) -> list[GraphStep]:
     """What `laid_out` does."""
-    steps: list[Step] = []
+    steps: list[GraphStep] = []
     if source.layout == "nhwc":
         steps.append(("Transpose", None, {"perm": [0, 2, 3, 1]}))
     elif source.layout != "nchw":

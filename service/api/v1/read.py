@@ -10,7 +10,7 @@ from service.api.http.application import Reply
 from service.api.http.reading import read_posted
 from service.lab.options import ReadOptions
 from service.lab.picture import Picture
-from service.lab.read.asked import check
+from service.lab.read.asked import check_asked
 from service.lab.read.reading import READ_SIDE, Reading, charge_results, read_picture
 from service.lab.read.telling import described, picture_of_reading
 from service.network.sessions import Library, Network
@@ -29,7 +29,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "png"))
         network = library.get(options.model, options.version)
-        check(options)
+        check_asked(options)
 
         def work(picture: Picture) -> Any:
             reading = read_picture(picture, network, options, settings)

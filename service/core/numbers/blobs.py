@@ -76,7 +76,7 @@ def _labelled(
     return change.cumsum(dtype=np.int32)[:-1].reshape(height, width + 1)[:, :width]
 
 
-def joined(blobs: Sequence[Blob]) -> Blob:
+def joined_blob(blobs: Sequence[Blob]) -> Blob:
     """All of them as one."""
     if len(blobs) == 1:
         return blobs[0]

@@ -8,7 +8,7 @@ import numpy as np
 
 from service.core.numbers import Finding
 from service.core.numbers import thresholds as at
-from service.core.numbers.blobs import Blob, joined
+from service.core.numbers.blobs import Blob, joined_blob
 from service.core.numbers.rules import Line
 
 
@@ -71,6 +71,6 @@ def in_cells(finding: Finding, rows: Sequence[Sequence[Cell]]) -> Finding:
             whole = [blob for blob in inside if max(blob.height, blob.width) > at.CELL_CRUMB * tallest]
             if whole:
                 line.append(len(blobs))
-                blobs.append(joined(whole))
+                blobs.append(joined_blob(whole))
         lines.append(line)
     return finding._replace(blobs=blobs, lines=lines, restored={})

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.numbers import thresholds as at
-from service.core.numbers.blobs import Blob, joined
+from service.core.numbers.blobs import Blob, joined_blob
 from service.core.numbers.cuts import cut_up
 from service.core.numbers.paths import Path, Step, best_paths
 
@@ -148,7 +148,7 @@ def rows_of(
                     if mark_kind(group[0], own) is None:
                         candidates[first, last] = Candidate(group[0])
                 elif _may_be_one(group, own):
-                    candidates[first, last] = Candidate(joined(group))
+                    candidates[first, last] = Candidate(joined_blob(group))
                 else:
                     break
         whole = {place: Candidate(restored[index]) for place, index in enumerate(line) if index in restored}
@@ -186,7 +186,7 @@ def _spans(parts: list[Blob], height: float) -> dict[Span, Candidate]:
     spans = {}
     for first in range(len(parts)):
         for last in range(first + 1, len(parts) + 1):
-            blob = joined(parts[first:last])
+            blob = joined_blob(parts[first:last])
             if blob.width > at.WIDEST * height:
                 break
             if (first, last) != (0, len(parts)) and blob.height > at.LOWEST * height:
@@ -201,7 +201,7 @@ def _may_be_several(candidate: Candidate, height: float) -> bool:
 
 def _may_be_one(group: Sequence[Blob], height: float) -> bool:
     """Whether neighbouring blobs may be the pieces of one digit."""
-    whole = joined(group)
+    whole = joined_blob(group)
     broadest = max(blob.width for blob in group)
     if whole.height > at.TALLEST * height or (whole.width > 1.15 * height and whole.width > 1.2 * broadest):
         return False

@@ -8,7 +8,7 @@ from service.lab.options import ReadOptions
 LENGTH = re.compile(r"(\d{1,4})(?:-(\d{1,4}))?")
 
 
-def check(options: ReadOptions) -> None:
+def check_asked(options: ReadOptions) -> None:
     """Refuse, before the work, options that no picture goes with; raises InvalidOption."""
     wanted_length(options.length)
     if options.cells is not None and options.layout != "cells":

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from service.core.numbers.drawing import GLYPHS, drawn
+from service.core.numbers.drawing import GLYPHS, with_boxes
 from service.lab import prices
 from service.lab.options import ReadOptions
 from service.lab.picture import Picture
@@ -61,7 +61,7 @@ def picture_of_reading(reading: Reading, picture: Picture, network: Network, opt
         for x, y, wide, high in (digit.box for digit in reading.digits)
     ]
     digits = [None if _reason(digit, network, options) else digit.candidate.digit % GLYPHS for digit in reading.digits]
-    return drawn(picture.pixels, boxes, digits)
+    return with_boxes(picture.pixels, boxes, digits)
 
 
 def _reason(digit: ReadDigit, network: Network, options: ReadOptions) -> str | None:
