@@ -45,7 +45,7 @@ class Summary:
 def run_job(options: JobOptions, cores: int) -> Summary:
     """Do the job, or what is left of it; BadJob says in one line what stops it."""
     network = open_network(options.models, options.model)
-    source = open_source(options.source, options.column)
+    source = open_source(options.source, options.column, options.limits.max_body_bytes)
     if source.is_stream and options.engine == "ray":
         raise BadJob(f"{options.source}: a gzip'd tar cannot be read from the middle; unpack it for --engine ray")
     output = Output(str(options.out.absolute()), options.form)

@@ -8,12 +8,13 @@ a gzip'd tar cannot be read from the middle: its parts hold the bytes.
 import hashlib
 import itertools
 import os
+import stat
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,21 +58,34 @@ class Source:
     is_stream: bool = False
 
 
-def open_source(path: Path, column: str | None = None) -> Source:
-    """Find out what IN is, by its content; BadJob where it is nothing that can be read."""
+def open_source(path: Path, column: str | None, most: int) -> Source:
+    """
+    Find out what IN is, by its content.
+
+    most: bytes of one picture; of a longer one no more is read
+    raises: BadJob where it is nothing that can be read
+    """
     path = path.absolute()
     try:
         if path.is_dir():
-            return _open_folder(path)
+            return _open_folder(path, most)
         with path.open("rb") as file:
             magic = file.read(4)
         if magic == PARQUET_MAGIC:
-            return _open_parquet(path, column)
+            return _open_parquet(path, column, most)
         if magic.startswith(GZIP_MAGIC):
-            return Source(lambda size: _stream_parts(path, size), None, _identity([path]), is_stream=True)
-        return _open_tar(path)
+            return Source(lambda size: _stream_parts(path, size, most), None, _identity([path]), is_stream=True)
+        return _open_tar(path, most)
     except (OSError, tarfile.TarError, pa.ArrowInvalid) as error:
         raise BadJob(f"{path}: a folder, a tar or Parquet is wanted: {error}") from error
+
+
+def _read_all(file: IO[bytes], most: int) -> bytes | OSError:
+    return _not_too_long(file.read(most + 1), most)
+
+
+def _not_too_long(content: bytes, most: int) -> bytes | OSError:
+    return content if len(content) <= most else OSError(f"a picture file may have {most} bytes, this has more")
 
 
 # --- folder ----------------------------------------------------------------------------------------------------------
@@ -83,23 +97,32 @@ class Files:
 
     folder: str
     names: tuple[str | None, ...]
+    most: int
 
     def __call__(self) -> list[FoundPicture]:
         """Read them; one that cannot be read keeps its place."""
-        return [FoundPicture(name, _read_file(self.folder, name)) for name in self.names]
+        return [FoundPicture(name, _read_file(self.folder, name, self.most)) for name in self.names]
 
 
-def _read_file(folder: str, name: str | None) -> bytes | OSError:
+def _read_file(folder: str, name: str | None, most: int) -> bytes | OSError:
     if name is None:
         return OSError("no path is given")
     try:
-        with open(os.path.join(folder, name), "rb") as file:  # noqa: PTH118, PTH123 - a quarter of the time of a Path
-            return file.read()
+        path = os.path.join(folder, name)  # noqa: PTH118 - a quarter of the time of a Path
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return OSError("is no file but a pipe, a device or a folder")
+            return _read_all(file, most)
     except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
         return OSError(getattr(error, "strerror", None) or str(error))
 
 
-def _open_folder(folder: Path) -> Source:
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, and wait for no one to write into a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _open_folder(folder: Path, most: int) -> Source:
     entries = sorted(_walk(os.fspath(folder)))
     digest = hashlib.sha256(
         "".join(f"{name}\0{size}\0{changed}\0" for name, size, changed in entries).encode("utf-8", "surrogateescape")
@@ -108,7 +131,7 @@ def _open_folder(folder: Path) -> Source:
 
     def parts(size: int) -> Iterator[Part]:
         for index, chunk in enumerate(_chunks(names, size)):
-            yield Part(index, index * size, Files(os.fspath(folder), chunk))
+            yield Part(index, index * size, Files(os.fspath(folder), chunk, most))
 
     return Source(parts, len(names), digest.hexdigest())
 
@@ -136,17 +159,17 @@ class Members:
 
     path: str
     members: tuple[tuple[str, int, int], ...]
+    most: int
 
     def __call__(self) -> list[FoundPicture]:
         """Read them where they lie."""
         with open(self.path, "rb") as file:  # noqa: PTH123 - as above
-            return [FoundPicture(name, _read_at(file, offset, size)) for name, offset, size in self.members]
+            return [FoundPicture(name, _read_at(file, offset, size, self.most)) for name, offset, size in self.members]
 
 
-def _read_at(file: Any, offset: int, size: int) -> bytes:
+def _read_at(file: IO[bytes], offset: int, size: int, most: int) -> bytes | OSError:
     file.seek(offset)
-    content: bytes = file.read(size)
-    return content
+    return file.read(size) if size <= most else _read_all(file, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,33 +183,33 @@ class Held:
         return list(self.pictures)
 
 
-def _open_tar(path: Path) -> Source:
+def _open_tar(path: Path, most: int) -> Source:
     with tarfile.open(path, "r:") as archive:
         members = [(member.name, member.offset_data, member.size) for member in archive if member.isreg()]
 
     def parts(size: int) -> Iterator[Part]:
         for index, chunk in enumerate(_chunks(members, size)):
-            yield Part(index, index * size, Members(os.fspath(path), chunk))
+            yield Part(index, index * size, Members(os.fspath(path), chunk, most))
 
     return Source(parts, len(members), _identity([path]))
 
 
-def _stream_parts(path: Path, size: int) -> Iterator[Part]:
+def _stream_parts(path: Path, size: int, most: int) -> Iterator[Part]:
     first = 0
     try:
-        for index, pictures in enumerate(_chunks(_stream(path), size)):
+        for index, pictures in enumerate(_chunks(_stream(path, most), size)):
             yield Part(index, first, Held(pictures))
             first += len(pictures)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise BadJob(f"{path}: damaged or cut short after {first} pictures: {error}") from error
 
 
-def _stream(path: Path) -> Iterator[FoundPicture]:
+def _stream(path: Path, most: int) -> Iterator[FoundPicture]:
     with tarfile.open(path, "r|gz") as archive:
         for member in archive:
             file = archive.extractfile(member) if member.isreg() else None
             if file is not None:
-                yield FoundPicture(member.name, file.read())
+                yield FoundPicture(member.name, _read_all(file, most))
             archive.members = []  # type: ignore[attr-defined]  # else it keeps every header it has seen
 
 
@@ -214,12 +237,13 @@ class ParquetRows:
     group: int
     start: int
     stop: int
+    most: int
 
     def __call__(self) -> list[FoundPicture]:
         """Read them; a row without a picture keeps its place."""
         values = _row_group(self.path, self.column, self.group)[self.start : self.stop].to_pylist()
         folder = os.path.dirname(self.path)  # noqa: PTH120 - as above
-        return [_row_picture(folder, value) for value in values]
+        return [_row_picture(folder, value, self.most) for value in values]
 
 
 @lru_cache(maxsize=1)
@@ -228,16 +252,17 @@ def _row_group(path: str, column: str, group: int) -> pa.ChunkedArray:
     return pq.ParquetFile(path).read_row_group(group, columns=[column]).column(0)
 
 
-def _row_picture(folder: str, value: Any) -> FoundPicture:
+def _row_picture(folder: str, value: Any, most: int) -> FoundPicture:
     if isinstance(value, dict):  # a picture as Hugging Face's datasets write it: its bytes, or a path
         name = value.get("path")
-        return FoundPicture(name, value["bytes"]) if value.get("bytes") is not None else _row_picture(folder, name)
+        content = value.get("bytes")
+        return _row_picture(folder, name, most) if content is None else FoundPicture(name, _not_too_long(content, most))
     if isinstance(value, str):
-        return FoundPicture(value, _read_file(folder, value))
-    return FoundPicture(None, OSError("the row has no picture") if value is None else value)
+        return FoundPicture(value, _read_file(folder, value, most))
+    return FoundPicture(None, OSError("the row has no picture") if value is None else _not_too_long(value, most))
 
 
-def _open_parquet(path: Path, column: str | None) -> Source:
+def _open_parquet(path: Path, column: str | None, most: int) -> Source:
     file = pq.ParquetFile(path)
     column = _find_column(path, file.schema_arrow, column)
     groups = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
@@ -247,7 +272,9 @@ def _open_parquet(path: Path, column: str | None) -> Source:
         for group, count in enumerate(groups):
             for start in range(0, count, size):
                 yield Part(
-                    index, first + start, ParquetRows(os.fspath(path), column, group, start, min(start + size, count))
+                    index,
+                    first + start,
+                    ParquetRows(os.fspath(path), column, group, start, min(start + size, count), most),
                 )
                 index += 1
             first += count

@@ -111,6 +111,26 @@ def test_every_form_has_the_numbers_of_a_post(client, pictures, sources, tmp_pat
     assert bad == 4
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_of_a_picture_longer_than_a_request_may_be_no_more_is_read(pictures, sources, tmp_path, monkeypatch, form):
+    most = sorted(map(len, pictures.values()))[-3]
+    monkeypatch.setenv("FILTERSCOPE_MAX_BODY_BYTES", str(most))
+    assert score(sources / form, tmp_path / "out") == UNUSABLE
+    for row, content in zip(pq.read_table(tmp_path / "out").to_pylist(), pictures.values(), strict=True):
+        assert ("bytes, this has more" in (row["error"] or "")) == (len(content) > most)
+
+
+def test_a_pipe_or_a_device_in_a_folder_is_a_picture_that_cannot_be_used(tmp_path):
+    folder = tmp_path / "folder"
+    write_folder(folder, {"3.png": (ROOT / "tests" / "three.png").read_bytes()})
+    os.mkfifo(folder / "pipe.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    assert score(folder, tmp_path / "out") == UNUSABLE
+    rows = pq.read_table(tmp_path / "out").to_pylist()
+    assert [(row["name"], row["digit"]) for row in rows] == [("3.png", 3), ("pipe.png", None), ("zero.png", None)]
+    assert all("no file but a pipe" in row["error"] for row in rows[1:])
+
+
 def test_prepare_none_and_another_model_are_those_of_a_post(client, pictures, sources, tmp_path):
     assert score(sources / "folder", tmp_path / "out", "--prepare", "none", "--model", "tiny") == UNUSABLE
     rows = pq.read_table(tmp_path / "out").to_pylist()
