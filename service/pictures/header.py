@@ -14,7 +14,7 @@ MAX_FILL_BYTES = 4096
 
 ORIENTATION_TAG = 0x0112
 SHORT = 3  # of EXIF's and TIFF's types of values: 16 bits
-# Entries of an EXIF directory that are looked at. They are sorted by tag, and this one comes early.
+# Entries of a directory of EXIF or a TIFF that are looked at. They are sorted by tag, and those wanted come early.
 MAX_ENTRIES = 512
 
 

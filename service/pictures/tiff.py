@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from service.core.errors import TooLarge, Unreadable, UnsupportedType
-from service.pictures.header import MAX_PARTS, ORIENTATION_TAG, Header, cut_short
+from service.pictures.header import MAX_ENTRIES, MAX_PARTS, ORIENTATION_TAG, Header, cut_short
 from service.pictures.jpeg import MAX_SCANS
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
@@ -84,7 +84,7 @@ def _directory(data: bytes, order: str) -> dict[int, _Entry]:
     (place,) = struct.unpack_from(order + "I", data, 4)
     (entries,) = struct.unpack_from(order + "H", data, place)
     tags: dict[int, _Entry] = {}
-    for at in range(place + 2, place + 2 + 12 * entries, 12):
+    for at in range(place + 2, place + 2 + 12 * min(entries, MAX_ENTRIES), 12):
         tag, kind, count = struct.unpack_from(order + "HHI", data, at)
         if tag in tags or tag not in KEPT | {ORIENTATION_TAG} or kind not in TYPES:
             continue

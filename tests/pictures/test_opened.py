@@ -11,8 +11,10 @@ from PIL import Image
 
 from service.core.errors import ServiceError, TooLarge
 from service.pictures import codec
+from service.pictures.header import MAX_ENTRIES
 from tests.drawing import draw, encode
 from tests.pictures import files
+from tests.pictures.test_boxes import steps_of
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF"])
@@ -72,21 +74,28 @@ def test_a_file_of_which_any_byte_is_another_is_pixels_or_a_refusal(kind):
                 assert codec.decode(changed, max_pixels=20_000).size
 
 
-def tiled_tiff(across, down, tiles):
-    """A TIFF one pixel high, of tiles beside each other that reach far below it."""
+def tiled_tiff(across, down, tiles, aside=0):
+    """A TIFF one pixel high, of tiles beside each other that reach far below it; aside: entries of no use."""
     tile = zlib.compress(bytes(across * down))
     tags = [
         (256, [across * tiles]), (257, [1]), (258, [8]), (259, [8]), (262, [1]), (277, [1]), (322, [across]),
         (323, [down]), (324, [8 + index * len(tile) for index in range(tiles)]), (325, [len(tile)] * tiles),
     ]  # fmt: skip
     data = b"II*\0" + struct.pack("<I", 8 + tiles * len(tile)) + tile * tiles
-    entries, values, after = b"", b"", len(data) + 2 + 12 * len(tags) + 4
+    entries, values, after = b"", b"", len(data) + 2 + 12 * (len(tags) + aside) + 4
     for tag, numbers in tags:
         packed = struct.pack(f"<{len(numbers)}I", *numbers)
         if len(packed) > 4:
             packed, values, after = struct.pack("<I", after), values + packed, after + len(packed)
         entries += struct.pack("<HHI", tag, 4, len(numbers)) + packed
-    return data + struct.pack("<H", len(tags)) + entries + bytes(4) + values
+    entries += struct.pack("<HHII", 65000, 4, 1, 0) * aside
+    return data + struct.pack("<H", len(tags) + aside) + entries + bytes(4) + values
+
+
+def test_a_tiff_of_many_entries_is_read_in_few_steps():
+    data = tiled_tiff(16, 16, 1, aside=65_000)
+    assert codec.open_file(data, 1_000_000).pixels == 256
+    assert steps_of(codec.open_file, data, 1_000_000) < 3 * MAX_ENTRIES
 
 
 @pytest.mark.parametrize(("across", "down", "tiles"), [(16, 16, 1), (16, 4096, 3), (256, 256, 5), (16, 62_500, 2)])
