@@ -154,7 +154,7 @@ def test_a_tiff_is_turned_upright(turn):
 
 
 @pytest.mark.parametrize(("tags", "error", "says"), [
-    ({322: (4, [65536]), 323: (4, [65536]), 324: (4, [8]), 325: (4, [9])}, TooLarge, "tile of a TIFF may have"),
+    ({322: (4, [65536]), 323: (4, [65536]), 324: (4, [8]), 325: (4, [9])}, TooLarge, "tiles of a TIFF may have"),
     ({273: (4, [8] * 9000), 279: (4, [60_000] * 9000), 278: (3, [1]), 257: (3, [9000])}, Unreadable, "the file has"),
     ({273: (4, [8] * 11_000)}, Unreadable, "10000 parts"), ({257: (3, [50]), 278: (3, [1])}, Unreadable, "are listed"),
     ({259: (3, [34712])}, UnsupportedType, "has JPEG 2000"), ({259: (3, [50001])}, UnsupportedType, "has WEBP"),
