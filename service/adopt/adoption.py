@@ -21,6 +21,7 @@ from service.adopt.canonical import (
     canonical_of,
     difference,
     open_foreign,
+    run_each,
     run_foreign,
     told,
 )
@@ -62,6 +63,10 @@ def make_model(asked: AdoptionOptions) -> dict[str, Any]:
         warnings.append(
             "the file does not say which numbers it was trained on, and 0..1 is taken: --check FOLDER, of labelled "
             "pictures, finds out; --preset, or --scale, --mean and --std, say it"
+        )
+    if canonical.batch == 1:
+        warnings.append(
+            "a batch of 1 is baked in: pictures are run one by one; export it with a free batch (dynamic axes)"
         )
     if asked.reference is not None:
         checks["reference"] = _refer(canonical, data, Path(asked.reference))
@@ -149,8 +154,8 @@ def _agree(
     """Compare the file as it came, fed by hand, with the two that are made of it; returns what a run costs."""
     names = ["probabilities", "logits"]
     lean, analysis = (open_foreign(files[name]) for name in (MODEL_FILE, ANALYSIS_FILE))
-    verdicts = dict(zip(names, run_foreign(lean, names, {IMAGE: images}), strict=True))
-    analysed = run_foreign(analysis, names, {IMAGE: images})
+    verdicts = dict(zip(names, run_each(lean, names, IMAGE, images, canonical.batch), strict=True))
+    analysed = run_each(analysis, names, IMAGE, images, canonical.batch)
     original = _original(canonical, data, laid_out(canonical.source, numbers.of(images)))
     checks |= {
         "lean_difference": difference(told(canonical, verdicts), original),
@@ -219,6 +224,7 @@ def _passport(
             "fit": "stretch",
             "filter": "bilinear",
             "prepare": asked.prepare,
+            **({"batch": 1} if canonical.batch == 1 else {}),
         },
         "numbers": {
             "inside": True,

@@ -36,9 +36,13 @@ def wrapped(canonical: Canonical, numbers: Numbers) -> ModelProto:
     graph.node.extend([*_before(canonical.source, numbers, graph), *own, *_after(canonical, graph)])
     del graph.input[:]
     del graph.output[:]
-    graph.input.append(helper.make_tensor_value_info(IMAGE, TensorProto.FLOAT, ["n", *canonical.source.shape]))
+    graph.input.append(
+        helper.make_tensor_value_info(IMAGE, TensorProto.FLOAT, [canonical.batch, *canonical.source.shape])
+    )
     for name in ("probabilities", "logits"):
-        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", canonical.classes]))
+        graph.output.append(
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [canonical.batch, canonical.classes])
+        )
     graph.name = "network"
     lean.doc_string = graph.doc_string = ""
     _describe(lean, canonical.source)

@@ -42,6 +42,7 @@ class Canonical(NamedTuple):
 
     output: as it came; logits: the tensor whose softmax the probabilities are, or the probabilities themselves
     answers: what `output` tells: logits, log probabilities or probabilities, those by softmax or not
+    batch: `n`, any number of pictures, or 1, where that is baked in
     """
 
     model: ModelProto
@@ -50,6 +51,7 @@ class Canonical(NamedTuple):
     logits: str
     answers: Answers
     classes: int
+    batch: int | str
 
 
 def canonical_of(source: ForeignModel, asked: AdoptionOptions, numbers: np.ndarray) -> Canonical:
@@ -62,7 +64,7 @@ def canonical_of(source: ForeignModel, asked: AdoptionOptions, numbers: np.ndarr
     model = _optimised(source.model, Path(asked.folder))
     if odd := sorted({node.op_type for node in model.graph.node if node.op_type in SUBGRAPHS}):
         raise Refused(f"{', '.join(odd)}: a network that takes the same way for every picture is wanted")
-    model, found = _with_free_batch(model, source, numbers)
+    model, found, batch = _with_free_batch(model, source, numbers)
     output = _choose_output(found, asked)
     logits, answers = _before_softmax(model, output)
     answer = found[output].reshape(len(numbers), -1)
@@ -74,7 +76,7 @@ def canonical_of(source: ForeignModel, asked: AdoptionOptions, numbers: np.ndarr
         raise Refused(
             f"output {output} is a sigmoid of each class by itself: probabilities that add up to 1 are wanted"
         )
-    return Canonical(model, source, output, logits, answers, answer.shape[1])
+    return Canonical(model, source, output, logits, answers, answer.shape[1], batch)
 
 
 def open_foreign(model: ModelProto | bytes) -> onnxruntime.InferenceSession:
@@ -83,7 +85,17 @@ def open_foreign(model: ModelProto | bytes) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(data, one_thread(), providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common base but this
-        raise Refused(f"onnxruntime cannot open it: {plain(error)}") from error
+        raise Refused(f"onnxruntime cannot open it: {plain(f'{error}')}") from error
+
+
+def run_each(
+    session: onnxruntime.InferenceSession, names: Sequence[str], feed: str, arrays: np.ndarray, batch: int | str
+) -> list[np.ndarray]:
+    """Run a network that came from someone on all of `arrays`: at once, or one by one where its batch is 1."""
+    if batch == "n":
+        return run_foreign(session, names, {feed: arrays})
+    runs = [run_foreign(session, names, {feed: each[None]}) for each in arrays]
+    return [np.concatenate(each) for each in zip(*runs, strict=True)]
 
 
 def run_foreign(session: onnxruntime.InferenceSession, names: Sequence[str] | None, feed: Arrays) -> list[np.ndarray]:
@@ -91,17 +103,17 @@ def run_foreign(session: onnxruntime.InferenceSession, names: Sequence[str] | No
     try:
         return list(session.run(names, feed))
     except Exception as error:  # the same
-        raise Refused(f"onnxruntime cannot run it: {plain(error)}") from error
+        raise Refused(f"onnxruntime cannot run it: {plain(f'{error}')}") from error
 
 
-def plain(error: Exception) -> str:
+def plain(reason: str) -> str:
     """
     Give onnxruntime's reason without what is about onnxruntime.
 
-    >>> plain(Exception("[ONNXRuntimeError] : 1 : FAIL : /a/b.cc:12 onnxruntime::F() bad axis"))
+    >>> plain("[ONNXRuntimeError] : 1 : FAIL : /a/b.cc:12 onnxruntime::F() bad axis")
     'bad axis'
     """
-    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", reason)
     text = re.sub(r"\S+\.(cc|h):\d+ |\S*onnxruntime::\S*\([^)]*\)( const)?( \[[^]]*\])?", "", text)
     return " ".join(text.split())[:300]
 
@@ -115,7 +127,7 @@ def _optimised(model: ModelProto, folder: Path) -> ModelProto:
         onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         optimised = onnx.load_model(path)
     except Exception as error:  # onnxruntime's exceptions have no common base but this
-        raise Refused(f"onnxruntime cannot open it: {plain(error)}") from error
+        raise Refused(f"onnxruntime cannot open it: {plain(f'{error}')}") from error
     finally:
         path.unlink(missing_ok=True)
     del optimised.graph.value_info[:]
@@ -124,31 +136,37 @@ def _optimised(model: ModelProto, folder: Path) -> ModelProto:
 
 def _with_free_batch(
     model: ModelProto, source: ForeignModel, numbers: np.ndarray
-) -> tuple[ModelProto, dict[str, np.ndarray]]:
+) -> tuple[ModelProto, dict[str, np.ndarray], int | str]:
     """
     The network that answers three pictures as it answers each of them, and its answers to all of `numbers`.
 
-    A Reshape to a batch that was baked in is freed; what else depends on it is refused.
+    A Reshape to a batch that was baked in is freed. Where more depends on a batch of 1, pictures are run one by one;
+    what depends on another is refused. returns: the network, its answers by output, and `n` or 1
     """
     baked = source.batch or 1
     reasons = []
+    one_by_one: tuple[ModelProto, dict[str, np.ndarray], int | str] | None = None
     for candidate in filter(None, (model, _reshaped(model, baked))):
         names = [output.name for output in candidate.graph.output]
         try:
             session = open_foreign(candidate)
             singles = [run_foreign(session, names, {source.image: each[None]}) for each in numbers]
+            found = {name: np.concatenate(each) for name, *each in zip(names, *singles, strict=True) if each[0].ndim}
+            if source.batch == 1:
+                one_by_one = one_by_one or (candidate, found, 1)
             several = run_foreign(session, names, {source.image: numbers[:3]})
         except Refused as reason:
             reasons.append(str(reason))
             continue
-        found = {name: np.concatenate(arrays) for name, *arrays in zip(names, *singles, strict=True) if arrays[0].ndim}
         apart = max(
             (difference(array, found[name][:3]) for name, array in zip(names, several, strict=True) if name in found),
             default=0.0,
         )
         if apart <= TOLERANCE:
-            return candidate, found
+            return candidate, found, "n"
         reasons.append(f"its answers to three pictures differ from those to each by {apart:.2g}")
+    if one_by_one is not None:
+        return one_by_one
     baked_in = (
         f"; a batch of {source.batch} is baked in: export it with a free one (dynamic axes)" if source.batch else ""
     )

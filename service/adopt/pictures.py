@@ -9,7 +9,7 @@ import numpy as np
 
 from service.adopt.asked import PRESETS, AdoptionOptions, Numbers, Refused
 from service.adopt.build import laid_out
-from service.adopt.canonical import Canonical, open_foreign, run_foreign
+from service.adopt.canonical import Canonical, open_foreign, run_each
 from service.core.errors import ServiceError
 from service.core.inputs import brought_to
 from service.lab.digits import as_digit
@@ -103,12 +103,12 @@ def try_forms(canonical: Canonical, labelled: Labelled, asked: AdoptionOptions) 
     """Try every usual form, and what was asked for, which is then the first."""
     session = open_foreign(canonical.model)
     forms = list(dict.fromkeys([*([asked.numbers] if asked.numbers else []), *usual(canonical.source.shape[0])]))
-    tried = []
+    tried, image = [], canonical.source.image
     for numbers in forms:
         told = [
-            run_foreign(
-                session, [canonical.output], {canonical.source.image: laid_out(canonical.source, numbers.of(some))}
-            )[0]
+            run_each(session, [canonical.output], image, laid_out(canonical.source, numbers.of(some)), canonical.batch)[
+                0
+            ]
             for some in np.array_split(labelled.images, math.ceil(len(labelled.images) / PER_RUN))
         ]
         answers = np.concatenate([each.reshape(len(each), -1) for each in told]).astype(np.float64)

@@ -39,10 +39,12 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     What a network reads: pictures of `shape`, (channels, rows, columns), 0 = paper, 1 = ink.
 
     prepare: what prepare=auto does: find the digit, or bring the whole picture to the size, 0 = black, 1 = white
+    batch: 1 where pictures can only be run one by one; None, any number of them
     """
 
     shape: tuple[int, ...] = DIGIT_SHAPE
     prepare: Literal["digit", "picture"] = "digit"
+    batch: Literal[1] | None = None
 
     def blank(self) -> np.ndarray:
         """One picture without ink, as a network reads it: (1, channels, rows, columns) float32."""

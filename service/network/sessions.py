@@ -70,7 +70,7 @@ class Network:
         self._lean = _open_session(files, MODEL_FILE)
         self._analysis = _open_session(files, ANALYSIS_FILE)
         numbers = sum(prod(shape) for shape in self.passport.map_shapes().values()) + prod(self.passport.input.shape)
-        self._per_run = max(1, min(PICTURES_PER_RUN, NUMBERS_PER_RUN // numbers))
+        self._per_run = self.passport.input.batch or max(1, min(PICTURES_PER_RUN, NUMBERS_PER_RUN // numbers))
         # What InferenceSession.run calls once it has checked the names, which are fixed here.
         self._run_lean = self._lean._sess.run  # noqa: SLF001
         self._verdict_names = [output.name for output in self._lean.get_outputs()]

@@ -182,15 +182,16 @@ def colour(shape=("n", 3, 32, 20), *, is_signed=False):
     return b.model(b.dense(b.add("Flatten", b.add("GlobalAveragePool", maps)), CLASSES, 6), shape)
 
 
-def attention():
-    """A patch embedding and one head of attention, as a vision transformer has them."""
+def attention(*, has_token=False):
+    """A patch embedding and one head of attention, as a vision transformer has them, with its token for one picture."""
     b = Builder()
     patches = b.add("Reshape", b.conv("x", 8, 1, 7, strides=[7, 7]), b.constant(np.array([0, 8, 16])))
     tokens = b.add("Transpose", patches, perm=[0, 2, 1])
+    tokens = b.add("Concat", b.weight(1, 1, 8), tokens, axis=1) if has_token else tokens
     q, k, v = (b.add("MatMul", tokens, b.weight(8, 8)) for _ in range(3))
     seen = b.add("Softmax", b.add("MatMul", q, b.add("Transpose", k, perm=[0, 2, 1])), axis=-1)
     mean = b.add("ReduceMean", b.add("MatMul", seen, v), axes=[1], keepdims=0)
-    return b.model(b.dense(mean, CLASSES, 8))
+    return b.model(b.dense(mean, CLASSES, 8), (1 if has_token else "n", 1, SIDE, SIDE))
 
 
 def quantised():
@@ -248,6 +249,7 @@ ADOPTED = {
     "colour, all free": (lambda: colour(("n", "c", "h", "w")), {"size": (24, 40)}),
     "sign": (lambda: colour(is_signed=True), {}),
     "attention": (attention, {}),
+    "attention, one by one": (lambda: attention(has_token=True), {}),
     "quantised, QDQ": (quantised, {}),
     "two outputs": (two_outputs, {"labels": ("a", "b", "c", "d")}),
 }  # fmt: skip
