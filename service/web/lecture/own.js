@@ -29,8 +29,9 @@ export const create = (room) => {
   const strip = sources(room);
   const editor = createGrid("your filter", {
     move: (row, column) => {
+      const from = at;
       at = [row, column];
-      if (isDown) paintCell(row, column);
+      if (isDown) paintLine(from, at);
       room.redraw();
     },
     pin: (row, column) => paintCell(row, column),
@@ -108,7 +109,19 @@ export const create = (room) => {
   /** @type {(row: number, column: number) => void} */
   function paintCell(row, column) {
     at = [row, column];
-    write0((y, x, { cells, columns }) => (y === row && x === column ? brush : cells[y * columns + x]));
+    paintLine(at, at);
+  }
+
+  /**
+   * Paint from one cell to another: a fast pointer tells of fewer cells than it crosses.
+   * @type {(from: number[], to: number[]) => void}
+   */
+  function paintLine(from, to) {
+    const steps = Math.max(...to.map((end, axis) => Math.abs(end - from[axis])), 1);
+    const crossed = Array.from({ length: steps + 1 }, (_, i) =>
+      String(from.map((start, axis) => Math.round(start + ((to[axis] - start) * i) / steps))),
+    );
+    write0((y, x, { cells, columns }) => (crossed.includes(`${y},${x}`) ? brush : cells[y * columns + x]));
   }
 
   function turn() {

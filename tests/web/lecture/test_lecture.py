@@ -25,6 +25,15 @@ PAIR = [{"preset": "diagonal_falling"}, {"preset": "diagonal_rising"}]
 class Lecture(Visit):
     """The lecture, opened once and used by the tests of this file one after the other."""
 
+    def rest(self):
+        """Wait until every answer is there and nothing more is asked, by a page that has drawn since."""
+        quiet = 0
+        while quiet < 3:
+            before = len(self.urls)
+            self.page.wait_for_timeout(20)
+            self.page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 20)))")
+            quiet = quiet + 1 if len(self.urls) == before == self.ended else 0
+
     def step(self, number):
         """Go to a step as a visitor does."""
         self.dot(number).click()
@@ -208,7 +217,7 @@ def test_six_a_filter_is_painted_that_sees_upright_edges(lecture):
         x = box["x"] + (column + 0.5) * box["width"] / 7
         lecture.page.mouse.move(x, box["y"] + 4)
         lecture.page.mouse.down()
-        lecture.page.mouse.move(x, box["y"] + box["height"] - 4, steps=14)
+        lecture.page.mouse.move(x, box["y"] + box["height"] - 4, steps=2)
         lecture.page.mouse.up()
 
     stroke(5)
@@ -342,6 +351,88 @@ def test_space_goes_on_and_back_and_means_itself_on_a_button(lecture):
     page.keyboard.press("Space")
     page.go_back()
     expect(title).to_have_text(re.compile("^9 "))
+
+
+class Keys(Lecture):
+    """The lecture for who has no pointer."""
+
+    def press(self, *names):
+        for name in names:
+            self.page.keyboard.press(name)
+
+    def to(self, selector, key="Tab"):
+        """Press Tab until an element is focused."""
+        for _ in range(60):
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            self.press(key)
+        pytest.fail(f"{key} does not reach {selector}")
+
+    def cell(self, row, column):
+        """Go to a cell of the map that is focused."""
+        self.press("Control+Home", *["ArrowDown"] * row, *["ArrowRight"] * column)
+
+    def paint(self, column):
+        """Paint a column of the filter that is focused."""
+        for row in range(7):
+            self.cell(row, column)
+            self.press("Enter")
+
+    def on(self, number):
+        """See that a step is done, and go on."""
+        expect(self.dot(number)).to_have_class("done")
+        self.to(".turn .main", "Shift+Tab")
+        self.press("Enter")
+        expect(self.page.locator("#step-title")).to_be_focused()
+        expect(self.page.locator(".step > div")).to_be_visible()
+        self.rest()
+
+
+def test_the_nine_are_done_with_the_keys_alone(browser, origin):
+    keys = Keys(browser, origin, reduced_motion="reduce")
+    page, grid = keys.open(""), ".step [role='grid']"
+    keys.to(grid)
+    keys.press("Control+Home", "Enter")
+    keys.on(1)
+    keys.to("[name='lecture-stride']")
+    keys.press("ArrowRight", "ArrowRight", "ArrowRight")
+    keys.on(2)
+    falling, rising = keys.maps()
+    keys.to(grid)
+    keys.cell(*np.unravel_index(falling.argmax(), falling.shape))
+    keys.on(3)
+    keys.to("input[type='range']")
+    keys.press("End")
+    keys.on(4)
+    weaker, most = np.minimum(abs(falling), abs(rising)), max(abs(falling).max(), abs(rising).max())
+    keys.to(grid)
+    keys.cell(*np.argwhere((falling * rising < 0) & (weaker >= 0.2 * most))[-1])
+    keys.on(5)
+    keys.to("[name='lecture-brush']")
+    keys.to(".step .link")  # all 0
+    keys.press("Enter")
+    keys.to(grid, "Shift+Tab")
+    keys.paint(5)
+    keys.to("[name='lecture-brush']")
+    keys.press("ArrowRight")
+    keys.to(grid, "Shift+Tab")
+    keys.paint(1)
+    keys.on(6)
+    keys.to("[aria-label='right']")
+    keys.press("Enter", "Enter")
+    keys.on(7)
+    keys.to("input[type='number']")
+    keys.press("Control+a", "1", "0")
+    keys.on(8)
+    keys.to(".step .controls button:last-child")
+    keys.press("Enter")
+    keys.rest()
+    order = page.locator("[data-peg]").evaluate_all("all => all.map(peg => peg.dataset.peg)")
+    for peg in sorted(re.findall(r"\d+", page.locator("#machine-help").inner_text())[1:-1], key=order.index):
+        keys.to(f"[data-peg='{peg}']")
+        keys.press("Enter")
+    expect(keys.dot(9)).to_have_class("done")
+    keys.close()
 
 
 def test_leaving_keeps_the_state(lecture):
