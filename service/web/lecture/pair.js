@@ -50,7 +50,7 @@ export const create = (room) => {
     verdict,
     make(
       "div",
-      { class: "plates", "data-lane": "lecture/pair" },
+      { class: "plates pair", "data-lane": "lecture/pair" },
       plate("The picture", make("div", { class: "framed" }, picture, window)),
       maps.map(({ name, grid, weights, value }) =>
         figure(grid, `Edge along ${name}`, make("div", { class: "row" }, weights, value)),
