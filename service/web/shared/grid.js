@@ -7,6 +7,18 @@ import { cellAt, frame, heatmap } from "./heatmap.js";
 
 let count = 0;
 
+// Where the page moves under a mouse at rest, the browser tells of a move, too. The keys' cell would be lost by that.
+// (It tells of the first real move as one by 0 pixels, so that its movementX does not say which is which.)
+const mouse = { at: "", isAtRest: false };
+document.addEventListener(
+  "pointermove",
+  ({ screenX, screenY }) => {
+    const at = `${screenX},${screenY}`;
+    Object.assign(mouse, { at, isAtRest: at === mouse.at });
+  },
+  true,
+);
+
 /**
  * A heatmap with one tab stop and one real cell, which the arrows move.
  * on: {move(row, column), pin(row, column), page(step), leave()}; all but move may be missing
@@ -46,9 +58,7 @@ export function createGrid(label, on) {
   };
 
   canvas.addEventListener("pointermove", (event) => {
-    // Where the page moves under a mouse at rest, the browser says so, too. The keys' cell would be lost by that.
-    if (event.pointerType === "mouse" && !event.movementX && !event.movementY) return;
-    on.move(...cellAt(canvas, event, grid.rows, grid.columns));
+    if (!mouse.isAtRest) on.move(...cellAt(canvas, event, grid.rows, grid.columns));
   });
   canvas.addEventListener("click", (event) => (on.pin || on.move)(...cellAt(canvas, event, grid.rows, grid.columns)));
   root.addEventListener("keydown", (event) => {
