@@ -30,6 +30,7 @@ class JobOptions:
     workers: int | None
     engine: str
     column: str | None
+    read: bool
     limits: Limits
 
 
@@ -51,7 +52,7 @@ def run_job(options: JobOptions, cores: int) -> Summary:
     output = Output(str(options.out.absolute()), options.form)
     output.begin(_describe(options, source, network))
     folder = options.models.absolute() / network.name / network.version
-    recipe = Recipe(str(folder), options.prepare, options.limits)
+    recipe = Recipe(str(folder), options.prepare, options.read, options.limits)
     counted = before = 0
     unusable: list[Unusable] = []
     done: list[int] = []
@@ -101,4 +102,5 @@ def _describe(options: JobOptions, source: Source, network: Network) -> Job:
             name: getattr(options.limits, name) for name in ("max_image_pixels", "max_jpeg_pixels", "max_scan_pixels")
         },
         column=options.column,
+        read=options.read,
     )

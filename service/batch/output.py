@@ -46,6 +46,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     batch: int
     limits: dict[str, int]
     column: str | None
+    read: bool = False
     format: Format = "parquet"
 
 
@@ -126,6 +127,8 @@ class Output(msgspec.Struct, frozen=True):
 def _flat(table: pa.Table) -> pa.Table:
     """Give each class a column of its own, where a cell would hold a list."""
     place = table.schema.get_field_index("probabilities")
+    if place < 0:
+        return table
     lists = table.column(place).combine_chunks()
     classes = lists.type.list_size
     columns, names = table.columns, table.column_names

@@ -8,14 +8,30 @@ import numpy as np
 import pyarrow as pa
 
 from service.batch.digits import printable, read_digit
+from service.batch.reading import read_numbers
 from service.batch.sources import FoundPicture, Part
 from service.core.errors import ServiceError
 from service.lab.digits import Digit, all_digits
+from service.lab.options import ReadOptions
 from service.network.files import read_folder
 from service.network.sessions import Network
 from service.settings import Limits
 
 CLASSES = 10
+# Of pictures of several digits; what was left out of each is counted as `unused`.
+READ_SCHEMA = pa.schema([
+    pa.field("index", pa.int64(), nullable=False),
+    ("name", pa.string()),
+    ("text", pa.string()),
+    ("complete", pa.bool_()),
+    ("digits", pa.int32()),
+    ("unused_rules", pa.int32()),
+    ("unused_small", pa.int32()),
+    ("unused_no_digit", pa.int32()),
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("version", pa.string(), nullable=False),
+    ("error", pa.string()),
+])  # fmt: skip
 SCHEMA = pa.schema([
     pa.field("index", pa.int64(), nullable=False),
     ("name", pa.string()),
@@ -35,6 +51,7 @@ class Recipe(NamedTuple):
 
     model_folder: str
     prepare: str
+    read: bool
     limits: Limits
 
 
@@ -48,6 +65,8 @@ class Scorer:
     def score(self, part: Part) -> pa.Table:
         """Score the pictures of a part: one row each, in order, those that cannot be used with their `error`."""
         found = part.read()
+        if self._recipe.read:
+            return self._read_numbers(part.first, found)
         usable, errors = self._read(found)
         good = np.array([error is None for error in errors], bool)
         return pa.table(
@@ -78,6 +97,34 @@ class Scorer:
             except Exception as error:  # noqa: BLE001 - one picture in a million must not stop the others
                 errors.append(printable(str(error)) or type(error).__name__)
         return usable, errors
+
+    def _read_numbers(self, first: int, found: Sequence[FoundPicture]) -> pa.Table:
+        """Read several digits in each picture: one row each, in order."""
+        return pa.Table.from_pylist(
+            [
+                {
+                    "index": first + place,
+                    "name": None if picture.name is None else printable(picture.name),
+                    "model": self._network.name,
+                    "version": self._network.version,
+                }
+                | self._numbers_of(picture)
+                for place, picture in enumerate(found)
+            ],
+            schema=READ_SCHEMA,
+        )
+
+    def _numbers_of(self, picture: FoundPicture) -> dict[str, Any]:
+        if isinstance(picture.content, OSError):
+            return {"error": printable(str(picture.content)) or type(picture.content).__name__}
+        try:
+            read = read_numbers(picture.content, self._network, ReadOptions(), self._recipe.limits)
+        except ServiceError as error:
+            return {"error": error.detail}
+        except Exception as error:  # noqa: BLE001 - one picture in a million must not stop the others
+            return {"error": printable(str(error)) or type(error).__name__}
+        counts = {f"unused_{name}": count for name, count in read["unused"].items()}
+        return {"text": read["text"], "complete": read["complete"], "digits": len(read["digits"])} | counts
 
     def _verdicts(self, usable: list[Digit], good: np.ndarray) -> dict[str, Any]:
         """Columns of what the network says, null where there was nothing to show it."""

@@ -9,6 +9,7 @@ from service import __version__
 from service.batch.errors import BadJob, Stopped
 from service.commands.adopt import adopt
 from service.commands.classify import classify
+from service.commands.read import read
 from service.commands.score import score
 from service.commands.serve import serve
 from service.network.files import BadModel
@@ -61,5 +62,6 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(classify)
+main.add_command(read)
 main.add_command(score)
 main.add_command(adopt)

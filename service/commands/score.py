@@ -35,6 +35,7 @@ SHOWN = 5
 @click.option("--batch", type=click.IntRange(min=1), default=PICTURES_PER_PART, show_default=True,
               help="Pictures per part.")  # fmt: skip
 @click.option("--column", help="Column of a Parquet file that has the bytes or paths of pictures.")
+@click.option("--read", "several", is_flag=True, help="Read several digits in each picture, as POST /v1/read does.")
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
               help="This machine, or Ray's cluster.")  # fmt: skip
 def score(
@@ -47,6 +48,7 @@ def score(
     workers: int | None,
     batch: int,
     column: str | None,
+    several: bool,  # click names it
     engine: str,
 ) -> None:
     """
@@ -62,7 +64,7 @@ def score(
     folder, name = chosen(models, model, settings)
     options = job.JobOptions(
         source=source, out=out, models=folder, model=name, prepare=prepare, form=form, batch=batch, workers=workers,
-        engine=engine, column=column, limits=settings,
+        engine=engine, column=column, read=several, limits=settings,
     )  # fmt: skip
     started = time.monotonic()
     try:

@@ -1,0 +1,48 @@
+"""Several digits in each picture, read without a server: what POST /v1/read answers for the same bytes."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from service.core.errors import ServiceError
+from service.lab.options import ReadOptions
+from service.lab.picture import Picture
+from service.lab.read.reading import READ_SIDE, read_picture
+from service.lab.read.telling import described
+from service.network.sessions import Network
+from service.pictures import codec
+from service.settings import Limits
+
+
+def read_numbers(content: bytes, network: Network, options: ReadOptions, limits: Limits) -> dict[str, Any]:
+    """
+    Read the digits in one picture.
+
+    content: the bytes of a picture file
+    returns: one element of the `results` of POST /v1/read
+    raises: one of the refusals of core.errors
+    """
+    file = codec.open_posted(
+        content, limits.max_image_pixels, limits.max_jpeg_pixels, for_digit=True, reduced_side=READ_SIDE
+    )
+    return described(read_picture(Picture(*file.decode()), network, options, limits), network, options)
+
+
+def read_files(
+    network: Network, paths: Sequence[Path], options: ReadOptions, limits: Limits
+) -> Iterator[dict[str, Any]]:
+    """
+    Yield one result for each file, in order, as POST /v1/read answers it and with its `name`.
+
+    paths: `-` is standard input; of a file that cannot be used the result has `name` and `error` alone
+    """
+    for path in paths:
+        name = {"name": str(path)}
+        try:
+            content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+            yield name | read_numbers(content, network, options, limits)
+        except ServiceError as error:
+            yield name | {"error": error.detail}
+        except OSError as error:
+            yield name | {"error": error.strerror or str(error)}
