@@ -84,6 +84,44 @@ class Calls:
         with reading():
             return verdicts_of([result for answer in answers for result in answer["results"]], answers[0])
 
+    def read(
+        self,
+        pictures: Pictures,
+        *,
+        expect: Literal["digits", "number", "decimal"] | None = None,
+        length: int | str | None = None,
+        group: bool | None = None,
+        region: Sequence[int] | None = None,
+        layout: Literal["auto", "line", "lines", "cells"] | None = None,
+        cells: int | None = None,
+        turn: Literal["auto", 0, 90, 180, 270] | None = None,
+        sure: float | None = None,
+        alternatives: int | None = None,
+        probabilities: bool | None = None,
+        model: str | None = None,
+        version: str | int | None = None,
+        scale: Literal[1, 255] | None = None,
+        progress: Progress = False,
+    ) -> Steps[list[Mapping[str, Any]]]:
+        """
+        Read several digits in every picture, as numbers in lines.
+
+        length: digits of a number, as 9 or "6-10"   region: x, y, width and height in posted pixels
+        sure: a digit with less confidence is not answered for; the rest as in the contract, or as in `classify`
+        returns: for each picture its result, as the contract has it, with arrays for lists of numbers
+        raises: as `classify`
+
+        >>> (page,) = client.read("tests/numbers.png")
+        >>> page["text"].splitlines(), [digit["digit"] for digit in page["digits"]]
+        (['471', '32'], [4, 7, 1, 3, 2])
+        """
+        part = None if region is None else list(region)
+        options = {"expect": expect, "length": length, "group": group, "region": part, "layout": layout,
+                   "cells": cells, "turn": turn, "sure": sure, "alternatives": alternatives,
+                   "probabilities": probabilities, "model": model, "version": version, "scale": scale}  # fmt: skip
+        answers = yield from self._post("read", pictures, options, read_json, progress)
+        return [with_arrays(result) for answer in answers for result in answer["results"]]
+
     def feature_maps(
         self,
         pictures: Pictures,

@@ -161,6 +161,7 @@ class Client(_Base):
             raise self._failed(error) from error
 
     classify = _blocking(Calls.classify)
+    read = _blocking(Calls.read)
     feature_maps = _blocking(Calls.feature_maps)
     apply_filters = _blocking(Calls.apply_filters)
     patches = _blocking(Calls.patches)
@@ -231,6 +232,7 @@ class AsyncClient(_Base):
             raise self._failed(error) from error
 
     classify = _awaited(Calls.classify)
+    read = _awaited(Calls.read)
     feature_maps = _awaited(Calls.feature_maps)
     apply_filters = _awaited(Calls.apply_filters)
     patches = _awaited(Calls.patches)
