@@ -23,9 +23,8 @@ def read_numbers(content: bytes, network: Network, options: ReadOptions, limits:
     returns: one element of the `results` of POST /v1/read
     raises: one of the refusals of core.errors
     """
-    file = codec.open_posted(
-        content, limits.max_image_pixels, limits.max_jpeg_pixels, for_digit=True, reduced_side=READ_SIDE
-    )
+    allowed = (limits.max_image_pixels, limits.max_jpeg_pixels, limits.max_scan_pixels)
+    file = codec.open_posted(content, *allowed, for_digit=True, reduced_side=READ_SIDE)
     return described(read_picture(Picture(*file.decode()), network, options, limits), network, options)
 
 

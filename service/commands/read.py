@@ -39,12 +39,12 @@ def read(
     from service.batch.reading import read_files  # noqa: PLC0415
     from service.core.errors import InvalidOption  # noqa: PLC0415
     from service.lab.options import ReadOptions  # noqa: PLC0415
-    from service.lab.read.asked import check  # noqa: PLC0415
+    from service.lab.read.asked import check_asked  # noqa: PLC0415
 
     settings = read_settings()
     options = msgspec.convert({"sure": sure, "length": length, "expect": expect}, ReadOptions)
     try:
-        check(options)
+        check_asked(options)
     except InvalidOption as error:
         raise click.UsageError(error.detail) from None
     network = open_network(*chosen(models, model, settings))

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,17 @@ from service.network.sessions import Network
 UNREAD = "?"
 # What a mark is in a number, where numbers are expected to have such.
 SIGNS = {"point": ".", "comma": ",", "dash": "-"}
+# A digit is answered for where its novelty is at most this many times the doubt that is allowed, which is 1 - sure;
+STRANGE, STRANGE_TOUCHING = 5.0, 2.0
+# and one that was cut out where its confidence is at least `sure` to this power, 0.99 for 0.9.
+SURER_TOUCHING = 0.1
 # Classes of a digit that its alternatives are made of.
 LIKELY = 4
 
 
 def described(reading: Reading, network: Network, options: ReadOptions) -> dict[str, Any]:
     """One element of `results`; `prepared` of a digit lacks the picture that the network saw."""
-    reasons = [_reason(digit, network, options) for digit in reading.digits]
+    reasons = reasons_of(reading, network, options)
     length = wanted_length(options.length)
     numbers = []
     for index, digits in enumerate(reading.numbers):
@@ -60,17 +65,40 @@ def picture_of_reading(reading: Reading, picture: Picture, network: Network, opt
         ((x - left) // step, (y - top) // step, -(-wide // step), -(-high // step))
         for x, y, wide, high in (digit.box for digit in reading.digits)
     ]
-    digits = [None if _reason(digit, network, options) else digit.candidate.digit % GLYPHS for digit in reading.digits]
+    reasons = reasons_of(reading, network, options)
+    digits = [
+        None if reason else digit.candidate.digit % GLYPHS
+        for digit, reason in zip(reading.digits, reasons, strict=True)
+    ]
     return with_boxes(picture.pixels, boxes, digits)
 
 
+def reasons_of(reading: Reading, network: Network, options: ReadOptions) -> list[str | None]:
+    """
+    Why each digit is not answered for; None where it is.
+
+    Digits that were cut apart are answered for together: where one of them is in doubt, so is the cut.
+    """
+    reasons = [_reason(digit, network, options) for digit in reading.digits]
+    for number in reading.numbers:
+        for is_touching, group in groupby(number, key=lambda index: reading.digits[index].candidate.touching):
+            together = list(group)
+            if is_touching and any(reasons[index] for index in together):
+                for index in together:
+                    reasons[index] = reasons[index] or "touching"
+    return reasons
+
+
 def _reason(digit: ReadDigit, network: Network, options: ReadOptions) -> str | None:
-    """Why a digit is not answered for; None where it is."""
     candidate, threshold = digit.candidate, network.passport.novelty
+    doubtful = "cut_by_edge" if digit.at_rim else "touching" if candidate.touching else None
     if threshold is not None and candidate.novelty > threshold.threshold:
-        return "cut_by_edge" if digit.at_rim else "touching" if candidate.touching else "not_a_digit"
-    if candidate.confidence < options.sure:
-        return "cut_by_edge" if digit.at_rim else "touching" if candidate.touching else "unsure"
+        return doubtful or "not_a_digit"
+    doubt = 1 - options.sure
+    strange = STRANGE_TOUCHING if candidate.touching else STRANGE
+    sure = options.sure**SURER_TOUCHING if candidate.touching else options.sure
+    if candidate.confidence < sure or candidate.novelty > strange * doubt:
+        return doubtful or "unsure"
     return None
 
 
