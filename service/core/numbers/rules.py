@@ -73,7 +73,10 @@ def without_lines(ink: Plane, mask: Mask, height: float | None) -> tuple[Mask, l
         upright = _lines((found & (along <= thick[1])).T, faint.T, least[1], thick[1], _seed_length(height, thick[1]))
         long = at.UPRIGHT_TIMES * height if height is not None else 0.0
         sides = [Line(False, *line, thick[1]) for line in upright]
-        lines += [side for side in sides if side.last - side.first > long or _joins(side, lines)]
+        joining = [side for side in sides if _joins(side, lines, 0.0)]
+        # Where there are cells, other sides of them may be broken at an end.
+        loose = at.BROKEN_END * between if between is not None and len(joining) > 1 else 0.0
+        lines += [side for side in sides if side.last - side.first > long or _joins(side, lines, loose)]
     if not lines:
         return mask, []
     taken = _taken(ink, found, across, along, thick, lines)
@@ -86,9 +89,13 @@ def _thickness(across: NDArray[np.int32], along: NDArray[np.int32]) -> float:
     return max(2.0, at.LINE_THICK * float(np.percentile(flat, 30)) + 0.5) if flat.size else 2.0
 
 
-def _joins(side: Line, levels: list[Line]) -> bool:
-    """Whether an upright line reaches from one level line to another, as the side of a cell does and a one seldom."""
-    reach = side.thick + 3
+def _joins(side: Line, levels: list[Line], loose: float) -> bool:
+    """
+    Whether an upright line reaches from one level line to another, as the side of a cell does and a one seldom.
+
+    loose: how far it may end before one, in pixels, beside what is usual
+    """
+    reach = side.thick + 3 + loose
     ends = [
         any(abs(level.at(side.at(end)) - end) < reach + level.thick for level in levels)
         for end in (side.first, side.last)

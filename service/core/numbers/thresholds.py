@@ -57,6 +57,8 @@ LINE_PART = 0.55
 LINE_THICK = 1.7
 # The upright sides of cells have at least this share of the distance between the level ones.
 CELL_SIDE = 0.85
+# A broken side may end before a level line by this share of that distance.
+BROKEN_END = 0.3
 # A line shows between the strokes that cross it in pieces of this share of a digit's height,
 SEED = 0.3
 # or, where that is not known, so many times as long as thick,
