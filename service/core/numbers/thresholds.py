@@ -121,7 +121,7 @@ CUT, LOST, LOST_INK = 0.4, 0.3, 25.0
 # Of pieces of one digit that lie apart, for each digit height between them.
 APART = 2.0
 # Of a digit with the piece of a rule that it stands on, which is its foot then.
-RESTORED = 0.35
+RESTORED = 0.2
 # Of a stroke that two digits share; it is at most this wide, in digit heights.
 SHARED, SHARED_WIDTH = 0.35, 0.3
 
