@@ -179,7 +179,7 @@ async function openModels() {
     const box = /** @type {HTMLSelectElement} */ (byId("model"));
     box.replaceChildren(
       ...models.map(({ name, version, accuracy }) => {
-        const test = accuracy?.test ? `, ${(accuracy.test * 100).toFixed(2)} % on its test set` : "";
+        const test = accuracy?.test ? `, ${(accuracy.test * 100).toFixed(2)} % in tests` : "";
         return choice([`${name}@${version}`, `${name} v${version}${test}`]);
       }),
     );
