@@ -197,6 +197,8 @@ class Door:
         if self._keys is not None and not self._keys.allows(request.header(b"authorization")):
             if request.method != "OPTIONS" and self._app.access_of(request.path) is Access.KEYED:
                 detail = "a key is wanted, as in the header Authorization: Bearer <key>"
+                if request.header(b"authorization"):
+                    detail += "; what came in that header is no key of this service"
                 return self._refusal(request, Unauthorized(detail))
             request.most = min(request.most, MAX_KEYLESS_BODY_BYTES)
         if request.size is not None and request.size > request.most:

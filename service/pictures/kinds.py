@@ -55,6 +55,11 @@ def _in_boxes(data: bytes) -> str | None:
     return "AVIF" if brands & AVIF_BRANDS else "HEIC" if brands & HEIC_BRANDS else None
 
 
+def is_known(data: bytes) -> bool:
+    """Whether bytes begin as a file of a kind that has a name here, read or not."""
+    return kind_of(data) is not None or _named(data) != ("", "")
+
+
 def describe(data: bytes) -> str:
     r"""
     Say what a body seems to be and what to do with it, for the message that refuses it.

@@ -331,6 +331,7 @@ def test_a_call_without_a_key_is_refused_before_its_body_is_read(echo, keys):
         assert statuses(refused) == statuses(wrong) == [401]
         assert head_of(refused)["www-authenticate"] == "Bearer"
         assert b"0123456789abcdef" not in refused + wrong
+        assert (b"is no key of this service" in refused, b"is no key of this service" in wrong) == (False, True)
         assert echo.threads == []
         assert statuses(server.send(post(b"", b"/echo", KEY))) == [200]
         assert statuses(server.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == [200]

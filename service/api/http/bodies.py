@@ -31,7 +31,7 @@ from service.api.http.texts import (
     refusal_of,
     without_mark,
 )
-from service.core.errors import InvalidImage, InvalidInput, InvalidOption, TooLarge, Unreadable, UnsupportedType
+from service.core.errors import InvalidImage, InvalidInput, InvalidOption, TooLarge, Unreadable, UnsupportedType, shown
 from service.lab import prices
 from service.settings import Limits
 
@@ -269,6 +269,6 @@ def _read_json(text: bytes, limits: Limits) -> Body:
 
 def _list_of_images(images: Any) -> list[Any]:
     if not isinstance(images, list):
-        raise InvalidImage(f"images is a list of pictures, got {type(images).__name__}", "/images")
+        raise InvalidImage(f"images is a list of pictures, got {shown(images)}; one picture is image", "/images")
     # Numbers are one picture, flattened.
     return [images] if images and isinstance(images[0], int | float) else images

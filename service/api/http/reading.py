@@ -27,7 +27,7 @@ from service.api.http.numbers import (
     read_npy,
 )
 from service.api.http.texts import mangled, read_text, what_it_is
-from service.core.errors import InvalidImage, ServiceError, TooLarge, Unreadable, shown
+from service.core.errors import InvalidImage, InvalidOption, ServiceError, TooLarge, Unreadable, shown
 from service.lab import prices
 from service.lab.options import NetworkOptions, Options, PictureOptions
 from service.lab.picture import Picture
@@ -123,13 +123,22 @@ def read_posted(
     """
     started = perf_counter()
     body = taken_apart(request, limits, kind.__struct_fields__)
-    options = convert(kind, _query(request), body.members, body.fields)
+    try:
+        options = convert(kind, _query(request), body.members, body.fields)
+    except InvalidOption as refusal:
+        # The wrong name may be that of the picture.
+        if len(body.sources):
+            raise
+        raise InvalidOption(f"{refusal.detail}; and no picture came: {_HOW_TO_POST}", refusal.pointer) from None
     sources = _taken(body.sources, options, limits, library)
     if not len(sources):
         raise InvalidImage("a picture is wanted, none was posted", "/image")
     if len(sources) > limits.max_batch:
         raise TooLarge(f"a request may have {limits.max_batch} pictures, got {len(sources)}", "/images")
     return Posted(sources, options, limits, (started, perf_counter() - started))
+
+
+_HOW_TO_POST = "it is the body, a form's part named image, or the member image of a JSON body"
 
 
 def _price_of(opened: Sequence[Opened]) -> tuple[float, int]:

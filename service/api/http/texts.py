@@ -139,6 +139,10 @@ def read_text(text: bytes, limits: Limits) -> bytes | list[Any]:
         raise Unreadable(f"the picture is not base64: {_why(text, str(error))}") from None
     if not url and not is_file(data) and (named := name_of(text)):
         raise UnsupportedType(f"a picture is wanted, got {_quoted(text)}: {named}")
+    # Words of letters alone are base64 too, and their caller never saw the bytes that they stand for.
+    if not url and not is_file(data) and not kinds.is_known(data) and not mangled(data):
+        came = f"the text {_quoted(text)}, as base64 {kinds.describe(data)}"
+        raise UnsupportedType(f"not a picture this service reads: wanted {kinds.NAMES}, got {came}")
     return data
 
 
