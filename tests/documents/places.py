@@ -39,6 +39,7 @@ PLACES = (
     (r"make train|\.venv-test/bin/python -m tests\.corruptions", MNIST),
     (r"(QUICK=1 )?make bench( PAGE=1)?", "takes a quarter of an hour of a machine that does nothing else"),
     (r"([A-Z_]+=\S+ )+make serve", SET),
+    (r"openssl rand -hex 16 >> keys\.txt", "writes a line of 32 characters, and needs OpenSSL"),
     (r"git clone ADDRESS .*", "the reader fills in the address; every command is run in what a clone would be"),
     (r"sudo systemctl .*|sudo (git|make|cp) .*/opt/filterscope.*|journalctl .*", SYSTEMD),
     (r"systemd-analyze verify", "is the name of a command, not a whole one; tests/deploy/test_systemd.py runs it"),
