@@ -15,7 +15,7 @@ from service.pictures import codec
 from service.settings import Limits
 
 
-def read_numbers(content: bytes, network: Network, options: ReadOptions, limits: Limits) -> dict[str, Any]:
+def read_numbers_of(content: bytes, network: Network, options: ReadOptions, limits: Limits) -> dict[str, Any]:
     """
     Read the digits in one picture.
 
@@ -40,7 +40,7 @@ def read_files(
         name = {"name": str(path)}
         try:
             content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-            yield name | read_numbers(content, network, options, limits)
+            yield name | read_numbers_of(content, network, options, limits)
         except ServiceError as error:
             yield name | {"error": error.detail}
         except OSError as error:
