@@ -66,6 +66,7 @@ ARROWS = {
     },
     "service.commands": {
         *("service.commands", "service.batch", "service.adopt", "service.network", "service.settings"),
+        *("service.lab", "service.core"),
     },
     "service.__main__": {"service.commands"},
     "training": {
@@ -91,7 +92,7 @@ PACKAGES = {
     "service.batch.cluster": {"numpy", "ray"},
     "service.client": {"numpy", "httpx", "matplotlib", "tqdm"},
     "service.adopt": {"numpy", "onnx", "onnxruntime", "msgspec"},
-    "service.commands": {"click", "gunicorn", "orjson"},
+    "service.commands": {"click", "gunicorn", "msgspec", "orjson"},
     "service.__main__": set(),
     # Training draws with Pillow; what it decodes, it decodes as the service does.
     "training": {"numpy", "scipy", "PIL", "torch", "onnx", "matplotlib", "tqdm", "click", "msgspec"},

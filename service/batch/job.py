@@ -52,7 +52,7 @@ def run_job(options: JobOptions, cores: int) -> Summary:
     output = Output(str(options.out.absolute()), options.form)
     output.begin(_describe(options, source, network))
     folder = options.models.absolute() / network.name / network.version
-    recipe = Recipe(str(folder), options.prepare, options.read, options.limits)
+    recipe = Recipe(str(folder), options.prepare, options.limits, options.read)
     counted = before = 0
     unusable: list[Unusable] = []
     done: list[int] = []

@@ -51,8 +51,8 @@ class Recipe(NamedTuple):
 
     model_folder: str
     prepare: str
-    read: bool
     limits: Limits
+    read: bool = False
 
 
 class Scorer:
