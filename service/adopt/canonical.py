@@ -114,8 +114,12 @@ def plain(reason: str) -> str:
     'bad axis'
     """
     text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", reason)
-    text = re.sub(r"\S+\.(cc|h):\d+ |\S*onnxruntime::\S*\([^)]*\)( const)?( \[[^]]*\])?", "", text)
-    return " ".join(text.split())[:300]
+    return " ".join(word for word in text.split() if not _is_of_its_code(word))[:300]
+
+
+def _is_of_its_code(word: str) -> bool:
+    """Whether a word names a place or a function of onnxruntime's source."""
+    return word.startswith("onnxruntime::") or bool(re.match(r"[^:]*[.](cc|h):\d+$", word))
 
 
 def _optimised(model: ModelProto, folder: Path) -> ModelProto:

@@ -23,7 +23,7 @@ from service.network.sessions import Library, Network
 from service.settings import SHIPPED_MODELS, Limits, Settings
 from tests.adopt import traits
 from tests.adopt.traits import SIDE
-from tests.api.contract import REFUSED_BY_ADOPTED, check_answer
+from tests.api.contract import REFUSED_BY_ADOPTED, SCHEMAS, check, check_answer
 
 LABELS = ("round", "square", "long", "odd")
 NETWORKS = {
@@ -161,7 +161,8 @@ def test_what_is_described_is_what_is_answered(client, picture):
 
 
 def test_the_answers_are_those_of_the_contract(client, picture):
-    for path, query in (("/v1/classify", ""), ("/v1/feature-maps", ""), ("/v1/explain", "")):
+    check(client.post("/v1/classify?model=nets", data=png(picture)).json, SCHEMAS["AdoptedClassifications"])
+    for path, query in (("/v1/feature-maps", ""), ("/v1/explain", "")):
         check_answer(client.post(f"{path}?model=nets{query}", data=png(picture)), path, "post")
     for path in ("/v1/models", "/v1/models/{name}", "/v2/models/{name}", "/v2/models/{name}/config"):
         for name in NETWORKS:
@@ -234,7 +235,7 @@ def test_a_passport_that_contradicts_itself_or_its_files_is_named_and_never_brea
             # What is read must be usable: priced, run and described.
             with prices.opened(prices.Account(Limits())):
                 prices.charge_verdicts(network, 1, with_image=False)
-            assert describe_verdicts(network.classify(network.passport.input.blank()), network)
+            assert describe_verdicts(network.classify(network.passport.input.blank()), network, [None])
             described = [models_route._describe(network), models_route._summary(network, Library([network], "nets"))]
             assert orjson.dumps(described)
     assert len(problems) > 40
