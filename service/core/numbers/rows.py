@@ -196,7 +196,9 @@ def _spans(parts: list[Blob], height: float) -> dict[Span, Candidate]:
 
 def _may_be_several(candidate: Candidate, height: float) -> bool:
     """Whether a blob may be digits that touch: broad, and read as no one digit."""
-    return candidate.blob.width > at.CUT_FROM * height and candidate.cost(height) > at.CUT_COST
+    broad = candidate.blob.width / height
+    cost = at.CUT_COST if broad > at.CUT_BROAD else at.CUT_COST_NARROW
+    return broad > at.CUT_FROM and candidate.cost(height) > cost
 
 
 def _may_be_one(group: Sequence[Blob], height: float) -> bool:

@@ -130,7 +130,9 @@ LENGTH = 6.0
 
 # --- cuts -------------------------------------------------------------------------------------------------------------
 
-# A blob broader than this, in digit heights, is cut where reading it as one digit costs more than this.
-CUT_FROM, CUT_COST = 0.45, 0.45
+# A blob broader than this, in digit heights, is cut where reading it as one digit costs more than this; a narrow one,
+# of which few are two digits, where it costs more.
+CUT_FROM, CUT_BROAD = 0.45, 0.85
+CUT_COST, CUT_COST_NARROW = 0.45, 1.0
 # A part is at most this wide, and at least this tall, in digit heights.
-WIDEST, LOWEST = 1.25, 0.4
+WIDEST, LOWEST = 1.25, 0.55
