@@ -5,9 +5,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from service.batch.errors import BadJob
 from service.core.errors import ServiceError
 from service.lab.options import ReadOptions
 from service.lab.picture import Picture
+from service.lab.read import asked
 from service.lab.read.reading import READ_SIDE, read_picture
 from service.lab.read.telling import described
 from service.network.sessions import Network
@@ -15,7 +19,17 @@ from service.pictures import codec
 from service.settings import Limits
 
 
-def read_numbers_of(content: bytes, network: Network, options: ReadOptions, limits: Limits) -> dict[str, Any]:
+def options_of(sure: float, length: str | None, expect: str) -> ReadOptions:
+    """The options of POST /v1/read that go with files; raises BadJob where one is wrong."""
+    options = msgspec.convert({"sure": sure, "length": length, "expect": expect}, ReadOptions)
+    try:
+        asked.check_asked(options)
+    except ServiceError as error:
+        raise BadJob(error.detail) from None
+    return options
+
+
+def numbers_in(content: bytes, network: Network, options: ReadOptions, limits: Limits) -> dict[str, Any]:
     """
     Read the digits in one picture.
 
@@ -40,7 +54,7 @@ def read_files(
         name = {"name": str(path)}
         try:
             content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-            yield name | read_numbers_of(content, network, options, limits)
+            yield name | numbers_in(content, network, options, limits)
         except ServiceError as error:
             yield name | {"error": error.detail}
         except OSError as error:

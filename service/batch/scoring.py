@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from service.batch.digits import printable, read_digit
-from service.batch.reading import read_numbers_of
+from service.batch.reading import numbers_in
 from service.batch.sources import FoundPicture, Part
 from service.core.errors import ServiceError
 from service.lab.digits import Digit, all_digits
@@ -118,7 +118,7 @@ class Scorer:
         if isinstance(picture.content, OSError):
             return {"error": printable(str(picture.content)) or type(picture.content).__name__}
         try:
-            read = read_numbers_of(picture.content, self._network, ReadOptions(), self._recipe.limits)
+            read = numbers_in(picture.content, self._network, ReadOptions(), self._recipe.limits)
         except ServiceError as error:
             return {"error": error.detail}
         except Exception as error:  # noqa: BLE001 - one picture in a million must not stop the others

@@ -32,21 +32,13 @@ def read(
     A line for each line of digits, after the name of its file and a colon where there are several files. What cannot be
     used is told on standard error.
     """
-    import msgspec  # noqa: PLC0415  # --help need not wait for these
-    import orjson  # noqa: PLC0415
+    import orjson  # noqa: PLC0415  # --help need not wait for these
 
     from service.batch.digits import open_network  # noqa: PLC0415
-    from service.batch.reading import read_files  # noqa: PLC0415
-    from service.core.errors import InvalidOption  # noqa: PLC0415
-    from service.lab.options import ReadOptions  # noqa: PLC0415
-    from service.lab.read.asked import check_asked  # noqa: PLC0415
+    from service.batch.reading import options_of, read_files  # noqa: PLC0415
 
     settings = read_settings()
-    options = msgspec.convert({"sure": sure, "length": length, "expect": expect}, ReadOptions)
-    try:
-        check_asked(options)
-    except InvalidOption as error:
-        raise click.UsageError(error.detail) from None
+    options = options_of(sure, length, expect)
     network = open_network(*chosen(models, model, settings))
     results = []
     unusable = False

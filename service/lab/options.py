@@ -70,7 +70,7 @@ class ReadOptions(NetworkOptions, frozen=True, kw_only=True):
     region: Annotated[list[Whole], Meta(min_length=4, max_length=4)] | None = None
     layout: Literal["auto", "line", "lines", "cells"] = "auto"
     cells: Annotated[int, Meta(ge=1, le=100)] | None = None
-    turn: Literal["auto", 0, 90, 180, 270] = "auto"
+    turn: Literal["auto", "0", "90", "180", "270"] = "auto"
     sure: Annotated[float, Meta(ge=0, le=1)] = 0.9
     alternatives: Annotated[int, Meta(ge=0, le=20)] = 0
     probabilities: bool = False

@@ -34,8 +34,8 @@ def test_json_is_the_answer_of_the_call_with_the_names(files, client, capsys):
         assert result == {"name": str(path)} | wanted
 
 
-def test_a_length_that_is_none_is_called_wrongly(files, capsys):
-    assert filterscope("read", "--length", "many", str(files[0])) == 2
+def test_a_length_that_is_none_is_told(files, capsys):
+    assert filterscope("read", "--length", "many", str(files[0])) == 1
     assert "length must be" in capsys.readouterr().err
 
 

@@ -36,6 +36,7 @@ PLACES = (
     (r"make proof ONLY=deploy", TESTS),
     (r"make (test|proof)", TESTS),
     (r"make (fuzz|soak|cluster|audit|licences|interop)", GROUP),
+    (r"\.venv-test/bin/python -m tests\.reading_numbers", MNIST),
     (r"make train|\.venv-test/bin/python -m tests\.corruptions", MNIST),
     (r"(QUICK=1 )?make bench( PAGE=1)?", "takes a quarter of an hour of a machine that does nothing else"),
     (r"([A-Z_]+=\S+ )+make serve", SET),

@@ -15,7 +15,7 @@ GLYPHS, UNREAD = 10, 10
 SURE, UNSURE = (0, 110, 220), (220, 60, 0)
 
 
-def with_boxes(
+def framed(
     pixels: NDArray[Any], boxes: Sequence[tuple[int, int, int, int]], digits: Sequence[int | None]
 ) -> NDArray[np.uint8]:
     """

@@ -40,7 +40,7 @@ def best_paths(
     >>> best_paths(2, [Step(0, 1, 1.0, "1"), Step(1, 2, 0.5, "2"), Step(0, 2, 2.0, "0")])
     {0: Path(cost=1.5, read=['1', '2'])}
     >>> best_paths(2, [Step(0, 1, 1.0, "1"), Step(1, 2, 0.5, "2"), Step(0, 2, 2.0, "0")], counted=True)
-    {2: Path(cost=1.5, read=['1', '2']), 1: Path(cost=2.0, read=['0'])}
+    {1: Path(cost=2.0, read=['0']), 2: Path(cost=1.5, read=['1', '2'])}
     """
     shared = shared or {}
     # Of each end, by digits: the cheapest way to it, and the cheapest whose last step has several parts.
