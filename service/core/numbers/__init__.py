@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from service.core.digit.ink import checked
 from service.core.digit.pieces import Mask, Pieces, pieces_of
+from service.core.errors import InvalidImage
 from service.core.numbers import thresholds as at
 from service.core.numbers.blobs import Blob, blobs_of
 from service.core.numbers.ground import Page, page_of
@@ -44,27 +45,30 @@ class Finding(NamedTuple):
     restored: dict[int, Blob]
 
 
-def find(picture: NDArray[Any]) -> Finding:
+def find(picture: NDArray[Any], most: int = 2000) -> Finding:
     """
     Find what may be a digit in a picture.
 
     picture: (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA; uint8, or float 0 to 1
-    raises: InvalidImage where there is no ink
+    most: how many digits there may be
+    raises: InvalidImage where there is no ink, or more
     """
     picture = checked(picture)
     pixels = picture.shape[0] * picture.shape[1]
     factor = max(1, int(np.ceil((pixels / at.FIRST_LOOK) ** 0.5)))
-    found = _looked_at(picture, factor)
+    found = _looked_at(picture, factor, most)
     closest = max(1, int(np.ceil((pixels / at.CLOSER_LOOK) ** 0.5)))
     if found.height < at.TOO_LOW and closest < factor:
-        found = _looked_at(picture, max(closest, int(factor * found.height / at.TOO_LOW)))
+        found = _looked_at(picture, max(closest, int(factor * found.height / at.TOO_LOW)), most)
     return found
 
 
-def _looked_at(picture: NDArray[Any], factor: int) -> Finding:
+def _looked_at(picture: NDArray[Any], factor: int, most: int) -> Finding:
     page = page_of(picture, factor)
     pieces = pieces_of(page.mask)
     height = _height_of(pieces, page.mask.shape)
+    if len(pieces.area) > at.SPECKS * most:
+        raise _too_many(len(pieces.area), most)
     mask, rules = without_lines(page.ink, page.mask, height)
     if rules or height is None:
         pieces = pieces_of(mask)
@@ -73,10 +77,23 @@ def _looked_at(picture: NDArray[Any], factor: int) -> Finding:
             mask, rules = without_lines(page.ink, page.mask, height)
     if height is None:
         return Finding(page, [], [], 1.0, 0.0, rules, len(pieces.area), {})
+    longer = np.maximum(pieces.bottom - pieces.top, pieces.right - pieces.left)
+    count = int(np.count_nonzero(longer >= at.SPECK * height))
+    if count > most and not rules:
+        raise _too_many(count, most)
     blobs, small = blobs_of(mask, at.SPECK * height)
     blobs = [each for each in _without_rests(blobs, mask, height) if not _is_of_line(each, rules)]
+    if len(blobs) > most:
+        raise _too_many(len(blobs), most)
     lines, slope = lines_of(blobs, height)
     return Finding(page, blobs, lines, height, slope, rules, small, _restored(blobs, page.mask & ~mask, rules))
+
+
+def _too_many(count: int, most: int) -> InvalidImage:
+    return InvalidImage(
+        f"a picture may have {most} digits (max_digits), this has {count} pieces that may be one; send a part of it "
+        "(region)"
+    )
 
 
 def _height_of(pieces: Pieces, shape: tuple[int, ...]) -> float | None:

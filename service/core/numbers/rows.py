@@ -198,7 +198,7 @@ def _may_be_several(candidate: Candidate, height: float) -> bool:
     """Whether a blob may be digits that touch: broad, and read as no one digit."""
     broad = candidate.blob.width / height
     cost = at.CUT_COST if broad > at.CUT_BROAD else at.CUT_COST_NARROW
-    return broad > at.CUT_FROM and candidate.cost(height) > cost
+    return at.CUT_FROM < broad < at.CUT_WIDEST and candidate.cost(height) > cost
 
 
 def _may_be_one(group: Sequence[Blob], height: float) -> bool:

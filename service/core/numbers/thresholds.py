@@ -85,6 +85,8 @@ CELL_CRUMB = 0.35
 
 # The height of digits is told by pieces with this share of the ink at least.
 TELLING = 0.3
+# Pieces for each digit that there may be, specks and dots of rules with them; a page of more is noise.
+SPECKS = 20
 # A piece whose longer side is less than this share of a digit's height is a speck; less than this a point.
 SPECK, POINT = 0.13, 0.3
 # A dash is lower than this share of a digit's height, and this many times as wide as tall.
@@ -134,5 +136,7 @@ LENGTH = 6.0
 # of which few are two digits, where it costs more.
 CUT_FROM, CUT_BROAD = 0.45, 0.85
 CUT_COST, CUT_COST_NARROW = 0.45, 1.0
+# One that is wider than this is no number.
+CUT_WIDEST = 14.0
 # A part is at most this wide, and at least this tall, in digit heights.
 WIDEST, LOWEST = 1.25, 0.55

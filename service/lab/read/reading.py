@@ -31,7 +31,7 @@ from service.settings import Limits
 # more of them than one digit does.
 READ_SIDE = 1600
 # Candidates of cuts for every blob that may be a digit, and for a page however few there are.
-CUTS_PER_BLOB, CUTS_AT_LEAST = 12, 600
+CUTS_PER_BLOB, CUTS_AT_LEAST = 3, 600
 # Digits are shown to the network so many at a time: a page of them is never in memory at once.
 DIGITS_PER_TURN = 256
 # What a network is so sure of is a digit in a cell, though a strange one; it is not so sure of crosses.
@@ -95,12 +95,7 @@ def read_picture(picture: Picture, network: Network, options: ReadOptions, limit
     excerpt = excerpt_of(picture, options.region, turns)
     if prices.is_charging():
         prices.charge("find", prices.finding(excerpt.pixels))
-    found = _laid_out(find(excerpt.pixels), options)
-    if len(found.blobs) > limits.max_digits:
-        raise InvalidImage(
-            f"a picture may have {limits.max_digits} digits (max_digits), this has {len(found.blobs)} pieces that may "
-            "be one; send a part of it (region)"
-        )
+    found = _laid_out(find(excerpt.pixels, limits.max_digits), options)
     rows = rows_of(found.blobs, found.lines, found.height, found.restored)
     looker = _Looker(found, network)
     first = [candidate for row in rows for candidate in row.first_candidates()]

@@ -186,6 +186,16 @@ def test_more_digits_than_the_limit_are_refused_before_the_network_runs(monkeypa
     assert "8 digits (max_digits), this has 9" in answer.json["detail"]
 
 
+@pytest.mark.parametrize("share", [0.5, 0.02, 0.004])
+def test_noise_is_refused_before_the_work(monkeypatch, share):
+    app = create_app(Settings(models=str(SHIPPED_MODELS)))
+    monkeypatch.setattr("service.core.numbers.lines_of", None)
+    monkeypatch.setattr("service.network.sessions.Network.classify", None)
+    noise = np.where(np.random.default_rng(6).random((1500, 1500)) < share, 0, 255).astype(np.uint8)
+    answer = app.test_client().post("/v1/read", data=npy(noise))
+    assert answer.status_code == 422
+
+
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
