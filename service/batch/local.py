@@ -44,7 +44,8 @@ def run(parts: Iterable[Part], recipe: Recipe, output: Output, workers: int) -> 
         except BrokenProcessPool as error:
             raise BadJob("a worker process was killed (out of memory?); the same command goes on from here") from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Waited for: Python wakes its thread up at the end, by a pipe that the thread may be closing.
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Signals:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from service.core.numbers import find
-from service.core.numbers.blobs import Blob, joined
+from service.core.numbers.blobs import Blob, joined_blob
 from service.core.numbers.cuts import cut_up
 from service.core.numbers.paths import Step, best_paths
 from tests.drawing import draw, draw_lines
@@ -71,8 +71,8 @@ def test_digits_that_touch_are_among_the_parts_of_a_cut(digits):
     mask[:, : one.shape[1]] |= one
     mask[:, one.shape[1] - 2 :] |= other
     parts = cut_up(Blob(0, 0, mask), 60)
-    assert joined(parts).mask.sum() == mask[np.flatnonzero(mask.any(axis=1))].sum()
-    halves = [joined(parts[:count]).mask.sum() for count in range(1, len(parts))]
+    assert joined_blob(parts).mask.sum() == mask[np.flatnonzero(mask.any(axis=1))].sum()
+    halves = [joined_blob(parts[:count]).mask.sum() for count in range(1, len(parts))]
     assert min(abs(half - one.sum()) for half in halves) < 0.15 * one.sum()
 
 
