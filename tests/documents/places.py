@@ -46,6 +46,10 @@ PLACES = (
     (r"systemd-analyze verify", "is the name of a command, not a whole one; tests/deploy/test_systemd.py runs it"),
     (r"brew .*|wsl .*|sudo apt .*", "needs macOS or Windows, where nothing of this was tried"),
     (r"\.venv-test/bin/python -m tests\.web\.screenshot", "needs Chromium; tests/test_docs.py compares what it writes"),
+    (
+        r"\.venv-test/bin/python -m tests\.web\.lecture\.figures",
+        "needs MNIST; the tests of the lecture compare its networks",
+    ),
     (r"make \.venv-test/ready", "makes the environment that this test runs in"),
     (r"make browser", "needs root: it installs a package of Debian"),
     (r"make checker", "needs Node.js, and fetches a package of npm"),

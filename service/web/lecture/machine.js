@@ -1,20 +1,23 @@
 // Step 9: softmax as a pachinko with ten slots. Every filter of the last layer is a peg, and pushes all ten sums.
 
-import { greatest, mapOf, ranking, sharesOf, softmax } from "../numbers/arithmetic.js";
+import { ranking, sharesOf, softmax } from "../numbers/arithmetic.js";
 import { fromBase64 } from "../numbers/npy.js";
-import { colourOf, colourTable, fixed, percent, short, signed } from "../numbers/scales.js";
+import { fixed, percent, short } from "../numbers/scales.js";
 import { changes, make, radios, set, write } from "../shared/dom.js";
 import { heatmap } from "../shared/heatmap.js";
 import { networkCall, want } from "../state/api.js";
+import { createBoard, rowsOf, sumsOf } from "./board.js";
 import { DOUBTFUL } from "./figures.js";
-import { answerOf, around, bar, inputOf, paintMap, paintPicture } from "./parts.js";
+import { answerOf, bar, inputOf, paintPicture } from "./parts.js";
+import { createSlots, KINDS } from "./slots.js";
 
-/** @import { Arrays, Input, Model, Verdict, Want } from "../state/types.d.ts" */
-/** @import { Create, Deciding, Sums } from "./types.d.ts" */
+/** @import { Tensor } from "../numbers/types.d.ts" */
+/** @import { Arrays, Input, Model, Network, Verdict, Want } from "../state/types.d.ts" */
+/** @import { Create, Deciding, SlotKind, Sums } from "./types.d.ts" */
 
-const STRONG = 8; // pegs that are shown one by one
 const MOST_OFF = 3;
 const STEP_MS = 420;
+const RING = "A ring is where the ball is after that peg: in the column whose sum is greatest so far.";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const doubtful = inputOf("doubtful", () => fromBase64(DOUBTFUL));
 
@@ -22,16 +25,15 @@ const doubtful = inputOf("doubtful", () => fromBase64(DOUBTFUL));
 export const create = (room) => {
   const { context } = room;
   const { data } = context;
-  let [isOwn, shown] = [false, /** @type {"logits" | "powers" | "shares"} */ ("shares")];
+  let [isOwn, isHelped] = [false, false];
+  /** @type {SlotKind} */
+  let shown = "shares";
   let fallen = Infinity; // rows of pegs that the ball has passed
-  let isHelped = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   /** @type {Set<number>} */
   let off = new Set();
-  /** @type {Input | null} */
-  let last = null;
-  const isNew = changes();
+  const [isAnother, isNew] = [changes(), changes()];
 
   const faces = ["a digit in doubt", "your digit"].map((label, i) => {
     const canvas = heatmap();
@@ -42,68 +44,37 @@ export const create = (room) => {
     const press = make("button", { onclick: act, "aria-label": label }, canvas);
     return { canvas, press, root: make("span", { class: "source" }, press, make("span", {}, label)) };
   });
+  const board = createBoard(toggle);
+  const slots = createSlots();
   const drop = make("button", { class: "main", onclick: fall }, "Drop the ball");
   const all = make("button", { onclick: () => switchTo(new Set()) }, "All pegs on");
-  const help = make("button", { onclick: () => ask() }, "Which pegs decide?");
+  const help = make("button", { onclick: ask }, "Which pegs decide?");
   const helped = make("p", { role: "status", id: "machine-help" }, "");
-  const head = make(
-    "tr",
-    {},
-    ["peg", "", ...Array.from({ length: 10 }, (_, digit) => String(digit))].map((text) =>
-      make("th", { scope: "col" }, text),
-    ),
-  );
-  const body = make("tbody", {});
-  const sums = make("tr", { class: "sums" });
-  const table = make("table", { class: "pegboard" }, make("thead", {}, head), body, make("tfoot", {}, sums));
-  /** @type {["logits" | "powers" | "shares", string][]} */
-  const kinds = [
-    ["logits", "sums (logits)"],
-    ["powers", "e to the sum"],
-    ["shares", "shares (softmax)"],
-  ];
-  const kind = radios("the ten slots show", "lecture-slots", kinds, (value) => {
+  const kind = radios("the ten slots show", "lecture-slots", KINDS, (value) => {
     shown = value;
     room.redraw();
   });
-  const slots = Array.from({ length: 10 }, (_, digit) => slot(digit));
-  const rack = make(
-    "ol",
-    { class: "slots", "aria-label": "The ten slots" },
-    slots.map((each) => each.root),
-  );
-  const legend = "A ring is where the ball is after that peg: in the column whose sum is greatest so far.";
-  const formula = make("p", { class: "formula", id: "machine-formula" }, "");
   const verdict = make("p", { class: "big", id: "machine-verdict", role: "status" }, "");
   const checked = make("p", { class: "muted", id: "machine-check" }, "");
   const doubt = bar("doubt: unlike any digit");
+  const chosen = make(
+    "div",
+    { class: "sources", role: "group", "aria-label": "What falls" },
+    make("span", {}, "What falls:"),
+    faces.map((face) => face.root),
+  );
+  const pegs = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Pegs" }, board.root);
+  const ends = make("div", { class: "column" }, kind.field, slots.root, slots.formula, verdict, checked, doubt.root);
   const root = make(
     "div",
     {},
-    make(
-      "div",
-      { class: "controls" },
-      make(
-        "div",
-        { class: "sources", role: "group", "aria-label": "What falls" },
-        make("span", {}, "What falls:"),
-        faces.map((face) => face.root),
-      ),
-      drop,
-      all,
-      help,
-    ),
+    make("div", { class: "controls" }, chosen, drop, all, help),
     helped,
     make(
       "div",
       { class: "machine", "data-lane": "lecture/ledger lecture/maps lecture/read" },
-      make(
-        "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": "Pegs" },
-        table,
-        make("p", { class: "muted" }, legend),
-      ),
-      make("div", { class: "column" }, kind.field, rack, formula, verdict, checked, doubt.root),
+      make("div", {}, pegs, make("p", { class: "muted" }, RING)),
+      ends,
     ),
   );
 
@@ -119,16 +90,16 @@ export const create = (room) => {
   /** @type {(input: Input) => Want} */
   const read = (input) => want("lecture/read", networkCall("/v1/classify", context.network(), input, {}));
 
-  /** @type {(input: Input, layer: string) => Want} */
-  const maps = (input, layer) =>
-    want(
-      "lecture/maps",
-      networkCall("/v1/feature-maps", context.network(), input, { format: "npz", layers: `${layer}.act` }),
-    );
+  /** @type {(input: Input, ledger: Sums) => Want} */
+  const maps = (input, ledger) => {
+    const layers = mapName(context.network(), ledger);
+    return want("lecture/maps", networkCall("/v1/feature-maps", context.network(), input, { format: "npz", layers }));
+  };
 
-  /** @type {(input: Input, layer: string) => Want} */
-  function changed(input, layer) {
+  /** @type {(input: Input) => Want} */
+  function changed(input) {
     const { query, ...call } = networkCall("/v1/what-if", context.network(), input, {});
+    const layer = lastConvolution(context.network());
     const made = [...off].sort((a, b) => a - b).map((filter) => ({ layer, filter, action: "off" }));
     return want("lecture/what-if", { ...call, json: { ...query, changes: made } });
   }
@@ -136,8 +107,16 @@ export const create = (room) => {
   /** @type {(input: Input | null) => Sums | null} */
   const ledgerOf = (input) => (input ? answerOf(room, "lecture/ledger", explain(input, "ledger")) : null);
 
-  /** @type {(input: Input, layer: string) => { after: Verdict } | null} */
-  const confirmed = (input, layer) => (off.size ? answerOf(room, "lecture/what-if", changed(input, layer)) : null);
+  /**
+   * What the service reads without the pegs that are off; null while all are on, and until it has answered.
+   * @type {(input: Input) => Verdict | null}
+   */
+  function confirmed(input) {
+    if (!off.size) return null;
+    /** @type {{ after: Verdict } | null} */
+    const answer = answerOf(room, "lecture/what-if", changed(input));
+    return answer && answer.after;
+  }
 
   /** @type {(model: Model) => Want[]} */
   function wants(model) {
@@ -145,8 +124,8 @@ export const create = (room) => {
     if (!input) return [];
     const list = [explain(input, "ledger"), read(input)];
     const ledger = ledgerOf(input);
-    if (ledger) list.push(maps(input, ledger.layer));
-    if (ledger && off.size) list.push(changed(input, ledger.layer));
+    if (ledger) list.push(maps(input, ledger));
+    if (ledger && off.size) list.push(changed(input));
     if (isHelped) list.push(explain(input, "deciding-set"));
     return list;
   }
@@ -160,6 +139,13 @@ export const create = (room) => {
     room.redraw();
   }
 
+  /** @type {(peg: number) => void} */
+  function toggle(peg) {
+    const next = new Set(off);
+    if (!next.delete(peg)) next.add(peg);
+    switchTo(next);
+  }
+
   function ask() {
     isHelped = !isHelped;
     room.redraw();
@@ -167,11 +153,11 @@ export const create = (room) => {
 
   function fall() {
     halt();
-    if (still.matches) return room.redraw();
+    if (still.matches) return;
     fallen = 0;
     const step = () => {
       fallen += 1;
-      if (fallen <= body.rows.length && root.getClientRects().length) timer = setTimeout(step, STEP_MS);
+      if (fallen < board.count() && root.getClientRects().length) timer = setTimeout(step, STEP_MS);
       else halt();
       room.redraw();
     };
@@ -186,186 +172,48 @@ export const create = (room) => {
 
   // ---- drawing ----
 
-  /**
-   * The rows of the board: the bias, the weak pegs as one, then the strong ones and those that are off, from weak to
-   * strong.
-   * @type {(ledger: Sums) => { filter: number | null, name: string, pushes: number[] }[]}
-   */
-  function rowsOf({ head_bias: bias, shares: { filters } }) {
-    const count = filters[0].length;
-    const spread = Array.from({ length: count }, (_, k) => Math.max(...filters.map((row) => Math.abs(row[k]))));
-    // The deciding pegs push the two that compete; so pegs are chosen by what they change between those.
-    const [first, second] = ranking(
-      filters.map((row, digit) => bias[digit] + row.reduce((sum, value) => sum + value, 0)),
-    );
-    const between = filters[first].map((value, k) => value - filters[second][k]);
-    const strong = new Set([...ranking(between).slice(0, STRONG / 2), ...ranking(spread)]);
-    const chosen = [...new Set([...[...strong].slice(0, STRONG), ...off])];
-    const rest = Array.from({ length: count }, (_, k) => k).filter((k) => !chosen.includes(k));
-    /** @type {(list: number[]) => number[]} */
-    const pushes = (list) => filters.map((row) => list.reduce((sum, k) => sum + row[k], 0));
-    return [
-      { filter: null, name: "start (bias)", pushes: bias },
-      { filter: null, name: `the other ${rest.length}`, pushes: pushes(rest) },
-      ...chosen
-        .sort((a, b) => spread[a] - spread[b])
-        .map((k) => ({ filter: k, name: `peg ${k}`, pushes: pushes([k]) })),
-    ];
-  }
-
   /** @type {(model: Model) => void} */
   function draw(model) {
     const input = picture(model);
     faces.forEach(({ press, canvas }, i) => {
       set(press, "aria-pressed", String(isOwn === (i === 1)));
-      const face = i ? data.base : doubtful;
+      const face = i ? data.input : doubtful;
       if (face) paintPicture(canvas, face, model.theme);
     });
-    if (input !== last) {
-      [off, isHelped, last] = [new Set(), false, input];
+    if (isAnother(input, model.network)) {
+      [off, isHelped] = [new Set(), false];
       halt();
     }
-    const ledger = ledgerOf(input);
-    const reading = /** @type {{ answer: { results: Verdict[] } } | null | undefined} */ (data["lecture/read"])?.answer
-      .results[0];
     kind.choose(shown);
     set(all, "disabled", off.size === 0);
+    const ledger = ledgerOf(input);
+    /** @type {Verdict | null} */
+    const reading = input && answerOf(room, "lecture/read", read(input));
     if (!ledger || !input || !reading) return;
-    const after = confirmed(input, ledger.layer)?.after ?? null;
-    const found = /** @type {Deciding | null} */ (
-      isHelped ? answerOf(room, "lecture/deciding-set", explain(input, "deciding-set")) : null
-    );
-    if (!isNew(ledger, reading, off, fallen, shown, after, found, data["lecture/maps"], model.theme)) return;
-    drawBoard(model, ledger);
-    const sum = sumsOf(rowsOf(ledger).slice(0, fallen + 1));
-    drawSlots(model, sum, reading);
-    const isWhole = fallen === Infinity;
-    write(
-      checked,
-      !isWhole || !off.size
-        ? checkWords(sum, reading.logits, isWhole)
-        : after
-          ? checkWords(sum, after.logits, true)
-          : "",
-    );
-    const [first, second] = ranking(sum);
-    const count = off.size ? `With ${off.size} of ${ledger.shares.filters[0].length} pegs off it` : "It";
-    write(
-      verdict,
-      isWhole ? `${count} falls into ${first}; next is ${second}, ${fixed(sum[first] - sum[second])} behind.` : "",
-    );
-    write(helped, found ? helpWords(found) : "");
-    const amount = (off.size ? after : reading)?.doubt ?? 0;
-    doubt.draw(amount, amount ? percent(amount) : "none");
-  }
-
-  /**
-   * The ten sums over these rows.
-   * @type {(rows: { filter: number | null, pushes: number[] }[]) => number[]}
-   */
-  function sumsOf(rows) {
-    return Array.from({ length: 10 }, (_unused, digit) =>
-      rows.reduce((sum, { filter, pushes }) => sum + (filter !== null && off.has(filter) ? 0 : pushes[digit]), 0),
-    );
-  }
-
-  /** @type {(model: Model, ledger: Sums) => void} */
-  function drawBoard({ theme }, ledger) {
-    const rows = rowsOf(ledger);
-    const range = around(rows.flatMap(({ pushes }) => pushes));
-    const colours = colourTable("diverging", theme);
-    const arrays = /** @type {{ answer: Arrays } | null | undefined} */ (data["lecture/maps"])?.answer;
-    const held = document.activeElement?.getAttribute("data-peg");
-    const running = new Array(10).fill(0);
-    const leading = ranking(sumsOf(rows)).slice(0, 2);
-    const lines = rows.map(({ filter, name, pushes }, i) => {
-      const isOff = filter !== null && off.has(filter);
-      const press =
-        filter === null
-          ? name
-          : make(
-              "button",
-              {
-                "aria-pressed": String(!isOff),
-                "aria-label": `${name}, ${isOff ? "off" : "on"}`,
-                "data-peg": filter,
-                onclick: () => toggle(filter),
-              },
-              isOff ? `${name} off` : name,
-            );
-      if (!isOff) pushes.forEach((push, digit) => (running[digit] += push));
-      const [ball] = ranking(running);
-      const cells = pushes.map((push, digit) => {
-        const kinds = [digit === ball && !isOff ? "here" : "", leading.includes(digit) ? "leading" : ""];
-        const cell = make("td", { class: kinds.join(" ").trim() || null }, signed(Number(push.toFixed(1))));
-        const { fill, text } = colourOf(isOff ? 0 : push, range, colours);
-        Object.assign(cell.style, { background: fill, color: text });
-        return cell;
-      });
-      const state = isOff ? "off" : i <= fallen ? null : "ahead";
-      return make(
-        "tr",
-        { class: state },
-        make("th", { scope: "row" }, press),
-        make("td", { class: "face" }, faceOf(filter, arrays, ledger.layer, theme)),
-        cells,
-      );
-    });
-    body.replaceChildren(...lines);
-    if (held) /** @type {HTMLElement | null} */ (body.querySelector(`[data-peg="${held}"]`))?.focus();
-    const sum = sumsOf(rows.slice(0, fallen + 1));
-    const most = Math.max(...sum);
-    sums.replaceChildren(
-      make("th", { scope: "row" }, "sum"),
-      make("td", {}),
-      ...sum.map((value, digit) =>
-        make(
-          "td",
-          { class: `${value === most ? "best" : ""} ${leading.includes(digit) ? "leading" : ""}`.trim() || null },
-          fixed(value, 1),
-        ),
-      ),
-    );
-  }
-
-  /** @type {(filter: number) => void} */
-  function toggle(filter) {
-    const next = new Set(off);
-    if (!next.delete(filter)) next.add(filter);
-    switchTo(next);
-  }
-
-  /** @type {(model: Model, sum: number[], reading: Verdict) => void} */
-  function drawSlots({ network }, sum, reading) {
+    const after = confirmed(input);
+    /** @type {Deciding | null} */
+    const found = isHelped ? answerOf(room, "lecture/deciding-set", explain(input, "deciding-set")) : null;
+    const { theme, network } = model;
+    if (!isNew(ledger, reading, off, fallen, shown, after, found, data["lecture/maps"], theme)) return;
+    const rows = rowsOf(ledger, off);
+    const sums = sumsOf(rows.slice(0, fallen + 1));
+    board.draw({ rows, fallen, maps: mapsOf(mapName(network, ledger)), theme });
     const temperature = network.passport?.calibration?.temperature ?? 1;
-    const shares = off.size || fallen !== Infinity ? softmax(sum, temperature) : sharesOf(reading, network);
-    const [lo, hi] = [Math.min(...sum, 0), Math.max(...sum, 0)];
-    const powers = sum.map((value) => Math.exp(value / temperature));
-    const total = powers.reduce((all, power) => all + power, 0);
-    const [first] = ranking(sum);
-    set(rack, "class", `slots ${shown}`);
-    slots.forEach((each, digit) => {
-      const height =
-        shown === "logits"
-          ? (sum[digit] - lo) / (hi - lo || 1)
-          : shown === "powers"
-            ? powers[digit] / Math.max(...powers)
-            : shares[digit];
-      each.fill.style.height = `${height * 100}%`;
-      write(
-        each.value,
-        shown === "logits" ? fixed(sum[digit], 1) : shown === "powers" ? brief(powers[digit]) : percent(shares[digit]),
-      );
-      set(each.root, "class", digit === first ? "best" : null);
-      write(each.balls, shown === "shares" ? `${Math.round(shares[digit] * 100)}` : "");
-    });
-    const heat = temperature === 1 ? "" : ` ÷ ${fixed(temperature)}`;
-    const texts = {
-      logits: `${first}: all pushes together are ${fixed(sum[first])}`,
-      powers: `${first}: e to the ${fixed(sum[first])}${heat} = ${brief(powers[first])}${heat ? "; this network divides its sums by that temperature" : ""}`,
-      shares: `${first}: ${brief(powers[first])} ÷ ${brief(total)} (all ten) = ${fixed(shares[first], 4)}. Of 100 balls, that many fall into it.`,
-    };
-    write(formula, texts[shown]);
+    const isWhole = fallen === Infinity;
+    const shares = off.size || !isWhole ? softmax(sums, temperature) : sharesOf(reading, network);
+    slots.draw(sums, shares, temperature, shown);
+    const served = off.size ? after : reading;
+    write(verdict, isWhole ? verdictWords(sums, off.size, ledger.shares.filters[0].length) : "");
+    write(checked, isWhole && served ? checkWords(sums, served.logits) : "");
+    write(helped, found ? helpWords(found) : "");
+    doubt.draw(served?.doubt ?? 0, served?.doubt ? percent(served.doubt) : "none");
+  }
+
+  /** @type {(name: string) => Tensor | null} */
+  function mapsOf(name) {
+    const arrays = /** @type {Arrays | undefined} */ (data["lecture/maps"]?.answer);
+    const found = arrays?.[name];
+    return found ? { shape: found.shape.slice(1), data: found.data } : null;
   }
 
   return {
@@ -375,65 +223,44 @@ export const create = (room) => {
     isDone: (model) => {
       const input = picture(model);
       const ledger = ledgerOf(input);
-      if (!ledger || !input || !off.size || off.size > MOST_OFF) return false;
-      const after = confirmed(input, ledger.layer)?.after;
-      return after !== undefined && after.digit !== ranking(ledger.logits)[0];
+      if (!ledger || !input || off.size > MOST_OFF) return false;
+      const after = confirmed(input);
+      return after !== null && after.digit !== ranking(ledger.logits)[0];
     },
     leave: halt,
   };
 };
 
-/** @type {(value: number) => string} */
-const brief = (value) =>
-  value >= 1e5 || value < 1e-3
-    ? value.toExponential(1).replace("e+", " × 10^").replace("e-", " × 10^\u2212")
-    : short(value);
+/**
+ * The maps that the pegs are: of a convolution after its activation, or of the pool behind it.
+ * @type {(network: Network, ledger: Sums) => string}
+ */
+function mapName({ layers }, { layer }) {
+  return layers.find(({ name }) => name === layer)?.op === "conv" ? `${layer}.act` : layer;
+}
 
-/** @type {(sum: number[], logits: number[], isWhole: boolean) => string} */
-function checkWords(sum, logits, isWhole) {
-  if (!isWhole) return "";
-  const far = Math.max(...sum.map((value, digit) => Math.abs(value - logits[digit])));
+/** @type {(network: Network) => string} */
+function lastConvolution({ layers }) {
+  return layers.filter(({ op }) => op === "conv").slice(-1)[0].name;
+}
+
+/** @type {(sums: number[], countOff: number, count: number) => string} */
+function verdictWords(sums, countOff, count) {
+  const [first, second] = ranking(sums);
+  const start = countOff ? `With ${countOff} of ${count} pegs off it` : "It";
+  return `${start} falls into ${first}; next is ${second}, ${fixed(sums[first] - sums[second])} behind.`;
+}
+
+/** @type {(sums: number[], logits: number[]) => string} */
+function checkWords(sums, logits) {
+  const far = Math.max(...sums.map((sum, digit) => Math.abs(sum - logits[digit])));
   return far < 1e-3 ? "\u2713 The service has the same ten sums." : `The service’s sums differ by up to ${short(far)}.`;
 }
 
 /** @type {(found: Deciding) => string} */
 function helpWords({ filters: { found, size, members, digit_after: after } }) {
   if (!found) return "No set of pegs of this layer makes another digit win.";
-  const names = members.slice(0, 6).join(", ");
-  return `The service finds ${size === 1 ? "one peg that decides" : `${size} pegs that decide`}: ${names}${size > 6 ? ", …" : ""}. Without ${size === 1 ? "it" : "them"} it reads ${after}.`;
-}
-
-/** @type {(digit: number) => { root: HTMLElement, fill: HTMLElement, value: HTMLElement, balls: HTMLElement }} */
-function slot(digit) {
-  const fill = make("span", { class: "fill" });
-  const value = make("span", { class: "value" }, "");
-  const balls = make("span", { class: "balls" }, "");
-  const root = make(
-    "li",
-    {},
-    value,
-    make("span", { class: "tube", "aria-hidden": "true" }, fill),
-    make("b", {}, String(digit)),
-    balls,
-  );
-  return { root, fill, value, balls };
-}
-
-/** @type {(filter: number | null, arrays: Arrays | undefined, layer: string, theme: import("../numbers/types.d.ts").Theme) => HTMLElement | null} */
-function faceOf(filter, arrays, layer, theme) {
-  const maps = arrays?.[`${layer}.act`];
-  if (filter === null || !maps) return null;
-  const tensor = { shape: maps.shape.slice(1), data: maps.data };
-  const { rows, columns, start } = mapOf(tensor, filter);
-  const [best, row, column] = greatest(tensor);
-  const most = maps.data[best * rows * columns + row * columns + column];
-  const canvas = heatmap();
-  paintMap(canvas, {
-    values: maps.data.slice(start, start + rows * columns),
-    rows,
-    columns,
-    theme,
-    range: [-most, most],
-  });
-  return canvas;
+  const names = members.slice(0, 6).join(", ") + (size > 6 ? ", …" : "");
+  if (size === 1) return `The service finds one peg that decides: ${names}. Without it, it reads ${after}.`;
+  return `The service finds ${size} pegs that decide: ${names}. Without them it reads ${after}.`;
 }

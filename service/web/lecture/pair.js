@@ -42,7 +42,7 @@ export const create = (room) => {
     return { name, grid, weights, value };
   });
   const scale = legend();
-  const verdict = make("p", { id: "pair-words" }, "");
+  const verdict = make("p", { id: "pair-words", "data-lane": "lecture/pair" }, "");
   const root = make(
     "div",
     {},

@@ -70,7 +70,11 @@ export const create = (room) => {
   /** @type {(model: Model) => void} */
   function draw({ state, data, theme }) {
     set(back, "hidden", edit?.picture !== state.picture);
-    if (!data.input) return;
+    if (!data.input) {
+      loupe.replaceChildren();
+      write(words, "");
+      return;
+    }
     const { unit } = data.input;
     paintPicture(grid.canvas, data.input, theme);
     const value = unit[at[0] * SIDE + at[1]];

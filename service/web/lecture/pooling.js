@@ -19,6 +19,8 @@ const KINDS = [
   ["mean", "The mean of four"],
 ];
 
+const LANES = KINDS.map(([kind]) => `lecture/${kind}`).join(" ");
+
 /** @type {Create} */
 export const create = (room) => {
   const { context } = room;
@@ -37,7 +39,7 @@ export const create = (room) => {
     return { kind, label, grid, window };
   });
   const scale = legend();
-  const words = make("p", { class: "formula", id: "pool-words" }, "");
+  const words = make("p", { class: "formula", id: "pool-words", "data-lane": LANES }, "");
   const gauges = [
     bar("the map"),
     bar("after pooling, greatest"),
@@ -56,14 +58,14 @@ export const create = (room) => {
     {},
     make(
       "div",
-      { class: "plates three", "data-lane": "lecture/map lecture/max lecture/mean" },
+      { class: "plates three", "data-lane": LANES },
       grids.map(({ label, grid }) => figure(grid, label)),
       make("div", { class: "mover" }, make("h3", {}, "Move the digit"), compass, moved),
     ),
     words,
     make(
       "div",
-      { class: "plates" },
+      { class: "plates", "data-lane": LANES },
       make(
         "div",
         { class: "column" },

@@ -28,7 +28,7 @@ export const create = (room) => {
   const cell = make("span", { class: "frame" });
   const weights = heatmap({ class: "heat small" });
   const scale = legend();
-  const words = make("p", { class: "formula" }, "");
+  const words = make("p", { class: "formula", "data-lane": "lecture/pair" }, "");
   const slider = make("input", {
     type: "range",
     min: 0,

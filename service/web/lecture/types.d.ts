@@ -1,6 +1,6 @@
 // The types of lecture/.
 
-import type { Theme, Values } from "../numbers/types.d.ts";
+import type { Tensor, Theme, Values } from "../numbers/types.d.ts";
 import type { Context, Grid } from "../shared/types.d.ts";
 import type { Input, Model, Want } from "../state/types.d.ts";
 
@@ -86,4 +86,29 @@ export interface Sums {
 /** The same, method deciding-set. */
 export interface Deciding {
   filters: { found: boolean; size: number; members: number[]; rival: number; digit_after: number };
+}
+
+/** What the ten slots of step 9 show. */
+export type SlotKind = "logits" | "powers" | "shares";
+
+/** A row of its board: a peg, or several as one, and what it pushes each of the ten sums by. */
+export interface PegRow {
+  peg: number | null;
+  isOff: boolean;
+  name: string;
+  pushes: number[];
+}
+
+export interface Board {
+  root: HTMLElement;
+  /** fallen: how many rows the ball has passed; maps: (pegs, rows, columns) */
+  draw(shown: { rows: PegRow[]; fallen: number; maps: Tensor | null; theme: Theme }): void;
+  /** its rows */
+  count(): number;
+}
+
+export interface Slots {
+  root: HTMLElement;
+  formula: HTMLElement;
+  draw(sums: number[], shares: number[], temperature: number, kind: SlotKind): void;
 }

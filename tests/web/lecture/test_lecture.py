@@ -110,7 +110,8 @@ def test_the_first_look_is_step_one_with_a_verdict_in_few_requests_and_bytes(bro
     assert sum(sizes) <= 120_000
     rooms = {url.split("/web/")[1].split("/")[0] for url in visit.urls if "/web/" in url}
     assert rooms.isdisjoint({"network", "window", "filter", "bench", "why", "what-if", "filters"})
-    assert [url for url in visit.urls if "/lecture/" in url and re.search("patches|product|machine|figures", url)] == []
+    steps = {url.split("/")[-1] for url in visit.urls if "/web/lecture/" in url}
+    assert steps == {"lecture.js", "parts.js", "pixels.js"}
     visit.close()
 
 
@@ -522,6 +523,31 @@ def test_a_finger_swipes_to_the_next_step_and_one_that_does_not_come_is_asked_fo
     page.get_by_role("button", name="Try again").click()
     expect(page.locator("#pair-words")).to_be_visible()
     visit.close()
+
+
+def test_the_pegs_are_those_of_every_network_that_ships(lecture):
+    step = lecture.step(9)
+    step.get_by_role("button", name="a digit in doubt").click()
+    for model in ("lecture@1", "tiny@1", "digits@1"):
+        lecture.page.locator("#model").select_option(model)
+        lecture.rest()
+        expect(step.locator("#machine-verdict")).to_have_text(re.compile("^It falls"))
+        expect(step.locator("#machine-check")).to_have_text("✓ The service has the same ten sums.")
+        step.locator("[data-peg]").last.click()
+        expect(step.locator("#machine-verdict")).to_contain_text("With 1 of")
+        expect(step.locator("#machine-check")).to_have_text("✓ The service has the same ten sums.")
+        assert step.locator(".face canvas").count() == 8
+
+
+def test_nothing_is_said_of_a_digit_that_is_gone(lecture):
+    lecture.page.get_by_role("button", name="Clear").click()
+    for number in (1, 2, 3, 5, 7):
+        lecture.step(number)
+        expect(lecture.page.locator("#view-lecture .standing")).to_contain_text("Nothing drawn yet")
+        said = lecture.page.locator(".step :is(.formula, .big, .gauge, .loupe svg)")
+        assert [each for each in said.all() if each.inner_text().strip() and each.is_visible()] == [], number
+    lecture.page.get_by_role("button", name="Example").click()
+    expect(lecture.page.locator("#digit")).to_have_text("3")
 
 
 def test_another_digit_unticks_nothing_and_fills_every_step(lecture):
