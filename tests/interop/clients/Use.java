@@ -52,44 +52,44 @@ public class Use {
         FiltersApi filters = new FiltersApi(client());
 
         for (File file : files) {
-            Classifications read = digits.classify(List.of(file), null, true, null, null, null, null);
+            Classifications read = digits.classify(List.of(file), null, true, null, null, null, null, null);
             System.out.println("classify " + read.getResults().get(0).getDigit());
         }
         List<File> image = List.of(files[0]);
 
         FeatureMaps maps = digits.computeFeatureMaps(
-            image, List.of("conv1"), List.of(0L, 5L), null, null, null, null, null, null, null, null, null, null, null, null, null);
+            image, List.of("conv1"), List.of(0L, 5L), null, null, null, null, null, null, null, null, null, null, null, null, null, null);
         System.out.println("feature-maps " + maps.getResults().get(0).getLayers().get(0).getFilters().size());
 
         List<String> layers = List.of("conv1", "pool1");
         byte[] npz = bytes(client -> new DigitsApi(client).computeFeatureMaps(
-            image, layers, null, null, null, null, null, null, null, null, Format.NPZ, null, null, null, null, null));
+            image, layers, null, null, null, null, null, null, null, null, Format.NPZ, null, null, null, null, null, null));
         System.out.println("npz " + npz[0]);
 
         byte[] png = bytes(client -> new DigitsApi(client).computeFeatureMaps(
-            image, layers, null, null, null, null, null, null, null, null, Format.PNG, null, null, null, null, null));
+            image, layers, null, null, null, null, null, null, null, null, Format.PNG, null, null, null, null, null, null));
         Files.write(results.resolve("maps.png"), png);
 
         String bank = "[{\"preset\":\"sobel\"},{\"weights\":[[1,-1]]}]";
         AppliedFilters applied = filters.applyFilters(
             image, bank, List.of(2, 2), null, "same", null, null, null, null, null, null, null, null, null, null, null, null,
-            null, null, null, null, null, null, null, null, null);
+            null, null, null, null, null, null, null, null, null, null);
         List<AppliedFilter> answers = applied.getResults().get(0).getFilters();
         System.out.println("apply-filters " + answers.size() + " " + ((List<?>) answers.get(1).getResponse()).size());
 
         byte[] saved = bytes(client -> new FiltersApi(client).applyFilters(
             image, bank, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-            null, Format.NPZ, null, null, null, null, null, null, null));
+            null, Format.NPZ, null, null, null, null, null, null, null, null));
         Files.write(results.resolve("bank.npz"), saved);
 
         Explanations why = digits.explain(
             image, Method.LEDGER, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null,
-            null, null, null, null, null, null, null, null, null);
+            null, null, null, null, null, null, null, null, null, null);
         LedgerExplanation ledger = why.getResults().get(0).getLedgerExplanation();
         System.out.println("explain " + ledger.getShares().getFilters().size());
 
         String changes = "[{\"layer\":\"conv1\",\"filter\":3,\"action\":\"off\"}]";
-        WhatIf edited = digits.compareWhatIf(image, changes, null, null, null, null, null, null, null);
+        WhatIf edited = digits.compareWhatIf(image, changes, null, null, null, null, null, null, null, null);
         System.out.println("what-if " + edited.getResults().get(0).getBefore().getDigit());
     }
 }
