@@ -326,7 +326,7 @@ def _strokes_are_dark(small: Plane) -> bool:
 
 def _thin(small: Plane, size: int) -> tuple[float, float]:
     """Return how much there is, in squares, of dark and of light that is narrower than `size`."""
-    dark, light = _filled(small, size) - small, _filled(-small, size) + small
+    dark, light = filled(small, size) - small, filled(-small, size) + small
     return float((dark * dark).sum()), float((light * light).sum())
 
 
@@ -365,14 +365,14 @@ def _paper(small: Plane, inverted: bool) -> Plane:
     rest = small - surface
     paper: Plane
     if inverted:
-        paper = np.minimum(_filled(small, size), surface + _filled(rest, size))
+        paper = np.minimum(filled(small, size), surface + filled(rest, size))
     else:
-        paper = np.maximum(-_filled(-small, size), surface - _filled(-rest, size))
+        paper = np.maximum(-filled(-small, size), surface - filled(-rest, size))
     return paper
 
 
-def _filled(plane: Plane, size: int) -> Plane:
-    """Return the closing by size x size: what is dark and narrower is filled from around."""
+def filled(plane: Plane, size: int) -> Plane:
+    """Return the closing of (height, width) by size x size: what is dark and narrower is filled from around."""
     return -_windowed_maximum(-_windowed_maximum(plane, size), size)
 
 

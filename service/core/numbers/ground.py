@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.digit.ink import grey, reduced
+from service.core.digit.ink import filled, grey, reduced
 from service.core.digit.pieces import BLANK, Mask, Plane
 from service.core.errors import InvalidImage
 from service.core.numbers import thresholds as at
@@ -76,10 +76,10 @@ def _on_paper(plane: Plane) -> tuple[Plane, float, bool]:
     rest -= np.median(rest)
     # Strokes are thin, and darker or lighter than paper; neither a shadow's edge nor a lamp's reflection is thin.
     size = max(3, round(max(small.shape) * at.STROKE_PART)) | 1
-    dark = np.minimum(_filled(small, size) - small, np.maximum(-rest, 0))
-    light = np.minimum(_filled(-small, size) + small, np.maximum(rest, 0))
+    dark = np.minimum(filled(small, size) - small, np.maximum(-rest, 0))
+    light = np.minimum(filled(-small, size) + small, np.maximum(rest, 0))
     inverted = float((dark * dark).sum()) > float((light * light).sum())
-    paper = _filled(small, size) if inverted else -_filled(-small, size)
+    paper = filled(small, size) if inverted else -filled(-small, size)
     paper = np.asarray(_windowed(paper, np.ones_like(paper), max(3, size // 2 | 1)), np.float32)
     full = _enlarged(paper, plane.shape, factor)
     ink = (full - plane) / np.maximum(full, np.float32(at.DARKEST_PAPER)) if inverted else plane - full
@@ -105,26 +105,6 @@ def _windowed(plane: Plane, weight: Plane, size: int) -> Plane:
     # A window nearly without paper takes the mean of the page in.
     some = np.float32(0.02 * size * size)
     return np.asarray((total + some * whole) / (count + some), np.float32)
-
-
-def _filled(plane: Plane, size: int) -> Plane:
-    """The closing by size x size: what is dark and narrower is filled from around."""
-    return -_highest(-_highest(plane, size), size)
-
-
-def _highest(plane: Plane, size: int) -> Plane:
-    """The maximum of every size x size window, the picture continued by its edge."""
-    for axis in (0, 1):
-        widths = [(0, 0), (0, 0)]
-        widths[axis] = (size // 2, size // 2)
-        plane = np.pad(plane, widths, mode="edge")
-        covered = 1
-        while covered < size:  # windows double in size: a maximum of maxima
-            step = min(covered, size - covered)
-            length = plane.shape[axis]
-            plane = np.maximum(plane.take(range(step, length), axis), plane.take(range(length - step), axis))
-            covered += step
-    return plane
 
 
 def _sums(plane: Plane, size: int) -> NDArray[np.float64]:
