@@ -39,10 +39,14 @@ def read_digit(content: bytes, prepare: str, limits: Limits) -> Digit:
     content: the bytes of a picture file; prepare: see lab.digits.as_digit()
     raises: one of the refusals of core.errors
     """
-    is_auto = prepare == "auto"
+    return as_digit(decoded(content, limits, for_digit=prepare == "auto"), prepare)
+
+
+def decoded(content: bytes, limits: Limits, *, for_digit: bool, reduced_side: int = codec.REDUCED_SIDE) -> Picture:
+    """Decode the bytes of a picture file within the limits; for the arguments see pictures.codec.open_posted()."""
     allowed = (limits.max_image_pixels, limits.max_jpeg_pixels, limits.max_scan_pixels)
-    file = codec.open_posted(content, *allowed, for_digit=is_auto)
-    return as_digit(Picture(*file.decode()), prepare)
+    file = codec.open_posted(content, *allowed, for_digit=for_digit, reduced_side=reduced_side)
+    return Picture(*file.decode())
 
 
 def classify_files(network: Network, paths: Sequence[Path], prepare: str, limits: Limits) -> Iterator[dict[str, Any]]:
@@ -71,15 +75,15 @@ def _describe(network: Network, digits: Digits) -> list[dict[str, Any]]:
 def _read_file(path: Path, prepare: str, limits: Limits) -> Digit | str:
     """Read the digit of a file, or say why there is none."""
     try:
-        return read_digit(_content(path, limits.max_body_bytes), prepare, limits)
+        return read_digit(content_of(path, limits.max_body_bytes), prepare, limits)
     except ServiceError as error:
         return error.detail
     except OSError as error:
         return error.strerror or str(error)
 
 
-def _content(path: Path, most: int) -> bytes:
-    """The bytes of a file, as many as a request may have: some files have no end."""
+def content_of(path: Path, most: int) -> bytes:
+    """The bytes of a file, `-` being standard input; TooLarge above so many bytes: some files have no end."""
     if str(path) == "-":
         content = sys.stdin.buffer.read(most + 1)
     else:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from service.commands.options import UNUSABLE, chosen, model_option, models_option, read_settings
+from service.commands.options import UNUSABLE, chosen, model_option, models_option, on_a_line, read_settings
 
 
 @click.command()
@@ -46,10 +46,10 @@ def read(
         results.append(result)
         if "error" in result:
             unusable = True
-            click.echo(f"{result['name']}: {result['error']}", err=True)
+            click.echo(f"{on_a_line(result['name'])}: {result['error']}", err=True)
         elif not as_json:
             for line in result["text"].splitlines():
-                click.echo(line if len(files) == 1 else f"{result['name']}: {line}")
+                click.echo(line if len(files) == 1 else f"{on_a_line(result['name'])}: {line}")
     if as_json:
         head = {"model": network.name, "version": network.version, "sha256": network.sha256}
         click.echo(orjson.dumps(head | {"results": results}, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.commands.main import main
 from service.commands.options import UNUSABLE
 from service.pictures.codec import encode_png
 from service.settings import SHIPPED_MODELS
@@ -18,6 +19,14 @@ from tests.commanding import filterscope
 from tests.serving import ROOT, bare_environ
 
 THREE = ROOT / "tests" / "three.png"
+# Every command that takes pictures as files.
+READERS = sorted(name for name, each in main.commands.items() if any(one.name == "files" for one in each.params))
+FORMS = [(name, []) for name in READERS] + [
+    (name, [form])
+    for name in READERS
+    for form in ("--json", "--csv")
+    if any(form in one.opts for one in main.commands[name].params)
+]
 
 
 @pytest.fixture
@@ -39,21 +48,23 @@ def test_a_line_has_the_digit_and_the_name(files, client, capsys):
     assert unlike
 
 
-def test_names_of_any_characters_are_on_one_line_of_what_a_terminal_may_show(capsys, tmp_path):
+@pytest.mark.parametrize("command", READERS)
+def test_names_of_any_characters_are_on_one_line_of_what_a_terminal_may_show(capsys, tmp_path, command):
     names = [tmp_path / f"a{chr(code)}b.png" for code in (*range(1, 32), 127, 0x9B, 0x85, 0x2028, 0x202E) if code != 47]
     for name in names:
         name.write_bytes(THREE.read_bytes())
     names.append(tmp_path / "none\n3  some.png")
-    assert filterscope("classify", *map(str, names)) == UNUSABLE
+    assert filterscope(command, *map(str, names)) == UNUSABLE
     said = capsys.readouterr()
     lines = said.out.splitlines() + said.err.splitlines()
     assert len(lines) == len(names)
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_file_without_end_is_read_as_far_as_a_request_may_be_long(capsys, monkeypatch):
+@pytest.mark.parametrize("command", READERS)
+def test_a_file_without_end_is_read_as_far_as_a_request_may_be_long(capsys, monkeypatch, command):
     monkeypatch.setenv("FILTERSCOPE_MAX_BODY_BYTES", "200000")
-    assert filterscope("classify", "/dev/zero", str(THREE)) == UNUSABLE
+    assert filterscope(command, "/dev/zero", str(THREE)) == UNUSABLE
     assert capsys.readouterr().err == "/dev/zero: a picture file may have 200000 bytes, this has more\n"
 
 
@@ -87,12 +98,12 @@ def test_a_table_has_a_row_for_each_file_also_for_those_that_cannot_be_used(file
         assert row["is_digit"] in {"true", "false"}
 
 
-@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
-def test_a_name_may_be_any_bytes(tmp_path, form):
+@pytest.mark.parametrize(("reader", "form"), FORMS)
+def test_a_name_may_be_any_bytes(tmp_path, reader, form):
     names = [b"\xff.png", b'a,"b\nc.png', "ä.png".encode()]
     for name in names:
         Path(os.fsdecode(bytes(tmp_path) + b"/" + name)).write_bytes(THREE.read_bytes())
-    command = [sys.executable, "-m", "service", "classify", *form, *(bytes(tmp_path) + b"/" + name for name in names)]
+    command = [sys.executable, "-m", "service", reader, *form, *(bytes(tmp_path) + b"/" + name for name in names)]
     environ = bare_environ() | {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8:strict"}
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
