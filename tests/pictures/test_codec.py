@@ -22,7 +22,7 @@ def png(levels, **options):
 
 def without_a_shortcut(data, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(codec, "_inflated", lambda *_: None)
+        patch.setattr(codec, "_inflated", lambda *_, **__: None)
         return outcome(data)
 
 
@@ -44,6 +44,32 @@ def test_a_plain_png_is_decoded_as_pillow_decodes_it(seed, monkeypatch):
     assert codec._plain_head(data, 100_000) is not None
     assert codec.decode(data, max_pixels=100_000).tolist() == levels.tolist()
     assert without_a_shortcut(data, monkeypatch) == levels.tolist()
+
+
+@pytest.mark.parametrize("for_digit", [False, True])
+@pytest.mark.parametrize("opacity", ["none stored", "full", "full but for one pixel", "any"])
+@pytest.mark.parametrize("colours", ["grey", "grey but for one pixel", "any"])
+def test_a_plain_coloured_png_loses_only_what_says_nothing(colours, opacity, for_digit, monkeypatch):
+    random = np.random.default_rng(len(colours) * len(opacity))
+    levels = random.integers(0, 255, (37, 23, 4)).astype(np.uint8)
+    if colours != "any":
+        levels[:, :, :3] = levels[:, :, :1]
+        levels[20, 11, 2] += colours != "grey"
+    if opacity != "any":
+        levels[:, :, 3] = 255
+        levels[9, 22, 3] -= opacity == "full but for one pixel"
+    data = png(levels[:, :, :3] if opacity == "none stored" else levels)
+    monkeypatch.setattr(codec, "_by_pillow", None)
+    decoded = codec.decode(data, max_pixels=1000, keep_alpha=for_digit)
+    is_opaque = opacity in {"none stored", "full"}
+    if not for_digit and not is_opaque:
+        paper = Image.new("RGBA", (23, 37), "white")
+        paper.alpha_composite(Image.fromarray(levels))
+        assert np.abs(decoded.astype(int) - np.asarray(paper.convert("RGB"))).max() <= 1
+    elif for_digit and is_opaque and colours == "grey":
+        assert np.array_equal(decoded, levels[:, :, 0])
+    else:
+        assert np.array_equal(decoded, levels[:, :, : 3 if is_opaque else 4])
 
 
 @pytest.mark.parametrize("seed", range(300))
