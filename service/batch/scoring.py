@@ -1,8 +1,8 @@
 """Pictures as bytes -> one row each, with the numbers that POST /v1/classify answers for the same bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from service.network.sessions import Network
 from service.settings import Limits
 
 CLASSES = 10
+Result = TypeVar("Result")
 # Of pictures of several digits; what was left out of each is counted as `unused`.
 READ_SCHEMA = pa.schema([
     pa.field("index", pa.int64(), nullable=False),
@@ -66,65 +67,50 @@ class Scorer:
         """Score the pictures of a part: one row each, in order, those that cannot be used with their `error`."""
         found = part.read()
         if self._recipe.read:
-            return self._read_numbers(part.first, found)
-        usable, errors = self._read(found)
-        good = np.array([error is None for error in errors], bool)
+            numbers, errors = self._each(found, self._read_numbers)
+            columns, schema = _columns(numbers, errors), READ_SCHEMA
+        else:
+            digits, errors = self._each(found, self._read_digit)
+            columns, schema = self._verdicts(digits, np.array([error is None for error in errors], bool)), SCHEMA
         return pa.table(
             {
                 "index": np.arange(part.first, part.first + len(found)),
                 "name": [None if picture.name is None else printable(picture.name) for picture in found],
-                **self._verdicts(usable, good),
+                **columns,
                 "model": [self._network.name] * len(found),
                 "version": [self._network.version] * len(found),
                 "error": errors,
             },
-            schema=SCHEMA,
+            schema=schema,
         )
 
-    def _read(self, found: Sequence[FoundPicture]) -> tuple[list[Digit], list[str | None]]:
-        usable: list[Digit] = []
+    def _each(
+        self, found: Sequence[FoundPicture], read: Callable[[bytes], Result]
+    ) -> tuple[list[Result], list[str | None]]:
+        """What was read of the pictures that can be used, in order; and of every picture why it cannot, or None."""
+        results: list[Result] = []
         errors: list[str | None] = []
         for picture in found:
             if isinstance(picture.content, OSError):
                 # Not raised: its traceback would keep this frame, and with it the pictures.
-                errors.append(printable(str(picture.content)) or type(picture.content).__name__)
+                errors.append(_told(picture.content))
                 continue
             try:
-                usable.append(read_digit(picture.content, self._recipe.prepare, self._recipe.limits))
+                results.append(read(picture.content))
                 errors.append(None)
             except ServiceError as error:
                 errors.append(error.detail)
             except Exception as error:  # noqa: BLE001 - one picture in a million must not stop the others
-                errors.append(printable(str(error)) or type(error).__name__)
-        return usable, errors
+                errors.append(_told(error))
+        return results, errors
 
-    def _read_numbers(self, first: int, found: Sequence[FoundPicture]) -> pa.Table:
-        """Read several digits in each picture: one row each, in order."""
-        return pa.Table.from_pylist(
-            [
-                {
-                    "index": first + place,
-                    "name": None if picture.name is None else printable(picture.name),
-                    "model": self._network.name,
-                    "version": self._network.version,
-                }
-                | self._numbers_of(picture)
-                for place, picture in enumerate(found)
-            ],
-            schema=READ_SCHEMA,
-        )
+    def _read_digit(self, content: bytes) -> Digit:
+        return read_digit(content, self._recipe.prepare, self._recipe.limits)
 
-    def _numbers_of(self, picture: FoundPicture) -> dict[str, Any]:
-        if isinstance(picture.content, OSError):
-            return {"error": printable(str(picture.content)) or type(picture.content).__name__}
-        try:
-            read = numbers_in(picture.content, self._network, ReadOptions(), self._recipe.limits)
-        except ServiceError as error:
-            return {"error": error.detail}
-        except Exception as error:  # noqa: BLE001 - one picture in a million must not stop the others
-            return {"error": printable(str(error)) or type(error).__name__}
-        counts = {f"unused_{name}": count for name, count in read["unused"].items()}
-        return {"text": read["text"], "complete": read["complete"], "digits": len(read["digits"])} | counts
+    def _read_numbers(self, content: bytes) -> dict[str, Any]:
+        read = numbers_in(content, self._network, ReadOptions(), self._recipe.limits)
+        unused = {f"unused_{name}": count for name, count in read["unused"].items()}
+        return {"text": read["text"], "complete": read["complete"], "digits": len(read["digits"])} | unused
 
     def _verdicts(self, usable: list[Digit], good: np.ndarray) -> dict[str, Any]:
         """Columns of what the network says, null where there was nothing to show it."""
@@ -152,3 +138,15 @@ class Scorer:
             "novelty": pa.array(novelty, mask=no_novelty),
             "is_digit": pa.array(is_digit, mask=no_novelty),
         }
+
+
+def _columns(numbers: list[dict[str, Any]], errors: list[str | None]) -> dict[str, Any]:
+    """Columns of the numbers read, null where a picture could not be used."""
+    read = iter(numbers)
+    rows = [next(read) if error is None else {} for error in errors]
+    own = READ_SCHEMA.names[READ_SCHEMA.names.index("text") : READ_SCHEMA.names.index("model")]
+    return {name: [row.get(name) for row in rows] for name in own}
+
+
+def _told(error: Exception) -> str:
+    return printable(str(error)) or type(error).__name__
