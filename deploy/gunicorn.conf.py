@@ -77,6 +77,8 @@ def on_starting(server: Any) -> None:
     """Make room for the workers' counts, and let SIGHUP reload only what they can start from."""
     if server.cfg.workers < 1:  # as --workers may say
         startup.refuse(f"--workers: a whole number of at least 1 is wanted, got {server.cfg.workers}")
+    if not server.cfg.reuse_port:
+        startup.check_addresses(server.cfg.address, os.environ)
     metrics_folder.prepare_folder()
     stop_once(server)
     server.reload = snapshot.guarded(server.reload, start, server.log)

@@ -13,7 +13,7 @@ import pytest
 
 from service.settings import PREFIX, BadSetting, Process, Settings, unknown
 from service.start import snapshot
-from service.start.startup import Start, check
+from service.start.startup import Start, check, check_addresses
 from tests.serving import COMMAND, ROOT, bare_environ, free_port, wait_until_ready
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs a POSIX system")
@@ -123,13 +123,17 @@ def test_no_worker_at_all_is_refused_however_it_is_asked_for():
     assert "Listening" not in "".join(lines)
 
 
-def test_a_port_that_is_taken_is_named_without_a_traceback():
+def test_a_port_that_is_taken_is_told_at_once_in_one_line(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         status, lines = start({"PORT": str(port), "LOG_LEVEL": "error"})
+        # A path, and sockets handed over by a predecessor, which listens on them.
+        check_addresses([str(tmp_path / "socket")], {})
+        check_addresses([("127.0.0.1", port)], {"GUNICORN_FD": "3"})
     assert status == 1
-    assert f"Can't connect to ('127.0.0.1', {port})" in lines[-1]
-    assert "Traceback" not in "".join(lines)
+    (line,) = lines
+    wanted = f"PORT: {port} is taken: another program listens on 127.0.0.1:{port}; end it, or choose another"
+    assert wanted in line
 
 
 def test_tracing_that_is_not_installed_is_told_at_the_start(monkeypatch):

@@ -5,11 +5,12 @@ A worker that cannot start would write its reason between the lines of the other
 never imported here: it does not survive a fork.
 """
 
+import errno
 import logging.config
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -70,6 +71,29 @@ def check(start: Start, environ: Mapping[str, str]) -> None:
     if is_configured(environ) and not _is_there("opentelemetry.exporter.otlp.proto.http"):
         name = next(name for name in sorted(environ) if name.startswith("OTEL_EXPORTER_OTLP_") and environ[name])
         raise BadSetting(f"{name}: tracing needs what is not installed: pip install filterscope[otel]")
+
+
+def check_addresses(addresses: Sequence[object], environ: Mapping[str, str]) -> None:
+    """
+    Refuse to start where this machine cannot listen on one of gunicorn's addresses: it would try again for 5 seconds.
+
+    A process that was handed its sockets, by the one that it succeeds or by systemd, opens none.
+    """
+    if not environ.keys().isdisjoint({"GUNICORN_FD", "LISTEN_FDS"}):
+        return
+    for address in addresses:
+        if not isinstance(address, tuple):
+            continue  # the path of a socket, or one that is open already
+        host, port = address[:2]
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((host, port))
+            except OSError as error:
+                taken = f"another program listens on {host}:{port}; end it, or choose another, as in PORT={port + 1}"
+                is_taken = error.errno == errno.EADDRINUSE
+                refuse(f"PORT: {port} is taken: {taken}" if is_taken else f"PORT: {host}:{port}: {error.strerror}")
 
 
 def refuse(line: str) -> NoReturn:
