@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from service.batch.errors import BadJob
+from service.core.errors import did_you_mean
 
 Item = TypeVar("Item")
 GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
@@ -284,7 +285,8 @@ def _open_parquet(path: Path, column: str | None, most: int) -> Source:
 
 def _find_column(path: Path, schema: pa.Schema, column: str | None) -> str:
     if column is not None and column not in schema.names:
-        raise BadJob(f"{path}: there is no column {column!r}; there is: {', '.join(schema.names)}")
+        meant = did_you_mean(column, schema.names)
+        raise BadJob(f"{path}: there is no column {column!r}{meant}; there is: {', '.join(schema.names)}")
     candidates = [column] if column is not None else [*PICTURE_COLUMNS, *PATH_COLUMNS]
     for name in candidates:
         if name in schema.names and _holds_pictures(schema.field(name).type):

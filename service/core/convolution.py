@@ -21,7 +21,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from service.core.errors import InvalidImage, InvalidKernel, InvalidOption, shown
+from service.core.errors import InvalidImage, InvalidKernel, InvalidOption, did_you_mean, shown
 
 PADDINGS = ("valid", "same", "full")
 PADDING_SYNONYMS = {"crop": "valid", "pad": "same"}  # the lecture's words for them
@@ -167,7 +167,7 @@ def resolve_pads(image_shape: Pair, reach: Pair, stride: Pair, padding: Padding)
     words = ", ".join((*PADDINGS, *PADDING_SYNONYMS))
     raise InvalidOption(
         f"padding must be one of {words}, a whole number of at least 0, or four of them [top, left, bottom, right], "
-        f"got {shown(padding)}",
+        f"got {shown(padding)}{did_you_mean(padding, (*PADDINGS, *PADDING_SYNONYMS))}",
         "/padding",
     )
 
@@ -504,7 +504,8 @@ def _surround(maps: NDArray[Any], pads: Pads, value: float) -> NDArray[Any]:
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise InvalidOption unless `value` is one of `choices`."""
     if not isinstance(value, str) or value not in choices:
-        raise InvalidOption(f"{name} must be one of {', '.join(choices)}, got {shown(value)}", _pointer(name))
+        wanted = f"{name} must be one of {', '.join(choices)}"
+        raise InvalidOption(f"{wanted}, got {shown(value)}{did_you_mean(value, choices)}", _pointer(name))
 
 
 def _as_floats(array: ArrayLike) -> NDArray[Any]:

@@ -20,6 +20,7 @@ The statuses are given by `service/api/http/errors.py`; nothing in here knows HT
 A message says what was wanted and what came: "stride must be at least 1, got 0".
 """
 
+import difflib
 import reprlib
 from collections.abc import Iterable, Sequence
 from typing import Self
@@ -38,6 +39,29 @@ def shown(value: object) -> str:
 
 
 LONGEST_SHOWN = 120  # characters
+
+
+def did_you_mean(name: object, candidates: Iterable[object]) -> str:
+    """
+    Ask whether the nearest of some names was meant, or the nearest ones where several are as near; "" where none is.
+
+    >>> did_you_mean("sobl", ["sobel", "box"]), did_you_mean("conv9", ["conv1", "conv2"]), did_you_mean("x", ["box"])
+    (' (did you mean sobel?)', ' (did you mean conv1 or conv2?)', '')
+    """
+    name = str(name)[:LONGEST_NAME]
+    matcher = difflib.SequenceMatcher(b=name.casefold(), autojunk=False)
+    likeness: dict[str, float] = {}
+    for candidate in map(str, candidates):
+        matcher.set_seq1(candidate.casefold())
+        if candidate != name and matcher.real_quick_ratio() >= LIKE and matcher.quick_ratio() >= LIKE:
+            likeness[candidate] = matcher.ratio()
+    most = max(likeness.values(), default=0.0)
+    nearest = [candidate for candidate, ratio in likeness.items() if ratio == most >= LIKE]
+    return f" (did you mean {' or '.join(nearest)}?)" if 0 < len(nearest) <= MOST_MEANT else ""
+
+
+LONGEST_NAME = 80  # characters of a name that are looked at and shown
+LIKE, MOST_MEANT = 0.6, 3  # the share of letters that agree, as difflib has it; names that are asked about at most
 
 
 class _Short(reprlib.Repr):
@@ -90,14 +114,15 @@ class NotFound(ServiceError):
     No such thing; the message lists what there is.
 
     >>> NotFound.among("layer", "conv9", ["conv1", "pool1"]).detail
-    "there is no layer 'conv9'; there is: conv1, pool1"
+    "there is no layer 'conv9' (did you mean conv1?); there is: conv1, pool1"
     """
 
     @classmethod
     def among(cls, kind: str, name: object, candidates: Sequence[object], pointer: str = "") -> "NotFound":
         """Build the error for `name`, listing the candidates."""
         listed = ", ".join(str(candidate) for candidate in candidates)
-        return cls(f"there is no {kind} {str(name)[:80]!r}; there is: {listed}", pointer)
+        meant = did_you_mean(name, candidates)
+        return cls(f"there is no {kind} {str(name)[:LONGEST_NAME]!r}{meant}; there is: {listed}", pointer)
 
 
 class NotAcceptable(ServiceError):

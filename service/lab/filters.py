@@ -10,7 +10,8 @@ import numpy as np
 from service.core.colour import to_grey
 from service.core.convolution import Geometry, activate, geometry, normalise, pool, pool_geometry
 from service.core.errors import InvalidKernel, InvalidOption
-from service.core.kernels import check_kernel, preset
+from service.core.kernels import check_kernel
+from service.core.presets import preset
 from service.lab import prices, sizes
 from service.lab.options import Filter, Pool, Stage
 from service.network.bank import correlate_bank

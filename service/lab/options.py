@@ -28,12 +28,19 @@ Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x
 Range = Literal["layer", "map", "symmetric", "fixed"]
 Polarity = Literal["light", "pencil", "diverging"]
 
+# An example of `changes`.
+CHANGES = '[{"layer": "conv1", "filter": 3, "action": "off"}]'
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every call takes. LISTS and STRUCTURES name the fields that text must be split or parsed for."""
+    """
+    What every call takes. LISTS and STRUCTURES name the fields that text must be split or parsed for.
+
+    STRUCTURES has an example of each, shown to those who send something else.
+    """
 
     LISTS: ClassVar[tuple[str, ...]] = ()
-    STRUCTURES: ClassVar[tuple[str, ...]] = ()
+    STRUCTURES: ClassVar[dict[str, str]] = {}
 
     format: Literal["json", "png", "npz"] | None = None
 
@@ -91,7 +98,7 @@ class FeatureMapOptions(NetworkOptions, frozen=True, kw_only=True):
     """POST /v1/feature-maps; `filters` are indices."""
 
     LISTS: ClassVar = ("layers", "filters")
-    STRUCTURES: ClassVar = ("changes",)
+    STRUCTURES: ClassVar = {"changes": CHANGES}
 
     layers: tuple[Text, ...] | None = None
     filters: tuple[Whole, ...] | None = None
@@ -106,7 +113,7 @@ class FeatureMapOptions(NetworkOptions, frozen=True, kw_only=True):
 class WhatIfOptions(NetworkOptions, frozen=True, kw_only=True):
     """POST /v1/what-if."""
 
-    STRUCTURES: ClassVar = ("changes",)
+    STRUCTURES: ClassVar = {"changes": CHANGES}
 
     changes: tuple[Change, ...]
 
@@ -154,7 +161,11 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class ApplyFiltersOptions(PictureOptions, frozen=True, kw_only=True):
     """POST /v1/apply-filters; `stages` is a chain of such steps, in place of one."""
 
-    STRUCTURES: ClassVar = ("filters", "pool", "stages")
+    STRUCTURES: ClassVar = {
+        "filters": '[{"preset": "sobel_x"}]',
+        "pool": '{"kind": "max", "size": 2}',
+        "stages": '[{"filters": [{"preset": "sobel_x"}], "activation": "relu"}]',
+    }
     LISTS: ClassVar = ("stride", "dilation", "padding")
 
     filters: tuple[Filter, ...] = ()

@@ -16,7 +16,7 @@ from schemathesis.checks import load_all_checks
 
 from service.app import create_app
 from service.core.convolution import ACTIVATIONS, NORMALISATIONS, PAD_MODES, POOL_KINDS
-from service.core.kernels import PRESETS
+from service.core.presets import PRESETS
 from service.settings import SHIPPED_MODELS, Settings
 from tests.api.contract import DOCUMENT, OPERATIONS, call_of, check_answer, parameters_of
 from tests.drawing import draw, encode, npy

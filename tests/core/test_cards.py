@@ -12,7 +12,7 @@ import scipy.optimize
 from service.core.cards import filter_card, fit_gabors, spectrum
 from service.core.convolution import correlate
 from service.core.errors import InvalidKernel
-from service.core.kernels import PRESETS, preset
+from service.core.presets import PRESETS, preset
 from tests.geometries import sample_size
 
 

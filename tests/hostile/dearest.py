@@ -25,7 +25,7 @@ from PIL import Image
 from service.api.http.codings import BODY
 from service.app import create_app
 from service.core.convolution import ACTIVATIONS, NORMALISATIONS, PAD_MODES, PADDINGS, POOL_KINDS
-from service.core.kernels import PRESETS
+from service.core.presets import PRESETS
 from service.lab import options
 from service.lab.prices import Account
 from service.settings import Settings

@@ -145,7 +145,7 @@ def test_a_long_text_is_refused_in_words(client):
     members = {"image": [[1, 2], [3, 4]], "filters": [{"weights": [[1]]}], "activation": "relu(" + " " * 1000}
     refused = client.post("/v1/apply-filters", json=members)
     assert refused.status_code == 422
-    assert refused.json["detail"].startswith("activation: expected `str` of length <= 200, got 'relu(  ")
+    assert refused.json["detail"].startswith("activation: must be text of length <= 200, got 'relu(  ")
     assert len(refused.data) < 600
 
 

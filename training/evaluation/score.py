@@ -32,7 +32,8 @@ from service.core.convolution import (
     pool_geometry,
 )
 from service.core.errors import InvalidInput, ServiceError
-from service.core.kernels import check_kernel, preset
+from service.core.kernels import check_kernel
+from service.core.presets import preset
 from service.network.sessions import Network
 from training.data.mnist import LabelledDigits, Mnist
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 import orjson
 
-from service.core.errors import InvalidOption, shown
+from service.core.errors import LONGEST_NAME, InvalidOption, did_you_mean, shown
 from service.lab.options import Options
 
 Declared = TypeVar("Declared", bound=Options)
@@ -45,7 +45,7 @@ def convert(
         given[name] = _parse_text(kind, name, values)
     for name in given:
         if name not in kind.__struct_fields__:
-            raise _unknown(name, "", kind)
+            raise _unknown(name, "", kind, "this call")
     try:
         options = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -65,11 +65,11 @@ def option_of(name: str) -> str:
     >>> option_of("layers[]"), option_of("filters[3]"), option_of("layers")
     ('layers', 'filters', 'layers')
     """
-    return name if "[" not in name else _BRACKETS.sub("", name[:LONGEST_NAME])
+    return name if "[" not in name else _BRACKETS.sub("", name[:LONGEST_WITH_BRACKETS])
 
 
 _BRACKETS = re.compile(r"\[\d{0,6}\]\Z")
-LONGEST_NAME = 200
+LONGEST_WITH_BRACKETS = 200
 
 
 def _gathered(kind: type[Options], place: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
@@ -93,7 +93,7 @@ def _refuse_null(kind: type[Options], options: Options, name: str, value: str) -
         msgspec.convert({name: "no null"}, msgspec.defstruct("Text", [(name, field.type)]), strict=False)
     except msgspec.ValidationError as error:
         refusal = invalid_option(error, {name: value}, kind)
-        raise InvalidOption(refusal.detail.replace(" | null", ""), refusal.pointer) from None
+        raise refusal from None
 
 
 def _parse_text(kind: type[Options], name: str, values: Sequence[str]) -> Any:
@@ -101,7 +101,7 @@ def _parse_text(kind: type[Options], name: str, values: Sequence[str]) -> Any:
     if name in kind.LISTS:
         return _parse_list(name, values)
     if name in kind.STRUCTURES:
-        parsed = [_parse_json(name, value) for value in values]
+        parsed = [_parse_json(name, value, f", such as {kind.STRUCTURES[name]}") for value in values]
         is_list = get_origin(_field(kind, name).type) is tuple
         if is_list and all(isinstance(each, dict) for each in parsed):
             return parsed
@@ -113,11 +113,12 @@ def _parse_text(kind: type[Options], name: str, values: Sequence[str]) -> Any:
     return values[0]
 
 
-def _parse_json(name: str, value: str) -> Any:
+def _parse_json(name: str, value: str, such_as: str = "") -> Any:
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        raise InvalidOption(f"{name} must be JSON text here: {error}", f"/{name}") from None
+        wanted = f"{name} must be JSON text here{such_as}"
+        raise InvalidOption(f"{wanted}, got {shown(value)}: {error}", f"/{name}") from None
 
 
 def _parse_list(name: str, values: Sequence[str]) -> Any:
@@ -164,41 +165,85 @@ def invalid_option(
         known = known and ((isinstance(value, dict) and step in value) or (isinstance(value, list) and step != "..."))
         value = value[step] if known else None
     if message.startswith(_UNKNOWN):
-        return _unknown(message[len(_UNKNOWN) : -1], pointer, None if steps else kind)
+        where = pointer.lstrip("/") or "this call"
+        return _unknown(message[len(_UNKNOWN) : -1], pointer, _struct_of(_declared(kind, steps)), where)
     missing = re.fullmatch(r"Object missing required field `(.*)`", message)
     if missing:
         return InvalidOption(f"{missing[1]} is missing", f"{pointer}/{missing[1]}")
-    choices = _choices(kind, steps) if message.startswith("Invalid enum value") else ""
-    wanted = choices or message[0].lower() + message[1:]
+    declared = _declared(kind, steps)
+    choices = _choices(declared)
+    is_choice = choices and message.startswith(("Invalid enum value", "Expected `int"))
+    wanted = _one_of(choices, declared) if is_choice else _in_words(message.split(", got ")[0])
     if "matching regex" in message:
         wanted = "must be without slashes and control characters"
+    if steps and kind is not None and issubclass(kind, Options) and steps[0][0] in kind.STRUCTURES:
+        is_none = message.startswith(("Expected `object", "Expected `array"))
+        wanted += f", {'such as' if len(steps) == 1 else 'as in'} {kind.STRUCTURES[steps[0][0]]}" if is_none else ""
     came = f", got {shown(value)}" if known and steps else ""
-    return InvalidOption(f"{pointer.lstrip('/') or 'the options'}: {wanted.split(', got ')[0]}{came}", pointer)
+    meant = did_you_mean(value, choices) if known and isinstance(value, str) else ""
+    return InvalidOption(f"{pointer.lstrip('/') or 'the options'}: {wanted}{came}{meant}", pointer)
 
 
 _UNKNOWN = "Object contains unknown field `"
+_IN_WORDS = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "array": "a list",
+    "object": "an object",
+}
 
 
-def _unknown(name: str, pointer: str, kind: type[msgspec.Struct] | None) -> InvalidOption:
-    """Refuse a name that no option has; kind: those there are, where the message is to list them."""
-    there_is = ", ".join(field.encode_name for field in msgspec.structs.fields(kind)) if kind else ""
-    hint = f"; this call takes: {there_is}" if there_is else ""
-    return InvalidOption(f"there is no option {name[:80]!r}{hint}", f"{pointer}/{name[:80]}")
+def _in_words(message: str) -> str:
+    """
+    What msgspec expected, without its names of types.
+
+    >>> _in_words("Expected `int | array | null`"), _in_words("Expected `float` <= 1.0")
+    ('must be a whole number or a list', 'must be a number <= 1.0')
+    """
+    expected = re.match(r"Expected `([a-z| ]+)`", message)
+    if not expected:
+        return message[0].lower() + message[1:]
+    kinds = [_IN_WORDS.get(name, name) for name in expected[1].split(" | ") if name != "null"]
+    return f"must be {' or '.join(kinds)}{message[expected.end() :]}"
 
 
-def _choices(kind: type[msgspec.Struct] | None, steps: list[tuple[str, str]]) -> str:
-    # msgspec says that a value is none of the choices, but not what the choices are.
+def _unknown(name: str, pointer: str, kind: type[msgspec.Struct] | None, where: str) -> InvalidOption:
+    """Refuse a name that no option has; kind: those there are `where`, None for not known."""
+    names = [field.encode_name for field in msgspec.structs.fields(kind)] if kind else []
+    hint = f"{did_you_mean(name, names)}; {where} takes: {', '.join(names)}" if names else ""
+    return InvalidOption(f"there is no option {name[:LONGEST_NAME]!r}{hint}", f"{pointer}/{name[:LONGEST_NAME]}")
+
+
+def _choices(declared: Any) -> list[str]:
+    """What a literal may be: msgspec says that a value is none of the choices, but not what the choices are."""
+    literals = [declared, *get_args(declared)]
+    return next(([str(each) for each in get_args(kind)] for kind in literals if get_origin(kind) is Literal), [])
+
+
+def _one_of(choices: list[str], declared: Any) -> str:
+    number = "a number or " if float in get_args(declared) else ""
+    return f"must be {number}one of {', '.join(choices)}"
+
+
+def _declared(kind: type[msgspec.Struct] | None, steps: list[tuple[str, str]]) -> Any:
+    """The type at the end of a path."""
     declared: Any = kind
     for name, _ in steps:
         declared = _member(declared, name)
-    literals = [declared, *get_args(declared)]
-    values = next((get_args(literal) for literal in literals if get_origin(literal) is Literal), ())
-    return f"must be one of {', '.join(map(str, values))}" if values else ""
+    return declared
+
+
+def _struct_of(declared: Any) -> type[msgspec.Struct] | None:
+    """The struct that a type is, or may be."""
+    kinds = (declared, *get_args(declared))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, msgspec.Struct)), None)
 
 
 def _member(declared: Any, name: str) -> Any:
     """The type of a struct's member of that name, or of a list's items where there is none."""
-    for kind in (declared, *get_args(declared)):
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and name:
-            return next((field.type for field in msgspec.structs.fields(kind) if field.encode_name == name), None)
+    kind = _struct_of(declared)
+    if kind is not None and name:
+        return next((field.type for field in msgspec.structs.fields(kind) if field.encode_name == name), None)
     return declared if name else next(iter(get_args(declared)), None)

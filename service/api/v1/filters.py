@@ -13,7 +13,7 @@ from service.api.http.caching import revalidated
 from service.api.http.reading import read_options, read_posted
 from service.api.http.sheets import charge_drawing, draw_batch, draw_kernels, used_range
 from service.core.convolution import check_pair
-from service.core.kernels import PRESETS, MadePreset, preset
+from service.core.presets import PRESETS, MadePreset, preset
 from service.core.snippets import SMALL_PICTURE, SnippetFilter, SnippetStage, snippet
 from service.lab import prices
 from service.lab.cards import card, charge_cards, check_cards

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.digit import thresholds as at
-from service.core.digit.pieces import BLANK, Mask, Plane, pieces_of
+from service.core.digit.pieces import BLANK, Mask, Plane, blank, pieces_of
 from service.core.digit.thresholds import FAINTEST, FEW, SMALL
 from service.core.errors import InvalidImage
 
@@ -138,7 +138,7 @@ def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool, bool] | None:
     levels = counts.nonzero()[0]
     low, high, ground = int(levels[0]), int(levels[-1]), int(counts.argmax())
     if high - low < 255 * FAINTEST:
-        raise InvalidImage(f"{BLANK}: its levels differ by {high - low} of 255")
+        raise blank(high - low)
     at_corners = _level_of_corners(picture, (low, high))
     if at_corners is not None and counts[low] + counts[high] > at.DRAWN * picture.size:
         ground = at_corners  # its digit fills it, and may be most of it
@@ -175,7 +175,7 @@ def ink_of(plane: Plane) -> tuple[Plane, bool, bool]:
     small = reduced(plane, factor)
     low, high = float(small.min()), float(small.max())
     if high - low < FAINTEST:
-        raise InvalidImage(f"{BLANK}: its levels differ by {255 * (high - low):.1f} of 255")
+        raise blank(255 * (high - low))
     scaled = (small - low) * np.float32(255 / (high - low))
     levels = scaled.astype(np.uint8)
     counts = np.bincount(levels.ravel(), minlength=256)
@@ -230,7 +230,7 @@ def _scaled(ink: Plane, strokes: Mask) -> Plane:
     count, total, inked = int(np.count_nonzero(strokes)), float(ink.sum()), float(ink.sum(where=strokes))
     level = inked / count
     if level < FAINTEST:
-        raise InvalidImage(f"{BLANK}: its levels differ by {255 * level:.1f} of 255")
+        raise blank(255 * level)
     noise = float(total - inked) / max(1, ink.size - count)
     low = min(at.NOISE_CUT * noise, at.NOISE_CUT_MOST * level)
     if max(ink.shape) < FEW:

@@ -10,10 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core.errors import InvalidImage
+
 Plane = NDArray[np.float32]  # (height, width), ink or levels, mostly 0 to 1
 Mask = NDArray[np.bool_]  # (height, width), where something is
 
 BLANK = "a digit needs ink, this picture is blank"
+
+
+def blank(levels: float) -> InvalidImage:
+    """
+    Make the refusal of a picture whose levels differ by so many of 255.
+
+    >>> blank(0.0).detail
+    'a digit needs ink, this picture is blank: its levels differ by 0 of 255'
+    """
+    return InvalidImage(f"{BLANK}: its levels differ by {levels:.2g} of 255")
 
 
 @dataclass(frozen=True, slots=True)

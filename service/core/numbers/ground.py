@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.digit.ink import filled, grey, reduced
-from service.core.digit.pieces import BLANK, Mask, Plane
+from service.core.digit.pieces import BLANK, Mask, Plane, blank
 from service.core.errors import InvalidImage
 from service.core.numbers import thresholds as at
 
@@ -40,7 +40,7 @@ def page_of(picture: NDArray[Any], factor: int) -> Page:
     plane = grey(reduced(picture, factor))
     low, high = float(plane.min()), float(plane.max())
     if high - low < at.FAINTEST:
-        raise InvalidImage(f"{BLANK}: its levels differ by {255 * (high - low):.1f} of 255")
+        raise blank(255 * (high - low))
     found = _on_one_level(plane, low, high)
     ink, noise, inverted = found if found is not None else _on_paper(plane)
     level = _stroke_level(ink, max(at.NOISE_TIMES * noise, at.FAINTEST))

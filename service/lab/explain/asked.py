@@ -4,14 +4,14 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from service.lab.options import Change, NetworkOptions, PerAxis, Positive, Text, Whole
+from service.lab.options import CHANGES, Change, NetworkOptions, PerAxis, Positive, Text, Whole
 
 
 class Asked(NetworkOptions, frozen=True, kw_only=True):
     """The options of POST /v1/explain; each method says which of them it takes."""
 
     LISTS: ClassVar = ("window", "stride")
-    STRUCTURES: ClassVar = ("changes",)
+    STRUCTURES: ClassVar = {"changes": CHANGES}
 
     method: Text = "ledger"
     target: Whole | None = None

@@ -9,8 +9,8 @@ import numpy as np
 from service.core import masking
 from service.core.convolution import correlate, pad
 from service.core.digit import SIDE
-from service.core.kernels import preset
 from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
+from service.core.presets import preset
 from service.core.relevance import LayerPass, PoolPass, walk_back, winners
 from service.lab import prices
 from service.lab.explain.asked import Asked

@@ -4,9 +4,13 @@ import io
 import itertools
 import json
 import random
+from typing import Literal, get_args, get_origin
 
+import msgspec
 import pytest
 
+from service.api.http.convert import convert
+from service.core.errors import InvalidOption
 from service.lab.options import PictureOptions
 from tests.api import corpus
 from tests.api.declared import CALLS
@@ -131,3 +135,68 @@ def test_an_option_may_have_a_file_name_and_a_file_may_not_be_an_option(client, 
         assert (refused.status_code, "named 'image', got a file" in refused.json["detail"]) == (422, True)
         refused = client.post(path, data={"scale": (io.BytesIO(SEVEN), "7.png")})
         assert (refused.status_code, refused.json["detail"]) == (422, "scale must be text")
+
+
+# --- near misses -----------------------------------------------------------------------------------------------------
+
+KINDS = {kind.__name__: kind for kind in CALLS.values()}
+
+
+def misspelt(name, chance):
+    """A name with one letter left out, doubled, or in the place of its neighbour."""
+    place = chance.randrange(len(name) - 1)
+    letters = chance.choice(["", name[place] * 2, name[place + 1] + name[place]])
+    return name[:place] + letters + name[place + (2 if letters[:1] == name[place + 1] else 1) :]
+
+
+def refused(kind, query, members=()):
+    with pytest.raises(InvalidOption) as refusal:
+        convert(kind, query, dict(members))
+    return refusal.value.detail
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_misspelt_option_is_asked_about(kind):
+    kind, chance = KINDS[kind], random.Random(18)
+    for name in kind.__struct_fields__:
+        wrong = misspelt(name, chance)
+        if len(name) < 5 or wrong in kind.__struct_fields__:
+            continue
+        for detail in (refused(kind, [(wrong, "1")]), refused(kind, [], {wrong: 1})):
+            assert f"did you mean {name}" in detail or f" or {name}" in detail, detail
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_misspelt_choice_is_asked_about_and_true_and_false_are_told(kind):
+    kind, chance = KINDS[kind], random.Random(18)
+    for field in msgspec.structs.fields(kind):
+        inner = [field.type, *get_args(field.type)]
+        for literal in (each for each in inner if get_origin(each) is Literal):
+            for choice in (each for each in get_args(literal) if isinstance(each, str) and len(each) > 4):
+                wrong = misspelt(choice, chance)
+                if wrong not in get_args(literal):
+                    # Of line and lines either is near enough.
+                    assert f"did you mean {choice[:4]}" in refused(kind, [(field.name, wrong)])
+        if bool in inner:
+            for word in ("yes", "On", "2"):
+                assert refused(kind, [(field.name, word)]) == f"{field.name}: must be true or false, got {word!r}"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_structure_as_a_bare_word_is_answered_with_an_example_that_is_taken(kind):
+    kind = KINDS[kind]
+    for name, example in kind.STRUCTURES.items():
+        for detail in (
+            refused(kind, [(name, "max")]),
+            refused(kind, [(name, '"max"')]),
+            refused(kind, [], {name: "max"}),
+            refused(kind, [], {name: ["max"]}),
+        ):
+            assert example in detail
+            assert "max" in detail
+        assert convert(kind, [(name, example)], {}) == convert(kind, [], {name: json.loads(example)})
+
+
+def test_a_misspelt_member_of_a_structure_is_asked_about():
+    detail = refused(CALLS["/v1/apply-filters"], [("stages", '[{"filters": [{"preset": "box", "sise": 3}]}]')])
+    assert detail.startswith("there is no option 'sise' (did you mean size?); stages/0/filters/0 takes: weights, name")

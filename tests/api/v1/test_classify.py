@@ -190,7 +190,7 @@ REFUSALS = [
     (encode(draw(1)), None, "?prepare=maybe", 422, "auto, none"),
     (encode(draw(1)), None, "?stride=2", 422, "no option 'stride'"),
     (encode(draw(1)), None, "?prepare=auto&prepare=none", 422, "twice"),
-    (encode(draw(1)), None, "?scale=null", 422, "scale: expected `int`, got 'null'"),
+    (encode(draw(1)), None, "?scale=null", 422, "scale: must be one of 1, 255, got 'null'"),
     (encode(draw(1)), None, "?format=NULL", 422, "must be one of json, png, npz, got 'NULL'"),
     (encode(draw(1)), None, "?model=null", 404, "no model 'null'"),
     (encode(draw(1)), None, "?format=png", 406, "json, npz"),
