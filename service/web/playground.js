@@ -16,7 +16,7 @@ import { byId, choice, set as setOn, write } from "./shared/dom.js";
 import { createPad, EXAMPLE, play } from "./rail/drawing.js";
 import { fromFile } from "./state/picture.js";
 import { createRail, keyField } from "./rail/rail.js";
-import { createStore, DEFAULTS } from "./state/state.js";
+import { createStore, DEFAULTS, singleKeys } from "./state/state.js";
 import { editedWant, keepMaps, levelsOf, moved, posted, seenBy, verdictWant } from "./state/subject.js";
 import { bringPanel, focusTab, listenToTabs, showTab, watchTabs } from "./shared/tabs.js";
 import { createStanding, LATE_MS } from "./shared/standing.js";
@@ -29,6 +29,10 @@ import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, UNREADABLE, WAITING }
 /** @import { Picture, Report, Results, Slot, State, Verdict, ViewName, Want, Weights } from "./state/types.d.ts" */
 /** @import { Context, View } from "./shared/types.d.ts" */
 
+/** @typedef {{ picture: Chosen, example?: boolean }} Kept a picture, and whether it is the example of the page */
+
+/** @type {Kept} */
+const BLANK = { picture: DEFAULTS.picture };
 const HISTORY = 40; // pictures that "Undo" goes back
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -55,15 +59,17 @@ let lastSeen = 0;
 
 /**
  * Pictures that others took the place of, and that "Undo" brings back; and those that it took away.
- * @type {{ past: Chosen[], future: Chosen[] }}
+ * @type {{ past: Kept[], future: Kept[] }}
  */
 const history = { past: [], future: [] };
 
 const pad = createPad(/** @type {HTMLCanvasElement} */ (byId("pad")), {
-  begin: () => {
-    remember(store.get());
+  begin: (isClearing) => {
+    const { example, picture } = store.get();
+    // Whoever draws over the example begins on a clear pad, and "Undo" goes back to that.
+    remember(example && !isClearing ? BLANK : store.get());
     haltExample();
-    if (store.get().example || store.get().picture.kind !== "strokes") pad.show([]);
+    if (example || picture.kind !== "strokes") pad.show([]);
   },
   ink: () => {
     if (stopExample) return; // it is looked at when it is whole
@@ -497,15 +503,15 @@ function finishExample() {
   store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: true });
 }
 
-/** @type {(picture: Chosen) => void} */
-function showPicture(picture) {
+/** @type {(picture: Chosen, example?: boolean) => void} */
+function showPicture(picture, example = false) {
   haltExample();
   pad.shown = picture;
   if (picture.kind === "strokes") pad.show(picture.strokes);
   else if (picture.kind === "file") pad.showImage({ image: picture.image });
   else pad.showImage({ levels: levelsOf(picture) });
   inkIsNew = true;
-  store.set({ picture: picture.kind === "strokes" ? { ...picture, strokes: pad.strokes } : picture, example: false });
+  store.set({ picture: picture.kind === "strokes" ? { ...picture, strokes: pad.strokes } : picture, example });
 }
 
 /** @type {(picture: Chosen) => void} */
@@ -521,28 +527,29 @@ async function openFile(file) {
   if (picture) store.set({ picture });
 }
 
-/** @type {(state: State) => void} */
-function remember({ picture, example }) {
-  history.past = [...history.past.slice(-HISTORY), kept(picture, example)];
+/** @type {(state: Kept) => void} */
+function remember(state) {
+  history.past = [...history.past.slice(-HISTORY), kept(state)];
   history.future = [];
 }
 
 /**
  * A picture that later ink does not change.
- * @type {(picture: Chosen, isExample?: boolean) => Chosen}
+ * @type {(state: Kept) => Kept}
  */
-function kept(picture, isExample = false) {
-  if (picture.kind !== "strokes") return picture;
-  return { kind: "strokes", strokes: isExample ? [] : picture.strokes.map((points) => [...points]) };
+function kept({ picture, example }) {
+  if (picture.kind !== "strokes") return { picture, example };
+  const strokes = example ? EXAMPLE : picture.strokes; // the example may be half drawn
+  return { picture: { ...picture, strokes: strokes.map((points) => [...points]) }, example };
 }
 
-/** @type {(from: Chosen[], to: Chosen[]) => void} */
+/** @type {(from: Kept[], to: Kept[]) => void} */
 function swap(from, to) {
   haltExample();
-  const picture = from.pop();
-  if (!picture) return;
-  to.push(kept(store.get().picture));
-  showPicture(picture);
+  const last = from.pop();
+  if (!last) return;
+  to.push(kept(store.get()));
+  showPicture(last.picture, last.example);
 }
 
 function restart() {
@@ -582,6 +589,7 @@ function go(name) {
 async function open(name) {
   const isHere = Boolean(views[name]);
   store.set({ view: name });
+  fold(true);
   bringPanel(name);
   if (isHere) return;
   await view(name);
@@ -625,9 +633,11 @@ function listen() {
   document.addEventListener("keydown", (event) => {
     const isLetter = event.key.toLowerCase() === "p" && !event.ctrlKey && !event.metaKey && !event.altKey;
     const isTyped = event.target instanceof Element && event.target.closest("input, select, textarea, .kernel, dialog");
-    if (isLetter && !isTyped) present();
+    if (isLetter && !isTyped && singleKeys.areOn()) present();
   });
   byId("draw-again").addEventListener("click", () => {
+    fold(!isFolded());
+    if (isFolded()) return bringPanel(store.get().view);
     byId("pad").scrollIntoView({ block: "center" });
     byId("pad").focus({ preventScroll: true });
   });
@@ -653,6 +663,18 @@ function listen() {
   dark.addEventListener("change", schedule);
   addEventListener("popstate", followAddress);
   addEventListener("hashchange", followAddress);
+}
+
+const isFolded = () => document.documentElement.hasAttribute("data-folded");
+
+/**
+ * Fold the pad and what belongs to it to a bar, which a phone does; where there is room, nothing changes.
+ * @type {(isFolded: boolean) => void}
+ */
+function fold(isFolded) {
+  setOn(document.documentElement, "data-folded", isFolded);
+  write(byId("draw-again"), isFolded ? "Draw" : "Fold");
+  setOn(byId("draw-again"), "aria-expanded", String(!isFolded));
 }
 
 function present() {

@@ -106,6 +106,21 @@ def test_a_kernel_is_typed_with_the_keys_alone(visit):
     expect(cells.nth(4)).to_have_accessible_name("row 1, column 1, -2")
 
 
+def test_single_keys_can_be_switched_off_and_stay_so(visit):
+    page = visit(reduced_motion="reduce").open("")
+    for is_on in (False, True):
+        page.get_by_role("button", name="Keys and help").click()
+        page.get_by_role("checkbox", name=re.compile("^P and Space act on the page")).set_checked(is_on)
+        page.get_by_role("button", name="Close").click()
+        page.reload()
+        expect(page.locator("#step-title")).to_have_text(re.compile("^1 "))
+        page.evaluate("document.activeElement.blur()")
+        page.keyboard.press("p")
+        expect(page.locator("html[data-big]")).to_have_count(int(is_on))
+        page.keyboard.press(" ")
+        expect(page.locator("#step-title")).to_have_text(re.compile("^2 " if is_on else "^1 "))
+
+
 def test_no_view_scrolls_sideways_on_the_narrowest_phone(visit):
     opened = visit(width=320, height=640)
     opened.expected = ["404"]  # a model without a report on a data set

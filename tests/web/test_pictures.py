@@ -35,6 +35,28 @@ REPLACED = {
 }
 
 
+@pytest.mark.parametrize("how", ["a square", *some(["clear", "pattern", "file", "keys"], 5)])
+def test_undo_brings_the_untouched_example_back(visit, how):
+    opened = visit()
+    page = opened.open("")
+    expect(page.locator(".step .grid-map canvas")).to_be_visible()
+    opened.rest()
+    example = opened.seen()
+    if how == "a square":
+        page.locator(".step .grid-map canvas").click(position={"x": 20, "y": 20})
+    else:
+        REPLACED[how](page)
+    opened.rest()
+    assert not np.array_equal(opened.seen(), example)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#digit")).to_have_text("3")
+    expect(page.locator("#pad-hint")).to_have_text("An example. Draw over it.")
+    opened.rest()
+    np.testing.assert_array_equal(opened.seen(), example)
+    opened.draw(ONE)
+    expect(page.locator("#digit")).to_have_text("1")
+
+
 @pytest.mark.parametrize("how", some(sorted(REPLACED), 4, 2))
 def test_whatever_takes_the_place_of_a_drawing_undo_brings_it_back_and_redo_takes_it_again(visit, how):
     opened = visit(reduced_motion="reduce")

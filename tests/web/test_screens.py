@@ -102,6 +102,32 @@ def test_a_tab_brings_its_panel_into_view_and_the_picture_a_tap_away(visit):
         expect(page.locator("#pad")).to_be_in_viewport(ratio=1)
 
 
+def test_on_a_phone_a_tab_folds_the_pad_to_a_bar_and_draw_brings_it_back(visit):
+    page = visit(width=390, height=844, has_touch=True, is_mobile=True).open("")
+    parts = page.locator("#pad, .pad-tools, #bars")
+    expect(page.locator("#pad")).to_be_visible()
+    page.locator("#tab-why").tap()
+    for part in parts.all():
+        expect(part).to_be_hidden()
+    assert page.locator("#verdict").bounding_box()["height"] <= 96
+    expect(page.locator("#digit")).to_have_text("3")
+    for step, is_folded in (("Draw", False), ("Fold", True), ("Draw", False)):
+        page.get_by_role("button", name=step, exact=True).tap()
+        for part in parts.all():
+            expect(part).to_be_visible(visible=not is_folded)
+    expect(page.locator("#pad")).to_be_in_viewport(ratio=1)
+
+
+def test_the_table_of_what_if_is_whole_on_a_phone(opened):
+    open_view(opened, "what-if")
+    for width in (390, 360):
+        screen(opened.page, width, 844)
+        hidden = opened.page.locator("#view-what-if table").evaluate(
+            "table => table.offsetWidth - table.parentElement.clientWidth"
+        )
+        assert hidden <= 0, width
+
+
 def test_picture_products_and_map_fit_one_screen(opened):
     open_view(opened, "bench")
     page = opened.page

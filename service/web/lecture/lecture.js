@@ -4,6 +4,7 @@
 // A step has one sentence, one picture, and one thing to do. It ticks itself off when what was to be done is so.
 
 import { make, set, write } from "../shared/dom.js";
+import { singleKeys } from "../state/state.js";
 
 /** @import { Model, Want } from "../state/types.d.ts" */
 /** @import { Context, View } from "../shared/types.d.ts" */
@@ -218,7 +219,7 @@ class Lecture {
   #listen() {
     document.addEventListener("keydown", (event) => {
       if (this.view.hidden || event.key !== " " || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.defaultPrevented || !isQuiet(document.activeElement)) return;
+      if (event.defaultPrevented || !singleKeys.areOn() || !isQuiet(document.activeElement)) return;
       event.preventDefault();
       this.#go(this.context.store.get().step + (event.shiftKey ? -1 : 1));
     });

@@ -7,6 +7,7 @@ import { changes, make, set } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { frame, heatmap, paint, resize } from "../shared/heatmap.js";
 import { colourTable, percent } from "../numbers/scales.js";
+import { pairOf } from "../state/state.js";
 import { verdictsOf } from "../state/subject.js";
 
 /** @import { Data, Ledger, Model, Want } from "../state/types.d.ts" */
@@ -24,7 +25,9 @@ export const ENDS_WIDTH = SIDE + DIGITS + 8; // pixels that the row needs for th
 export function endsWant({ state, data, network }) {
   const { input } = data;
   if (!input || data.maps?.want.request.picture !== input) return [];
-  const call = networkCall("/v1/explain", network, input, { method: "ledger" });
+  // The pair is the one that Why begins with, so that both ask the same.
+  const [target, rival] = data.verdict ? pairOf({ target: null, rival: null }, data.verdict.result.logits) : [];
+  const call = networkCall("/v1/explain", network, input, { method: "ledger", target, rival });
   const { changes: made } = state;
   const asked = made.length ? { ...call, query: {}, json: { ...call.query, changes: made } } : call;
   return [want("ends", asked, { isOptional: true })];

@@ -8,6 +8,10 @@ import { context2d, INK_SIDE } from "../state/picture.js";
 const PEN = 2.2 / 28; // width of the pen, as a share of the pad
 const KEY_STEP = 1 / 28;
 
+// A link has a byte for each number of a point. Points are rounded to that, so that a link has the very same ink.
+/** @type {(point: Point) => Point} */
+const rounded = (point) => point.map((share) => Math.round(share * 255) / 255);
+
 // A 3, as a hand writes it; its rival is the 8.
 export const EXAMPLE = [
   [
@@ -33,7 +37,7 @@ export const EXAMPLE = [
     [0.39, 0.825],
     [0.32, 0.79],
     [0.275, 0.74],
-  ],
+  ].map(rounded),
 ];
 
 /**
@@ -76,7 +80,7 @@ export function createPad(canvas, on) {
     undo: on.undo,
     redo: on.redo,
     clear: () => {
-      on.begin();
+      on.begin(true);
       pad.show([]);
       on.ink(true);
     },
@@ -86,10 +90,6 @@ export function createPad(canvas, on) {
   new ResizeObserver(() => pad.redraw()).observe(canvas);
   return pad;
 }
-
-// A link has a byte for each number of a point. Points are rounded to that, so that a link has the very same ink.
-/** @type {(point: Point) => Point} */
-const rounded = (point) => point.map((share) => Math.round(share * 255) / 255);
 
 /** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, point: Point, on: PadEvents) => void} */
 function start(pad, canvas, ink, point, on) {

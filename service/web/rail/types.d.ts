@@ -12,7 +12,8 @@ export interface Shown {
 
 /** What a pad calls. */
 export interface PadEvents {
-  begin(): void;
+  /** isClearing: rather than drawing */
+  begin(isClearing?: boolean): void;
   ink(isFinished: boolean): void;
   undo(): void;
   redo(): void;

@@ -3,7 +3,8 @@
 import { Refusal, send } from "../state/api.js";
 import { make, openDialog, set, write } from "./dom.js";
 import { LANGUAGES, plain } from "../state/snippets.js";
-import { ABOUT, KEYS, LINK_KEEPS_ALL, LINK_KEEPS_PIXELS, refusal } from "./words.js";
+import { singleKeys } from "../state/state.js";
+import { ABOUT, KEYS, LINK_KEEPS_ALL, LINK_KEEPS_PIXELS, refusal, SINGLE } from "./words.js";
 
 /** @import { Request } from "../state/types.d.ts" */
 /** @import { Take } from "./types.d.ts" */
@@ -138,5 +139,7 @@ export function showHelp() {
     { class: "facts" },
     KEYS.flatMap(([where, keys]) => [make("dt", {}, where), make("dd", {}, keys)]),
   );
-  openDialog("Keys", list, make("p", {}, ABOUT));
+  const box = make("input", { type: "checkbox", onchange: () => singleKeys.set(box.checked) });
+  box.checked = singleKeys.areOn();
+  openDialog("Keys", list, make("p", {}, make("label", {}, box, " ", SINGLE)), make("p", {}, ABOUT));
 }

@@ -122,6 +122,8 @@ export function unread([rows, columns]) {
   return `${words} at the edge ${rows + columns > 1 ? "are" : "is"} never read`;
 }
 
+export const SINGLE = "P and Space act on the page. Switch this off where keys are pressed by speech, or by mistake.";
+
 /** @type {[where: string, keys: string][]} */
 export const KEYS = [
   ["Pad", "arrows move the pen, Shift + arrows draws, Space makes a dot, Delete clears, Ctrl Z undoes"],
@@ -133,5 +135,6 @@ export const KEYS = [
   ],
   ["Kernel", "arrows move, typing writes a number, + and - change it by 0.1, Delete writes 0, Ctrl V pastes a table"],
   ["Window", "the slider's arrows move by a patch, Page Up and Page Down by a row, Space plays"],
+  ["Lecture", "Space goes on, Shift Space back"],
   ["Page", "P presents: everything is larger, for a projector; P again goes back"],
 ];

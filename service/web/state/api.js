@@ -10,6 +10,7 @@ import { base64, pngUrl, readNpz, writeNpy } from "../numbers/npy.js";
 
 const LIMIT_MS = 10000;
 const RETRY_MS = 3000;
+const KNOWN = 12; // answers that are kept for other lanes
 
 /** A problem+json answer, or no answer at all (status 0). */
 export class Refusal extends Error {
@@ -114,6 +115,11 @@ async function problemOf(response) {
 export class Lanes {
   /** @type {Map<string, Lane>} */
   #lanes = new Map();
+  /**
+   * The last answers, by key: what one view has asked, another is not sent again.
+   * @type {Map<string, { want: Want, answer: unknown }>}
+   */
+  #known = new Map();
   #report;
 
   /** @param {(report: Report) => void} report */
@@ -142,6 +148,7 @@ export class Lanes {
    */
   forget(isSuch) {
     const lanes = [...this.#lanes].filter(([, lane]) => lane.want && isSuch(lane.want));
+    for (const [key, { want }] of this.#known) if (isSuch(want)) this.#known.delete(key);
     for (const [, lane] of lanes) {
       Object.assign(lane, { want: null, key: null, answered: null, error: null, waiting: null, failed: null });
       lane.epoch += 1;
@@ -227,7 +234,7 @@ export class Lanes {
     lane.rest = performance.now() + lane.spacing;
     lane.failed = null;
     try {
-      const answer = await send(want.request, controller.signal);
+      const answer = this.#known.get(want.key)?.answer ?? (await send(want.request, controller.signal));
       lane.spacing = Math.max(20, lane.spacing * 0.9);
       if (epoch === lane.epoch) this.#answer(lane, want, answer);
     } catch (error) {
@@ -247,6 +254,9 @@ export class Lanes {
   #answer(lane, want, answer) {
     const now = performance.now();
     Object.assign(lane, { answered: want.key, error: null, since: now, answeredAt: now });
+    this.#known.delete(want.key);
+    this.#known.set(want.key, { want, answer });
+    if (this.#known.size > KNOWN) this.#known.delete([...this.#known.keys()][0]);
     this.#report({ lane: want.lane, want, answer });
   }
 

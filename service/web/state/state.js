@@ -62,6 +62,15 @@ export function createStore(initial) {
   };
 }
 
+const SINGLE_KEYS = "filterscope-single-keys";
+
+/** Whether single keys act on the page (P presents, Space turns the lecture's page): who dictates switches them off. */
+export const singleKeys = {
+  areOn: () => localStorage.getItem(SINGLE_KEYS) !== "off",
+  /** @type {(areOn: boolean) => void} */
+  set: (areOn) => localStorage.setItem(SINGLE_KEYS, areOn ? "on" : "off"),
+};
+
 /**
  * The kernel of the editor as numbers. A text that is no number yet counts as 0.
  * @type {(kernel: Kernel) => number[][]}
