@@ -143,4 +143,4 @@ class StudyKnobs:
     polish: Knobs = Knobs(epochs=14, learning_rate=0.003, validate_every=14)
     # What is kept are the weights half-way (Wortsman et al. 2022): most of what is gained, little of what is lost.
     polish_share: float = 0.5
-    polish_variants: int = 2500  # digits with a stroke more (variants.py) in an epoch of it
+    polish_variants: int = 4200  # digits with a stroke more (variants.py) in an epoch of it

@@ -2,9 +2,10 @@
 Augmentation by variants: MNIST's digits with a stroke more, as people elsewhere write them.
 
 MNIST was written by Americans in the 1990s. Elsewhere a 7 is crossed and begins with a tick, a 1 has a long or waved
-flag and stands on a serif, a 0 is slashed, a 4 is a triangle on a stem. Here a few training digits get such a stroke,
-in their own pen and ink; all else about them stays as a hand made it. (Digits drawn from scratch were tried: they are
-too unlike real ones and cost accuracy on both MNIST and other people's handwriting.)
+flag and stands on a serif, a 0 is slashed, a 2 has a loop in its corner, a 4 is a triangle on a stem or open with a
+rising bar, a 5 has a short bar or one that touches nothing, a 7 is made as a y is, a 9 ends in a hook. Here a few
+training digits get such a stroke, in their own pen and ink; all else about them stays as a hand made it. (Digits drawn
+from scratch were tried: they are too unlike real ones and cost accuracy on both MNIST and other people's handwriting.)
 """
 
 import math
@@ -25,6 +26,7 @@ _BOX, _MIDDLE = 20, 14
 _FINE = 4  # strokes are drawn four times as large and averaged down, for soft edges
 _INK = 100  # of 255; the same level bounds a digit in size and place
 _LEAST_INK = 15  # pixels; of a fainter digit it is not known where its strokes are
+_NO_INK = 60  # of 255; what is fainter is the edge of a stroke
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,17 @@ class _Hand:
         y = self.ys.max()
         return float(self.xs[self.ys >= y - 1].mean()), y - self.width / 2 + 0.5
 
+    @property
+    def lean(self) -> float:
+        """By how many degrees it leans to the right, as its top and its foot lie."""
+        (x, y), (foot_x, foot_y) = self.top, self.foot
+        return math.degrees(math.atan2(x - foot_x, foot_y - y))
+
+    def at(self, down: float) -> Point:
+        """Where a straight stem is, `down` of the way from its top to its foot."""
+        (x, y), (foot_x, foot_y) = self.top, self.foot
+        return x + (foot_x - x) * down, y + (foot_y - y) * down
+
     def with_stroke(self, points: list[Point], thinner: float = 1.0) -> "_Hand":
         """Return the digit with one stroke more, in its own pen and ink."""
         sheet = Image.new("L", (SIDE * _FINE, SIDE * _FINE))
@@ -61,18 +74,28 @@ class _Hand:
 
 
 def variants(part: LabelledDigits, count: int, seed: int) -> LabelledDigits:
-    """Return `count` digits of `part` with a stroke more, labelled as what they then are."""
+    """
+    Return `count` digits of `part` with a stroke more, labelled as what they then are.
+
+    A way for which `part` has no digit left is passed over; ValueError where that is so of all.
+    """
     random = np.random.default_rng(seed)
     ways = [way for way in _WAYS for _ in range(way.share)]
     rows = {digit: iter(random.permutation(np.flatnonzero(part.labels == digit))) for digit in {w.of for w in ways}}
-    images, labels = [], []
-    for number in range(count):
-        way = ways[number % len(ways)]
-        hand = next((hand for row in rows[way.of] if (hand := _hand(part.images[row])) is not None), None)
+    images: list[Pixels] = []
+    labels: list[int] = []
+    turn = 0
+    while len(images) < count:
+        if not ways:
+            raise ValueError(f"{count} variants need more digits to draw on than {len(part)} images hold")
+        way = ways[turn % len(ways)]
+        hand = next((drawn for row in rows[way.of] if (drawn := _drawn(part.images[row], way, random))), None)
         if hand is None:
-            raise ValueError(f"{count} variants need more images of the digit {way.of} than {len(part)} images hold")
-        images.append(_in_form(way.draw(hand, random).picture))
+            ways = [other for other in ways if other is not way]
+            continue
+        images.append(_in_form(hand.picture))
         labels.append(way.gives)
+        turn += 1
     return LabelledDigits(np.stack(images), np.array(labels, np.uint8))
 
 
@@ -82,6 +105,12 @@ def _hand(picture: Pixels) -> _Hand | None:
         return None
     longest = math.hypot(np.ptp(ys) + 1, np.ptp(xs) + 1)
     return _Hand(picture, ys, xs, float(np.clip(len(ys) / (1.2 * longest), 1.2, 4)))
+
+
+def _drawn(picture: Pixels, way: "_Way", random: np.random.Generator) -> _Hand | None:
+    """Return the digit as it is written that way; None where this one cannot be."""
+    hand = _hand(picture)
+    return None if hand is None else way.draw(hand, random)
 
 
 def _crossed(hand: _Hand, random: np.random.Generator) -> _Hand:
@@ -107,6 +136,17 @@ def _flagged(hand: _Hand, random: np.random.Generator) -> _Hand:
     (x, y), reach, slope = hand.top, random.uniform(4, 13), np.deg2rad(random.uniform(35, 62))
     end = (x - reach * math.sin(slope), y + reach * math.cos(slope))
     middle = ((x + end[0]) / 2 + random.normal(0, 0.7), (y + end[1]) / 2 + random.normal(0, 0.7))
+    return hand.with_stroke([end, middle, (x, y)], random.uniform(0.7, 1))
+
+
+def _wide_flagged(hand: _Hand, random: np.random.Generator) -> _Hand | None:
+    """A flag that hardly falls, which only a stem that stands upright tells from a 7: the wider, the shorter."""
+    if abs(hand.lean) > 12:
+        return None
+    (x, y), slope = hand.top, random.uniform(58, 80)
+    reach = random.uniform(4, 10 - 4 * (slope - 58) / 22)
+    end = (x - reach * math.sin(math.radians(slope)), y + reach * math.cos(math.radians(slope)))
+    middle = ((x + end[0]) / 2 + random.normal(0, 0.4), (y + end[1]) / 2 + random.normal(0, 0.4))
     return hand.with_stroke([end, middle, (x, y)], random.uniform(0.7, 1))
 
 
@@ -140,11 +180,86 @@ def _slashed(hand: _Hand, random: np.random.Generator) -> _Hand:
 
 def _triangle_on_stem(hand: _Hand, random: np.random.Generator) -> _Hand:
     """A triangle's two other sides, left of the upper half of a stem."""
-    (x, y), (foot_x, foot_y) = hand.top, hand.foot
     down = random.uniform(0.35, 0.65)
-    back = (x + (foot_x - x) * down, y + (foot_y - y) * down)
-    corner = (back[0] - hand.width / 2 - random.uniform(5, 9), y + (foot_y - y) * (down - random.uniform(0, 0.12)))
-    return hand.with_stroke([(x, y), corner]).with_stroke([corner, back])
+    back = hand.at(down)
+    corner = (back[0] - hand.width / 2 - random.uniform(5, 9), hand.at(down - random.uniform(0, 0.12))[1])
+    return hand.with_stroke([hand.top, corner]).with_stroke([corner, back])
+
+
+def _open_with_rising_bar(hand: _Hand, random: np.random.Generator) -> _Hand:
+    """Left of a stem a stroke down, then, round a corner, a bar that rises through the stem."""
+    x, y = hand.at(random.uniform(0.45, 0.7))
+    left, beyond, rise = random.uniform(5, 9), random.uniform(1.5, 5), math.tan(math.radians(random.uniform(12, 38)))
+    corner = (x - left, y + left * rise * random.uniform(0.5, 1))
+    start = (corner[0] + random.uniform(-0.5, 2.5), hand.top[1] + random.uniform(-0.5, 4))
+    sag = random.uniform(-0.8, 1)  # of the bar's middle
+    bar = [((x + corner[0]) / 2, (y + corner[1]) / 2 + sag), (x, y), (x + beyond, y - beyond * rise)]
+    round_corner = [(corner[0] + 0.3, corner[1] - 1.2), (corner[0] + 1.2, corner[1] + 0.2)]
+    return hand.with_stroke([start, *(round_corner if random.random() < 0.5 else [corner]), *bar])
+
+
+def _y_shaped(hand: _Hand, random: np.random.Generator) -> _Hand | None:
+    """In place of the bar a stroke down to a leaning stem, as of a y."""
+    if not 15 < hand.lean < 45:  # a 4 is often open like this, on an upright stem
+        return None
+    x, y = hand.at(random.uniform(0.2, 0.38))
+    start = (x - random.uniform(5, 9), hand.top[1] + random.uniform(-0.5, 2))
+    bend = ((x + start[0]) / 2 + random.uniform(-1.5, 0.3), (y + start[1]) / 2 + random.uniform(-0.3, 1.2))
+    return hand.with_stroke([start, bend, (x, y)], random.uniform(0.8, 1.1))
+
+
+def _hooked(hand: _Hand, random: np.random.Generator) -> _Hand | None:
+    """The foot goes on to the left, in a bow."""
+    x, y = hand.foot
+    lowest = hand.xs[hand.ys >= hand.ys.max() - 2]
+    if np.ptp(lowest) > 2.5 * hand.width:  # a foot that is bent already
+        return None
+    wide, deep, rise = random.uniform(4, 9), random.uniform(0.5, 2), random.uniform(-0.5, 4)
+    steps = np.linspace(0, 1, 10)
+    down = y + deep * np.sin(math.pi * steps) - rise * steps**2
+    return hand.with_stroke(list(zip((x - wide * steps).tolist(), down.tolist(), strict=True)), random.uniform(0.8, 1))
+
+
+def _looped(hand: _Hand, random: np.random.Generator) -> _Hand:
+    """A loop in the lower left corner, where the stem becomes the base."""
+    low = hand.ys > hand.ys.max() - 0.3 * np.ptp(hand.ys)
+    x = float(hand.xs[low].min())
+    y = float(hand.ys[low & (hand.xs <= x + 1)].mean())
+    wide, high, tilt = random.uniform(1.8, 3.8), random.uniform(1.3, 2.8), random.uniform(-0.2, 0.7)
+    turn = np.linspace(0, 2 * math.pi, 24)
+    across, up = wide * np.cos(turn), high * np.sin(turn)
+    middle = (x + wide - hand.width / 2 + random.uniform(-0.8, 0.8), y - high * random.uniform(0, 1))
+    points = zip(
+        (middle[0] + across * math.cos(tilt) + up * math.sin(tilt)).tolist(),
+        (middle[1] + across * math.sin(tilt) - up * math.cos(tilt)).tolist(),
+        strict=True,
+    )
+    return hand.with_stroke(list(points), random.uniform(0.7, 0.9))
+
+
+def _short_barred(hand: _Hand, random: np.random.Generator) -> _Hand | None:
+    """Its bar is cut short, or moved off the stem."""
+    top, tall = int(hand.ys.min()), int(np.ptp(hand.ys))
+    end = top + round(0.32 * tall)  # above it is the bar, and the beginning of the stem
+    band = (hand.ys > top + 0.15 * tall) & (hand.ys < top + 0.4 * tall)
+    stem = float(np.median([hand.xs[band & (hand.ys == y)].min() for y in np.unique(hand.ys[band])]))
+    cut = round(stem + hand.width)
+    bar = hand.picture[:end, cut:]
+    # What is there must be a bar, and nothing but a bar: of a 5 with a high bowl, or none, nothing is known.
+    if (bar > _INK).sum() < 3 * hand.width or hand.picture[end - 1 : end + 1, cut:].max(initial=0) > _NO_INK:
+        return None
+    picture = hand.picture.copy()
+    if random.random() < 0.5:
+        left = cut + int(random.integers(0, 4))
+        picture[:end, left:] = 0
+        picture[:end, left - 1] //= 2
+        return None if (picture[:end, cut - 1 :] == hand.picture[:end, cut - 1 :]).all() else _hand(picture)
+    picture[:end, cut:] = 0
+    right, up = int(random.integers(2, 4)), int(random.integers(-1, 3))
+    moved = np.zeros_like(picture)
+    moved[:end, cut:] = bar
+    moved = np.roll(np.pad(moved, 4), (-up, right), (0, 1))[4:-4, 4:-4]
+    return _hand(np.maximum(picture, moved))
 
 
 @dataclass(frozen=True)
@@ -154,7 +269,7 @@ class _Way:
     of: int
     gives: int
     share: int
-    draw: Callable[[_Hand, np.random.Generator], _Hand]
+    draw: Callable[[_Hand, np.random.Generator], _Hand | None]
 
 
 _WAYS = (
@@ -166,6 +281,12 @@ _WAYS = (
     _Way(1, 1, 3, _flagged_on_serif),
     _Way(0, 0, 2, _slashed),
     _Way(1, 4, 3, _triangle_on_stem),
+    _Way(1, 1, 4, _wide_flagged),
+    _Way(2, 2, 2, _looped),
+    _Way(1, 4, 3, _open_with_rising_bar),
+    _Way(5, 5, 3, _short_barred),
+    _Way(1, 7, 2, _y_shaped),
+    _Way(9, 9, 3, _hooked),
 )
 
 

@@ -205,4 +205,4 @@ DRAWN: dict[str, Callable[[np.random.Generator], Pictures]] = {
     "grain": _grain,
     "photograph": _photograph,
 }
-SHARES = {"glyph": 4, "scribble": 2, "wander": 2, "ramble": 2, "silhouette": 2, "photograph": 2}  # of others: 1
+SHARES = {"glyph": 4, "scribble": 2, "wander": 2, "ramble": 2, "silhouette": 2, "photograph": 2, "broad-nibbed": 2}

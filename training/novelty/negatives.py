@@ -2,8 +2,8 @@
 Negatives: pictures that are no digits, from which the novelty reader learns.
 
 Some are made from digits (mirrored, turned, cut and joined, laid over each other, written side by side), some are
-drawn (`drawn_kinds.py`). None of the pictures that novelty is measured with (`strangers.py`) is among them, and none
-is made in the same way.
+drawn, at a digit's size (`drawn_kinds.py`) or large on paper (`on_paper.py`). None of the pictures that novelty is
+measured with (`strangers.py`) is among them, and none is made in the same way.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from service.core.errors import InvalidImage
 from training.data.mnist import LabelledDigits
 from training.data.warps import warped_digits
 from training.novelty.drawn_kinds import DRAWN, SHARES
+from training.novelty.on_paper import ON_PAPER
 from training.novelty.pen import Pictures
 
 _AT_A_TIME = 4000  # pictures from one generator of random numbers
@@ -46,8 +47,8 @@ def drawn(count: int, seed: int, workers: int = 1) -> Pictures:
     """
     Draw `count` pictures, each kind in its turn, some kinds more often: (count, 28, 28) uint8.
 
-    Every third one goes through the normaliser, as a posted picture does. However many processes work on it, the
-    pictures of a seed are the same.
+    Every third one goes through the normaliser, as a posted picture does, and all that are on paper. However many
+    processes work on it, the pictures of a seed are the same.
     """
     parts = [(seed, start, min(start + _AT_A_TIME, count)) for start in range(0, count, _AT_A_TIME)]
     if workers == 1 or len(parts) == 1:
@@ -59,8 +60,10 @@ def drawn(count: int, seed: int, workers: int = 1) -> Pictures:
 def _drawn_part(part: tuple[int, int, int]) -> Pictures:
     seed, start, end = part
     random = np.random.default_rng([seed, start])
-    draw = [kind for name, kind in DRAWN.items() for _ in range(SHARES.get(name, 1))]
-    return np.stack([_in_frame(draw[n % len(draw)](random), n // len(draw) % 3 == 2) for n in range(start, end)])
+    kinds = {**DRAWN, **ON_PAPER}
+    draw = [name for name in kinds for _ in range(SHARES.get(name, 1))]
+    names = [(draw[n % len(draw)], n // len(draw) % 3 == 2) for n in range(start, end)]
+    return np.stack([_in_frame(kinds[name](random), prepared or name in ON_PAPER) for name, prepared in names])
 
 
 def _in_frame(picture: Pictures, prepared: bool) -> Pictures:

@@ -34,7 +34,8 @@ _LEARNING_RATE = 3e-3
 _WEIGHT_DECAY = 1e-2
 _METHOD = (
     "probability of being no digit, read from the head's input by one hidden layer that learnt from digits and from "
-    "seeded non-digits (letters, signs, scribbles, dots, silhouettes, blots, patchwork, grain, photograph-like fields; "
+    "seeded non-digits (letters, signs, scribbles, dots, slabs, bars, silhouettes, blots, patchwork, grain, "
+    "photograph-like fields; "
     "mirrored, turned, joined, overlaid and paired digits)"
 )
 

@@ -17,7 +17,7 @@ DIGESTS = {
     "dot": "ed33fbc4c9502d03",
     "dots": "fc63213b8a3b6f61",
     "sign": "ad3eef5f2a9c1c73",
-    "glyph": "122a3c1fe9e33c55",
+    "glyph": "bcf95714ca248445",
     "silhouette": "d8c713dda131c1f4",
     "blot": "a8726c317f2ad6e9",
     "patchwork": "4d7de78ae913bdb7",
