@@ -11,8 +11,7 @@ from service.adopt.asked import PRESETS, AdoptionOptions, Numbers, Refused
 from service.adopt.build import laid_out
 from service.adopt.canonical import Canonical, open_foreign, run_each
 from service.core.errors import ServiceError
-from service.core.inputs import brought_to
-from service.lab.digits import as_digit
+from service.core.inputs import UNIT, fitted
 from service.lab.picture import Picture
 from service.pictures import codec
 from service.settings import Limits
@@ -92,9 +91,8 @@ def _read(path: Path, asked: AdoptionOptions, shape: tuple[int, int, int]) -> np
         file = codec.open_posted(path.read_bytes(), limits.max_image_pixels, 0, 0, for_digit=False)
         picture = Picture(*file.decode())
         if asked.prepare == "digit":
-            digit = as_digit(picture, "auto")
-            return np.asarray(digit.image, np.float32)[None] / np.float32(255)  # type: ignore[union-attr]
-        return brought_to(picture.pixels, shape)
+            return UNIT.take(picture.prepared().image)[None]
+        return fitted(picture.pixels, shape).image
     except (ServiceError, OSError) as error:
         raise Refused(f"--check: {path}: {error}") from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from service.batch import local
-from service.batch.digits import open_network
+from service.batch.digits import open_network, open_reader
 from service.batch.errors import BadJob
 from service.batch.output import Format, Job, Output, Unusable
 from service.batch.scoring import Recipe
@@ -45,7 +45,7 @@ class Summary:
 
 def run_job(options: JobOptions, cores: int) -> Summary:
     """Do the job, or what is left of it; BadJob says in one line what stops it."""
-    network = open_network(options.models, options.model)
+    network = (open_reader if options.read else open_network)(options.models, options.model)
     source = open_source(options.source, options.column, options.limits.max_body_bytes)
     if source.is_stream and options.engine == "ray":
         raise BadJob(f"{options.source}: a gzip'd tar cannot be read from the middle; unpack it for --engine ray")

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from service.batch.digits import printable, read_digit
+from service.batch.digits import printable, readable
 from service.batch.reading import numbers_in
 from service.batch.sources import FoundPicture, Part
+from service.core.digit import PreparedDigit
 from service.core.errors import ServiceError
-from service.lab.digits import Digit, all_digits
+from service.lab.inputs import Readable, all_inputs
 from service.lab.options import ReadOptions
 from service.network.files import read_folder
 from service.network.sessions import Network
@@ -70,7 +71,7 @@ class Scorer:
             numbers, errors = self._each(found, self._read_numbers)
             columns, schema = _columns(numbers, errors), READ_SCHEMA
         else:
-            digits, errors = self._each(found, self._read_digit)
+            digits, errors = self._each(found, self._read_picture)
             columns, schema = self._verdicts(digits, np.array([error is None for error in errors], bool)), SCHEMA
         return pa.table(
             {
@@ -104,15 +105,15 @@ class Scorer:
                 errors.append(_told(error))
         return results, errors
 
-    def _read_digit(self, content: bytes) -> Digit:
-        return read_digit(content, self._recipe.prepare, self._recipe.limits)
+    def _read_picture(self, content: bytes) -> Readable:
+        return readable(content, self._recipe.prepare, self._network.passport.input, self._recipe.limits)
 
     def _read_numbers(self, content: bytes) -> dict[str, Any]:
         read = numbers_in(content, self._network, ReadOptions(), self._recipe.limits)
         unused = {f"unused_{name}": count for name, count in read["unused"].items()}
         return {"text": read["text"], "complete": read["complete"], "digits": len(read["digits"])} | unused
 
-    def _verdicts(self, usable: list[Digit], good: np.ndarray) -> dict[str, Any]:
+    def _verdicts(self, usable: list[Readable], good: np.ndarray) -> dict[str, Any]:
         """Columns of what the network says, null where there was nothing to show it."""
         count, places = len(good), np.flatnonzero(good)
         probabilities, novelty = np.zeros((count, CLASSES), np.float32), np.zeros(count, np.float32)
@@ -121,10 +122,10 @@ class Scorer:
         knows_novelty = False
         much = np.zeros(len(usable), bool)
         if usable:
-            read = all_digits(usable)
-            much[:] = [digit is not None and digit.left_out.is_much for digit in read.prepared]
+            read = all_inputs(usable, self._network.passport.input)
+            much[:] = [isinstance(each, PreparedDigit) and each.left_out.is_much for each in read.prepared]
             verdicts = self._network.classify(read.images)
-            probabilities[places], digits[places] = verdicts.probabilities, verdicts.digits
+            probabilities[places], digits[places] = verdicts.probabilities, verdicts.classes
             if verdicts.novelty is not None and threshold is not None:
                 novelty[places], knows_novelty = verdicts.novelty, True
         bad, no_novelty = ~good, ~good if knows_novelty else np.ones(count, bool)

@@ -1,4 +1,4 @@
-"""`filterscope classify`: the digit on each picture, without a server and without Flask."""
+"""`filterscope classify`: the digit on each picture, or its class, without a server and without Flask."""
 
 import csv
 import sys
@@ -35,7 +35,8 @@ def classify(files: tuple[Path, ...], form: str | None, model: str | None, model
     """
     Print the digit on each FILE, `-` for standard input.
 
-    A line for each file: the digit, and the name of the file. What cannot be used is told on standard error.
+    A line for each file: the digit, of an adopted network the label, and the name of the file. What cannot be used is
+    told on standard error.
     """
     from service.batch.digits import classify_files, open_network  # noqa: PLC0415  # --help need not wait for these
 
@@ -69,7 +70,7 @@ class _Told:
 def _print_lines(results: _Told, _network: "Network") -> None:
     for result in results:
         if "error" not in result:
-            click.echo(f"{result['digit']}  {on_a_line(result['name'])}")
+            click.echo(f"{on_a_line(result['label'])}  {on_a_line(result['name'])}")
 
 
 def _print_json(results: _Told, network: "Network") -> None:
@@ -80,12 +81,16 @@ def _print_json(results: _Told, network: "Network") -> None:
 
 
 def _print_csv(results: _Told, network: "Network") -> None:
-    classes = range(len(network.passport.labels))
-    names = ["name", "digit", "confidence", "novelty", "is_digit", *(f"probability_{index}" for index in classes)]
+    from service.lab.verdicts import has_numbers  # noqa: PLC0415
+
+    classes = range(len(network.passport.labels) if has_numbers(network, full=False) else 0)
+    told = ["label", "class", "confidence"]
+    names = ["name", *(told if network.passport.is_adopted else ["digit", "confidence", "novelty", "is_digit"])]
     table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow([*names, "model", "version", "error"])
+    table.writerow([*names, *(f"probability_{index}" for index in classes), "model", "version", "error"])
     for result in results:
-        probabilities = result.get("probabilities", [""] * len(classes))
-        verdict = [result.get(name, "") for name in names[:5]]
-        verdict[-1] = str(verdict[-1]).lower()
+        probabilities = result.get("probabilities", [""] * len(classes)) if classes else []
+        verdict = [result.get(name, "") for name in names]
+        if names[-1] == "is_digit":
+            verdict[-1] = str(verdict[-1]).lower()
         table.writerow([*verdict, *probabilities, network.name, network.version, result.get("error", "")])

@@ -34,12 +34,12 @@ def read(
     """
     import orjson  # noqa: PLC0415  # --help need not wait for these
 
-    from service.batch.digits import open_network  # noqa: PLC0415
+    from service.batch.digits import open_reader  # noqa: PLC0415
     from service.batch.reading import options_of, read_files  # noqa: PLC0415
 
     settings = read_settings()
     options = options_of(sure, length, expect)
-    network = open_network(*chosen(models, model, settings))
+    network = open_reader(*chosen(models, model, settings))
     results = []
     unusable = False
     for result in read_files(network, files, options, settings):

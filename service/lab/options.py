@@ -62,7 +62,9 @@ class NetworkOptions(PictureOptions, frozen=True, kw_only=True):
 
 
 class ClassifyOptions(NetworkOptions, frozen=True, kw_only=True):
-    """POST /v1/classify."""
+    """POST /v1/classify; `full` has the numbers of each class, however many there are."""
+
+    full: bool = False
 
 
 class ReadOptions(NetworkOptions, frozen=True, kw_only=True):
@@ -116,6 +118,7 @@ class WhatIfOptions(NetworkOptions, frozen=True, kw_only=True):
     STRUCTURES: ClassVar = {"changes": CHANGES}
 
     changes: tuple[Change, ...]
+    full: bool = False
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

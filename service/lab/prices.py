@@ -21,6 +21,7 @@ import numpy as np
 
 from service.core.errors import InvalidInput, TooLarge
 from service.lab.options import Change
+from service.network.passport import Input
 from service.network.sessions import Network
 from service.settings import Limits
 
@@ -63,8 +64,9 @@ DIGIT, DIGIT_PIXEL, WORK_PIXEL = 45.0, 0.0012, 0.012
 UNPLAIN, UNPLAIN_PIXEL = 1800.0, 0.06
 EVEN_SIDE, EVEN_SHARE, EVEN = 64, 0.4, 0.6
 OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
-# A pixel of a picture that is brought to a size as a whole, and what it holds meanwhile.
+# A number of a picture that is brought to a size as a whole, and one of what it becomes; and what they hold meanwhile.
 WHOLE_PIXEL, WHOLE_BYTES = 0.03, 12
+FITTED_NUMBER, FITTED_BYTES = 0.03, 8
 STROKES_FROM, GRAIN_FROM = 0.09, 0.26
 WORK_SIDE = 256  # a larger picture is made smaller first
 
@@ -110,6 +112,8 @@ DRAWING, TILE = 200.0, 14.0  # a sheet, and a map drawn on it
 DRAWN_PIXEL = 0.009  # laid out and deflated, for each of its colours
 DRAWN_CELL = 0.03  # of the map, for each colour: noise does not shrink, but the pixels that a cell is enlarged to do
 PREPARED_IMAGE = 45.0  # a PNG in the answer
+PREPARED_NUMBER = 0.04  # of a picture that may be larger than a digit
+RANKED, RANKED_CLASS = 8.0, 0.06  # the most probable classes of many
 CHANGE = 9.0  # one edit of a network, applied
 CHANGE_OUT = 0.9  # and repeated in a result
 CHANGE_BYTES = 250  # there, as a dictionary and as text
@@ -162,7 +166,7 @@ class Account:
     has_left: whether the client has gone, looked at now
     """
 
-    __slots__ = ("_ends", "_has_left", "_look", "allowed", "held", "limits", "steps", "work")
+    __slots__ = ("_ends", "_has_left", "_look", "_moment", "allowed", "held", "limits", "steps", "work")
 
     def __init__(
         self, limits: Limits, *, allowed: float = math.inf, has_left: Callable[[], bool] | None = None
@@ -174,6 +178,7 @@ class Account:
         self.allowed = min(allowed, limits.max_work_units)
         self._has_left = has_left
         self._look = 0.0
+        self._moment = 0
         self._ends = monotonic() + LONGEST_SECONDS if has_left is not None else math.inf
 
     def charge(self, step: str, work: float, held: int = 0) -> None:
@@ -188,6 +193,14 @@ class Account:
             self._stop()
         if self._has_left is not None:
             self.go_on()
+
+    def more_for_a_moment(self, held: int) -> int:
+        """
+        The bytes to charge for what a step holds only while it lasts: those beyond what another held so before.
+        """
+        more = max(0, held - self._moment)
+        self._moment += more
+        return more
 
     def may_bear(self, step: str, work: float, held: int) -> bool:
         """Charge a step that may as well be left out, wherever it is done; False where it would pass a limit."""
@@ -316,10 +329,13 @@ def preparing(pixels: np.ndarray) -> float:
     return DIGIT + read + work * WORK_PIXEL + unplain * (UNPLAIN + work * UNPLAIN_PIXEL)
 
 
-def bringing(pixels: np.ndarray) -> tuple[float, int]:
-    """Bring a whole picture, (height, width[, channels]), to another size; the price, and the bytes held."""
-    count = int(pixels.size)
-    return ARRAY + count * WHOLE_PIXEL, count * WHOLE_BYTES
+def charge_fitting(pixels: np.ndarray, asked: Input) -> None:
+    """Charge that a whole picture, (height, width[, channels]), is brought to what a network reads."""
+    account = current.get()
+    if account is not None:
+        count, made = int(pixels.size), math.prod(asked.shape)
+        work = ARRAY + count * WHOLE_PIXEL + made * FITTED_NUMBER
+        account.charge("prepare", work, made * FITTED_BYTES + account.more_for_a_moment(count * WHOLE_BYTES))
 
 
 def _changing(pixels: np.ndarray) -> float:
@@ -338,22 +354,25 @@ def finding(pixels: np.ndarray) -> float:
 
 
 class _Each(NamedTuple):
-    """What one picture costs of a network: read, read with its maps at hand, and its verdict written."""
+    """What one picture costs of a network: read, read with its maps at hand, its verdict written, and it drawn."""
 
     read: float
     read_with_maps: float
     written: float
+    drawn: float
 
 
 @lru_cache(maxsize=64)
 def _each_of(network: Network) -> _Each:
     passport = network.passport
     cells = sum(math.prod(shape) for shape in passport.map_shapes().values())
+    written = RESULT + 2 * len(passport.labels) * JSON_NUMBER_OUT
     if passport.cost is not None:
         lean, analysis = (max(RUN_PICTURE, 1000 * each) for each in (passport.cost.ms.lean, passport.cost.ms.analysis))
-        return _Each(lean, max(lean, analysis), RESULT + 2 * len(passport.labels) * JSON_NUMBER_OUT)
+        image = PREPARED_IMAGE + math.prod(passport.input.shape) * PREPARED_NUMBER
+        return _Each(lean, max(lean, analysis), written + RANKED + len(passport.labels) * RANKED_CLASS, image)
     read = RUN_PICTURE + sum(layer.multiply_adds for layer in passport.layers) * RUN_MULTIPLY_ADD
-    return _Each(read, read * ANALYSIS + cells * MAP_CELL, RESULT + 2 * len(passport.labels) * JSON_NUMBER_OUT)
+    return _Each(read, read * ANALYSIS + cells * MAP_CELL, written, PREPARED_IMAGE)
 
 
 def running(network: Network, count: int, *, with_maps: bool = False) -> float:
@@ -364,8 +383,8 @@ def running(network: Network, count: int, *, with_maps: bool = False) -> float:
 
 def results(network: Network, count: int, *, with_image: bool) -> float:
     """Write the verdicts of so many pictures; with_image: each with the picture that the network saw."""
-    each = _each_of(network).written
-    return count * (each + PREPARED_IMAGE if with_image else each)
+    each = _each_of(network)
+    return count * (each.written + each.drawn if with_image else each.written)
 
 
 def charge_verdicts(network: Network, count: int, *, with_image: bool) -> None:
@@ -374,7 +393,7 @@ def charge_verdicts(network: Network, count: int, *, with_image: bool) -> None:
     if account is not None:
         each = _each_of(network)
         account.charge("run", RUN + count * each.read)
-        account.charge("write", count * (each.written + PREPARED_IMAGE if with_image else each.written))
+        account.charge("write", count * (each.written + each.drawn if with_image else each.written))
 
 
 def charge_changes(changes: Sequence[Change], count: int) -> None:

@@ -1,63 +1,97 @@
 """What is told of a picture and its verdict, as members of an answer, whoever answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from service.core.digit import PreparedDigit
+from service.core.inputs import FittedPicture
 from service.network.sessions import Network, Verdicts
+
+# Of more classes than these an answer has the numbers of each only where it is asked to be full.
+MANY_CLASSES = 100
+# Of an adopted network, so many classes are told by their names, the most probable first.
+TOP = 5
 
 
 def describe_verdicts(
-    verdicts: Verdicts, network: Network, prepared: Sequence[PreparedDigit | None]
+    verdicts: Verdicts,
+    network: Network,
+    prepared: Sequence[PreparedDigit | FittedPicture | None],
+    *,
+    full: bool = False,
 ) -> list[dict[str, Any]]:
     """
-    Every picture's verdict; `confidence` is the probability of `digit`, of an adopted network of `class`.
+    Every picture's verdict; `confidence` is the probability of `class`.
 
-    What was left out may say that it is no digit.
+    What was left out may say that it is no digit. full: with the numbers of each class, however many there are
     """
     if network.passport.is_adopted:
-        labels = network.passport.labels
-        return [
-            {
-                "label": labels[index],
-                "class": index,
-                "confidence": probabilities[index],
-                "probabilities": probabilities,
-                "logits": logits,
-            }
-            for index, probabilities, logits in zip(
-                verdicts.digits, verdicts.probabilities, verdicts.logits, strict=True
-            )
-        ]
-    each = zip(verdicts.digits, verdicts.probabilities, verdicts.logits, verdicts.doubts(network.passport), strict=True)
+        return list(_of_adopted(verdicts, network, full=full))
+    labels = network.passport.labels
+    each = zip(
+        verdicts.classes, verdicts.probabilities, verdicts.logits, verdicts.doubts(network.passport), strict=True
+    )
     members: list[dict[str, Any]] = [
         {
-            "digit": digit,
-            "confidence": probabilities[digit],
+            "digit": index,
+            "label": labels[index],
+            "class": index,
+            "confidence": probabilities[index],
             "probabilities": probabilities,
             "logits": logits,
             "doubt": doubt,
         }
-        for digit, probabilities, logits, doubt in each
+        for index, probabilities, logits, doubt in each
     ]
     threshold = network.passport.novelty
     if verdicts.novelty is not None and threshold is not None:
-        for one, novelty, digit in zip(members, verdicts.novelty, prepared, strict=True):
+        for one, novelty, picture in zip(members, verdicts.novelty, prepared, strict=True):
+            is_much = isinstance(picture, PreparedDigit) and picture.left_out.is_much
             one["novelty"] = novelty
-            one["is_digit"] = bool(novelty <= threshold.threshold) and not (digit and digit.left_out.is_much)
+            one["is_digit"] = bool(novelty <= threshold.threshold) and not is_much
     return members
 
 
-def preparation(digit: PreparedDigit) -> dict[str, Any]:
-    """What was done to a picture to make it a digit as the networks know them."""
+def has_numbers(network: Network, *, full: bool) -> bool:
+    """Whether an answer has the numbers of each class."""
+    return full or len(network.passport.labels) <= MANY_CLASSES
+
+
+def named_class(network: Network, index: int, name: str = "") -> dict[str, Any]:
+    """
+    A class as an answer names it, and where it is a digit, as that too; name: before each, as in `after`.
+    """
+    after = f"_{name}" if name else ""
+    members = {f"label{after}": network.passport.labels[index], f"class{after}": index}
+    return members if network.passport.is_adopted else {f"digit{after}": index} | members
+
+
+def _of_adopted(verdicts: Verdicts, network: Network, *, full: bool) -> Iterator[dict[str, Any]]:
+    """What is known of a network of which neither novelty nor calibration is."""
+    labels = network.passport.labels
+    for index, probabilities, logits in zip(verdicts.classes, verdicts.probabilities, verdicts.logits, strict=True):
+        best = np.argsort(-probabilities, kind="stable")[:TOP].tolist()
+        members = {
+            "label": labels[index],
+            "class": index,
+            "confidence": probabilities[index],
+            "top": [{"label": labels[one], "class": one, "confidence": probabilities[one]} for one in best],
+        }
+        yield members | ({"probabilities": probabilities, "logits": logits} if has_numbers(network, full=full) else {})
+
+
+def preparation(found: PreparedDigit | FittedPicture) -> dict[str, Any]:
+    """What was done to a picture to bring it to the form that a network reads."""
+    if isinstance(found, FittedPicture):
+        return {"fit": found.fit, "box": list(found.box), "matrix": np.ascontiguousarray(found.matrix)}
     return {
-        "inverted": digit.inverted,
-        "box": list(digit.box),
-        "shift": list(digit.shift),
-        "angle": digit.angle,
-        "matrix": np.ascontiguousarray(digit.matrix),
-        "left_out": asdict(digit.left_out),
+        "inverted": found.inverted,
+        "box": list(found.box),
+        "shift": list(found.shift),
+        "angle": found.angle,
+        "matrix": np.ascontiguousarray(found.matrix),
+        "left_out": asdict(found.left_out),
     }

@@ -10,17 +10,20 @@ import hashlib
 from collections.abc import Iterator
 from math import inf, log, log1p, prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from service.core.digit import SIDE
 from service.core.errors import NotFound
+from service.core.inputs import Fit, Fitting, Resampling
 from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, BadModel, ModelFiles
 
 # A digit as the normaliser makes it, (channels, rows, columns): the one input there is for a network of ours.
 DIGIT_SHAPE = (1, SIDE, SIDE)
+DIGITS = tuple("0123456789")
 # What an adopted network may be.
 CHANNELS, MOST_SIDE, MOST_CLASSES, MOST_LAYERS = (1, 3), 512, 10_000, 2048
 # Of a layer of one: a kernel, stride, dilation or pad, and all that is multiplied; JSON has 64 bits for a whole number.
@@ -39,12 +42,37 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     What a network reads: pictures of `shape`, (channels, rows, columns), 0 = paper, 1 = ink.
 
     prepare: what prepare=auto does: find the digit, or bring the whole picture to the size, 0 = black, 1 = white
+    fit, filter, short_side, fill: how the whole picture is brought there; see core.inputs.Fitting
     batch: 1 where pictures can only be run one by one; None, any number of them
     """
 
     shape: tuple[int, ...] = DIGIT_SHAPE
     prepare: Literal["digit", "picture"] = "digit"
+    fit: Fit = "stretch"
+    filter: Resampling = "bilinear"
+    short_side: Annotated[int, Meta(ge=1, le=4096)] | None = None
+    fill: Annotated[float, Meta(ge=0, le=1)] = 0.0
     batch: Literal[1] | None = None
+
+    @property
+    def fitting(self) -> Fitting:
+        """How a whole picture is brought to `shape`."""
+        return Fitting(self.fit, self.filter, self.short_side, self.fill)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.shape[-2], self.shape[-1]
+
+    @property
+    def colour(self) -> str:
+        """What its channels are."""
+        return "grey" if self.shape[0] == 1 else "rgb"
+
+    @property
+    def words(self) -> str:
+        """What its least and its greatest number stand for."""
+        return "0 paper, 1 ink" if self.prepare == "digit" else "0 black, 1 white"
 
     def blank(self) -> np.ndarray:
         """One picture without ink, as a network reads it: (1, channels, rows, columns) float32."""
@@ -208,6 +236,11 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     def is_adopted(self) -> bool:
         """Whether it is a network of someone else's, of which only what its file says is known."""
         return self.format == 2
+
+    @property
+    def reads_digits(self) -> bool:
+        """Whether it tells the ten digits, of pictures that were made digits."""
+        return not self.is_adopted or (self.input.prepare == "digit" and self.labels == DIGITS)
 
     @property
     def parameters(self) -> int:

@@ -36,11 +36,11 @@ class Verdicts:
     """
     What a network says of n pictures.
 
-    digits: the most probable class of each; probabilities, logits: (n, classes) float32; novelty: (n,) float32, or
+    classes: the most probable of each; probabilities, logits: (n, classes) float32; novelty: (n,) float32, or
     None where the network does not measure it
     """
 
-    digits: list[int]
+    classes: list[int]
     probabilities: np.ndarray
     logits: np.ndarray
     novelty: np.ndarray | None
@@ -49,7 +49,7 @@ class Verdicts:
         """How much of the probabilities was given back evenly, since a picture is unlike a digit; 0 to 1 for each."""
         doubt = passport.calibration.doubt
         if self.novelty is None or doubt is None:
-            return [0.0] * len(self.digits)
+            return [0.0] * len(self.classes)
         return [doubt.of(novelty) for novelty in self.novelty.tolist()]
 
 
@@ -155,7 +155,7 @@ class Network:
         difference = float(np.abs(lean.logits - analysed.logits).max())
         # Logits of an adopted network may be thousands, and its classes may tie.
         largest = max(1.0, float(np.abs(lean.logits).max())) if self.passport.is_adopted else 1.0
-        is_other = lean.digits != analysed.digits and not self.passport.is_adopted
+        is_other = lean.classes != analysed.classes and not self.passport.is_adopted
         if not difference <= LARGEST_LOGIT_DIFFERENCE * largest or is_other:
             yield f"{MODEL_FILE} and {ANALYSIS_FILE} differ by {difference:g} in a logit"
 

@@ -332,7 +332,7 @@ def test_labelled_pictures_tell_what_a_network_was_trained_on(tmp_path, scale, f
     assert described["numbers"]["form"] == form
     assert described["warnings"] == []
     white = np.full((1, 1, SIDE, SIDE), 0.9, np.float32)
-    assert network.classify(white).digits == [3]
+    assert network.classify(white).classes == [3]
     shares = {each["form"]: each["right"] for each in described["checks"]["pictures"]["tried"]}
     assert shares[form] == 1
     assert max(share for each, share in shares.items() if each != form) < 0.6

@@ -1,5 +1,6 @@
 """Adopted networks beside those of ours, called as any client calls them."""
 
+import base64
 import io
 import json
 import shutil
@@ -8,14 +9,16 @@ from contextlib import suppress
 import numpy as np
 import orjson
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from service.adopt.adoption import make_model
 from service.adopt.asked import AdoptionOptions
 from service.api.v1 import models as models_route
 from service.app import create_app
-from service.batch.digits import open_network
-from service.core.inputs import brought_to
+from service.batch.digits import classify_files, open_network, open_reader
+from service.commands.classify import classify
+from service.core.inputs import Fitting, fitted
 from service.lab import prices
 from service.lab.verdicts import describe_verdicts
 from service.network.files import BadModel
@@ -23,13 +26,14 @@ from service.network.sessions import Library, Network
 from service.settings import SHIPPED_MODELS, Limits, Settings
 from tests.adopt import traits
 from tests.adopt.traits import SIDE
-from tests.api.contract import REFUSED_BY_ADOPTED, SCHEMAS, check, check_answer
+from tests.api.contract import REFUSED_BY_ADOPTED, check_adopted, check_answer
 
 LABELS = ("round", "square", "long", "odd")
 NETWORKS = {
     "nets": (traits.squeeze_and_excite, {"labels": LABELS}),
     "digitlike": (traits.plain, {"prepare": "digit"}),
     "colour": (traits.colour, {}),
+    "many": (traits.many_classes, {"labels": tuple(f"kind {index}" for index in range(traits.MANY))}),
     "dense": (traits.no_maps, {}),
 }
 
@@ -64,24 +68,106 @@ def png(pixels):
     return file.getvalue()
 
 
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 def test_a_verdict_has_the_label_and_the_class_and_nothing_that_is_not_known(client, models, picture):
     (result,) = client.post("/v1/classify?model=nets", data=png(picture)).json["results"]
-    verdicts = Network(models / "nets" / "1").classify(brought_to(picture, (1, SIDE, SIDE))[None])
-    assert sorted(result) == ["class", "confidence", "label", "logits", "prepared", "probabilities"]
-    assert result["class"] == verdicts.digits[0]
+    found = fitted(picture, (1, SIDE, SIDE))
+    verdicts = Network(models / "nets" / "1").classify(found.image[None])
+    assert sorted(result) == ["class", "confidence", "label", "logits", "prepared", "probabilities", "top"]
+    assert result["class"] == verdicts.classes[0]
     assert result["label"] == LABELS[result["class"]]
     np.testing.assert_allclose(result["probabilities"], verdicts.probabilities[0], rtol=1e-6)
-    assert result["prepared"] is None
+    order = np.argsort(-verdicts.probabilities[0])
+    assert [each["class"] for each in result["top"]] == order.tolist()
+    assert [each["label"] for each in result["top"]] == [LABELS[index] for index in order]
+    assert result["prepared"] == {"fit": "stretch", "box": [0, 0, 50, 40], "matrix": found.matrix.tolist()}
     arrays = np.load(io.BytesIO(client.post("/v1/classify?model=nets&format=npz", data=png(picture)).data))
     assert sorted(arrays) == ["classes", "logits", "probabilities"]
     assert arrays["classes"].tolist() == [result["class"]]
+
+
+def test_of_many_classes_the_five_most_probable_are_named_and_the_numbers_come_where_asked(client, models, picture):
+    (result,) = client.post("/v1/classify?model=many", data=png(picture)).json["results"]
+    verdicts = Network(models / "many" / "1").classify(fitted(picture, (3, 24, 36)).image[None])
+    best = np.argsort(-verdicts.probabilities[0])[:5].tolist()
+    assert sorted(result) == ["class", "confidence", "label", "prepared", "top"]
+    assert [(each["class"], each["label"]) for each in result["top"]] == [(index, f"kind {index}") for index in best]
+    assert result["class"] == best[0]
+    (full,) = client.post("/v1/classify?model=many&full=true", data=png(picture)).json["results"]
+    np.testing.assert_allclose(full["logits"], verdicts.logits[0], rtol=1e-6)
+    arrays = np.load(io.BytesIO(client.post("/v1/classify?model=many&format=npz", data=png(picture)).data))
+    assert arrays["probabilities"].shape == (1, traits.MANY)
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "letterbox"])
+def test_the_passport_says_how_a_picture_of_another_size_and_colour_is_brought_to_the_network(
+    models, picture, tmp_path, fit
+):
+    folder = tmp_path / "colour" / "1"
+    shutil.copytree(models / "colour" / "1", folder)
+    passport = json.loads((folder / "passport.json").read_text())
+    asked = {"fit": fit, "filter": "bicubic", "fill": 0.5} | ({"short_side": 40} if fit == "crop" else {})
+    passport["input"] |= asked
+    (folder / "passport.json").write_text(json.dumps(passport))
+    client = create_app(Settings(models=str(tmp_path), default_model="colour")).test_client()
+    found = fitted(picture, (3, 32, 20), Fitting(fit, "bicubic", asked.get("short_side"), 0.5))
+    wanted = Network(folder).classify(found.image[None])
+    answer = client.post("/v1/classify?prepared_image=true", data=png(picture))
+    (result,) = answer.json["results"]
+    np.testing.assert_allclose(result["logits"], wanted.logits[0], rtol=1e-5)
+    told = result["prepared"]
+    assert (told["fit"], told["box"]) == (fit, list(found.box))
+    np.testing.assert_allclose(told["matrix"], found.matrix)
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(told["image"].partition(",")[2]))))
+    np.testing.assert_array_equal(seen, np.rint(found.image.transpose(1, 2, 0) * 255))
+    check_adopted(answer, "/v1/classify")
+    # What the network was given, posted as it is, is answered the same: as a picture and as an array.
+    for body in (found.image.transpose(1, 2, 0), found.image.transpose(1, 2, 0)[None]):
+        answer = client.post("/v1/classify?prepare=none", data=npy(body), content_type="application/x-npy")
+        np.testing.assert_allclose(answer.json["results"][0]["logits"], wanted.logits[0], rtol=1e-5)
+        assert answer.json["results"][0]["prepared"] is None
+
+
+def test_grey_is_all_three_channels_of_a_network_in_colour_and_colour_is_one_of_a_grey_one(client, models, picture):
+    grey = np.asarray(Image.fromarray(picture).convert("L"))
+    for name, posted, shape in (("colour", grey, (3, 32, 20)), ("nets", picture, (1, SIDE, SIDE))):
+        (result,) = client.post(f"/v1/classify?model={name}", data=png(posted)).json["results"]
+        wanted = Network(models / name / "1").classify(fitted(posted, shape).image[None])
+        np.testing.assert_allclose(result["logits"], wanted.logits[0], rtol=1e-5)
+
+
+def test_prepare_none_takes_the_size_of_the_network_alone(client, picture):
+    answer = client.post("/v1/classify?model=colour&prepare=none", data=png(picture))
+    assert answer.status_code == 422
+    assert "a picture is 20 x 32 (0 black, 1 white), got 50 x 40" in answer.json["detail"]
+
+
+def test_a_batch_is_a_row_each_and_lists_what_is_bad(client, picture):
+    pictures = [base64.b64encode(png(each)).decode() for each in (picture, picture[:, ::-1], picture[:7])]
+    results = client.post("/v1/classify?model=colour", json={"images": pictures}).json["results"]
+    each = [client.post("/v1/classify?model=colour", json={"image": one}).json["results"][0] for one in pictures]
+    for one, alone in zip(results, each, strict=True):
+        np.testing.assert_allclose(one["logits"], alone["logits"], rtol=1e-5)
+        assert one["prepared"] == alone["prepared"]
+    answer = client.post("/v1/classify?model=colour", json={"images": [*pictures, "AAAA"]})
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/images/3"]
+
+
+def test_reading_several_digits_needs_a_network_of_the_ten_digits(client, picture):
+    answer = client.post("/v1/read?model=digitlike", data=png(picture))
+    assert (answer.status_code, "ten digits" in answer.json["detail"]) == (409, True)
 
 
 def test_a_network_that_reads_digits_is_given_the_digit_that_is_found(client, models):
     three = (SHIPPED_MODELS.parent / "tests" / "three.png").read_bytes()
     (result,) = client.post("/v1/classify?model=digitlike", data=three).json["results"]
     assert result["prepared"]["box"]
-    assert client.post("/v1/classify?model=nets", data=three).json["results"][0]["prepared"] is None
+    assert client.post("/v1/classify?model=nets", data=three).json["results"][0]["prepared"]["fit"] == "stretch"
 
 
 def test_its_maps_are_shown_and_are_those_of_the_protocol(client, picture):
@@ -90,7 +176,7 @@ def test_its_maps_are_shown_and_are_those_of_the_protocol(client, picture):
         ("mul2", "mul", [6, 13, 13]),
         ("concat1", "concat", [10, 13, 13]),
     ]
-    image = brought_to(picture, (1, SIDE, SIDE))[None]
+    image = fitted(picture, (1, SIDE, SIDE)).image[None]
     answer = client.post(
         "/v2/models/nets/infer",
         json={
@@ -105,24 +191,23 @@ def test_its_maps_are_shown_and_are_those_of_the_protocol(client, picture):
     assert sheet.mimetype == "image/png"
 
 
-def test_a_network_of_another_size_is_listed_and_waits_and_the_protocol_runs_it(client, models, picture):
+def test_a_network_of_another_size_is_listed_with_it_and_the_protocol_takes_pictures_and_numbers(
+    client, models, picture
+):
     listed = {each["name"]: each for each in client.get("/v1/models").json["models"]}
     assert "kind" not in listed["tiny"]
-    assert listed["nets"]["waits"] is None
-    assert listed["colour"]["input"] == [3, 32, 20]
-    for path in ("/v1/classify", "/v1/feature-maps"):
-        answer = client.post(f"{path}?model=colour", data=png(picture))
-        assert answer.status_code == 409
-        assert answer.json["detail"] == listed["colour"]["waits"]
-        assert "POST /v2/models/colour/infer takes its numbers" in answer.json["detail"]
-    image = brought_to(picture, (3, 32, 20))[None]
-    tensor = {"name": "image", "datatype": "FP32", "shape": [1, 3, 32, 20], "data": image.ravel().tolist()}
-    answer = client.post("/v2/models/colour/infer", json={"inputs": [tensor]}).json
+    assert [listed["colour"][name] for name in ("input", "colour", "prepare", "classes")] == [
+        [3, 32, 20], "rgb", "picture", traits.CLASSES,
+    ]  # fmt: skip
+    image = fitted(picture, (3, 32, 20)).image[None]
     wanted = Network(models / "colour" / "1").classify(image)
-    np.testing.assert_allclose(answer["outputs"][1]["data"], wanted.logits[0], rtol=1e-6)
-    tensor = {"name": "image", "datatype": "BYTES", "shape": [1], "data": ["iVBORw0KGgo="]}
-    refused = client.post("/v2/models/colour/infer", json={"inputs": [tensor]})
-    assert (refused.status_code, "so far" in refused.json["error"]) == (400, True)
+    numbers = {"name": "image", "datatype": "FP32", "shape": [1, 3, 32, 20], "data": image.ravel().tolist()}
+    pictures = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(png(picture)).decode()]}
+    for tensor in (numbers, pictures):
+        answer = client.post("/v2/models/colour/infer", json={"inputs": [tensor]}).json
+        np.testing.assert_allclose(answer["outputs"][1]["data"], wanted.logits[0], rtol=1e-5)
+    refused = client.post("/v2/models/colour/infer", json={"inputs": [numbers | {"data": [2.0] * image.size}]})
+    assert "from 0, black, to 1, white, got 2" in refused.json["error"]
 
 
 @pytest.mark.parametrize(
@@ -161,17 +246,29 @@ def test_what_is_described_is_what_is_answered(client, picture):
 
 
 def test_the_answers_are_those_of_the_contract(client, picture):
-    check(client.post("/v1/classify?model=nets", data=png(picture)).json, SCHEMAS["AdoptedClassifications"])
-    for path, query in (("/v1/feature-maps", ""), ("/v1/explain", "")):
-        check_answer(client.post(f"{path}?model=nets{query}", data=png(picture)), path, "post")
+    for name in ("nets", "digitlike", "colour"):
+        for path in ("/v1/classify", "/v1/feature-maps"):
+            check_adopted(client.post(f"{path}?model={name}&prepared_image=true", data=png(picture)), path)
     for path in ("/v1/models", "/v1/models/{name}", "/v2/models/{name}", "/v2/models/{name}/config"):
         for name in NETWORKS:
             check_answer(client.get(path.replace("{name}", name)), path, "get")
 
 
-def test_commands_that_read_digits_refuse_an_adopted_network(models):
-    with pytest.raises(BadModel, match="it is adopted"):
-        open_network(models, "nets")
+def test_a_command_that_reads_several_digits_needs_a_network_of_them(models):
+    with pytest.raises(BadModel, match="ten digits"):
+        open_reader(models, "nets")
+
+
+def test_files_are_classified_without_a_server_as_with_one(client, models, picture, tmp_path):
+    path = tmp_path / "one.png"
+    path.write_bytes(png(picture))
+    for name in ("colour", "many", "digitlike"):
+        (result,) = classify_files(open_network(models, name), [path], "auto", Limits())
+        (wanted,) = client.post(f"/v1/classify?model={name}", data=png(picture)).json["results"]
+        assert orjson.loads(orjson.dumps(result, option=orjson.OPT_SERIALIZE_NUMPY)) == {"name": str(path)} | wanted
+    for form, words in (("--csv", "kind "), ("", "kind ")):
+        ran = CliRunner().invoke(classify, [str(path), "--models", str(models), "--model", "many", *form.split()])
+        assert (ran.exit_code, words in ran.output, len(ran.output) < 400) == (0, True, True)
 
 
 ODD = (

@@ -4,7 +4,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 SIDE = 28
-CLASSES = 4
+CLASSES, MANY = 4, 200
 
 
 class Builder:
@@ -180,6 +180,14 @@ def colour(shape=("n", 3, 32, 20), *, is_signed=False):
     maps = after_conv(b, channels=3)
     maps = b.add("Sign", maps) if is_signed else maps
     return b.model(b.dense(b.add("Flatten", b.add("GlobalAveragePool", maps)), CLASSES, 6), shape)
+
+
+def many_classes(shape=("n", 3, 24, 36)):
+    """More classes than 8 bits count, and weights so large that they differ."""
+    b = Builder()
+    mean = b.add("Flatten", b.add("GlobalAveragePool", after_conv(b, channels=3)))
+    told = b.add("Gemm", mean, b.weight(MANY, 6, scale=20), b.weight(MANY, scale=0.5), transB=1)
+    return b.model(told, shape, shapes=[("n", MANY)])
 
 
 def attention(*, has_token=False):

@@ -13,7 +13,7 @@ OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for met
 
 # Of each call that an adopted network may refuse, a path and query for which a network of tests/adopt/ does.
 REFUSED_BY_ADOPTED = {
-    "/v1/classify": "/v1/classify?model=colour",
+    "/v1/read": "/v1/read?model=colour",
     "/v1/feature-maps": "/v1/feature-maps?model=dense",
     "/v1/explain": "/v1/explain?model=nets",
     "/v1/what-if": '/v1/what-if?model=nets&changes=[{"layer":"conv1","filter":0,"action":"off"}]',
@@ -74,6 +74,13 @@ def validator(schema):
 def check(value, schema):
     """The value is what the schema says, and nothing besides."""
     validator(schema).validate(value)
+
+
+def check_adopted(response, path):
+    """The answer of a call that is posted pictures is what the contract says of an adopted network."""
+    assert response.status_code == 200, response.text
+    declared = operation(path, "post")["responses"]["200"]["content"]["application/json"]
+    check(response.json, resolved(declared["x-adopted-schema"]))
 
 
 def check_answer(response, path, method):

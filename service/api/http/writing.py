@@ -17,6 +17,7 @@ from service.api.http.application import HEADERS, Json
 from service.api.http.npz import Chunk, npz_chunks
 from service.core.digit import PreparedDigit
 from service.core.errors import NotAcceptable
+from service.core.inputs import FittedPicture
 from service.lab import prices
 from service.lab.verdicts import preparation
 from service.network.sessions import Network
@@ -109,12 +110,19 @@ def _binary(body: list[Chunk], kind: str, network: Network | None, text: Mapping
     return Response(chunks, mimetype=MEDIA_TYPES[kind], headers=headers)
 
 
-def prepared(digit: PreparedDigit | None, *, with_image: bool) -> dict[str, Any] | None:
+def prepared(found: PreparedDigit | FittedPicture | None, *, with_image: bool) -> dict[str, Any] | None:
     """What was done to the posted picture; None where nothing was."""
-    if digit is None:
+    if found is None:
         return None
-    image = {"image": data_url(digit.image)} if with_image else {}
-    return preparation(digit) | image
+    return preparation(found) | ({"image": data_url(_levels(found))} if with_image else {})
+
+
+def _levels(found: PreparedDigit | FittedPicture) -> np.ndarray:
+    """What the network was given, as a picture: (rows, columns) or (rows, columns, 3) uint8."""
+    if isinstance(found, PreparedDigit):
+        return found.image
+    levels: np.ndarray = np.rint(found.image * np.float32(255)).astype(np.uint8)
+    return levels[0] if len(levels) == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0))
 
 
 def data_url(levels: np.ndarray) -> str:

@@ -7,10 +7,10 @@ from flask import Blueprint, request
 
 from service.api.http import writing
 from service.api.http.application import Reply
-from service.api.http.digits import read_digits
+from service.api.http.inputs import read_inputs
 from service.api.http.reading import read_posted
 from service.lab import prices
-from service.lab.digits import Digits
+from service.lab.inputs import Inputs
 from service.lab.options import ClassifyOptions
 from service.lab.verdicts import describe_verdicts
 from service.network.sessions import Library, Network, Verdicts
@@ -24,36 +24,37 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 
     @routes.post("/v1/classify")
     def classify() -> Reply:
-        """Read the digit on every posted picture."""
+        """Tell the class of every posted picture: the digit on it, or what an adopted network calls it."""
         posted = read_posted(request, ClassifyOptions, settings, library)
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
         prices.charge_verdicts(network, len(posted.sources), with_image=options.prepared_image)
-        digits = read_digits(posted, network)
+        inputs = read_inputs(posted, network)
         with Timed("infer"):
-            verdicts = network.classify(digits.images)
-        note_verdicts(network.name, verdicts.digits, verdicts.novelty)
+            verdicts = network.classify(inputs.images)
+        note_verdicts(network.name, verdicts.classes, verdicts.novelty)
         if form == "npz":
             return writing.npz(_arrays(verdicts, network), network)
-        return writing.json(_write(verdicts, digits, network, with_image=options.prepared_image))
+        return writing.json(_write(verdicts, inputs, network, options))
 
     return routes
 
 
-def _write(verdicts: Verdicts, digits: Digits, network: Network, *, with_image: bool) -> dict[str, Any]:
-    results = describe_verdicts(verdicts, network, digits.prepared)
-    for result, digit in zip(results, digits.prepared, strict=True):
-        result["prepared"] = writing.prepared(digit, with_image=with_image)
+def _write(verdicts: Verdicts, inputs: Inputs, network: Network, options: ClassifyOptions) -> dict[str, Any]:
+    results = describe_verdicts(verdicts, network, inputs.prepared, full=options.full)
+    for result, picture in zip(results, inputs.prepared, strict=True):
+        result["prepared"] = writing.prepared(picture, with_image=options.prepared_image)
     return writing.envelope(results, network)
 
 
 def _arrays(verdicts: Verdicts, network: Network) -> dict[str, np.ndarray]:
+    classes = verdicts.logits.argmax(axis=1)
+    arrays = {"probabilities": verdicts.probabilities, "logits": verdicts.logits}
     if network.passport.is_adopted:
-        classes = verdicts.logits.argmax(axis=1)
-        return {"classes": classes, "probabilities": verdicts.probabilities, "logits": verdicts.logits}
-    arrays = {"digits": verdicts.logits.argmax(axis=1), "probabilities": verdicts.probabilities}
-    arrays |= {"logits": verdicts.logits, "doubt": np.array(verdicts.doubts(network.passport), np.float32)}
+        return {"classes": classes} | arrays
+    arrays = {"digits": classes} | arrays | {"classes": classes}
+    arrays |= {"doubt": np.array(verdicts.doubts(network.passport), np.float32)}
     threshold = network.passport.novelty
     if verdicts.novelty is None or threshold is None:
         return arrays

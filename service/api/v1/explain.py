@@ -9,16 +9,16 @@ from flask import Blueprint, request
 from service.api.http import writing
 from service.api.http.application import Reply
 from service.api.http.arrays import arrays_of
-from service.api.http.digits import read_digits
+from service.api.http.inputs import read_inputs
 from service.api.http.reading import read_posted
 from service.core.errors import InvalidOption, NotPossible
 from service.lab import prices, sizes
 from service.lab.adopted import NOT_EXPLAINED, check_own
 from service.lab.changes import changed, check_finite, read_changes
-from service.lab.digits import Digits
 from service.lab.explain.case import Case
 from service.lab.explain.methods import METHODS
 from service.lab.explain.options import ExplainOptions, check_options
+from service.lab.inputs import Inputs
 from service.network.sessions import Library, Network
 from service.observe.record import Timed
 from service.settings import Limits, Settings
@@ -44,14 +44,14 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         overrides = read_changes(network, options.changes)
         mean_maps = _mean_maps(network, options)
         explained = METHODS[options.method].explain
-        digits = read_digits(posted, network)
+        inputs = read_inputs(posted, network)
         results = []
-        for case in _cases(network, options, digits, overrides, mean_maps):
+        for case in _cases(network, options, inputs, overrides, mean_maps):
             prices.go_on()
             results.append(explained(case))
         if form == "npz":
             return writing.npz(arrays_of(results), network)
-        whole = [result | _tail(digits, index, options) for index, result in enumerate(results)]
+        whole = [result | _tail(inputs, index, options) for index, result in enumerate(results)]
         return writing.json(writing.envelope(whole, network))
 
     return routes
@@ -97,13 +97,13 @@ def _mean_maps(network: Network, options: ExplainOptions) -> np.ndarray | None:
 def _cases(
     network: Network,
     options: ExplainOptions,
-    digits: Digits,
+    inputs: Inputs,
     overrides: dict[str, np.ndarray],
     mean_maps: np.ndarray | None,
 ) -> Sequence[Case]:
     """Run the network once over all pictures, and hand out each with the maps of its own."""
     with Timed("infer"):
-        verdicts, maps = network.analyse(digits.images, list(network.passport.map_shapes()), overrides)
+        verdicts, maps = network.analyse(inputs.images, list(network.passport.map_shapes()), overrides)
     if overrides:
         check_finite(verdicts, maps)
     weights = {**network.weights, **overrides}
@@ -111,17 +111,17 @@ def _cases(
         Case(
             network,
             options,
-            digits.images[i, 0],
+            inputs.images[i, 0],
             {name: array[i] for name, array in maps.items()},
             weights,
             overrides,
             verdicts.logits[i],
             mean_maps,
         )
-        for i in range(len(digits.images))
+        for i in range(len(inputs.images))
     ]
 
 
-def _tail(digits: Digits, index: int, options: ExplainOptions) -> dict[str, Any]:
-    prepared = writing.prepared(digits.prepared[index], with_image=options.prepared_image)
+def _tail(inputs: Inputs, index: int, options: ExplainOptions) -> dict[str, Any]:
+    prepared = writing.prepared(inputs.prepared[index], with_image=options.prepared_image)
     return {**changed(options.changes), "prepared": prepared}

@@ -9,14 +9,14 @@ from flask import Blueprint, request
 
 from service.api.http import writing
 from service.api.http.application import Reply
-from service.api.http.digits import read_digits
+from service.api.http.inputs import read_inputs
 from service.api.http.reading import read_posted
 from service.api.http.sheets import charge_drawing, draw_batch, used_range
 from service.core.errors import InvalidOption, NotFound, shown
 from service.lab import prices, sizes
 from service.lab.adopted import NOT_CHANGED, check_maps, check_own
 from service.lab.changes import changed, check_finite, read_changes
-from service.lab.digits import Digits
+from service.lab.inputs import Inputs
 from service.lab.options import FeatureMapOptions
 from service.network.passport import Passport
 from service.network.sessions import Library, Network, Verdicts
@@ -44,20 +44,20 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         filters = _choose_filters(network.passport, names, options.filters)
         _charge(network, names, filters, len(posted.sources), form, options, settings)
         overrides = read_changes(network, options.changes)
-        digits = read_digits(posted, network)
+        inputs = read_inputs(posted, network)
         with Timed("infer"):
-            verdicts, maps = network.analyse(digits.images, names, overrides)
-        note_verdicts(network.name, verdicts.digits, verdicts.novelty)
+            verdicts, maps = network.analyse(inputs.images, names, overrides)
+        note_verdicts(network.name, verdicts.classes, verdicts.novelty)
         if overrides:
             check_finite(verdicts, maps)
         if form == "npz":
             chosen = maps if filters is None else {name: array[:, filters] for name, array in maps.items()}
             return writing.npz({**chosen, "logits": verdicts.logits}, network)
         if form == "png":
-            batch = [{name: array[i] for name, array in maps.items()} for i in range(len(digits.images))]
+            batch = [{name: array[i] for name, array in maps.items()} for i in range(len(inputs.images))]
             levels, text = draw_batch(batch, options, filters)
             return writing.png(levels, text, network)
-        return writing.json(_write(network, digits, verdicts, maps, filters, options))
+        return writing.json(_write(network, inputs, verdicts, maps, filters, options))
 
     return routes
 
@@ -128,14 +128,14 @@ def _charge(
 
 def _write(
     network: Network,
-    digits: Digits,
+    inputs: Inputs,
     verdicts: Verdicts,
     maps: MapsByLayer,
     filters: Sequence[int] | None,
     options: FeatureMapOptions,
 ) -> dict[str, Any]:
     results = []
-    for picture, prepared in enumerate(digits.prepared):
+    for picture, prepared in enumerate(inputs.prepared):
         layers = [_write_layer(network, name, maps[name][picture], filters, options) for name in maps]
         results.append(
             {

@@ -14,7 +14,7 @@ from service.api.http.sheets import KERNEL_TILE_SIDE, draw_kernels
 from service.core.cards import SPECTRUM_SIZE
 from service.core.errors import NotFound
 from service.lab import prices
-from service.lab.adopted import calls_of, waits_for
+from service.lab.adopted import calls_of
 from service.lab.cards import card, charge_cards
 from service.lab.options import LayerFilterOptions, ModelOptions, NoOptions
 from service.network.passport import Field, Layer, Passport, receptive_fields
@@ -105,8 +105,14 @@ def _summary(network: Network, library: Library) -> dict[str, Any]:
     }
     if not network.passport.is_adopted:
         return members
-    shape = list(network.passport.input.shape)
-    return members | {"kind": "image-classifier", "input": shape, "waits": waits_for(network.passport) or None}
+    asked = network.passport.input
+    return members | {
+        "kind": "image-classifier",
+        "input": list(asked.shape),
+        "colour": asked.colour,
+        "prepare": asked.prepare,
+        "classes": len(network.passport.labels),
+    }
 
 
 def _describe(network: Network) -> dict[str, Any]:

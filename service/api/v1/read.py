@@ -8,6 +8,7 @@ from flask import Blueprint, request
 from service.api.http import writing
 from service.api.http.application import Reply
 from service.api.http.reading import read_posted
+from service.lab.adopted import check_digits
 from service.lab.options import ReadOptions
 from service.lab.picture import Picture
 from service.lab.read.asked import check_asked
@@ -30,6 +31,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         form = writing.choose_format(request, options.format, ("json", "png"))
         network = library.get(options.model, options.version)
         check_asked(options)
+        check_digits(network)
 
         def work(picture: Picture) -> Any:
             reading = read_picture(picture, network, options, settings)

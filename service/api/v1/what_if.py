@@ -6,12 +6,12 @@ from flask import Blueprint, request
 
 from service.api.http import writing
 from service.api.http.application import Reply
-from service.api.http.digits import read_digits
+from service.api.http.inputs import read_inputs
 from service.api.http.reading import read_posted
 from service.lab import prices
 from service.lab.adopted import NOT_CHANGED, check_own
 from service.lab.changes import check_finite, describe_changes, read_changes
-from service.lab.digits import Digits
+from service.lab.inputs import Inputs
 from service.lab.options import WhatIfOptions
 from service.lab.verdicts import describe_verdicts
 from service.network.sessions import Library, Network, Verdicts
@@ -36,22 +36,24 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         prices.charge("write", 2 * prices.results(network, count, with_image=options.prepared_image))
         prices.charge_changes(options.changes, count)
         overrides = read_changes(network, options.changes)
-        digits = read_digits(posted, network)
+        inputs = read_inputs(posted, network)
         # Both from the analysis session, so that nothing but the changes makes a difference.
         with Timed("infer"):
-            before, _ = network.analyse(digits.images, [])
-            after, _ = network.analyse(digits.images, [], overrides)
+            before, _ = network.analyse(inputs.images, [])
+            after, _ = network.analyse(inputs.images, [], overrides)
         check_finite(after, {})
-        return writing.json(_write(network, digits, before, after, options))
+        return writing.json(_write(network, inputs, before, after, options))
 
     return routes
 
 
 def _write(
-    network: Network, digits: Digits, before: Verdicts, after: Verdicts, options: WhatIfOptions
+    network: Network, inputs: Inputs, before: Verdicts, after: Verdicts, options: WhatIfOptions
 ) -> dict[str, Any]:
-    first, second = (describe_verdicts(verdicts, network, digits.prepared) for verdicts in (before, after))
-    each = zip(first, second, digits.prepared, strict=True)
+    first, second = (
+        describe_verdicts(verdicts, network, inputs.prepared, full=options.full) for verdicts in (before, after)
+    )
+    each = zip(first, second, inputs.prepared, strict=True)
     results = [
         {
             "changes": describe_changes(options.changes),

@@ -23,7 +23,7 @@ from service import __version__
 from service.api.http import writing
 from service.api.http.application import HEADERS, Access, Reply
 from service.api.http.codings import read_inflated
-from service.api.http.digits import read_digits
+from service.api.http.inputs import read_inputs
 from service.api.http.numbers import check_numbers_in
 from service.api.http.reading import Posted, told_apart
 from service.api.http.texts import is_file
@@ -258,20 +258,24 @@ def _charge(served: Served, wanted: Sequence["Wanted"], count: int) -> None:
 def _read_images(
     served: Served, tensor: RequestInput, shape: list[int], tail: memoryview, limits: Limits
 ) -> np.ndarray:
-    """Read the one input. returns: (n, 1, 28, 28) float32, 0 = paper, 1 = ink; of an adopted network, its own shape."""
+    """Read the one input. returns: (n, channels, rows, columns) float32 from 0 to 1."""
     if tensor.datatype == "FP32":
-        return _within_range(read_numbers(tensor, shape, tail))
+        return _within_range(read_numbers(tensor, shape, tail), served.network.passport.input.words)
     elements = [_as_source(element) for element in read_elements(tensor, shape, tail)]
     options = ClassifyOptions()
     sources = told_apart(elements, options, limits, served.network)
-    return read_digits(Posted(sources, options, limits, (time.perf_counter(), 0.0)), served.network).images
+    return read_inputs(Posted(sources, options, limits, (time.perf_counter(), 0.0)), served.network).images
 
 
-def _within_range(numbers: np.ndarray) -> np.ndarray:
+def _within_range(numbers: np.ndarray, words: str) -> np.ndarray:
     low, high = numbers.min(), numbers.max()
     # Written so that NaN, which is neither, is refused too.
     if not (low >= 0 and high <= 1):
-        raise InvalidInput(f"numbers of image are from 0, paper, to 1, ink, got {high if low >= 0 else low}")
+        least, greatest = words.split(", ")
+        raise InvalidInput(
+            f"numbers of image are from {', '.join(least.split())}, to {', '.join(greatest.split())}, "
+            f"got {high if low >= 0 else low}"
+        )
     return numbers.astype(np.float32, copy=False)
 
 
@@ -330,7 +334,7 @@ def _run(served: Served, images: np.ndarray, wanted: Sequence[Wanted]) -> Mappin
             verdicts, arrays = served.network.analyse(images, maps)
         else:
             verdicts, arrays = served.network.classify(images), {}
-    note_verdicts(served.network.name, verdicts.digits, verdicts.novelty)
+    note_verdicts(served.network.name, verdicts.classes, verdicts.novelty)
     return _by_name(verdicts) | arrays
 
 

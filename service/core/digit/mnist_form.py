@@ -43,6 +43,21 @@ class Frame:
     width: int
     height: int
 
+    def outwards(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """A box (x, y, width, height) of the picture, in posted pixels."""
+        x, y, width, height = box
+        left, top = max(0, self.left + self.step * x), max(0, self.top + self.step * y)
+        right = min(self.width, self.left + self.step * (x + width))
+        bottom = min(self.height, self.top + self.step * (y + height))
+        return left, top, right - left, bottom - top
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """Takes (x, y, 1) of a pixel's centre in the picture to the posted one: (rows, columns) of (3, 3)."""
+        # A pixel's centre is half a pixel from where it begins, posted or not.
+        half = (self.step - 1) / 2
+        return np.array([[self.step, 0, self.left + half], [0, self.step, self.top + half], [0, 0, 1]], np.float64)
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -97,15 +112,7 @@ class PreparedDigit:
 
     def within(self, frame: Frame) -> "PreparedDigit":
         """The same digit, with its box and matrix in the pixels that were posted."""
-        step = frame.step
-        x, y, width, height = self.box
-        left, top = max(0, frame.left + step * x), max(0, frame.top + step * y)
-        right = min(frame.width, frame.left + step * (x + width))
-        bottom = min(frame.height, frame.top + step * (y + height))
-        # A pixel's centre is half a pixel from where it begins, posted or not.
-        half = (step - 1) / 2
-        outwards = np.array([[step, 0, frame.left + half], [0, step, frame.top + half], [0, 0, 1]], np.float64)
-        return replace(self, box=(left, top, right - left, bottom - top), matrix=outwards @ self.matrix)
+        return replace(self, box=frame.outwards(self.box), matrix=frame.matrix @ self.matrix)
 
 
 @dataclass(frozen=True, slots=True)

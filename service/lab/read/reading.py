@@ -19,7 +19,7 @@ from service.core.numbers.cells import Cell, equal_cells, framed_cells, in_cells
 from service.core.numbers.lines import numbers_of
 from service.core.numbers.rows import Candidate, Mark, Row, rows_of
 from service.lab import prices
-from service.lab.digits import all_digits
+from service.lab.inputs import all_inputs
 from service.lab.options import ReadOptions
 from service.lab.picture import Picture
 from service.lab.read.asked import wanted_length
@@ -172,10 +172,10 @@ class _Looker:
 
 def give_verdicts(candidates: Sequence[Candidate], prepared: Sequence[PreparedDigit], network: Network) -> None:
     """Write into every candidate what the network says of it."""
-    verdicts = network.classify(all_digits(prepared).images)
+    verdicts = network.classify(all_inputs(prepared, network.passport.input).images)
     for index, candidate in enumerate(candidates):
         candidate.usable = True
-        candidate.digit, candidate.probabilities = verdicts.digits[index], verdicts.probabilities[index]
+        candidate.digit, candidate.probabilities = verdicts.classes[index], verdicts.probabilities[index]
         candidate.confidence = float(candidate.probabilities[candidate.digit])
         candidate.novelty = 0.0 if verdicts.novelty is None else float(verdicts.novelty[index])
 
