@@ -17,7 +17,7 @@ import { createPad, EXAMPLE, play } from "./rail/drawing.js";
 import { fromFile } from "./state/picture.js";
 import { createRail, keyField } from "./rail/rail.js";
 import { createStore, DEFAULTS, singleKeys } from "./state/state.js";
-import { editedWant, keepMaps, levelsOf, moved, posted, seenBy, verdictWant } from "./state/subject.js";
+import { editedWant, keepMaps, levelsOf, moved, posted, postedWhole, seenBy, verdictWant } from "./state/subject.js";
 import { bringPanel, focusTab, listenToTabs, showTab, watchTabs } from "./shared/tabs.js";
 import { createStanding, LATE_MS } from "./shared/standing.js";
 import { createVerdict } from "./rail/verdict.js";
@@ -25,14 +25,16 @@ import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, UNREADABLE, WAITING }
 
 /** @import { Tensor } from "./numbers/types.d.ts" */
 /** @import { Answers, Arrays, Cell, Chosen, Data, EditedEntry } from "./state/types.d.ts" */
-/** @import { Entry, Frame, Input, Listed, Model, Network } from "./state/types.d.ts" */
+/** @import { Entry, Frame, Input, Listed, Model, Network, ReadEntry } from "./state/types.d.ts" */
 /** @import { Picture, Report, Results, Slot, State, Verdict, ViewName, Want, Weights } from "./state/types.d.ts" */
+/** @import { NumberRow } from "./rail/types.d.ts" */
 /** @import { Context, View } from "./shared/types.d.ts" */
 
 /** @typedef {{ picture: Chosen, example?: boolean }} Kept a picture, and whether it is the example of the page */
 
 /** @type {Kept} */
 const BLANK = { picture: DEFAULTS.picture };
+const REST_MS = 600; // of the pen, before several digits are looked for
 const HISTORY = 40; // pictures that "Undo" goes back
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -47,7 +49,11 @@ const addressKeeper = createKeeper(store);
 /** @type {Network | null} */
 let network = null;
 /** @type {{ picture: Picture, isPrepared: boolean } | null} */
-let subject = null; // what is posted: {picture, isPrepared}
+let whole = null; // what is posted, unless a digit of it is opened
+/** @type {NumberRow | undefined} */
+let number; // of the picture, if it may have several digits
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let resting;
 let inkIsNew = false;
 /** @type {(() => void) | null} */
 let stopExample = null;
@@ -74,7 +80,7 @@ const pad = createPad(/** @type {HTMLCanvasElement} */ (byId("pad")), {
   ink: () => {
     if (stopExample) return; // it is looked at when it is whole
     inkIsNew = true;
-    store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: false });
+    store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: false, part: null });
   },
   undo: () => swap(history.past, history.future),
   redo: () => swap(history.future, history.past),
@@ -145,6 +151,7 @@ async function start() {
   const opened = openModels();
   if (!state.picture) playExample(!still.matches);
   else showPicture(state.picture);
+  store.set({ part: state.part ?? null });
   await opened;
   if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
 }
@@ -311,11 +318,12 @@ function frame() {
     return store.set({ at: strongest() });
   const theme = state.theme || (dark.matches ? "dark" : "light");
   /** @type {Frame} */
-  const seen = { state, data, weights, theme, isEmpty: !subject && !state.example };
+  const seen = { state, data, weights, theme, isEmpty: !whole && !state.example };
   const model = network && { ...seen, network };
   const wanted = model ? ask(model) : [];
   verdict.draw({ ...seen, network });
   rail.draw(seen);
+  number?.draw(seen);
   if (model) {
     views[state.view]?.draw(model);
     dock?.draw(model);
@@ -346,10 +354,29 @@ function hint({ example, picture }) {
 /** @type {(picture: Chosen) => void} */
 function takePicture(picture) {
   inkIsNew = false;
-  subject = posted(picture, pad);
-  if (subject) return;
+  whole = posted(picture, pad);
+  number?.take(null);
+  lookForSeveral();
+  if (whole) return;
   forget(({ request }) => Boolean(request.picture));
   write(byId("live"), EMPTY);
+}
+
+/** Look for several digits, when a file was given or the pen has rested. */
+function lookForSeveral() {
+  const { picture, example } = store.get();
+  clearTimeout(resting);
+  if (!whole || example || (picture.kind !== "strokes" && picture.kind !== "file")) return;
+  const { picture: all } = whole;
+  const look = async () => {
+    if (pad.drawing) return void (resting = setTimeout(look, REST_MS));
+    const { createNumber } = await import("./rail/number.js");
+    if (all !== whole?.picture) return;
+    number ??= createNumber(context, pad);
+    number.take(postedWhole(picture, all, pad));
+    schedule();
+  };
+  resting = setTimeout(look, picture.kind === "file" ? 0 : REST_MS);
 }
 
 /**
@@ -360,7 +387,10 @@ function ask(model) {
   const { state, network } = model;
   /** @type {Want[]} */
   const list = [];
-  if (subject) list.push(verdictWant(network, subject));
+  const part = number?.opened(state.part);
+  if (part) list.push(verdictWant(network, { picture: part, isPrepared: false }));
+  else if (whole) list.push(verdictWant(network, whole));
+  list.push(...(number?.wants(network) ?? []));
   const edited = data.base && editedWant(network, data, state.changes);
   if (edited) list.push(edited);
   else forget(({ lane }) => lane === "edited");
@@ -398,6 +428,7 @@ function keep(lane, { want: asked, answer }) {
   } else if (lane === "maps" || lane === "base_maps") keepMaps(data, lane, entry);
   else if (lane === "verdict") keepVerdict(entry);
   else if (lane === "edited") keepEdited(entry);
+  else if (lane === "number") keepNumber(entry);
   else data[/** @type {keyof Answers} */ (lane)] = entry;
 }
 
@@ -424,12 +455,21 @@ async function keepVerdict(entry) {
   schedule();
 }
 
+/** @type {(entry: ReadEntry) => Promise<void>} */
+async function keepNumber(entry) {
+  data.number = entry;
+  if (!(await number?.keep(entry))) return;
+  if (pad.image) pad.showImage({ ...pad.image, box: undefined });
+  announce();
+  schedule();
+}
+
 /** @type {(seen: Input, prepared: Verdict["prepared"]) => void} */
 function showBox(seen, prepared) {
   const { picture } = store.get();
   if (picture.kind !== "file") return;
   picture.seen = seen.levels;
-  if (prepared && pad.image && !pad.image.box) pad.showImage({ ...pad.image, box: prepared.box });
+  if (prepared && pad.image && !pad.image.box && !number?.spoken()) pad.showImage({ ...pad.image, box: prepared.box });
 }
 
 /** @type {(layer: { op: string, name: string }) => Tensor | undefined} */
@@ -479,7 +519,7 @@ function clear() {
  */
 function playExample(isPlayed) {
   haltExample();
-  if (subject) remember(store.get());
+  if (whole) remember(store.get());
   pad.show([]);
   if (!isPlayed || still.matches) {
     pad.show(EXAMPLE);
@@ -500,7 +540,7 @@ function haltExample() {
 function finishExample() {
   haltExample();
   inkIsNew = true;
-  store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: true });
+  store.set({ picture: { kind: "strokes", strokes: pad.strokes }, example: true, part: null });
 }
 
 /** @type {(picture: Chosen, example?: boolean) => void} */
@@ -511,7 +551,7 @@ function showPicture(picture, example = false) {
   else if (picture.kind === "file") pad.showImage({ image: picture.image });
   else pad.showImage({ levels: levelsOf(picture) });
   inkIsNew = true;
-  store.set({ picture: picture.kind === "strokes" ? { ...picture, strokes: pad.strokes } : picture, example });
+  store.set({ picture: picture.kind === "strokes" ? { ...picture, strokes: pad.strokes } : picture, example, part: null });
 }
 
 /** @type {(picture: Chosen) => void} */
@@ -573,7 +613,8 @@ function announce() {
   clearTimeout(announcing);
   announcing = setTimeout(() => {
     const result = data.verdict?.result;
-    if (result) write(byId("live"), spoken(result, sharesOf(result, network)));
+    const several = store.get().part === null ? number?.spoken() : null;
+    if (result) write(byId("live"), several || spoken(result, sharesOf(result, network)));
   }, 1000);
 }
 
@@ -601,6 +642,7 @@ async function fillTakeAway() {
   const { fillMenu } = await import("./shared/sharing.js");
   const formats = ["json", "npz"];
   const takes = [{ name: "verdict", record: () => data.verdict?.want.request, formats }];
+  if (number?.spoken()) takes.push({ name: "number", record: () => data.number?.want.request, formats: ["json", "png"] });
   fillMenu(byId("take-menu"), [...takes, ...(views[store.get().view]?.takes ?? [])]);
 }
 
@@ -611,6 +653,7 @@ async function followAddress() {
   const { picture, ...others } = state;
   store.set({ ...DEFAULTS, picture: store.get().picture, ...others });
   if (picture) showPicture(picture);
+  store.set({ part: others.part ?? null });
   if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
   checkState();
 }

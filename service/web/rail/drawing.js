@@ -1,11 +1,12 @@
 // The pad: strokes become ink. Strokes are kept as points in 0..1, so that they can be drawn again at any size.
 
-import { context2d, INK_SIDE } from "../state/picture.js";
+import { context2d, INK_SIDE, NUMBER_SIDE } from "../state/picture.js";
 
 /** @import { Point } from "../state/types.d.ts" */
 /** @import { Pad, PadEvents, Shown } from "./types.d.ts" */
 
 const PEN = 2.2 / 28; // width of the pen, as a share of the pad
+const FINE_PEN = 1.2 / 28; // for several digits, each of which is smaller
 const KEY_STEP = 1 / 28;
 
 // A link has a byte for each number of a point. Points are rounded to that, so that a link has the very same ink.
@@ -57,6 +58,7 @@ export function createPad(canvas, on) {
     drawing: null,
     focused: false,
     levels: () => greyOf(ink.getImageData(0, 0, INK_SIDE, INK_SIDE).data),
+    fine: () => fine(pad.strokes),
     show: (strokes) => {
       pad.strokes = strokes.map((points) => [...points]);
       pad.drawing = null;
@@ -117,6 +119,21 @@ function end(pad, on) {
   on.ink(true);
 }
 
+/** @type {(strokes: Point[][]) => Uint8Array} */
+function fine(strokes) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: NUMBER_SIDE, height: NUMBER_SIDE });
+  const context = context2d(canvas, { willReadFrequently: true, alpha: false });
+  blank(context);
+  for (const points of strokes) points.forEach((_, i) => drawPiece(context, points, i, FINE_PEN));
+  return greyOf(context.getImageData(0, 0, NUMBER_SIDE, NUMBER_SIDE).data);
+}
+
+/** @type {(context: CanvasRenderingContext2D) => void} */
+function blank(context) {
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+}
+
 /** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D) => void} */
 function redraw(pad, canvas, ink) {
   const side = Math.round(canvas.clientWidth * devicePixelRatio);
@@ -124,10 +141,7 @@ function redraw(pad, canvas, ink) {
     canvas.width = side;
     canvas.height = side;
   }
-  for (const context of [context2d(canvas), ink]) {
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, context.canvas.width, context.canvas.height);
-  }
+  for (const context of [context2d(canvas), ink]) blank(context);
   if (pad.image) drawImage(context2d(canvas), pad.image);
   for (const points of pad.strokes) points.forEach((_, i) => drawSegment(canvas, ink, points, i));
   if (pad.focused) drawCursor(canvas, pad.pen);
@@ -157,14 +171,17 @@ function levelsCanvas(levels) {
   return canvas;
 }
 
-// The newest piece of a stroke: a curve between the middles of its neighbours, so that corners are round.
 /** @type {(canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, points: Point[], index: number) => void} */
 function drawSegment(canvas, ink, points, index) {
-  for (const context of [context2d(canvas), ink]) {
-    const side = context.canvas.width;
-    if (index) drawCurve(context, side, points, index);
-    else drawDot(context, points[0][0] * side, points[0][1] * side, (PEN * side) / 2);
-  }
+  for (const context of [context2d(canvas), ink]) drawPiece(context, points, index, PEN);
+}
+
+// The newest piece of a stroke: a curve between the middles of its neighbours, so that corners are round.
+/** @type {(context: CanvasRenderingContext2D, points: Point[], index: number, pen: number) => void} */
+function drawPiece(context, points, index, pen) {
+  const side = context.canvas.width;
+  if (index) drawCurve(context, points, index, pen);
+  else drawDot(context, points[0][0] * side, points[0][1] * side, (pen * side) / 2);
 }
 
 // A line of no length draws nothing. So a stroke begins with a dot.
@@ -176,13 +193,14 @@ function drawDot(context, x, y, radius) {
   context.fill();
 }
 
-/** @type {(context: CanvasRenderingContext2D, side: number, points: Point[], index: number) => void} */
-function drawCurve(context, side, points, index) {
+/** @type {(context: CanvasRenderingContext2D, points: Point[], index: number, pen: number) => void} */
+function drawCurve(context, points, index, pen) {
+  const side = context.canvas.width;
   /** @type {(point: Point) => [number, number]} */
   const at = ([x, y]) => [x * side, y * side];
   /** @type {(a: Point, b: Point) => [number, number]} */
   const middle = ([ax, ay], [bx, by]) => [((ax + bx) / 2) * side, ((ay + by) / 2) * side];
-  Object.assign(context, { strokeStyle: "#000", lineWidth: PEN * side, lineCap: "round", lineJoin: "round" });
+  Object.assign(context, { strokeStyle: "#000", lineWidth: pen * side, lineCap: "round", lineJoin: "round" });
   context.beginPath();
   const previous = points[index - 1];
   context.moveTo(...(index > 1 ? middle(points[index - 2], previous) : at(previous)));

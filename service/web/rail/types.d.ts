@@ -1,6 +1,6 @@
 // The types of rail/.
 
-import type { Point } from "../state/types.d.ts";
+import type { Frame, Input, Network, Picture, Point, ReadEntry, Want } from "../state/types.d.ts";
 import type { PadTools } from "../shared/types.d.ts";
 
 /** A picture that is shown on the pad instead of strokes: an image or 28 x 28 levels, and the box of the digit in it. */
@@ -32,6 +32,8 @@ export interface Pad extends PadTools {
   shown?: unknown;
   /** the ink, INK_SIDE squared, 255 = ink */
   levels(): Uint8Array;
+  /** the same strokes by a finer pen, NUMBER_SIDE squared: where several digits share the pad, each of them is small */
+  fine(): Uint8Array;
   show(strokes: Point[][]): void;
   showImage(image: Shown): void;
   redraw(): void;
@@ -41,6 +43,19 @@ export interface Pad extends PadTools {
   end(): void;
   redo(): void;
   clear(): void;
+}
+
+/** Several digits, read as a number. */
+export interface NumberRow {
+  wants(network: Network): Want[];
+  /** another picture, or none: what was read is forgotten */
+  take(picture: Picture | null): void;
+  /** an answer; whether there are several digits, and they are shown */
+  keep(entry: ReadEntry): Promise<boolean>;
+  /** the digit that is opened, as the network reads it */
+  opened(part: number | null): Input | null;
+  spoken(): string | null;
+  draw(model: Frame): void;
 }
 
 /** One digit's bar. */

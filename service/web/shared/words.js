@@ -4,7 +4,7 @@ import { ranking } from "../numbers/arithmetic.js";
 import { percent, short } from "../numbers/scales.js";
 
 /** @import { Refusal } from "../state/api.js" */
-/** @import { Verdict, ViewName } from "../state/types.d.ts" */
+/** @import { Reading, Verdict, ViewName } from "../state/types.d.ts" */
 
 export const EMPTY = "Nothing drawn yet. Draw a digit, drop a picture, or take the example.";
 export const EXAMPLE = "An example. Draw over it.";
@@ -83,6 +83,35 @@ export function reading(verdict, shares, pieces) {
       ? `This may not be a digit${pieces > 1 ? `: its ink is in ${pieces} pieces` : ""}. Closest: ${first}. Novelty ${short(verdict.novelty)} (0 is like a digit, 1 unlike any).`
       : `Next: ${second}, ${percent(shares[second])}.`;
   return [percent(verdict.confidence), `${name} ${rest}`];
+}
+
+export const WHOLE = "all of it";
+
+/**
+ * Why a digit of a number is not answered for.
+ * @type {Record<string, string>}
+ */
+export const REASONS = {
+  unsure: "not sure",
+  touching: "not sure, it touches its neighbour",
+  cut_by_edge: "not sure, the edge cuts it",
+  not_a_digit: "this may not be a digit",
+};
+
+/**
+ * What is said under a number.
+ * @type {(reading: Reading) => string}
+ */
+export function numberWords({ digits }) {
+  const unsure = digits.filter(({ digit }) => digit === null).length;
+  const doubt = unsure ? ` ${unsure} of them ${unsure === 1 ? "is" : "are"} not sure, and marked ?.` : "";
+  return `${digits.length} digits.${doubt} Press one to see it in every view.`;
+}
+
+/** @type {(reading: Reading) => string} */
+export function spokenNumber({ text, digits }) {
+  const spelt = [...text].map((letter) => (letter === "?" ? "not sure" : letter)).join(" ");
+  return `A number of ${digits.length} digits: ${spelt}.`;
 }
 
 /**

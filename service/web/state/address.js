@@ -29,6 +29,8 @@ export async function write(state) {
   add("range", differs(state, "range") && state.range);
   add("before", state.before && "1");
   add("shift", String(state.shift) !== "0,0" && state.shift.join(","));
+  // The part of a photo is kept as the picture itself.
+  add("part", state.part !== null && state.picture.kind === "strokes" && String(state.part));
   add("k", differs(state, "kernel") && writeKernel(state.kernel));
   add("bench", differs(state, "bench") && Object.values(state.bench).map(Number0).join(","));
   add("chain", state.chain.join(","));
@@ -139,6 +141,7 @@ const READERS = {
       .slice(1)
       .map(Number),
   }),
+  part: (text) => ({ part: within(text, 0, 1999) }),
   k: (text) => ({ kernel: readKernel(text), named: null }),
   bench: (text) => {
     const [, stride, padding, activation, flip, place, isWhole] = matched(

@@ -4,6 +4,7 @@
 
 export const SIDE = 28;
 export const INK_SIDE = 112; // pixels of ink that are sent: four to each of the network's
+export const NUMBER_SIDE = 224; // the same, where several digits are read
 
 /**
  * name: [label, ink of a place 0..255]

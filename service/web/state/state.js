@@ -31,6 +31,7 @@ export const DEFAULTS = {
   range: "layer",
   before: false, // show maps before their activation
   shift: [0, 0], // pixels right and down
+  part: null, // which of several digits is opened
   kernel: { rows: 7, columns: 7, cells: LECTURE_EDGE.map(String), bias: "0" },
   named: null,
   bench: { stride: 2, padding: "valid", activation: "linear", flip: false, place: -1, isWhole: true },

@@ -2,7 +2,7 @@
 
 import { networkCall, want } from "./api.js";
 import { shifted } from "../numbers/arithmetic.js";
-import { decodeSeen, INK_SIDE, pattern, SIDE } from "./picture.js";
+import { decodeSeen, INK_SIDE, NUMBER_SIDE, pattern, SIDE } from "./picture.js";
 import { extent } from "../numbers/scales.js";
 
 /** @import { Call, Change, Chosen, Data, Entry, Input } from "./types.d.ts" */
@@ -14,7 +14,7 @@ let count = 0;
  * 28 x 28 levels as every call on a network takes them with prepare=none.
  * @type {(levels: Uint8Array) => Input}
  */
-function inputOf(levels) {
+export function inputOf(levels) {
   count += 1;
   return {
     levels,
@@ -45,6 +45,17 @@ export function posted(picture, pad) {
     return { picture: { bytes: picture.bytes, name: picture.name, id: count }, isPrepared: true };
   if (!picture.strokes.length) return null;
   return { picture: { levels: pad.levels(), width: INK_SIDE, height: INK_SIDE, id: count }, isPrepared: true };
+}
+
+/**
+ * The picture in which several digits are looked for; null where it cannot have any.
+ * @type {(picture: Chosen, whole: Picture, pad: { fine(): Uint8Array }) => Picture | null}
+ */
+export function postedWhole(picture, whole, pad) {
+  if (picture.kind === "file") return whole;
+  if (picture.kind !== "strokes") return null;
+  count += 1;
+  return { levels: pad.fine(), width: NUMBER_SIDE, height: NUMBER_SIDE, id: count };
 }
 
 /**

@@ -97,6 +97,8 @@ export interface State {
   before: boolean;
   /** pixels right and down */
   shift: number[];
+  /** which digit of a picture with several is opened; null is the whole picture */
+  part: number | null;
   kernel: Kernel;
   /** the named filter that the kernel is; null once it is edited */
   named: Named | null;
@@ -272,6 +274,24 @@ export interface Verdict {
   prepared?: { image?: string; box: [number, number, number, number] };
 }
 
+/** One digit of several; `best` and `reason` where none is answered for. */
+export interface ReadDigit {
+  digit: number | null;
+  best?: number;
+  reason?: "unsure" | "touching" | "cut_by_edge" | "not_a_digit";
+  confidence: number;
+  box: [number, number, number, number];
+  prepared: { image: string };
+}
+
+/** One picture's answer of POST /v1/read. */
+export interface Reading {
+  text: string;
+  digits: ReadDigit[];
+}
+
+export type ReadEntry = Entry<Results<Reading>, Call>;
+
 export type Arrays = Record<string, Tensor>;
 
 /** A matrix in JSON. */
@@ -429,6 +449,7 @@ export interface Answers {
   base_maps?: MapsEntry | null;
   /** of the lecture, which knows what each of its lanes was asked */
   [lane: `lecture/${string}`]: Entry<unknown> | null | undefined;
+  number?: ReadEntry | null;
   presets?: Answered<{ filters: { name: string; shape: [number, number] }[] }, Request>;
   preset?: Answered<Preset, Request>;
   response?: Answered<Results<Applied>, ApplyCall>;
