@@ -123,7 +123,7 @@ def gradients(network: LectureNetwork, images: Array, labels: NDArray[np.integer
     count = len(labels)
     blame = (seen.probabilities - np.eye(10)[labels]) / count  # of each logit, (n, 10)
     blame_of_pooled = (blame @ network.head).reshape(seen.pooled.shape)
-    blame_of_responses = _only_the_largest(seen.responses, seen.pooled, blame_of_pooled)
+    blame_of_responses = _only_the_largest(seen.responses, blame_of_pooled)
     blame_of_sums = blame_of_responses * (1 - seen.responses**2)  # the slope of tanh
     return Gradients(
         filters=np.einsum("nkyx,nyxij->kij", blame_of_sums, seen.patches),  # the sum over all patches
@@ -141,13 +141,19 @@ def _fours(responses: Array) -> Array:
     return responses[:, :, : rows * POOL, : columns * POOL].reshape(n, k, rows, POOL, columns, POOL)
 
 
-def _only_the_largest(responses: Array, pooled: Array, blame_of_pooled: Array) -> Array:
-    """Hand each square's blame to its largest response: the other three were not read."""
-    largest = _fours(responses) == pooled[:, :, :, None, :, None]
-    shared = largest * blame_of_pooled[:, :, :, None, :, None]
-    n, k, rows, _, columns, _ = shared.shape
+def _only_the_largest(responses: Array, blame_of_pooled: Array) -> Array:
+    """
+    Hand each square's blame to its largest response: the other three were not read.
+
+    Of equal ones, as on blank paper, it is the first: each would be blamed for the others, too.
+    """
+    fours = _fours(responses).swapaxes(3, 4)
+    n, k, rows, columns = fours.shape[:4]
+    largest = fours.reshape(n, k, rows, columns, POOL * POOL).argmax(-1)
+    shared = (np.arange(POOL * POOL) == largest[..., None]) * blame_of_pooled[..., None]
     blame = np.zeros_like(responses)
-    blame[:, :, : rows * POOL, : columns * POOL] = shared.reshape(n, k, rows * POOL, columns * POOL)
+    square = shared.reshape(n, k, rows, columns, POOL, POOL).swapaxes(3, 4)
+    blame[:, :, : rows * POOL, : columns * POOL] = square.reshape(n, k, rows * POOL, columns * POOL)
     return blame
 
 
