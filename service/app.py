@@ -81,6 +81,9 @@ def open_library(settings: Settings) -> Library:
         raise BadSetting(f"{PREFIX}MODELS: {error}") from None
     for problem in library.problems:
         log.warning("not served: %s", problem)
+    for network in library.networks:
+        if network.creditor.damage:
+            log.warning("served without its walk back: %s: %s", network.folder, network.creditor.damage)
     return library
 
 

@@ -61,8 +61,10 @@ ARROWS = {
     },
     # A client knows the service by its contract alone.
     "service.client": {"service.client"},
+    "service.credit": {"service.credit", "service.network"},
     "service.adopt": {
-        *("service.adopt", "service.lab", "service.network", "service.pictures", "service.core", "service.settings"),
+        *("service.adopt", "service.credit", "service.lab", "service.network", "service.pictures", "service.core"),
+        "service.settings",
     },
     "service.commands": {
         *("service.commands", "service.batch", "service.adopt", "service.network", "service.settings"),
@@ -70,7 +72,8 @@ ARROWS = {
     },
     "service.__main__": {"service.commands"},
     "training": {
-        *("training", "service.lab", "service.network", "service.pictures", "service.core", "service.settings"),
+        *("training", "service.credit", "service.lab", "service.network", "service.pictures", "service.core"),
+        "service.settings",
     },
 }
 # Per part, the packages of others that it may import besides the standard library.
@@ -91,6 +94,7 @@ PACKAGES = {
     "service.batch": {"numpy", "msgspec", "pyarrow", "tqdm"},
     "service.batch.cluster": {"numpy", "ray"},
     "service.client": {"numpy", "httpx", "matplotlib", "tqdm"},
+    "service.credit": {"numpy", "onnx", "onnxruntime"},
     "service.adopt": {"numpy", "onnx", "onnxruntime", "msgspec"},
     "service.commands": {"click", "gunicorn", "msgspec", "orjson"},
     "service.__main__": set(),

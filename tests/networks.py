@@ -11,6 +11,7 @@ import numpy as np
 
 from service.network.sessions import Library, Network
 from service.settings import SHIPPED_MODELS
+from training.export.credit import credit_of
 from training.export.model_folder import describe_layers
 from training.export.onnx_files import Export, analysis_model, lean_model
 from training.export.runner import open_session, run_all
@@ -41,19 +42,21 @@ def random_weights(structure, seed):
     return weights
 
 
-def write_model(folder, name, structure, weights, version="1"):
+def write_model(folder, name, structure, weights, version="1", *, is_credited=True):
     """A model folder as training writes them: folder/<name>/<version>/."""
     export = Export(name, version, structure, weights)
-    files = {
-        "model.onnx": lean_model(export).SerializeToString(),
-        "analysis.onnx": analysis_model(export).SerializeToString(),
-    }
+    lean, described = lean_model(export), describe_layers(structure)
+    files = {"model.onnx": lean.SerializeToString(), "analysis.onnx": analysis_model(export).SerializeToString()}
+    credited = {}
+    if is_credited:
+        files["credit.onnx"], credited["credit"] = credit_of(lean, described)
     passport = {
         "format": 1,
         "name": name,
         "version": version,
         "labels": [str(digit) for digit in range(CLASS_COUNT)],
-        "layers": describe_layers(structure),
+        "layers": described,
+        **credited,
         "files": {
             file: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for file, data in files.items()
         },

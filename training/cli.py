@@ -150,6 +150,15 @@ def report(folder: Path, data: Path | None, part: str) -> None:
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def credit(folder: Path) -> None:
+    """Write credit.onnx into a model folder: its walk back from a score to the picture."""
+    from training.export.credit import add_credit  # noqa: PLC0415
+
+    click.echo(add_credit(folder))
+
+
+@main.command()
 @click.argument("filters", type=click.Path(path_type=Path))
 @data_option
 @click.option(

@@ -1,10 +1,8 @@
 """From a file to a model folder: its steps in order, each refusing in one line; run in the child alone."""
 
 import hashlib
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import msgspec
@@ -20,28 +18,29 @@ from service.adopt.canonical import (
     Canonical,
     canonical_of,
     difference,
+    milliseconds,
     open_foreign,
     run_each,
     run_foreign,
     told,
 )
+from service.adopt.credit import credited_files
 from service.adopt.foreign import read_source
 from service.adopt.layers import FoundLayer
 from service.adopt.pictures import choose, read_labelled, try_forms, warnings_of
 from service.lab.adopted import calls_of
 from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, BadModel
-from service.network.passport import DIGIT_SHAPE, IMAGE, Layer, Passport
+from service.network.passport import DIGIT_SHAPE, IMAGE, Layer
 from service.network.sessions import Network
 
 PROBES = 8
 # Between what a network answers here and what its authors say it answers.
 REFERENCE_TOLERANCE = 1e-3
-RUNS, LONG_RUN_SECONDS = 5, 0.5
 MAPS_BYTES = 512 << 20
 
 
 def make_model(asked: AdoptionOptions) -> dict[str, Any]:
-    """Write model.onnx, analysis.onnx and passport.json into `asked.folder`, and describe what they are."""
+    """Write the ONNX files that are served and passport.json into `asked.folder`, and describe what they are."""
     data = Path(asked.model).read_bytes()
     source = read_source(data, asked)
     if asked.prepare == "digit" and source.shape != DIGIT_SHAPE:
@@ -77,8 +76,11 @@ def make_model(asked: AdoptionOptions) -> dict[str, Any]:
     _check_sizes(files, found)
     costs = _agree(canonical, numbers, data, files, images, checks)
     costs |= {"parameters": _parameters(canonical.model), "megabytes": round(len(files[MODEL_FILE]) / 1e6, 3)}
+    credited = credited_files(files, lean, found, canonical, images)
+    costs["ms"] |= credited.cost
+    checks |= credited.checks
     passport = _passport(asked, canonical, numbers, labels, found, files)
-    passport |= {"cost": costs, "checks": checks, "source": _source(asked, data)}
+    passport |= {"credit": credited.told, "cost": costs, "checks": checks, "source": _source(asked, data)}
     return _write(asked, files, passport) | {"warnings": warnings}
 
 
@@ -168,8 +170,8 @@ def _agree(
     maps = [name for name in every if not name.startswith("weights/")]
     return {
         "ms": {
-            "lean": _ms(lambda: run_foreign(lean, names, one)),
-            "analysis": _ms(lambda: run_foreign(analysis, maps, one)),
+            "lean": milliseconds(lambda: run_foreign(lean, names, one)),
+            "analysis": milliseconds(lambda: run_foreign(analysis, maps, one)),
         }
     }
 
@@ -182,15 +184,6 @@ def _original(canonical: Canonical, data: bytes, numbers: np.ndarray) -> np.ndar
         batch = np.repeat(each[None], source.batch or 1, axis=0)
         answers.append(run_foreign(session, [canonical.output], {source.image: batch})[0][:1].reshape(1, -1))
     return np.concatenate(answers)
-
-
-def _ms(work: Callable[[], object]) -> float:
-    seconds: list[float] = []
-    while len(seconds) < RUNS and sum(seconds) < LONG_RUN_SECONDS:
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return round(1000 * median(seconds), 3)
 
 
 def _parameters(model: ModelProto) -> int:
@@ -269,6 +262,5 @@ def _write(asked: AdoptionOptions, files: dict[str, bytes], passport: dict[str, 
         network = Network(folder)
     except BadModel as error:
         raise Refused(str(error).removeprefix(f"{folder}: ")) from error
-    described: Passport = network.passport
-    shown = ("name", "version", "labels", "input", "numbers", "layers", "cost", "checks", "source")
-    return {name: passport[name] for name in shown} | {"calls": calls_of(described)}
+    shown = ("name", "version", "labels", "input", "numbers", "layers", "credit", "cost", "checks", "source")
+    return {name: passport[name] for name in shown} | {"calls": calls_of(network)}

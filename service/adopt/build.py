@@ -14,6 +14,8 @@ from service.network.passport import IMAGE
 
 # Before every name of the network's own, so that none of ours is among them.
 WITHIN = "net/"
+# Before those that make of a picture the numbers that it wants.
+NUMBERS = "numbers/"
 # An operator, what it takes beside what came before it, and its attributes.
 GraphStep = tuple[str, np.ndarray | None, dict[str, object]]
 
@@ -83,6 +85,11 @@ def source_name(tensor: str) -> str:
     return tensor.removeprefix(WITHIN)
 
 
+def named_before(tensor: str) -> bool:
+    """Whether a tensor is one of those that the network's numbers are made in."""
+    return tensor.startswith(NUMBERS)
+
+
 def _rename(graph: onnx.GraphProto) -> None:
     for each in (*graph.initializer, *graph.input):
         each.name = WITHIN + each.name
@@ -98,11 +105,11 @@ def _before(source: ForeignModel, numbers: Numbers, graph: onnx.GraphProto) -> l
     nodes, before = [], IMAGE
     steps = [*_arithmetic(numbers), *_laying_out(source), ("Identity", None, {})]
     for index, (op, constant, attributes) in enumerate(steps, 1):
-        after = WITHIN + source.image if index == len(steps) else f"numbers/{index}"
+        after = WITHIN + source.image if index == len(steps) else f"{NUMBERS}{index}"
         inputs = [before]
         if constant is not None:
-            graph.initializer.append(fixed(f"numbers/of/{index}", constant))
-            inputs.append(f"numbers/of/{index}")
+            graph.initializer.append(fixed(f"{NUMBERS}of/{index}", constant))
+            inputs.append(f"{NUMBERS}of/{index}")
         nodes.append(node(op, inputs, after, **attributes))
         before = after
     return nodes

@@ -7,8 +7,10 @@ here and served from then on, so that the names of layers do not change with a l
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -18,8 +20,8 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from service.adopt.asked import AdoptionOptions, Refused
 from service.adopt.foreign import ForeignModel
+from service.network.engine import one_thread
 from service.network.passport import MOST_CLASSES
-from service.network.sessions import one_thread
 
 # The files that are written may be as large; a small file may unfold into more.
 MOST_BYTES = 256 << 20
@@ -29,6 +31,7 @@ SUBGRAPHS = ("Loop", "If", "Scan", "SequenceMap")
 # What only lays numbers out anew, so that softmax may lie before it.
 LAYING_OUT = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout")
 LEAST_PROBABILITY = 1e-30
+RUNS, LONG_RUN_SECONDS = 5, 0.5
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -257,6 +260,16 @@ def told(canonical: Canonical, verdicts: Arrays) -> np.ndarray:
         return verdicts["logits"]
     found = verdicts["probabilities"]
     return np.log(np.maximum(found, LEAST_PROBABILITY)) if canonical.answers == "logsoftmax" else found
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    """How long something takes, the median of a few times."""
+    seconds: list[float] = []
+    while len(seconds) < RUNS and sum(seconds) < LONG_RUN_SECONDS:
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return round(1000 * median(seconds), 3)
 
 
 def fixed(name: str, array: np.ndarray) -> TensorProto:

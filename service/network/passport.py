@@ -19,7 +19,7 @@ from msgspec import Meta
 from service.core.digit import SIDE
 from service.core.errors import NotFound
 from service.core.inputs import Fit, Fitting, Resampling
-from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, BadModel, ModelFiles
+from service.network.files import ANALYSIS_FILE, CREDIT_FILE, MODEL_FILE, PASSPORT_FILE, BadModel, ModelFiles
 
 # A digit as the normaliser makes it, (channels, rows, columns): the one input there is for a network of ours.
 DIGIT_SHAPE = (1, SIDE, SIDE)
@@ -191,10 +191,11 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Milliseconds(msgspec.Struct, frozen=True, kw_only=True):
-    """How long one picture took when a network was adopted: the verdict alone, and with every inner map."""
+    """How long one picture took when a network was adopted: the verdict, every inner map, one score's walk back."""
 
     lean: float
     analysis: float
+    credit: float | None = None
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,6 +203,21 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 
     ms: Milliseconds
     parameters: int
+
+
+class CreditRules(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What can be credited back, by the network's third file, credit.onnx.
+
+    exactness: of `image`, and of each layer that credit goes through: `global` where what follows it is linear whatever
+    the picture, `gates` where gates are held still as a picture has them
+    whole: those layers that all credit goes through, in network order; refused: why there is no such file, or nothing
+    """
+
+    rules: str = "1"
+    exactness: dict[str, Literal["global", "gates"]] = {}
+    whole: tuple[str, ...] = ()
+    refused: str = ""
 
 
 class Passport(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,6 +234,7 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     novelty: Novelty | None = None
     calibration: Calibration = Calibration()
     cost: Cost | None = None
+    credit: CreditRules | None = None
     description: str = ""
     accuracy: dict[str, Any] = {}
     raw: dict[str, Any] = {}
@@ -256,6 +273,11 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     def head(self) -> Layer:
         """The one linear layer of a network of ours, always the last."""
         return self.layers[-1]
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """The layers that all credit goes through, in network order."""
+        return () if self.credit is None else self.credit.whole
 
     def layer(self, name: str, pointer: str = "/layer") -> Layer:
         """The layer of that name; NotFound lists the candidates."""
@@ -306,7 +328,8 @@ def read_passport(files: ModelFiles) -> Passport:
         raise BadModel(f"a version is a number such as 1 or 12, this is {passport.version!r}", folder)
     for name in (MODEL_FILE, ANALYSIS_FILE):
         _check_digest(files, name, passport)
-    if fault := next(_adopted_faults(passport), "") if passport.is_adopted else _fault(passport):
+    fault = next(_adopted_faults(passport), "") if passport.is_adopted else _fault(passport)
+    if fault := fault or _credit_fault(passport):
         raise BadModel(f"{PASSPORT_FILE}: {fault}", folder)
     return passport
 
@@ -404,6 +427,21 @@ def _adopted_faults(passport: Passport) -> Iterator[str]:
         if not set(layer.reads) <= before:
             yield f"{layer.name} must read layers before it, it says {list(layer.reads)}"
         before.add(layer.name)
+
+
+def _credit_fault(passport: Passport) -> str:
+    """What keeps the passport from saying what can be credited back, or nothing."""
+    credit = passport.credit
+    if credit is None or credit.refused:
+        return ""
+    if CREDIT_FILE not in passport.files:
+        return f"credit needs the SHA-256 of {CREDIT_FILE} among files"
+    having = {IMAGE, *(layer.name for layer in passport.layers if layer.maps)}
+    if IMAGE not in credit.exactness or not having.issuperset(credit.exactness):
+        return f"credit.exactness must have image, and layers that have maps, it has {list(credit.exactness)[:8]}"
+    if not set(credit.exactness).issuperset(credit.whole) or IMAGE in credit.whole:
+        return f"credit.whole must be layers of credit.exactness, it says {list(credit.whole)[:8]}"
+    return ""
 
 
 def _shape_after(layer: Layer) -> tuple[int, ...]:

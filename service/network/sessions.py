@@ -1,5 +1,5 @@
 """
-The trained networks: each model's two onnxruntime sessions, lean and analysis.
+The trained networks: each model's onnxruntime sessions, lean and analysis, and its walk back.
 
 onnxruntime runs the whole graph, whatever output is asked for. So classifying runs the lean file, whose only outputs
 are the verdict. Explaining runs the analysis file, in which every inner map is an output and every weight an input.
@@ -17,6 +17,8 @@ import numpy as np
 import onnxruntime
 
 from service.core.errors import NotFound, NotPossible
+from service.network.credit import Creditor
+from service.network.engine import opened
 from service.network.files import ANALYSIS_FILE, MODEL_FILE, REPORT_FILE, BadModel, ModelFiles, read_folder
 from service.network.folders import check_default
 from service.network.passport import Layer, Passport, decode_plain, read_passport
@@ -57,7 +59,8 @@ class Network:
     """
     One version of one model.
 
-    source: its files, or the folder that holds them: model.onnx, analysis.onnx, passport.json, and maybe report.json
+    source: its files, or the folder that holds them: model.onnx, analysis.onnx and passport.json, and maybe credit.onnx
+        and report.json
     raises: BadModel when a file is missing, was changed, or the two networks disagree
     """
 
@@ -69,6 +72,7 @@ class Network:
         self.report = _read_report(files, self.passport)
         self._lean = _open_session(files, MODEL_FILE)
         self._analysis = _open_session(files, ANALYSIS_FILE)
+        self.creditor = Creditor(files, self.passport)
         numbers = sum(prod(shape) for shape in self.passport.map_shapes().values()) + prod(self.passport.input.shape)
         self._per_run = self.passport.input.batch or max(1, min(PICTURES_PER_RUN, NUMBERS_PER_RUN // numbers))
         # What InferenceSession.run calls once it has checked the names, which are fixed here.
@@ -261,26 +265,9 @@ def _read_report(files: ModelFiles, passport: Passport) -> dict[str, Any] | None
 
 def _open_session(files: ModelFiles, name: str) -> onnxruntime.InferenceSession:
     try:
-        return onnxruntime.InferenceSession(files.content(name), one_thread(), providers=["CPUExecutionProvider"])
+        return opened(files.content(name))
     except Exception as error:  # onnxruntime's exceptions have no common base but this
         raise BadModel(f"{name}: {error}", files.folder) from error
-
-
-def one_thread() -> onnxruntime.SessionOptions:
-    """
-    Session options for a worker process: it has one CPU, the other workers have the others.
-
-    onnxruntime would size its pool from the host, not from the container; for these networks one thread is also the
-    fastest.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return options
 
 
 def _verdicts(arrays: Sequence[np.ndarray]) -> Verdicts:

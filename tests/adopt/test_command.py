@@ -34,7 +34,8 @@ def test_a_network_is_adopted_again_as_a_further_version_and_taken_out(models, c
     said = capsys.readouterr()
     assert f"adopted as {models}/mine/1; model=mine" in said.out
     assert "POST /v1/classify: works" in said.out
-    assert "POST /v1/explain: an adopted network's decision is not explained yet" in said.out
+    assert "POST /v1/explain?method=pixels: works" in said.out
+    assert "POST /v1/explain, by other methods: of an adopted network only method=pixels" in said.out
     assert said.err.startswith("Warning: the file does not say which numbers it was trained on")
 
     assert filterscope("adopt", file, "--name", "mine", "--models", str(models), "--preset", "raw", "--json") == 0

@@ -1,6 +1,7 @@
 """Adopted networks beside those of ours, called as any client calls them."""
 
 import base64
+import hashlib
 import io
 import json
 import shutil
@@ -26,7 +27,7 @@ from service.network.sessions import Library, Network
 from service.settings import SHIPPED_MODELS, Limits, Settings
 from tests.adopt import traits
 from tests.adopt.traits import SIDE
-from tests.api.contract import REFUSED_BY_ADOPTED, check_adopted, check_answer
+from tests.api.contract import REFUSED_BY_ADOPTED, SCHEMAS, check, check_adopted, check_answer
 
 LABELS = ("round", "square", "long", "odd")
 NETWORKS = {
@@ -35,6 +36,7 @@ NETWORKS = {
     "colour": (traits.colour, {}),
     "many": (traits.many_classes, {"labels": tuple(f"kind {index}" for index in range(traits.MANY))}),
     "dense": (traits.no_maps, {}),
+    "signed": (lambda: traits.plain(is_signed=True), {}),
 }
 
 
@@ -210,10 +212,94 @@ def test_a_network_of_another_size_is_listed_with_it_and_the_protocol_takes_pict
     assert "from 0, black, to 1, white, got 2" in refused.json["error"]
 
 
+@pytest.mark.parametrize("query", ["", "&full=true&target=1&rival=2", "&score=margin"])
+def test_its_pixels_are_explained_by_shares_that_add_up(client, models, picture, query):
+    answer = client.post(f"/v1/explain?model=nets&method=pixels{query}", data=png(picture))
+    check(answer.json, SCHEMAS["AdoptedExplanations"])
+    (result,) = answer.json["results"]
+    image = fitted(picture, (1, SIDE, SIDE)).image
+    logits = Network(models / "nets" / "1").classify(image[None]).logits[0]
+    seed = np.zeros(4)
+    seed[result["target"]] = 1
+    if "margin" in query:
+        seed[result["rival"]] = -1
+    assert (result["exactness"], result["class"], result["label"]) == (
+        "gates",
+        logits.argmax(),
+        LABELS[logits.argmax()],
+    )
+    for part, score in (
+        (result, seed @ logits),
+        *([(result["margin"], logits[1] - logits[2])] if "rival" in query else []),
+    ):
+        shares = part["shares"]
+        parts = [part["head_bias"], *shares["biases"].values(), *np.ravel(shares["pixels"])]
+        assert part["value"] == pytest.approx(score, abs=1e-6)
+        assert abs(part["residual"]) <= 1e-5 * np.abs(parts).sum()
+        assert sum(parts) + part["residual"] == pytest.approx(score, abs=1e-6)
+        assert set(shares["filters"]) == {"conv1", "conv2", "conv3"}
+        if "full" in query:
+            assert np.shape(shares["full"]) == (10, SIDE, SIDE)
+            np.testing.assert_allclose(np.sum(shares["full"], axis=0), shares["pixels"], atol=1e-6)
+
+
+def test_a_network_without_a_rule_says_for_which_operator(client, models, picture):
+    reason = "signed/1: no rule for Sign"
+    answer = client.post("/v1/explain?model=signed&method=pixels", data=png(picture))
+    assert (answer.status_code, answer.json["detail"].startswith(reason)) == (409, True)
+    assert client.get("/v1/models/signed").json["calls"]["POST /v1/explain?method=pixels"] == "no rule for Sign"
+
+
+def damaged(models, folder, name, how):
+    """A copy of one network whose walk back is not what its passport says."""
+    shutil.copytree(models / name, folder / name)
+    file, passport = folder / name / "1" / "credit.onnx", folder / name / "1" / "passport.json"
+    told = json.loads(passport.read_text())
+    if how == "absent":
+        file.unlink()
+    elif how == "changed":
+        file.write_bytes(file.read_bytes()[:-1] + b"?")
+    else:  # as its passport says, but no such graph
+        other = b"nothing" if how == "no graph" else (models / "digitlike" / "1" / "credit.onnx").read_bytes()
+        file.write_bytes(other)
+        told["files"]["credit.onnx"] = {"sha256": hashlib.sha256(other).hexdigest(), "bytes": len(other)}
+        passport.write_text(json.dumps(told))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("absent", "credit.onnx: No such file"),
+        ("changed", "credit.onnx: SHA-256 is "),
+        ("no graph", "credit.onnx cannot be run: "),
+        ("another's", "credit.onnx: "),
+    ],
+)
+def test_a_damaged_walk_back_is_named_by_the_calls_that_need_it_and_no_other(
+    models, tmp_path, picture, caplog, how, words
+):
+    (tmp_path / "models").mkdir()
+    for name in ("nets", "tiny"):
+        damaged(models, tmp_path / "models", name, how)
+    client = create_app(Settings(models=str(tmp_path / "models"), default_model="tiny")).test_client()
+    if how in {"absent", "changed"}:
+        assert [record.message for record in caplog.records if words in record.message]
+        assert words in client.get("/v1/models/nets").json["calls"]["POST /v1/explain?method=pixels"]
+    answer = client.post("/v1/explain?model=nets&method=pixels", data=png(picture))
+    assert (answer.status_code, words in answer.json["detail"]) == (409, True)
+    assert client.post("/v1/classify?model=nets", data=png(picture)).status_code == 200
+    # A network of ours has its walk back in NumPy too.
+    (result,) = client.post("/v1/explain?method=pixels", data=png(picture)).json["results"]
+    assert abs(result["residual"]) < 1e-4
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        *((f"/v1/explain?model=nets&method={method}", "not explained yet") for method in ("ledger", "rise", "cell")),
+        *(
+            (f"/v1/explain?model=nets&method={method}", "only method=pixels explains")
+            for method in ("ledger", "rise", "cell")
+        ),
         ('/v1/what-if?model=nets&changes=[{"layer":"conv1","filter":0,"action":"off"}]', "not edited yet"),
         ('/v1/feature-maps?model=nets&changes=[{"layer":"conv1","filter":0,"action":"off"}]', "not edited yet"),
         ("/v1/feature-maps?model=dense", "no layer of it has maps"),

@@ -55,9 +55,10 @@ def after_conv(b, x="x", channels=1, filters=6):
     return b.add("MaxPool", b.add("Relu", b.conv(x, filters, channels)), kernel_shape=[2, 2], strides=[2, 2])
 
 
-def plain(**form):
+def plain(*, is_signed=False, **form):
     b = Builder()
-    return b.model(b.dense(b.add("Flatten", after_conv(b)), CLASSES, 6 * 13 * 13), **form)
+    maps = b.add("Sign", after_conv(b)) if is_signed else after_conv(b)
+    return b.model(b.dense(b.add("Flatten", maps), CLASSES, 6 * 13 * 13), **form)
 
 
 def nhwc():

@@ -5,8 +5,6 @@ The temperature and the novelty's threshold are set on the validation part; the 
 """
 
 import copy
-import hashlib
-import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from training.data.mnist import LabelledDigits, Mnist
 from training.export.calibration import FittedCalibration, fit_calibration, probabilities_at, with_doubt
+from training.export.credit import credit_of, describe_file, write_passport
 from training.export.onnx_files import Export, analysis_model, check_weights, lean_model
 from training.export.runner import InferenceSession, open_session, run_all
 from training.networks.fit import logits_of
@@ -73,7 +72,7 @@ def write_model_folder(
     network: TrainableNetwork, data: Mnist, description: Description, folder: Path, *, with_novelty: bool = True
 ) -> ModelFolder:
     """
-    Write model.onnx, analysis.onnx and passport.json into `folder`, replacing what was there only when all is well.
+    Write a model folder's three ONNX files and passport.json, replacing what was there only when all is well.
 
     Raises RuntimeError when the exported file disagrees with PyTorch on the test part.
     """
@@ -91,7 +90,9 @@ def write_model_folder(
         novelty,
     )
     check_weights(export.structure, export.weights)
-    files = {"model.onnx": _bytes_of(lean_model(export)), "analysis.onnx": _bytes_of(analysis_model(export))}
+    lean, described = lean_model(export), describe_layers(network.structure)
+    credit, credited = credit_of(lean, described)
+    files = {"model.onnx": _bytes_of(lean), "analysis.onnx": _bytes_of(analysis_model(export)), "credit.onnx": credit}
     session = open_session(files["model.onnx"])
     probabilities = _checked_answers(session, network, export, data.test)
     test = measure(probabilities.exported, data.test.labels)
@@ -102,7 +103,7 @@ def write_model_folder(
         "description": description.text,
         "labels": list(LABELS),
         "input": {"name": "image", "shape": list(IMAGE_SHAPE), "range": [0, 1], "paper": 0, "ink": 1},
-        "layers": describe_layers(network.structure),
+        "layers": described,
         "parameters": parameter_count(network.structure),
         "accuracy": {
             "test": test.accuracy,
@@ -115,7 +116,8 @@ def write_model_folder(
         **({} if novelty is None else {"novelty": _describe_novelty(novelty, session, data.test)}),
         "recipe": description.recipe,
         "export": {"max_probability_difference": probabilities.difference, "images": len(data.test)},
-        "files": {name: {"sha256": _sha256(content), "bytes": len(content)} for name, content in files.items()},
+        "credit": credited,
+        "files": {name: describe_file(content) for name, content in files.items()},
     }
     _write_folder(folder, files, passport)
     return ModelFolder(folder, passport, test)
@@ -220,17 +222,6 @@ def _checked_answers(
 
 def _bytes_of(model: onnx.ModelProto) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def write_passport(folder: Path, passport: dict[str, Any]) -> None:
-    """Write `folder`/passport.json, in one stroke."""
-    partial = folder / ".passport.json.partial"
-    partial.write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
-    partial.replace(folder / "passport.json")
 
 
 def _write_folder(folder: Path, files: dict[str, bytes], passport: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession  # the package itself has switched its telemetry off
 
-from service.network.sessions import one_thread
+from service.network.engine import one_thread
 
 __all__ = ["InferenceSession", "open_session", "run_all"]
 

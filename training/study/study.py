@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from training.evaluation.plots import draw_learning_curve
-from training.export.model_folder import Description, write_model_folder, write_passport
+from training.export.credit import write_passport
+from training.export.model_folder import Description, write_model_folder
 from training.knobs import DESCRIPTIONS
 from training.networks.fit import History
 from training.networks.network import network_from

@@ -13,7 +13,7 @@ from service.api.http.inputs import read_inputs
 from service.api.http.reading import read_posted
 from service.core.errors import InvalidOption, NotPossible
 from service.lab import prices, sizes
-from service.lab.adopted import NOT_EXPLAINED, check_own
+from service.lab.adopted import check_explained
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.explain.case import Case
 from service.lab.explain.methods import METHODS
@@ -38,7 +38,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
-        check_own(network, NOT_EXPLAINED)
+        check_explained(network, options.method)
         check_options(network, options)
         _charge(network, options, len(posted.sources), form, settings)
         overrides = read_changes(network, options.changes)

@@ -32,6 +32,11 @@ class Case:
     mean_maps: np.ndarray | None
 
     @property
+    def picture(self) -> np.ndarray:
+        """The image with its axis of channels, (channels, rows, columns)."""
+        return self.image[None]
+
+    @property
     def digit(self) -> int:
         """The verdict."""
         return int(self.logits.argmax())
@@ -76,7 +81,7 @@ class Case:
 
     def reads(self, before: Layer | None) -> np.ndarray:
         """What a layer reads, (channels, height, width): the map of the layer before it, or the picture."""
-        return self.image[None] if before is None else self.maps[before.maps[-1]]
+        return self.picture if before is None else self.maps[before.maps[-1]]
 
     def computed(self, layer: Layer, before: Layer | None) -> LayerPass:
         """One layer as it was computed on this picture."""

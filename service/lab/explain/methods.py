@@ -11,10 +11,11 @@ from service.core.convolution import correlate, pad
 from service.core.digit import SIDE
 from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
 from service.core.presets import preset
-from service.core.relevance import LayerPass, PoolPass, walk_back, winners
+from service.core.relevance import LayerPass, PoolPass, winners
 from service.lab import prices
 from service.lab.explain.asked import Asked
 from service.lab.explain.case import Case, verdicts_of
+from service.lab.explain.credit import exactness_at_picture, gains_at, of_classes, parts_of
 from service.lab.explain.method import Method
 from service.lab.explain.rules import (
     cell_layer,
@@ -28,6 +29,8 @@ from service.lab.explain.rules import (
 from service.network.passport import Layer, receptive_fields
 from service.network.sessions import Network, Verdicts
 
+ONLY_INK = "only ink is credited: a pixel of paper is 0, so its share is 0"
+ONLY_LIGHT = "only light is credited: a pixel of black is 0, so its share is 0"
 # Blurring as a baseline: wide enough that a stroke of a digit disappears.
 BLUR_SIZE, BLUR_SIGMA = 19, 4.0
 
@@ -54,7 +57,8 @@ def explain_pixels(case: Case) -> dict[str, Any]:
     members = _head(case) | {"logits": case.logits} | _credit(case, case.options.score)
     if _adds_margin(case):
         members["margin"] = {"rival": case.rival} | _credit(case, "margin")
-    return members | {"note": "only ink is credited: a pixel of paper is 0, so its share is 0"}
+    note = ONLY_LIGHT if case.network.passport.input.prepare == "picture" else ONLY_INK
+    return members | {"exactness": exactness_at_picture(case.network), "note": note}
 
 
 def explain_occlusion(case: Case) -> dict[str, Any]:
@@ -130,7 +134,7 @@ def explain_cell(case: Case) -> dict[str, Any]:
     index = layers.index(layer)
     before, after = layers[index - 1] if index else None, layers[index + 1]
     k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
-    credit = walk_back(case.head, case.passes(layer.name))
+    gains = gains_at(case, layer.name)
     value = case.maps[layer.maps[-1]][k, row, column]
     rows, columns = receptive_fields(layers)[layer.name]
     corner = (row * layer.stride[0] - layer.pads[0], column * layer.stride[1] - layer.pads[1])
@@ -152,7 +156,7 @@ def explain_cell(case: Case) -> dict[str, Any]:
         members |= _pooled(case, case.computed(layer, before), window)
     if after.op in {"maxpool", "avgpool"}:
         members["pooling"] = _pooling_of(case, after, layer, (k, row, column))
-    return members | {"value": value, "shares": credit.gains[:, k, row, column] * float(value) + 0.0}
+    return members | {"value": value, "shares": gains[:, k, row, column] * float(value) + 0.0}
 
 
 def explain_deciding_set(case: Case) -> dict[str, Any]:
@@ -192,12 +196,12 @@ def explain_deciding_set(case: Case) -> dict[str, Any]:
 
 def _head(case: Case) -> dict[str, Any]:
     """What every explanation says first: of what it is one."""
-    members: dict[str, Any] = {
-        "method": case.options.method,
-        "target": case.target,
-        "digit": case.digit,
-        "score": case.options.score,
-    }
+    members: dict[str, Any] = {"method": case.options.method, "target": case.target}
+    if case.network.passport.is_adopted:
+        members |= {"class": case.digit, "label": case.network.passport.labels[case.digit]}
+    else:
+        members["digit"] = case.digit
+    members["score"] = case.options.score
     if case.rival is not None:
         members["rival"] = case.rival
     return members
@@ -239,30 +243,17 @@ def _adds_margin(case: Case) -> bool:
 
 
 def _credit(case: Case, score: str) -> dict[str, Any]:
-    head = _score_weights(case, score)
-    weights = head[None]
-    if case.options.full:
-        each_alone = np.eye(len(head))[:, :, None, None]
-        weights = np.concatenate([weights, head[None] * each_alone])
-    credit = walk_back(weights, case.passes())
-    pixels = credit.shares(case.image[None])[:, 0]  # (1, or 1 + filters, 28, 28)
-    biases = {name: float(each[0].sum()) for name, each in credit.biases.items()}
-    base, value = (_of_classes(case, each, score) for each in (case.weights["head.bias"], case.logits))
+    parts = parts_of(case, score, full=case.options.full)
+    value = of_classes(case, case.logits, score)
     shares: dict[str, Any] = {
-        "pixels": pixels[0],
-        "biases": biases,
-        "filters": {name: each[0] for name, each in credit.filters.items()},
+        "pixels": _flat(parts.pixels),
+        "biases": dict(parts.biases),
+        "filters": dict(parts.filters),
     }
-    if case.options.full:
-        shares["full"] = pixels[1:]
-    residual = value - base - float(pixels[0].sum()) - sum(biases.values())
-    return {"value": value, "head_bias": base, "shares": shares, "residual": residual}
-
-
-def _of_classes(case: Case, per_class: np.ndarray, score: str) -> float:
-    """The target's number, or for a margin what it has more than the rival's."""
-    own = float(per_class[case.target])
-    return own - float(per_class[case.rival]) if score == "margin" and case.rival is not None else own
+    if parts.per_filter is not None:
+        shares["full"] = parts.per_filter[:, 0] if parts.per_filter.shape[1] == 1 else parts.per_filter
+    residual = value - parts.head_bias - float(parts.pixels.sum()) - sum(parts.biases.values())
+    return {"value": value, "head_bias": parts.head_bias, "shares": shares, "residual": residual}
 
 
 def _score_weights(case: Case, score: str) -> Floats:
@@ -392,20 +383,40 @@ def _price_of_masking(network: Network, options: Asked) -> float:
     return 400.0 + prices.running(network, 1) + prices.running(network, runs, with_maps=with_maps) + runs * each
 
 
-def _price_of_walk(network: Network, scores: int, shown: int) -> float:
-    """Credit so many scores back through all layers."""
+def _price_of_walk(network: Network, scores: int) -> float:
+    """Credit so many scores back through all layers in NumPy."""
     multiply_adds = sum(layer.multiply_adds for layer in network.passport.layers[:-1])
     layers = len(network.passport.layers)
-    return shown * (layers * 25.0 + scores * multiply_adds * 0.00025)
+    return layers * 25.0 + scores * multiply_adds * 0.00025
+
+
+def _price_of_credit(network: Network, options: Asked, scores: int) -> float:
+    """Credit so many scores back, by the compiled walk back unless the network is edited."""
+    passport = network.passport
+    if passport.cost is not None:
+        return 60.0 + 1000 * scores * (passport.cost.ms.credit or 0.0)
+    if options.changes or network.creditor.fault:
+        return _price_of_walk(network, scores)
+    multiply_adds = sum(layer.multiply_adds for layer in passport.layers[:-1])
+    return 70.0 + len(passport.layers) * 5.0 + scores * multiply_adds * 0.000045
 
 
 def _price_of_pixels(network: Network, options: Asked) -> float:
-    scores = 1 + (network.passport.head.in_shape[0] if options.full else 0)
-    return _price_of_walk(network, scores, 2 if options.rival is not None and options.score == "logit" else 1)
+    scores = 1 + (_filters_of_head(network) if options.full else 0)
+    shown = 2 if options.rival is not None and options.score == "logit" else 1
+    return shown * _price_of_credit(network, options, scores)
 
 
-def _price_of_cell(network: Network, _options: Asked) -> float:
-    return 150.0 + _price_of_walk(network, len(network.passport.labels), 1)
+def _price_of_cell(network: Network, options: Asked) -> float:
+    return 150.0 + _price_of_credit(network, options, len(network.passport.labels))
+
+
+def _filters_of_head(network: Network) -> int:
+    """How many filters the layer has whose pixels full=true shows one by one."""
+    passport = network.passport
+    if not passport.is_adopted:
+        return passport.head.in_shape[0]
+    return passport.layer(passport.whole[-1]).shape[0] if passport.whole else 0
 
 
 def _price_of_deciding_set(network: Network, _options: Asked) -> float:
@@ -420,7 +431,7 @@ def _numbers_of_ledger(network: Network, options: Asked) -> int:
 
 
 def _numbers_of_pixels(network: Network, options: Asked) -> int:
-    filters = network.passport.head.in_shape[0] if options.full else 0
+    filters = _filters_of_head(network) if options.full else 0
     return 2 * SIDE * SIDE * (1 + filters)
 
 
@@ -441,7 +452,6 @@ METHODS = {
             explain_pixels,
             _SCORE | {"full"},
             is_exact=True,
-            check=check_layer,
             numbers=_numbers_of_pixels,
             price=_price_of_pixels,
         ),

@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from service.app import create_app
-from service.network.sessions import one_thread
+from service.network.engine import one_thread
 from service.settings import SHIPPED_MODELS, Settings
 from tests.api.v2.protocol import SCHEMAS, check, refused
 from tests.doors import opened, statuses

@@ -20,7 +20,7 @@ def test_a_wrong_export_is_refused_and_the_former_folder_stays(tmp_path, folder,
     written = write()
     assert written.path == place
     before = {path.name: path.read_bytes() for path in place.iterdir()}
-    assert set(before) == {"model.onnx", "analysis.onnx", "passport.json"}
+    assert set(before) == {"model.onnx", "analysis.onnx", "credit.onnx", "passport.json"}
     fold = model_folder.folded_weights
     monkeypatch.setattr(
         model_folder, "folded_weights", lambda _: {**fold(network), "head.bias": np.arange(10, dtype=np.float32)}

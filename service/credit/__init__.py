@@ -1,0 +1,1 @@
+"""The walk back from a score to the picture, compiled: a second ONNX graph beside a network's own."""

@@ -1,0 +1,147 @@
+"""
+The walk back of a network, as its third file has it: which parts of a picture its scores are made of, and how much.
+
+credit.onnx is compiled from the network's own operators (service/credit/); here it is only run. It holds gates still as
+the picture had them, so that each score is a sum, to rounding:
+
+    score = sum over the picture of gain * number + sum of the biases
+    score = sum over a layer's maps of gain * value + its base          for a layer that all credit goes through
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import onnxruntime
+
+from service.core.errors import NotPossible
+from service.network.engine import opened
+from service.network.files import CREDIT_FILE, ModelFiles
+from service.network.passport import IMAGE, Passport
+
+# What the graph gives out, each followed by a layer's name, or that of a term.
+GAINS, FILTERS, BIASES, BASE = "gains/", "filters/", "biases/", "base/"
+LOGITS, SEED, ADDED = "logits", "seed", "added"
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """
+    What one walk back found, for each of n scores of one picture.
+
+    logits: (classes,), as this graph computed them
+    gains: of `image` and of the layers asked for, (n, channels, rows, columns); times what stands there, the share
+    filters: of each convolution that credit goes through, what came down through each filter, (n, filters)
+    biases: what the constants of each layer add, by its name, (n,)
+    bases: of the layers asked for that all credit goes through, what is added behind them, (n,)
+    """
+
+    logits: np.ndarray
+    gains: Mapping[str, np.ndarray]
+    filters: Mapping[str, np.ndarray]
+    biases: Mapping[str, np.ndarray]
+    bases: Mapping[str, np.ndarray]
+
+
+class Creditor:
+    """
+    Walks one network back.
+
+    The graph is opened when it is first asked for; where it is not there, or not the one of the passport, that is told
+    then, and the network answers all else.
+    """
+
+    def __init__(self, files: ModelFiles, passport: Passport) -> None:
+        self._passport = passport
+        self._data: bytes | None = files.contents.get(CREDIT_FILE)
+        self._fault = self._fault_of(self._data)
+
+    @property
+    def fault(self) -> str:
+        """Why there is no walk back, as far as is known before it is opened; or nothing."""
+        opened = self.__dict__.get("_opened")
+        return self._fault or (opened if isinstance(opened, str) else "")
+
+    @property
+    def damage(self) -> str:
+        """Why the walk back that its passport tells of cannot be run, as far as is known; or nothing."""
+        credit = self._passport.credit
+        return "" if credit is None or credit.refused else self.fault
+
+    def can_walk(self) -> bool:
+        """Open the graph, if it was not yet; whether it can be run."""
+        return not self._fault and not isinstance(self._opened, str)
+
+    def walk(
+        self, image: np.ndarray, seeds: np.ndarray, layers: Iterable[str] = (), added: np.ndarray | None = None
+    ) -> Walked:
+        """
+        Credit n scores of one picture back.
+
+        image: (channels, rows, columns) float32   seeds: (n, classes), how much of each logit each score has
+        layers: whose gains and bases are wanted beside the picture's
+        added: (n, filters, rows, columns), further gains at the last layer of `passport.whole`
+        raises: NotPossible where there is no walk back
+        """
+        opened = self._fault or self._opened
+        if isinstance(opened, str):
+            raise NotPossible(f"{self._passport.name}/{self._passport.version}: {opened}", "/method")
+        session, names = opened
+        wanted = [LOGITS, GAINS + IMAGE, *(name for name in names if name.startswith((FILTERS, BIASES)))]
+        wanted += [kind + layer for layer in layers for kind in (GAINS, BASE) if kind + layer in names]
+        feed = {IMAGE: image[None], SEED: np.ascontiguousarray(seeds, np.float32)}
+        if added is not None:
+            feed[ADDED] = np.ascontiguousarray(added, np.float32)
+        found = dict(zip(wanted, session.run(wanted, feed), strict=True))
+
+        def of(kind: str) -> dict[str, np.ndarray]:
+            return {name.removeprefix(kind): array for name, array in found.items() if name.startswith(kind)}
+
+        return Walked(found[LOGITS][0], of(GAINS), of(FILTERS), of(BIASES), of(BASE))
+
+    def _fault_of(self, data: bytes | None) -> str:
+        credit = self._passport.credit
+        if credit is None or credit.refused:
+            return credit.refused if credit is not None else f"there is no {CREDIT_FILE}, and its passport names none"
+        if data is None:
+            return f"{CREDIT_FILE}: No such file"
+        found, wanted = hashlib.sha256(data).hexdigest(), self._passport.files[CREDIT_FILE].sha256
+        return "" if found == wanted else f"{CREDIT_FILE}: SHA-256 is {found}, its passport says {wanted[:64]!r}"
+
+    @cached_property
+    def _opened(self) -> tuple[onnxruntime.InferenceSession, Sequence[str]] | str:
+        """The session and the names of what it gives; or why it cannot be opened."""
+        data, self._data = self._data, None
+        if self._fault or data is None:
+            return self._fault
+        try:
+            session = opened(data)
+            names = [output.name for output in session.get_outputs()]
+            fault = self._misfit(session, names)
+        except Exception as error:  # noqa: BLE001  # onnxruntime's have no common base but this
+            return f"{CREDIT_FILE} cannot be run: {' '.join(str(error).split())[:300]}"
+        return f"{CREDIT_FILE}: {fault}" if fault else (session, names)
+
+    def _misfit(self, session: onnxruntime.InferenceSession, names: Sequence[str]) -> str:
+        """What the graph gives that is not what its passport says, or nothing."""
+        classes, credit = len(self._passport.labels), self._passport.credit
+        layers = {layer.name: layer.shape for layer in self._passport.layers}
+        wanted = {LOGITS: (1, classes), GAINS + IMAGE: (1, *self._passport.input.shape)}
+        if credit is not None:
+            wanted |= {GAINS + name: (1, *layers[name]) for name in credit.exactness if name != IMAGE}
+            wanted |= {BASE + name: (1,) for name in credit.whole}
+        for name in names:
+            if name.startswith(BIASES):
+                wanted[name] = (1,)
+            elif name.startswith(FILTERS):
+                wanted[name] = (1, *layers.get(name.removeprefix(FILTERS), ())[:1])
+        for name in wanted:
+            if name not in names:
+                return f"it does not give {name}"
+        feed = {IMAGE: self._passport.input.blank(), SEED: np.zeros((1, classes), np.float32)}
+        for (name, shape), array in zip(wanted.items(), session.run(list(wanted), feed), strict=True):
+            if array.shape != shape:
+                return f"{name} is {array.shape}, its passport says {shape}"
+        return ""
