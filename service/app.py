@@ -58,7 +58,7 @@ def create_app(
     app.register_blueprint(what_if.blueprint(library, settings))
     app.register_blueprint(patches.blueprint(settings))
     app.register_blueprint(filters.blueprint(library, settings))
-    app.register_blueprint(models.blueprint(library))
+    app.register_blueprint(models.blueprint(library, settings))
     app.register_blueprint(report.blueprint(library, settings))
     app.register_blueprint(inference.blueprint(library, settings))
     app.register_blueprint(operations.blueprint(library, settings, metrics or Metrics([], 0)))
@@ -128,9 +128,14 @@ def _door(settings: Settings, library: Library) -> Door:
 
 
 def warm_up(library: Library) -> None:
-    """Run every network once, so that the first caller does not wait for what onnxruntime sets up on first use."""
+    """
+    Run every network once, so that the first caller does not wait for what onnxruntime sets up on first use.
+
+    Of those that were adopted the maps are left to whoever asks for them: most never are, and they may be large.
+    """
     for network in library.networks:
         blank = network.passport.input.blank()
         network.classify(blank)
-        network.analyse(blank, list(network.passport.map_shapes()))
-        _ = network.weights
+        if not network.passport.is_adopted:
+            network.analyse(blank, list(network.passport.map_shapes()))
+            _ = network.weights

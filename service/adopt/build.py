@@ -11,6 +11,7 @@ from service.adopt.canonical import LEAST_PROBABILITY, Canonical, fixed, node, o
 from service.adopt.foreign import ForeignModel
 from service.adopt.layers import FoundLayer, candidates, filters_of, find_layers
 from service.network.passport import IMAGE
+from service.network.sessions import WEIGHTS
 
 # Before every name of the network's own, so that none of ours is among them.
 WITHIN = "net/"
@@ -61,18 +62,36 @@ def find_maps(lean: ModelProto, canonical: Canonical, probe: np.ndarray) -> list
 
 
 def with_maps(lean: ModelProto, found: Sequence[FoundLayer]) -> ModelProto:
-    """The same with every map as an output, and the filters that it shows as `weights/...`."""
+    """
+    The same with every map as an output, and the filters that it shows as outputs `weights/...` and as inputs.
+
+    An input that is not fed has the network's own weights.
+    """
     analysis = ModelProto()
     analysis.CopyFrom(lean)
     graph = analysis.graph
     outputs: dict[str, str] = {name: tensor for one in found for name, tensor in one.maps.items()}
-    for layer, weights, biases in filters_of(lean.graph, found):
-        for name, array in ((f"{layer}.weight", weights), (f"{layer}.bias", biases)):
-            graph.initializer.append(fixed(WITHIN + name, array))
-            outputs[f"weights/{name}"] = WITHIN + name
+    convolutions = {node.output[0]: node for node in graph.node if node.op_type == "Conv"}
+    for one, weights, biases in filters_of(lean.graph, found):
+        names = [f"{one.layer.name}.weight", f"{one.layer.name}.bias"]
+        for name, array in zip(names, (weights, biases), strict=True):
+            graph.initializer.append(fixed(name, array))
+            graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape))
+            outputs[WEIGHTS + name] = name
+        reader = convolutions[one.layer.source]
+        reader.input[:] = [reader.input[0], *names]
+    _drop_unread(graph)
     for name, tensor in outputs.items():
         graph.node.append(node("Identity", [tensor], name))
     return _with_outputs(analysis, list(outputs))
+
+
+def _drop_unread(graph: onnx.GraphProto) -> None:
+    """Take out constants that no node reads any more."""
+    read = {name for each in graph.node for name in each.input}
+    kept = [each for each in graph.initializer if each.name in read]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def source_name(tensor: str) -> str:

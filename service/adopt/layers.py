@@ -96,7 +96,7 @@ def _found(asked: _Graph, node: NodeProto, layer: Layer) -> FoundLayer:
     after = _activation(asked, node)
     pre, act = layer.maps
     weights = [name for name in node.input[1:] if name]
-    is_shown = layer.groups == 1 and all(name in asked.constants for name in weights)
+    is_shown = all(name in asked.constants for name in weights)
     return FoundLayer(layer, {pre: node.output[0], act: after or node.output[0]}, weights if is_shown else ())
 
 
@@ -159,10 +159,10 @@ def _geometry(
     return {"kernel": kernel, "stride": stride, "dilation": dilation, "pads": pads}
 
 
-def filters_of(graph: GraphProto, found: Sequence[FoundLayer]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """The weights (filters, channels, rows, columns) and biases (filters,) of the layers that show them, by name."""
+def filters_of(graph: GraphProto, found: Sequence[FoundLayer]) -> Iterator[tuple[FoundLayer, np.ndarray, np.ndarray]]:
+    """The layers that show their filters: weights (filters, channels of a group, rows, columns), biases (filters,)."""
     constants = {each.name: each for each in graph.initializer}
     for one in found:
         if one.weights:
             weights, *biases = (numpy_helper.to_array(constants[name]) for name in one.weights)
-            yield one.layer.name, weights, biases[0] if biases else np.zeros(len(weights), np.float32)
+            yield one, weights, biases[0] if biases else np.zeros(len(weights), np.float32)

@@ -221,9 +221,9 @@ class _Kernel:
             lows = (centres - reach * wide + 0.5).astype(np.intp).clip(0)
             highs = (centres + reach * wide + 0.5).astype(np.intp).clip(0, span.size)
             low, high = int(lows[0]), int(highs[-1])
-            read = np.arange(low, high)
-            weights = kernel((read - centres[:, None] + 0.5) * (1 / wide))
-            weights *= (read >= lows[:, None]) & (read < highs[:, None])
+            near = np.arange(low, high)
+            weights = kernel((near - centres[:, None] + 0.5) * (1 / wide))
+            weights *= (near >= lows[:, None]) & (near < highs[:, None])
             weights /= weights.sum(axis=1, keepdims=True)
             np.matmul(weights.astype(np.float32), planes[:, low:high], out=made[:, begin:end])
         return made

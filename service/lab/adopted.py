@@ -6,9 +6,9 @@ from service.network.sessions import Network
 
 # What is told of an adopted network in place of a call's answer.
 NOT_EXPLAINED = "of an adopted network only method=pixels explains so far; classify, feature-maps and /v2 work too"
-NOT_CHANGED = "an adopted network is not edited yet: its maps without changes, classify and /v2 work"
 # The methods that go by the walk back alone, which every network may have.
 EXPLAINED = ("pixels",)
+NO_FILTERS = "it has no convolution whose filters are constant"
 NO_MAPS = "no layer of it has maps"
 NO_REPORT = "an adopted network has no dataset report: classify, feature-maps and /v2 work"
 NO_DIGITS = "it does not tell the ten digits of pictures made digits, as reading several in a picture needs"
@@ -21,10 +21,10 @@ def calls_of(network: Network) -> dict[str, str]:
         "POST /v1/classify": "",
         "POST /v1/feature-maps": "" if passport.map_shapes() else NO_MAPS,
         "POST /v2/models/NAME/infer": "",
-        "GET /v1/models/NAME/layers/LAYER/filters": "" if passport.convolutions else "it has no convolution",
+        "GET /v1/models/NAME/layers/LAYER/filters": "" if passport.convolutions else NO_FILTERS,
         "POST /v1/explain?method=pixels": _no_walk_back(network),
         "POST /v1/explain, by other methods": NOT_EXPLAINED,
-        "POST /v1/what-if, and changes": NOT_CHANGED,
+        "POST /v1/what-if, and changes": "" if passport.convolutions else NO_FILTERS,
         "GET /v1/models/NAME/report": NO_REPORT,
         "POST /v1/read": "" if passport.reads_digits else NO_DIGITS,
     }
@@ -34,6 +34,12 @@ def check_maps(network: Network) -> None:
     """Raise NotPossible where a network has no maps."""
     if not network.passport.map_shapes():
         raise NotPossible(f"{network.name}/{network.version}: {NO_MAPS}; classify and /v2 work", "/model")
+
+
+def check_filters(network: Network) -> None:
+    """Raise NotPossible where a network has no filters to edit."""
+    if not network.passport.convolutions:
+        raise NotPossible(f"{network.name}/{network.version}: {NO_FILTERS}; classify and /v2 work", "/model")
 
 
 def check_digits(network: Network) -> None:

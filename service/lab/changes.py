@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from service.core.errors import InvalidKernel, InvalidOption, NotFound
+from service.core.errors import InvalidKernel, InvalidOption, NotFound, NotPossible
 from service.core.kernels import check_kernel
 from service.lab.options import Change
 from service.network.sessions import Network, Verdicts, filter_weights
@@ -30,6 +30,10 @@ def read_changes(network: Network, changes: Sequence[Change]) -> Overrides:
     for index, change in enumerate(changes):
         pointer = f"/changes/{index}"
         weights, biases = filter_weights(network, change.layer, f"{pointer}/layer")
+        if f"{change.layer}.weight" not in network.takes_weights:
+            raise NotPossible(
+                f"{change.layer}: adopted so that it cannot be edited: adopt it again", f"{pointer}/layer"
+            )
         check_filter(change.layer, change.filter, len(weights), f"{pointer}/filter")
         _check_members(change, pointer)
         if f"{change.layer}.weight" not in overrides:

@@ -89,6 +89,7 @@ def _read_filter(index: int, posted: Filter, library: Library, limits: Limits) -
 def _learnt_filter(posted: Filter, library: Library, pointer: str) -> ReadyFilter:
     network = library.get(posted.model, posted.version)
     layer, index = posted.layer or "", posted.filter
+    prices.charge_opening(network)
     weights, biases = filter_weights(network, layer, f"{pointer}/layer")
     if index is None or index >= len(weights):
         raise InvalidKernel(f"{layer} has filters 0 to {len(weights) - 1}, got {index}", f"{pointer}/filter")

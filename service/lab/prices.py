@@ -78,6 +78,8 @@ FOUND_DIGIT = 260.0
 RUN, RUN_PICTURE, RUN_MULTIPLY_ADD = 25.0, 4.0, 1.1e-5
 ANALYSIS = 2.2
 MAP_CELL = 0.0006
+# The file with all maps of an adopted network, opened when it is first needed, and run once; and what it then holds.
+OPENED, OPENED_BYTE, OPENED_TIMES = 3000.0, 0.006, 3
 MASKED_PICTURE, MASKED_SCORE = 2.0, 3.0  # a mask is made and laid on; each score asked for is weighed with it
 
 # Filters of the caller: a filter planned on a picture; a call of the engine; a map handed on, named and checked.
@@ -134,7 +136,8 @@ ADVICE = {
     "decode": "send fewer or smaller pictures",
     "prepare": "send fewer or smaller pictures, or pictures with less noise",
     "find": "send fewer or smaller pictures",
-    "run": "send fewer pictures",
+    "open": "ask for a verdict alone: this service lets a request hold too little to look into this network",
+    "run": "send fewer pictures; for one of them, this service lets a request do too little for this network",
     "explain": "send fewer pictures, or ask for fewer masks or windows",
     "filter": "ask for fewer or smaller filters, fewer stages, or send fewer or smaller pictures",
     "pool": "ask for a smaller window of the pooling, or a longer stride",
@@ -379,6 +382,24 @@ def running(network: Network, count: int, *, with_maps: bool = False) -> float:
     """Run a network on so many pictures; with_maps: with its maps at hand, or with edited weights."""
     each = _each_of(network)
     return RUN + count * (each.read_with_maps if with_maps else each.read)
+
+
+def charge_analysis(network: Network, count: int, maps: Sequence[str], times: int = 1) -> None:
+    """Charge running a network with its maps at hand on so many pictures, `times` over; maps: those that are kept."""
+    charge_opening(network)
+    shapes = network.passport.map_shapes()
+    held = 4 * count * sum(math.prod(shapes[name]) for name in maps)
+    if network.passport.is_adopted:
+        # Every inner map is an output, and so held as long as a run lasts, whichever are asked for.
+        held += 4 * min(count, network.pictures_per_run) * sum(map(math.prod, shapes.values()))
+    charge("run", times * running(network, count, with_maps=True), held)
+
+
+def charge_opening(network: Network) -> None:
+    """Charge opening what a network's maps and weights are read from, where it is not open."""
+    size = network.bytes_to_open
+    if size:
+        charge("open", OPENED + size * OPENED_BYTE, OPENED_TIMES * size)
 
 
 def results(network: Network, count: int, *, with_image: bool) -> float:

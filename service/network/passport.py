@@ -286,6 +286,16 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
                 return layer
         raise NotFound.among("layer", name, [layer.name for layer in self.layers], pointer)
 
+    @property
+    def is_chain(self) -> bool:
+        """Whether each layer reads the one before it, and no other."""
+        before = IMAGE
+        for layer in self.layers:
+            if layer.reads not in {(), (before,)}:
+                return False
+            before = layer.name
+        return True
+
     def map_shapes(self) -> dict[str, tuple[int, ...]]:
         """
         The (filters, rows, columns) of every map, in network order.

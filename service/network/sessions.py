@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -28,6 +29,13 @@ from service.network.passport import Layer, Passport, decode_plain, read_passpor
 PICTURES_PER_RUN = 32
 # The same for a network with so many inner numbers that fewer pictures fill as much: 32 MiB.
 NUMBERS_PER_RUN = 1 << 23
+
+# Of adopted networks so many have their analysis file open at a time, those that were used last: there may be many of
+# them, and they may be large.
+MOST_OPEN = 2
+
+# What the analysis file calls its weights, as outputs.
+WEIGHTS = "weights/"
 
 # The two files hold the same weights but may be fused differently; float32 rounding is the only difference allowed.
 LARGEST_LOGIT_DIFFERENCE = 1e-4
@@ -55,6 +63,53 @@ class Verdicts:
         return [doubt.of(novelty) for novelty in self.novelty.tolist()]
 
 
+class Analysis:
+    """A network with every inner map as an output, and weights as inputs."""
+
+    def __init__(self, files: ModelFiles, passport: Passport) -> None:
+        self.session = _open_session(files, ANALYSIS_FILE)
+        self.inputs = frozenset(each.name for each in self.session.get_overridable_initializers())
+        self._blank = passport.input.blank()
+
+    @property
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every weight and bias by name; none of them is loaded for that."""
+        outputs = {each.name: each.shape for each in self.session.get_outputs() if each.name.startswith(WEIGHTS)}
+        return {name.removeprefix(WEIGHTS): tuple(shape) for name, shape in outputs.items()}
+
+    @cached_property
+    def weights(self) -> dict[str, np.ndarray]:
+        """Every weight and bias by name."""
+        names = list(self.weight_shapes)
+        if not names:
+            return {}
+        arrays = self.session.run([WEIGHTS + name for name in names], {"image": self._blank})
+        return dict(zip(names, arrays, strict=True))
+
+
+class _Opened:
+    """The analyses of adopted networks that are open in this process, that of the one used last at the end."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._analyses: dict[Network, Analysis] = {}
+
+    def __contains__(self, network: object) -> bool:
+        return network in self._analyses
+
+    def of(self, network: "Network") -> Analysis:
+        """Open it, if it is not yet, in place of the one that was not used for longest."""
+        with self._lock:
+            analysis = self._analyses.pop(network, None) or network.opened()
+            self._analyses[network] = analysis
+            if len(self._analyses) > MOST_OPEN:
+                del self._analyses[next(iter(self._analyses))]
+        return analysis
+
+
+_open = _Opened()
+
+
 class Network:
     """
     One version of one model.
@@ -70,20 +125,18 @@ class Network:
         self.passport = read_passport(files)
         self.sha256 = self.passport.files[MODEL_FILE].sha256
         self.report = _read_report(files, self.passport)
+        self._files = files
         self._lean = _open_session(files, MODEL_FILE)
-        self._analysis = _open_session(files, ANALYSIS_FILE)
         self.creditor = Creditor(files, self.passport)
         numbers = sum(prod(shape) for shape in self.passport.map_shapes().values()) + prod(self.passport.input.shape)
         self._per_run = self.passport.input.batch or max(1, min(PICTURES_PER_RUN, NUMBERS_PER_RUN // numbers))
         # What InferenceSession.run calls once it has checked the names, which are fixed here.
         self._run_lean = self._lean._sess.run  # noqa: SLF001
         self._verdict_names = [output.name for output in self._lean.get_outputs()]
-        try:
-            fault = next(self._faults(), "")
-        except Exception as error:  # onnxruntime's exceptions have no common base but this
-            raise BadModel(f"{MODEL_FILE} or {ANALYSIS_FILE} cannot be run: {error}", files.folder) from error
-        if fault:
-            raise BadModel(fault, files.folder)
+        self._own: Analysis | None = None
+        self._check(MODEL_FILE, self._faults())
+        if not self.passport.is_adopted:
+            self._own = self.opened()
 
     @property
     def name(self) -> str:
@@ -95,18 +148,53 @@ class Network:
         """The version, as in the name of its folder."""
         return self.passport.version
 
-    @cached_property
+    @property
     def weights(self) -> dict[str, np.ndarray]:
         """
         Every weight and bias by name: conv1.weight (filters, channels, rows, columns), conv1.bias (filters,), ...
 
-        Of an adopted network those of the convolutions that have constant ones for all channels.
+        Of an adopted network those of the convolutions that have constant ones.
         """
-        outputs = [output.name for output in self._analysis.get_outputs() if output.name.startswith("weights/")]
-        if not outputs:
-            return {}
-        arrays = self._analysis.run(outputs, {"image": self.passport.input.blank()})
-        return {name.removeprefix("weights/"): array for name, array in zip(outputs, arrays, strict=True)}
+        return self._analysis.weights
+
+    @property
+    def takes_weights(self) -> frozenset[str]:
+        """The names of the weights that others may be fed over."""
+        return self._analysis.inputs
+
+    @property
+    def bytes_to_open(self) -> int:
+        """The size of the file that is opened when maps or weights are asked for; 0 where it is open."""
+        return 0 if self._own is not None or self in _open else len(self._files.content(ANALYSIS_FILE))
+
+    @property
+    def pictures_per_run(self) -> int:
+        """How many pictures are run at once, of which all inner maps are then held."""
+        return self._per_run
+
+    @property
+    def _analysis(self) -> Analysis:
+        """The analysis file, opened; raises NotPossible where it is not that of the passport."""
+        if self._own is not None:
+            return self._own
+        try:
+            return _open.of(self)
+        except BadModel as fault:
+            raise NotPossible(str(fault).removeprefix(f"{self.folder}: "), "/model") from None
+
+    def opened(self) -> Analysis:
+        """Open the analysis file anew; raises BadModel where it is not that of the passport."""
+        analysis = Analysis(self._files, self.passport)
+        self._check(f"{MODEL_FILE} or {ANALYSIS_FILE}", self._faults_of(analysis))
+        return analysis
+
+    def _check(self, name: str, faults: Iterator[str]) -> None:
+        try:
+            fault = next(faults, "")
+        except Exception as error:  # onnxruntime's exceptions have no common base but this
+            raise BadModel(f"{name} cannot be run: {error}", self.folder) from error
+        if fault:
+            raise BadModel(fault, self.folder)
 
     @cached_property
     def mean_maps(self) -> np.ndarray | None:
@@ -129,31 +217,43 @@ class Network:
         overrides: weights to use in place of the trained ones, by name, of the same shape
         returns: the verdicts, and (n, filters, rows, columns) float32 per map
         """
+        return self._analysed(self._analysis, images, maps, overrides or {})
+
+    def _analysed(
+        self, analysis: Analysis, images: np.ndarray, maps: Sequence[str], overrides: Mapping[str, np.ndarray]
+    ) -> tuple[Verdicts, dict[str, np.ndarray]]:
         names = [*self._verdict_names, *maps]
-        arrays = _run_in_parts(self._analysis, names, images, overrides or {}, self._per_run)
+        arrays = _run_in_parts(analysis.session, names, images, overrides, self._per_run)
         verdicts = _verdicts(arrays[: len(self._verdict_names)])
         return verdicts, dict(zip(maps, arrays[len(self._verdict_names) :], strict=True))
 
     def _faults(self) -> Iterator[str]:
-        """What keeps the two networks from being one, and the one of the passport; the first is what counts."""
+        """What keeps the lean network from being the one of the passport; the first is what counts."""
         if self._verdict_names[:2] != ["probabilities", "logits"]:
             yield f"{MODEL_FILE} must give probabilities, logits and maybe novelty, it gives {self._verdict_names}"
         if self.passport.novelty is not None and "novelty" not in self._verdict_names:
             yield f"its passport has a threshold of novelty, {MODEL_FILE} gives none"
-        probe = np.linspace(0, 1, 2 * prod(self.passport.input.shape), dtype=np.float32) ** 2
-        probe = probe.reshape(2, *self.passport.input.shape)
-        shapes = self.passport.map_shapes()
-        lean, (analysed, maps) = self.classify(probe), self.analyse(probe, list(shapes))
+        lean = self.classify(self._probe())
+        if lean.logits.shape != (2, len(self.passport.labels)):
+            yield f"{MODEL_FILE} tells {lean.logits.shape[1:]} classes, its passport {len(self.passport.labels)}"
+
+    def _faults_of(self, analysis: Analysis) -> Iterator[str]:
+        """What keeps the two networks from being one, and the one of the passport; the first is what counts."""
+        # All maps of a picture may be many megabytes.
+        shapes, probe = self.passport.map_shapes(), self._probe()[: 1 if self.passport.is_adopted else 2]
+        lean, (analysed, maps) = self.classify(probe), self._analysed(analysis, probe, list(shapes), {})
         found = {name: array.shape[1:] for name, array in maps.items()}
-        found |= {name: array.shape for name, array in self.weights.items()}
-        wanted = shapes | self._weight_shapes()
+        found |= analysis.weight_shapes
+        weights = _weight_shapes(self.passport.layers)
+        if self.passport.is_adopted:
+            # Of an adopted network those that are there.
+            weights = {name: shape for name, shape in weights.items() if name in found}
+        wanted = shapes | weights
         for name in [*wanted, *found]:
             if found.get(name) != wanted.get(name):
                 yield f"{name} is {found.get(name)} in {ANALYSIS_FILE}, its passport says {wanted.get(name)}"
-        if lean.logits.shape != (2, len(self.passport.labels)):
-            yield f"{MODEL_FILE} tells {lean.logits.shape[1:]} classes, its passport {len(self.passport.labels)}"
-        fixed = () if self.passport.is_adopted else self.weights
-        missing = set(fixed) - {each.name for each in self._analysis.get_overridable_initializers()}
+        fixed = () if self.passport.is_adopted else analysis.weight_shapes
+        missing = set(fixed) - analysis.inputs
         if missing:
             yield f"{ANALYSIS_FILE} must take every weight as an input, it does not take {min(missing)}"
         difference = float(np.abs(lean.logits - analysed.logits).max())
@@ -163,17 +263,17 @@ class Network:
         if not difference <= LARGEST_LOGIT_DIFFERENCE * largest or is_other:
             yield f"{MODEL_FILE} and {ANALYSIS_FILE} differ by {difference:g} in a logit"
 
-    def _weight_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of the weights; of an adopted network those that are there, as their layers say."""
-        shapes = _weight_shapes(self.passport.layers)
-        return {name: shape for name, shape in shapes.items() if not self.passport.is_adopted or name in self.weights}
+    def _probe(self) -> np.ndarray:
+        """Two pictures that are neither even nor alike."""
+        probe = np.linspace(0, 1, 2 * prod(self.passport.input.shape), dtype=np.float32) ** 2
+        return probe.reshape(2, *self.passport.input.shape)
 
 
 def _weight_shapes(layers: Sequence[Layer]) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in layers:
         if layer.op == "conv":
-            shapes[f"{layer.name}.weight"] = (layer.shape[0], layer.in_shape[0], *layer.kernel)
+            shapes[f"{layer.name}.weight"] = (layer.shape[0], layer.in_shape[0] // layer.groups, *layer.kernel)
         elif layer.op == "linear":
             shapes[f"{layer.name}.weight"] = (layer.shape[0], layer.features)
         else:
@@ -298,6 +398,7 @@ def filter_weights(network: Network, layer: str, pointer: str = "/layer") -> tup
     if found.op != "conv":
         having = [convolution.name for convolution in network.passport.convolutions]
         raise NotFound(f"{layer} has no filters; these have: {', '.join(having) or 'none'}", pointer)
-    if f"{layer}.weight" not in network.weights:
-        raise NotPossible(f"the weights of {layer} are grouped, or made as the network runs: not shown", pointer)
-    return network.weights[f"{layer}.weight"], network.weights[f"{layer}.bias"]
+    weights = network.weights
+    if f"{layer}.weight" not in weights:
+        raise NotPossible(f"the weights of {layer} are made as the network runs: neither shown nor edited", pointer)
+    return weights[f"{layer}.weight"], weights[f"{layer}.bias"]

@@ -8,9 +8,11 @@ import shutil
 from contextlib import suppress
 
 import numpy as np
+import onnx
 import orjson
 import pytest
 from click.testing import CliRunner
+from onnx import numpy_helper
 from PIL import Image
 
 from service.adopt.adoption import make_model
@@ -23,9 +25,11 @@ from service.core.inputs import Fitting, fitted
 from service.lab import prices
 from service.lab.verdicts import describe_verdicts
 from service.network.files import BadModel
+from service.network.folders import read_folders
 from service.network.sessions import Library, Network
 from service.settings import SHIPPED_MODELS, Limits, Settings
 from tests.adopt import traits
+from tests.adopt.test_adoption import reference
 from tests.adopt.traits import SIDE
 from tests.api.contract import REFUSED_BY_ADOPTED, SCHEMAS, check, check_adopted, check_answer
 
@@ -37,6 +41,10 @@ NETWORKS = {
     "many": (traits.many_classes, {"labels": tuple(f"kind {index}" for index in range(traits.MANY))}),
     "dense": (traits.no_maps, {}),
     "signed": (lambda: traits.plain(is_signed=True), {}),
+    "large": (traits.large, {}),
+    "nhwc": (traits.nhwc, {}),
+    "residual": (traits.residual, {}),
+    "made": (traits.made_filters, {}),
 }
 
 
@@ -293,6 +301,107 @@ def test_a_damaged_walk_back_is_named_by_the_calls_that_need_it_and_no_other(
     assert abs(result["residual"]) < 1e-4
 
 
+def edited_file(model, tensor, change):
+    """A file whose convolution that makes `tensor` has one filter changed, as POST /v1/what-if changes it."""
+    edited = onnx.ModelProto()
+    edited.CopyFrom(model)
+    constants = {each.name: each for each in edited.graph.initializer}
+    (reader,) = [each for each in edited.graph.node if tensor in each.output and each.op_type == "Conv"]
+    for name in reader.input[1:]:
+        array = numpy_helper.to_array(constants[name]).copy()
+        array[change["filter"]] *= {"off": 0, "scale": change.get("factor")}[change["action"]]
+        constants[name].CopyFrom(numpy_helper.from_array(array, name))
+    return edited
+
+
+@pytest.mark.parametrize("name", ["nets", "colour", "many", "nhwc", "residual"])
+def test_what_if_answers_what_the_edited_file_answers(client, models, picture, name):
+    make, _ = NETWORKS[name]
+    passport = Network(models / name / "1").passport
+    image = fitted(picture, passport.input.shape).image[None]
+    layers = passport.convolutions
+    assert {layer.groups for layer in layers} == ({1, 2, 6} if name == "nets" else {1})
+    for layer in layers:
+        for change in ({"action": "off"}, {"action": "scale", "factor": -1.5}):
+            asked = {"layer": layer.name, "filter": layer.shape[0] - 1} | change
+            body = {"image": base64.b64encode(png(picture)).decode(), "changes": [asked]}
+            answer = client.post(f"/v1/what-if?model={name}&full=true", json=body)
+            check_adopted(answer, "/v1/what-if")
+            (result,) = answer.json["results"]
+            told, _ = reference(edited_file(make(), layer.source, asked), image, [])
+            after = np.array(result["after"]["probabilities" if name == "nhwc" else "logits"])
+            np.testing.assert_allclose(after, told[-1].ravel(), rtol=1e-4, atol=1e-5)
+            before = client.post(f"/v1/classify?model={name}&full=true", data=png(picture)).json["results"][0]
+            np.testing.assert_allclose(result["before"]["logits"], before["logits"], rtol=1e-5, atol=1e-5)
+            maps = client.post(f"/v1/feature-maps?model={name}&layers={layer.name}.pre", json=body).json["results"][0]
+            if change["action"] == "off":
+                assert not np.any(maps["layers"][0]["filters"][-1]["map"])
+
+
+def test_of_a_network_that_branches_the_last_map_of_each_size_is_shown_and_others_by_name(client, picture):
+    chain = client.post("/v1/feature-maps?model=colour", data=png(picture)).json["results"][0]
+    assert [layer["name"] for layer in chain["layers"]] == ["conv1.act", "pool1", "pool2"]
+    branching = client.post("/v1/feature-maps?model=nets", data=png(picture)).json["results"][0]
+    assert [(layer["name"], layer["shape"][1:]) for layer in branching["layers"]] == [
+        ("conv1.act", [26, 26]), ("concat1", [13, 13]), ("pool3", [1, 1]),
+    ]  # fmt: skip
+    layers = {layer["name"]: layer["source"] for layer in client.get("/v1/models/nets").json["layers"]}
+    for name, shown in (("concat1", "concat1"), ("conv3", "conv3.act")):
+        answer = client.post(f"/v1/feature-maps?model=nets&layers={layers[name]}", data=png(picture))
+        assert [layer["name"] for layer in answer.json["results"][0]["layers"]] == [shown]
+
+
+def test_the_maps_of_a_large_network_come_as_npz_and_sheet_or_a_few_as_json(client, models, picture):
+    path = "/v1/feature-maps?model=large&layers=conv1"
+    refused = client.post(path, data=png(picture))
+    assert refused.status_code == 422
+    assert "npz or png, or name fewer layers or filters" in refused.json["detail"]
+    (result,) = client.post(f"{path}&filters=3,20", data=png(picture)).json["results"]
+    arrays = np.load(io.BytesIO(client.post(f"{path}&format=npz", data=png(picture)).data))
+    image = fitted(picture, (3, 224, 224)).image[None]
+    wanted = Network(models / "large" / "1").analyse(image, ["conv1.act"])[1]["conv1.act"]
+    np.testing.assert_allclose(arrays["conv1.act"], wanted, atol=1e-6)
+    for index, each in zip((3, 20), result["layers"][0]["filters"], strict=True):
+        np.testing.assert_allclose(each["map"], wanted[0, index], atol=1e-6)
+    sheet = client.post(f"{path}&format=png", data=png(picture))
+    width, height = Image.open(io.BytesIO(sheet.data)).size
+    assert (width, height) >= (8 * 222, 3 * 222)
+
+
+def test_two_adopted_networks_are_open_at_a_time_and_a_call_pays_for_opening(models, picture):
+    library = Library.open(read_folders(models, "tiny").models, "tiny")
+    client = create_app(Settings(models=str(models), default_model="tiny"), library).test_client()
+    networks = {network.name: network for network in library.networks}
+    assert networks["tiny"].bytes_to_open == 0
+    assert all(networks[name].bytes_to_open for name in NETWORKS)  # nothing is opened at the start
+    answers = {}
+    for name in ("nets", "colour", "many"):
+        answers[name] = [client.post(f"/v1/feature-maps?model={name}", data=png(picture)).data for _ in range(2)]
+        assert answers[name][0] == answers[name][1]
+    assert [bool(networks[name].bytes_to_open) for name in ("nets", "colour", "many")] == [True, False, False]
+    assert client.post("/v1/feature-maps?model=nets", data=png(picture)).data == answers["nets"][0]
+    assert [bool(networks[name].bytes_to_open) for name in ("nets", "colour", "many")] == [False, True, False]
+    work = []
+    for name in ("colour", "colour", "nets"):
+        with prices.opened(prices.Account(Limits())) as account:
+            prices.charge_analysis(networks[name], 1, ["conv1.act"])
+        work.append(account.steps.get("open", 0))
+        client.post(f"/v1/feature-maps?model={name}", data=png(picture))
+    assert [bool(each) for each in work] == [True, False, False]
+
+
+def test_an_analysis_file_that_is_not_that_of_the_passport_is_told_when_it_is_asked_for(models, picture, tmp_path):
+    folder = tmp_path / "colour" / "1"
+    shutil.copytree(models / "colour" / "1", folder)
+    passport = json.loads((folder / "passport.json").read_text())
+    passport["layers"][0]["shape"] = [7, 30, 18]
+    (folder / "passport.json").write_text(json.dumps(passport))
+    client = create_app(Settings(models=str(tmp_path), default_model="colour")).test_client()
+    assert client.post("/v1/classify", data=png(picture)).status_code == 200
+    answer = client.post("/v1/feature-maps", data=png(picture))
+    assert (answer.status_code, "its passport says" in answer.json["detail"]) == (409, True)
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [
@@ -300,8 +409,7 @@ def test_a_damaged_walk_back_is_named_by_the_calls_that_need_it_and_no_other(
             (f"/v1/explain?model=nets&method={method}", "only method=pixels explains")
             for method in ("ledger", "rise", "cell")
         ),
-        ('/v1/what-if?model=nets&changes=[{"layer":"conv1","filter":0,"action":"off"}]', "not edited yet"),
-        ('/v1/feature-maps?model=nets&changes=[{"layer":"conv1","filter":0,"action":"off"}]', "not edited yet"),
+        ('/v1/what-if?model=dense&changes=[{"layer":"conv1","filter":0,"action":"off"}]', "no convolution"),
         ("/v1/feature-maps?model=dense", "no layer of it has maps"),
     ],
 )
@@ -327,8 +435,10 @@ def test_what_is_described_is_what_is_answered(client, picture):
     assert client.get("/v1/models/nets/report").status_code == 409
     first = client.get("/v1/models/nets/layers/conv1/filters").json
     assert np.shape(first["filters"][0]["weights"]) == (3, 3)
-    grouped = client.get("/v1/models/nets/layers/conv2/filters")
-    assert (grouped.status_code, "grouped" in grouped.json["detail"]) == (409, True)
+    grouped = client.get("/v1/models/nets/layers/conv3/filters?card=true").json
+    assert np.shape(grouped["filters"][0]["weights"]) == (3, 3, 3)
+    made = client.get("/v1/models/made/layers/conv1/filters")
+    assert (made.status_code, "as the network runs" in made.json["detail"]) == (409, True)
 
 
 def test_the_answers_are_those_of_the_contract(client, picture):
@@ -412,6 +522,7 @@ def test_a_passport_that_contradicts_itself_or_its_files_is_named_and_never_brea
         (folder / "passport.json").write_text(json.dumps(changed))
         try:
             network = Network(folder)
+            network.opened()
         except BadModel as problem:
             problems.append(str(problem))
         else:

@@ -191,6 +191,21 @@ def many_classes(shape=("n", 3, 24, 36)):
     return b.model(told, shape, shapes=[("n", MANY)])
 
 
+def large():
+    """As large as most networks of photographs; its first maps are more numbers than an answer in JSON may have."""
+    b = Builder()
+    mean = b.add("Flatten", b.add("GlobalAveragePool", after_conv(b, channels=3, filters=24)))
+    return b.model(b.dense(mean, CLASSES, 24), ("n", 3, 224, 224))
+
+
+def made_filters():
+    """A convolution whose filters are made of the picture."""
+    b = Builder()
+    scale = b.add("ReduceMean", "x", axes=[0, 1, 2, 3], keepdims=1)
+    maps = b.add("Conv", "x", b.add("Mul", b.weight(6, 1, 3, 3), scale), kernel_shape=[3, 3])
+    return b.model(b.dense(b.add("Flatten", b.add("GlobalAveragePool", maps)), CLASSES, 6), (1, 1, SIDE, SIDE))
+
+
 def attention(*, has_token=False):
     """A patch embedding and one head of attention, as a vision transformer has them, with its token for one picture."""
     b = Builder()

@@ -16,10 +16,10 @@ REFUSED_BY_ADOPTED = {
     "/v1/read": "/v1/read?model=colour",
     "/v1/feature-maps": "/v1/feature-maps?model=dense",
     "/v1/explain": "/v1/explain?model=nets",
-    "/v1/what-if": '/v1/what-if?model=nets&changes=[{"layer":"conv1","filter":0,"action":"off"}]',
-    "/v1/apply-filters": '/v1/apply-filters?filters=[{"model":"nets","layer":"conv2","filter":0}]',
-    "/v1/models/{name}/layers/{layer}/filters": "/v1/models/nets/layers/conv2/filters",
-    "/v1/models/{name}/layers/{layer}/filters/{index}": "/v1/models/nets/layers/conv2/filters/0",
+    "/v1/what-if": '/v1/what-if?model=dense&changes=[{"layer":"conv1","filter":0,"action":"off"}]',
+    "/v1/apply-filters": '/v1/apply-filters?filters=[{"model":"made","layer":"conv1","filter":0}]',
+    "/v1/models/{name}/layers/{layer}/filters": "/v1/models/made/layers/conv1/filters",
+    "/v1/models/{name}/layers/{layer}/filters/{index}": "/v1/models/made/layers/conv1/filters/0",
     "/v1/models/{name}/report": "/v1/models/nets/report",
 }
 

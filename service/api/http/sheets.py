@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def draw_maps(
     chosen: Sequence[int] | None = None,
     *,
     side: int = TILE_SIDE,
-    columns: int = COLUMNS,
+    columns: int | None = None,
 ) -> tuple[Levels, Any]:
     """
     Draw a sheet of one layer's maps, or of those that are chosen.
@@ -64,7 +65,17 @@ def draw_maps(
         enlarge(to_levels(one, lo, hi, options.polarity).levels, factor)
         for one, (lo, hi) in zip(shown, each, strict=True)
     ]
-    return grid(tiles, columns), ranges
+    return grid(tiles, columns or columns_of(len(tiles))), ranges
+
+
+def columns_of(count: int) -> int:
+    """
+    How many tiles a row of a sheet has; many tiles lie in a square.
+
+    >>> columns_of(20), columns_of(1000)
+    (8, 32)
+    """
+    return COLUMNS if count <= COLUMNS**2 else isqrt(count - 1) + 1
 
 
 def charge_drawing(shapes: Sequence[Sequence[Sequence[int]]], options: Drawing, limits: Limits) -> None:
@@ -77,7 +88,8 @@ def charge_drawing(shapes: Sequence[Sequence[Sequence[int]]], options: Drawing, 
     for picture in shapes:
         for count, rows, columns in picture:
             factor = max(1, TILE_SIDE // max(rows, columns))
-            down, across = -(-count // COLUMNS), min(count, COLUMNS)
+            most = columns_of(count)
+            down, across = -(-count // most), min(count, most)
             tiles, cells = tiles + count, cells + count * rows * columns
             height += GAP + down * (rows * factor + GAP)
             width = max(width, GAP + across * (columns * factor + GAP))
@@ -113,7 +125,7 @@ def draw_kernels(
     """
     channels = len(kernels[0])
     tiles = np.concatenate(kernels)
-    sheet, used = draw_maps(tiles, options, side=KERNEL_TILE_SIDE, columns=channels if channels > 1 else COLUMNS)
+    sheet, used = draw_maps(tiles, options, side=KERNEL_TILE_SIDE, columns=channels if channels > 1 else None)
     if not with_spectra:
         return sheet, text_of_range(used, options)
     spectra = [spectrum(kernel) for kernel in kernels]

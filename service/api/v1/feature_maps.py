@@ -1,6 +1,6 @@
 """POST /v1/feature-maps: what every filter of the network responded to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -14,7 +14,7 @@ from service.api.http.reading import read_posted
 from service.api.http.sheets import charge_drawing, draw_batch, used_range
 from service.core.errors import InvalidOption, NotFound, shown
 from service.lab import prices, sizes
-from service.lab.adopted import NOT_CHANGED, check_maps, check_own
+from service.lab.adopted import check_filters, check_maps
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.inputs import Inputs
 from service.lab.options import FeatureMapOptions
@@ -39,7 +39,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         network = library.get(options.model, options.version)
         check_maps(network)
         if options.changes:
-            check_own(network, NOT_CHANGED, "/changes")
+            check_filters(network)
         names = choose_maps(network.passport, options.layers)
         filters = _choose_filters(network.passport, names, options.filters)
         _charge(network, names, filters, len(posted.sources), form, options, settings)
@@ -66,20 +66,28 @@ def choose_maps(passport: Passport, asked: Sequence[str] | None) -> list[str]:
     """
     The maps that `layers` asks for, in network order: conv1 means conv1.act; without it every .act and pool.
 
+    Of a network whose layers branch, those without it are the last map of each size: of hundreds they show the most.
+    The names that an adopted network's file has for its layers do as well.
     raises: NotFound, listing the candidates; InvalidOption for none, or one asked for twice
     """
     shapes = passport.map_shapes()
     if asked is None:
-        return [name for name in shapes if not name.endswith(".pre")]
+        shown = [name for name in shapes if not name.endswith(".pre")]
+        return shown if passport.is_chain else [last for last in shown if last in _last_of_each_size(shapes).values()]
     if not asked:
         raise InvalidOption("layers is a list of at least one layer or map, got none", "/layers")
-    chosen = [f"{name}.act" if f"{name}.act" in shapes else name for name in asked]
+    known = {layer.source: layer.maps[-1] for layer in passport.layers if layer.source and layer.maps}
+    chosen = [f"{name}.act" if f"{name}.act" in shapes else known.get(name, name) for name in asked]
     for name, map_name in zip(asked, chosen, strict=True):
         if map_name not in shapes:
             raise NotFound.among("layer or map", name, list(shapes), "/layers")
         if chosen.count(map_name) > 1:
             raise InvalidOption(f"layers names {map_name} twice", "/layers")
     return [name for name in shapes if name in chosen]
+
+
+def _last_of_each_size(shapes: Mapping[str, tuple[int, ...]]) -> dict[tuple[int, ...], str]:
+    return {shape[1:]: name for name, shape in shapes.items() if not name.endswith(".pre")}
 
 
 def _choose_filters(passport: Passport, names: Sequence[str], asked: Sequence[int] | None) -> list[int] | None:
@@ -110,11 +118,9 @@ def _charge(
     maps = count * sum(shape[0] for shape in shapes)
     cells = count * sum(prod(shape) for shape in shapes)
     if form == "json":
-        sizes.check_numbers(cells, settings)
+        sizes.check_numbers(cells, settings, "npz or png, or name fewer layers or filters")
     sizes.check_bytes(cells * 4, settings)
-    prices.charge(
-        "run", prices.running(network, count, with_maps=True), 4 * count * sum(prod(every[name]) for name in names)
-    )
+    prices.charge_analysis(network, count, names)
     prices.charge_changes(options.changes, count)
     if form == "png":
         charge_drawing([shapes] * count, options, settings)

@@ -13,15 +13,16 @@ from service.api.http.reading import read_options
 from service.api.http.sheets import KERNEL_TILE_SIDE, draw_kernels
 from service.core.cards import SPECTRUM_SIZE
 from service.core.errors import NotFound
-from service.lab import prices
+from service.lab import prices, sizes
 from service.lab.adopted import calls_of
 from service.lab.cards import card, charge_cards
 from service.lab.options import LayerFilterOptions, ModelOptions, NoOptions
 from service.network.passport import Field, Layer, Passport, receptive_fields
 from service.network.sessions import Library, Network, filter_weights
+from service.settings import Limits
 
 
-def blueprint(library: Library) -> Blueprint:
+def blueprint(library: Library, limits: Limits) -> Blueprint:
     """The routes of this noun, given what they work with."""
     routes = Blueprint("models", __name__)
     routes.after_request(revalidated)
@@ -46,20 +47,23 @@ def blueprint(library: Library) -> Blueprint:
         """Show every filter of one layer."""
         options = read_options(request, LayerFilterOptions)
         network = library.get(name, options.version)
-        return _answer_filters(network, layer, None, options)
+        return _answer_filters(network, layer, None, options, limits)
 
     @routes.get("/v1/models/<name>/layers/<layer>/filters/<int:index>")
     def layer_filter(name: str, layer: str, index: int) -> Reply:
         """Show one filter of one layer."""
         options = read_options(request, LayerFilterOptions)
         network = library.get(name, options.version)
-        return _answer_filters(network, layer, index, options)
+        return _answer_filters(network, layer, index, options, limits)
 
     return routes
 
 
-def _answer_filters(network: Network, layer: str, index: int | None, options: LayerFilterOptions) -> Reply:
+def _answer_filters(
+    network: Network, layer: str, index: int | None, options: LayerFilterOptions, limits: Limits
+) -> Reply:
     form = writing.choose_format(request, options.format, ("json", "png", "npz"))
+    prices.charge_opening(network)
     weights, biases = filter_weights(network, layer)
     if index is not None and index >= len(weights):
         raise NotFound(f"there is no filter {index} in {layer}; there is: 0 to {len(weights) - 1}", "/filter")
@@ -67,12 +71,16 @@ def _answer_filters(network: Network, layer: str, index: int | None, options: La
     size = weights[0].size * len(chosen)
     if options.card and form == "json":
         charge_cards(weights[list(chosen)])
+    if form == "json":
+        sizes.check_numbers(size, limits, "npz or png, or for one filter")
+    sizes.check_bytes(4 * size, limits)
     prices.charge("write", len(chosen) * prices.MAP_OUT + size * prices.JSON_NUMBER_OUT)
     if form == "png":
         tiles = len(chosen) * weights.shape[1]
         spectra = len(chosen) * SPECTRUM_SIZE**2 if options.card else 0
         colours = 3 if options.polarity == "diverging" else 1
         pixels = tiles * KERNEL_TILE_SIDE**2 + spectra
+        sizes.check_bytes(pixels * colours, limits)
         prices.charge("draw", *prices.drawing(tiles, size + spectra, pixels, colours))
         levels, text = draw_kernels([weights[i] for i in chosen], options, with_spectra=options.card)
         return writing.png(levels, text, network)

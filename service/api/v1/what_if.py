@@ -9,7 +9,7 @@ from service.api.http.application import Reply
 from service.api.http.inputs import read_inputs
 from service.api.http.reading import read_posted
 from service.lab import prices
-from service.lab.adopted import NOT_CHANGED, check_own
+from service.lab.adopted import check_filters
 from service.lab.changes import check_finite, describe_changes, read_changes
 from service.lab.inputs import Inputs
 from service.lab.options import WhatIfOptions
@@ -30,9 +30,9 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         writing.choose_format(request, options.format, ("json",))
         network = library.get(options.model, options.version)
-        check_own(network, NOT_CHANGED)
+        check_filters(network)
         count = len(posted.sources)
-        prices.charge("run", 2 * prices.running(network, count, with_maps=True))
+        prices.charge_analysis(network, count, (), times=2)
         prices.charge("write", 2 * prices.results(network, count, with_image=options.prepared_image))
         prices.charge_changes(options.changes, count)
         overrides = read_changes(network, options.changes)
@@ -59,7 +59,7 @@ def _write(
             "changes": describe_changes(options.changes),
             "before": untouched,
             "after": changed,
-            "difference": changed["logits"] - untouched["logits"],
+            **({"difference": changed["logits"] - untouched["logits"]} if "logits" in changed else {}),
             "prepared": writing.prepared(prepared, with_image=options.prepared_image),
         }
         for untouched, changed, prepared in each

@@ -244,9 +244,12 @@ def _check_input(
 
 def _charge(served: Served, wanted: Sequence["Wanted"], count: int) -> None:
     """Charge the run and its outputs."""
-    with_maps = any(output.name in served.maps for output in wanted)
+    maps = [output.name for output in wanted if output.name in served.maps]
     numbers = sum(prod(output.shape) for output in wanted)
-    prices.charge("run", prices.running(served.network, count, with_maps=with_maps), 4 * numbers)
+    if maps:
+        prices.charge_analysis(served.network, count, maps)
+    else:
+        prices.charge("run", prices.running(served.network, count), 4 * numbers)
     labels = sum(prod(output.shape) for output in wanted if output.top)
     prices.charge(
         "write",
