@@ -83,5 +83,5 @@ def _gets(model):
     places = {"name": model, "layer": "conv1", "index": 0, "version": 1}
     for path, item in examples.load()["paths"].items():
         if "get" in item:
-            of_presets = {"name": "sobel_y"} if path.startswith("/v1/filters") else {}
-            yield path.format(**places | of_presets)
+            own = {"/v1/filters/{name}": "sobel_y", "/v1/models/{name}/history": "lecture"}
+            yield path.format(**places | {"name": own.get(path, model)})

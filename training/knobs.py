@@ -43,6 +43,9 @@ DESCRIPTIONS = {
 }
 
 
+WATCHED = ("lecture",)  # networks whose training is kept step by step, to be looked at
+
+
 @dataclass(frozen=True)
 class WarpKnobs:
     """How far a training image may be bent; people's hands differ more than MNIST's writers do."""
@@ -127,6 +130,42 @@ TEACHERS = {
 
 
 @dataclass(frozen=True)
+class StudentKnobs:
+    """How one of the shipped networks learns from the teachers' answers."""
+
+    epochs: int
+    learning_rate: float = 0.01
+    distil_temperature: float = 3.0
+    light_from: float = 1.0  # share of the epochs after which the pool's light copies alone are shown
+    variants: int = 0  # digits with a stroke more in every epoch
+    polished: bool = False
+
+
+# Half of the warps' bounds and less, for networks with too few weights for all hands: a light copy is nearly MNIST.
+LIGHT_WARPS = WarpKnobs(
+    rotate_degrees=7.0,
+    scale=0.06,
+    common_scale=0.04,
+    shear=0.12,
+    shift_pixels=0.8,
+    bend_pixels=0.4,
+    thick_share=0.08,
+    thin_share=0.08,
+    gamma=0.2,
+    faint_share=0.05,
+    blur_share=0.05,
+    noise_share=0.03,
+)
+
+
+STUDENTS = {
+    "digits": StudentKnobs(epochs=60, polished=True),
+    "tiny": StudentKnobs(epochs=60, polished=True),
+    "lecture": StudentKnobs(epochs=60, learning_rate=0.02, distil_temperature=1.0, light_from=0.5, variants=1000),
+}
+
+
+@dataclass(frozen=True)
 class StudyKnobs:
     """How the shipped networks are made: teachers, their answers to a pool of warps, then students, seed by seed."""
 
@@ -135,11 +174,13 @@ class StudyKnobs:
     pool_copies: int = 12  # warped copies of the training part; each image is then seen in as many ways
     pool_warps: WarpKnobs = WarpKnobs()
     pool_seed: int = 99  # of the warps in the pool
-    students: tuple[tuple[str, int], ...] = (("digits", 60), ("tiny", 60), ("lecture", 24))  # with their epochs
+    light_copies: int = 8  # after those, in the same pool
+    light_warps: WarpKnobs = LIGHT_WARPS
+    light_seed: int = 98
+    students: dict[str, StudentKnobs] = field(default_factory=lambda: STUDENTS)
     seeds: tuple[int, ...] = (1, 2, 3)
     student: Knobs = Knobs(validate_every=10)
-    # Then a short time more, beside other ways of writing; a student that learns those from the start learns less.
-    polished: tuple[str, ...] = ("digits", "tiny")
+    # Some then learn a short time more, beside other ways of writing; who learns those from the start learns less.
     polish: Knobs = Knobs(epochs=14, learning_rate=0.003, validate_every=14)
     # What is kept are the weights half-way (Wortsman et al. 2022): most of what is gained, little of what is lost.
     polish_share: float = 0.5

@@ -59,6 +59,7 @@ class Calls:
         *,
         model: str | None = None,
         version: str | int | None = None,
+        step: int | None = None,
         prepare: Prepare | None = None,
         scale: Literal[1, 255] | None = None,
         progress: Progress = False,
@@ -69,6 +70,7 @@ class Calls:
         pictures: one, or an iterable of any length: a path, the bytes of a file, an array or a Pillow picture; an array
             (N,H,W) or (N,H,W,C) is N pictures, and rows of 784 numbers are `rows.reshape(-1, 28, 28)`. uint8 is 0
             (black) to 255, float 0 to 1
+        step: of its training, as `history` lists them; the network as it was then
         prepare: "auto" finds the digit on any picture, "none" takes 28 x 28 as it is, 0 for paper and 1 for ink
         progress: True for a bar, or a function of (done, in all)
         raises: Refused, Unreachable; TypeError or ValueError for what is no picture
@@ -79,7 +81,7 @@ class Calls:
         >>> client.classify(np.zeros((1000, 28, 28), np.uint8), prepare="none").digits.shape
         (1000,)
         """
-        options = {"model": model, "version": version, "prepare": prepare, "scale": scale}
+        options = {"model": model, "version": version, "step": step, "prepare": prepare, "scale": scale}
         answers = yield from self._post("classify", pictures, options, read_json, progress)
         with reading():
             return verdicts_of([result for answer in answers for result in answer["results"]], answers[0])
@@ -131,6 +133,7 @@ class Calls:
         changes: Sequence[Change] = (),
         model: str | None = None,
         version: str | int | None = None,
+        step: int | None = None,
         prepare: Prepare | None = None,
         scale: Literal[1, 255] | None = None,
         progress: Progress = False,
@@ -151,8 +154,8 @@ class Calls:
         """
         named = [layers] if isinstance(layers, str) else layers
         options = {"layers": named, "filters": None if filters is None else list(map(int, filters)), "model": model,
-                   "version": version, "prepare": prepare, "scale": scale, "changes": list(changes) or None,
-                   "format": "npz"}  # fmt: skip
+                   "version": version, "step": step, "prepare": prepare, "scale": scale,
+                   "changes": list(changes) or None, "format": "npz"}  # fmt: skip
         answers = yield from self._post("feature-maps", pictures, options, _maps_and_network, progress)
         with reading():
             maps = {name: np.concatenate([arrays[name] for arrays, _ in answers]) for name in answers[0][0]}
@@ -354,17 +357,35 @@ class Calls:
         with reading():
             return dict(found)
 
-    def learnt_filters(self, layer: str, model: str, *, version: str | int | None = None) -> Steps[np.ndarray]:
+    def learnt_filters(
+        self, layer: str, model: str, *, version: str | int | None = None, step: int | None = None
+    ) -> Steps[np.ndarray]:
         """
         Give the filters that a layer has learnt: (filters, channels, rows, columns) float32.
 
+        step: those that it had at a step of its training, of `history`
+
         >>> client.learnt_filters("conv1", "digits").shape
         (16, 1, 5, 5)
+        >>> client.learnt_filters("conv1", "lecture", step=0).shape
+        (20, 1, 7, 7)
         """
         path = f"/v1/models/{quote(model, safe='')}/layers/{quote(layer, safe='')}/filters"
-        answer = yield from self._ask(Request("GET", path, _query({"version": version, "format": "npz"})))
+        answer = yield from self._ask(Request("GET", path, _query({"version": version, "step": step, "format": "npz"})))
         with reading():
             return read_npz(answer)[f"{layer}.weight"]
+
+    def history(self, model: str, *, version: str | int | None = None) -> Steps[list[dict[str, Any]]]:
+        """
+        List the kept steps of a model's training: `step`, `images` seen, `loss` and `accuracy` of each.
+
+        >>> steps = client.history("lecture")
+        >>> len(steps), steps[0]["images"], steps[-1]["accuracy"] > 0.98
+        (25, 0, True)
+        """
+        found = yield from self._get(f"/v1/models/{quote(model, safe='')}/history", version=version)
+        with reading():
+            return list(found["steps"])
 
     def report(
         self, model: str, *, version: str | int | None = None, layer: str | None = None

@@ -10,6 +10,7 @@ NOT_EXPLAINED = "of an adopted network only method=pixels explains so far; class
 EXPLAINED = ("pixels",)
 NO_FILTERS = "it has no convolution whose filters are constant"
 NO_MAPS = "no layer of it has maps"
+NO_HISTORY = "of an adopted network no training was kept: classify, feature-maps and /v2 work"
 NO_REPORT = "an adopted network has no dataset report: classify, feature-maps and /v2 work"
 NO_DIGITS = "it does not tell the ten digits of pictures made digits, as reading several in a picture needs"
 
@@ -27,6 +28,7 @@ def calls_of(network: Network) -> dict[str, str]:
         "POST /v1/what-if, and changes": "" if passport.convolutions else NO_FILTERS,
         "GET /v1/models/NAME/report": NO_REPORT,
         "POST /v1/read": "" if passport.reads_digits else NO_DIGITS,
+        "GET /v1/models/NAME/history, and step": NO_HISTORY,
     }
 
 

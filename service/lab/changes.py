@@ -16,9 +16,11 @@ Overrides = dict[str, np.ndarray]
 MAX_CHANGES = 1024
 
 
-def read_changes(network: Network, changes: Sequence[Change]) -> Overrides:
+def read_changes(network: Network, changes: Sequence[Change], fed: Mapping[str, np.ndarray] | None = None) -> Overrides:
     """
     Make the weights to feed over the trained ones, by name; several changes of one filter apply in order.
+
+    fed: weights that are fed already, such as those of a step of training; the changes are made to them
 
     off: weights and bias become 0, hence the filter's map as well; scale: both are multiplied by `factor`;
     replace: `weights` takes the place of the filter's own, and `bias` of its bias where it is given
@@ -26,17 +28,19 @@ def read_changes(network: Network, changes: Sequence[Change]) -> Overrides:
     """
     if len(changes) > MAX_CHANGES:
         raise InvalidOption(f"changes is a list of at most {MAX_CHANGES}, got {len(changes)}", "/changes")
-    overrides: Overrides = {}
+    overrides: Overrides = dict(fed or {})
+    edited: set[str] = set()
     for index, change in enumerate(changes):
         pointer = f"/changes/{index}"
-        weights, biases = filter_weights(network, change.layer, f"{pointer}/layer")
+        weights, biases = filter_weights(network, change.layer, f"{pointer}/layer", fed)
         if f"{change.layer}.weight" not in network.takes_weights:
             raise NotPossible(
                 f"{change.layer}: adopted so that it cannot be edited: adopt it again", f"{pointer}/layer"
             )
         check_filter(change.layer, change.filter, len(weights), f"{pointer}/filter")
         _check_members(change, pointer)
-        if f"{change.layer}.weight" not in overrides:
+        if change.layer not in edited:
+            edited.add(change.layer)
             overrides |= {f"{change.layer}.weight": weights.copy(), f"{change.layer}.bias": biases.copy()}
         _apply(change, overrides[f"{change.layer}.weight"], overrides[f"{change.layer}.bias"], pointer)
     return overrides

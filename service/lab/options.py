@@ -66,6 +66,8 @@ class ClassifyOptions(NetworkOptions, frozen=True, kw_only=True):
 
     full: bool = False
 
+    step: Whole | None = None
+
 
 class ReadOptions(NetworkOptions, frozen=True, kw_only=True):
     """POST /v1/read; `region` is x, y, width and height in posted pixels."""
@@ -110,6 +112,7 @@ class FeatureMapOptions(NetworkOptions, frozen=True, kw_only=True):
     lo: Finite | None = None
     hi: Finite | None = None
     polarity: Polarity = "light"
+    step: Whole | None = None
 
 
 class WhatIfOptions(NetworkOptions, frozen=True, kw_only=True):
@@ -237,10 +240,11 @@ class LayerFilterOptions(Options, frozen=True, kw_only=True):
     lo: Finite | None = None
     hi: Finite | None = None
     polarity: Polarity = "light"
+    step: Whole | None = None
 
 
 class ModelOptions(Options, frozen=True, kw_only=True):
-    """GET /v1/models/{m}."""
+    """GET /v1/models/{m} and .../history."""
 
     version: Version | None = None
 

@@ -408,13 +408,19 @@ def results(network: Network, count: int, *, with_image: bool) -> float:
     return count * (each.written + each.drawn if with_image else each.written)
 
 
-def charge_verdicts(network: Network, count: int, *, with_image: bool) -> None:
+def charge_verdicts(network: Network, count: int, *, with_image: bool, with_maps: bool = False) -> None:
     """Charge what `running` and `results` say of so many pictures, in one go."""
     account = current.get()
     if account is not None:
         each = _each_of(network)
-        account.charge("run", RUN + count * each.read)
+        account.charge("run", RUN + count * (each.read_with_maps if with_maps else each.read))
         account.charge("write", count * (each.written + each.drawn if with_image else each.written))
+
+
+def charge_step(network: Network, step: int | None) -> None:
+    """Charge the weights of a step of training, widened to 32 bits."""
+    if step is not None:
+        charge("change", network.passport.parameters * CELL)
 
 
 def charge_changes(changes: Sequence[Change], count: int) -> None:

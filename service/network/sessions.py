@@ -22,6 +22,7 @@ from service.network.credit import Creditor
 from service.network.engine import opened
 from service.network.files import ANALYSIS_FILE, MODEL_FILE, REPORT_FILE, BadModel, ModelFiles, read_folder
 from service.network.folders import check_default
+from service.network.history import read_history
 from service.network.passport import Layer, Passport, decode_plain, read_passport
 
 # Batches are cut into runs of this many pictures: enough to be as fast as one run of all of them, and the inner
@@ -114,8 +115,8 @@ class Network:
     """
     One version of one model.
 
-    source: its files, or the folder that holds them: model.onnx, analysis.onnx and passport.json, and maybe credit.onnx
-        and report.json
+    source: its files, or the folder that holds them: model.onnx, analysis.onnx and passport.json, and maybe
+        credit.onnx, report.json and history.npz
     raises: BadModel when a file is missing, was changed, or the two networks disagree
     """
 
@@ -137,6 +138,7 @@ class Network:
         self._check(MODEL_FILE, self._faults())
         if not self.passport.is_adopted:
             self._own = self.opened()
+        self.history = read_history(files, self.passport, self.weights) if self._own is not None else None
 
     @property
     def name(self) -> str:
@@ -392,13 +394,19 @@ def _run_in_parts(
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
-def filter_weights(network: Network, layer: str, pointer: str = "/layer") -> tuple[np.ndarray, np.ndarray]:
-    """The weights (filters, channels, rows, columns) and biases (filters,) of a layer that has filters."""
+def filter_weights(
+    network: Network, layer: str, pointer: str = "/layer", fed: Mapping[str, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    The weights (filters, channels, rows, columns) and biases (filters,) of a layer that has filters.
+
+    fed: weights, by name, that are used in place of the trained ones
+    """
     found = network.passport.layer(layer, pointer)
     if found.op != "conv":
         having = [convolution.name for convolution in network.passport.convolutions]
         raise NotFound(f"{layer} has no filters; these have: {', '.join(having) or 'none'}", pointer)
-    weights = network.weights
-    if f"{layer}.weight" not in weights:
+    if f"{layer}.weight" not in network.weights:
         raise NotPossible(f"the weights of {layer} are made as the network runs: neither shown nor edited", pointer)
+    weights = fed or network.weights
     return weights[f"{layer}.weight"], weights[f"{layer}.bias"]

@@ -21,6 +21,7 @@ REFUSED_BY_ADOPTED = {
     "/v1/models/{name}/layers/{layer}/filters": "/v1/models/made/layers/conv1/filters",
     "/v1/models/{name}/layers/{layer}/filters/{index}": "/v1/models/made/layers/conv1/filters/0",
     "/v1/models/{name}/report": "/v1/models/nets/report",
+    "/v1/models/{name}/history": "/v1/models/nets/history",
 }
 
 

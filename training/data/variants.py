@@ -242,6 +242,8 @@ def _short_barred(hand: _Hand, random: np.random.Generator) -> _Hand | None:
     top, tall = int(hand.ys.min()), int(np.ptp(hand.ys))
     end = top + round(0.32 * tall)  # above it is the bar, and the beginning of the stem
     band = (hand.ys > top + 0.15 * tall) & (hand.ys < top + 0.4 * tall)
+    if not band.any():
+        return None
     stem = float(np.median([hand.xs[band & (hand.ys == y)].min() for y in np.unique(hand.ys[band])]))
     cut = round(stem + hand.width)
     bar = hand.picture[:end, cut:]
@@ -250,7 +252,7 @@ def _short_barred(hand: _Hand, random: np.random.Generator) -> _Hand | None:
         return None
     picture = hand.picture.copy()
     if random.random() < 0.5:
-        left = cut + int(random.integers(0, 4))
+        left = min(cut + int(random.integers(0, 4)), SIDE - 1)
         picture[:end, left:] = 0
         picture[:end, left - 1] //= 2
         return None if (picture[:end, cut - 1 :] == hand.picture[:end, cut - 1 :]).all() else _hand(picture)

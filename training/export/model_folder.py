@@ -5,7 +5,9 @@ The temperature and the novelty's threshold are set on the validation part; the 
 """
 
 import copy
+import io
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from training.export.runner import InferenceSession, open_session, run_all
 from training.networks.fit import logits_of
 from training.networks.measures import Measurement, calibration_noise, measure
 from training.networks.network import TrainableNetwork, folded_weights
+from training.networks.snapshots import Snapshot, as_arrays
 from training.networks.structure import (
     CLASS_COUNT,
     IMAGE_SHAPE,
@@ -69,11 +72,18 @@ class ModelFolder:
 
 
 def write_model_folder(
-    network: TrainableNetwork, data: Mnist, description: Description, folder: Path, *, with_novelty: bool = True
+    network: TrainableNetwork,
+    data: Mnist,
+    description: Description,
+    folder: Path,
+    *,
+    with_novelty: bool = True,
+    snapshots: Sequence[Snapshot] = (),
 ) -> ModelFolder:
     """
     Write a model folder's three ONNX files and passport.json, replacing what was there only when all is well.
 
+    snapshots: of its training, measured on the validation part, the last of the network itself: history.npz
     Raises RuntimeError when the exported file disagrees with PyTorch on the test part.
     """
     network = network.eval()
@@ -93,6 +103,8 @@ def write_model_folder(
     lean, described = lean_model(export), describe_layers(network.structure)
     credit, credited = credit_of(lean, described)
     files = {"model.onnx": _bytes_of(lean), "analysis.onnx": _bytes_of(analysis_model(export)), "credit.onnx": credit}
+    if snapshots:
+        files["history.npz"] = _history(snapshots, len(data.validation), describe_file(files["model.onnx"])["sha256"])
     session = open_session(files["model.onnx"])
     probabilities = _checked_answers(session, network, export, data.test)
     test = measure(probabilities.exported, data.test.labels)
@@ -218,6 +230,14 @@ def _checked_answers(
             f"the exported file should answer as PyTorch does within {_LARGEST_DIFFERENCE:g}, got {difference:g}"
         )
     return _Answers(exported, difference)
+
+
+def _history(snapshots: Sequence[Snapshot], count: int, sha256: str) -> bytes:
+    """Return history.npz, as service/network/history.py reads it."""
+    content = io.BytesIO()
+    told = {"part": np.array("validation"), "count": np.array(count), "sha256": np.array(sha256)}
+    np.savez(content, **as_arrays(snapshots), **told)  # type: ignore[arg-type]
+    return content.getvalue()
 
 
 def _bytes_of(model: onnx.ModelProto) -> bytes:

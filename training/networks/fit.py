@@ -22,7 +22,8 @@ from training.data.mnist import LabelledDigits, Mnist
 from training.data.variants import variants
 from training.data.warps import warped_copy
 from training.knobs import Knobs
-from training.networks.network import TrainableNetwork, network_from
+from training.networks.network import TrainableNetwork, folded_weights, in_16_bits, network_from
+from training.networks.snapshots import Watch, moments
 from training.networks.structure import NamedWeights, Structure
 
 THREADS = 2
@@ -55,6 +56,7 @@ class History:
     looked_at: list[int] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    images: int = 0  # that were shown
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,14 @@ def fit(
     epochs: Epochs | None = None,
     threads: int = THREADS,
     start: NamedWeights | None = None,
+    watch: Watch | None = None,
 ) -> Fitted:
     """
     Train a network of `structure` on data.train; data.validation is looked at, data.test never.
 
     epochs: gives each epoch's lesson; by default fresh warps without a teacher.
     start: folded weights to go on from; there is nothing left to normalise then, and the norms stay as they are
+    watch: takes its snapshots on the way; the last is of the network that is returned
     """
     torch.set_num_threads(threads)
     torch.manual_seed(knobs.seed)
@@ -86,10 +90,13 @@ def fit(
     mean = get_ema_multi_avg_fn(1 - 1 / knobs.average_steps)  # type: ignore[no-untyped-call]
     average = AveragedModel(network, multi_avg_fn=mean, use_buffers=True)
     keep_norms = start is not None
-    history = _run(network, average, data, knobs, epochs or _fresh_warps(data.train, knobs), keep_norms=keep_norms)
+    epochs = epochs or _fresh_warps(data.train, knobs)
+    history = _run(network, average, data, knobs, epochs, keep_norms=keep_norms, watch=watch)
     kept: nn.Module = average.module if knobs.average else network
     kept.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     assert isinstance(kept, TrainableNetwork)
+    if watch is not None:
+        look_at(kept, history.images, watch)
     return Fitted(kept.eval(), history)
 
 
@@ -106,6 +113,12 @@ def logits_of(network: nn.Module, part: LabelledDigits, precision: str = "float3
     with torch.autocast("cpu", torch.bfloat16, enabled=uses_bfloat16(precision)):
         answers = [network(batch) for batch in torch.split(images, _EVALUATION_BATCH)]
     return torch.cat(answers).float().numpy()
+
+
+def look_at(network: TrainableNetwork, images: int, watch: Watch) -> None:
+    """Keep a snapshot of a network that has seen so many images, measured as it is kept: in 16 bits."""
+    weights = in_16_bits(folded_weights(network))
+    watch.keep(images, weights, logits_of(network_from(network.structure, weights), watch.part))
 
 
 def copy_seed(seed: int, epoch: int) -> int:
@@ -141,13 +154,23 @@ def as_bytes(part: LabelledDigits) -> Tensor:
 
 
 def _run(
-    network: TrainableNetwork, average: AveragedModel, data: Mnist, knobs: Knobs, epochs: Epochs, *, keep_norms: bool
+    network: TrainableNetwork,
+    average: AveragedModel,
+    data: Mnist,
+    knobs: Knobs,
+    epochs: Epochs,
+    *,
+    keep_norms: bool,
+    watch: Watch | None,
 ) -> History:
     lesson = epochs(0)
-    optimizer, schedule = _optimizer(network, knobs, len(lesson.labels))
+    steps = knobs.epochs * len(range(0, len(lesson.labels), knobs.batch_size))
+    optimizer, schedule = _optimizer(network, knobs, steps)
+    looks = set() if watch is None else set(moments(steps, watch.count)[:-1])
     order = torch.Generator().manual_seed(knobs.seed)
     kept = average.module if knobs.average else network
     history = History()
+    done = 0
     started = time.perf_counter()
     with tqdm(total=knobs.epochs, unit="epoch", file=sys.stderr, disable=None) as bar:
         for epoch in range(1, knobs.epochs + 1):
@@ -157,6 +180,8 @@ def _run(
             if keep_norms:
                 network.hold_norms()
             for chosen in _batches(len(lesson.labels), knobs.batch_size, order):
+                if watch is not None and done in looks:
+                    look_at(network, history.images, watch)
                 loss = _loss(network, lesson, chosen, knobs)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -164,6 +189,8 @@ def _run(
                 schedule.step()
                 average.update_parameters(network)
                 losses.append(float(loss.detach()))
+                done += 1
+                history.images += len(chosen)
             history.train_loss.append(float(np.mean(losses)))
             if epoch % knobs.validate_every == 0 or epoch == knobs.epochs:
                 history.looked_at.append(epoch)
@@ -175,14 +202,13 @@ def _run(
 
 
 def _optimizer(
-    network: TrainableNetwork, knobs: Knobs, image_count: int
+    network: TrainableNetwork, knobs: Knobs, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in trainable if parameter.ndim > 1]
     plain = [parameter for parameter in trainable if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": knobs.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=knobs.learning_rate)
-    steps = knobs.epochs * len(range(0, image_count, knobs.batch_size))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, knobs.learning_rate, total_steps=steps, pct_start=knobs.warm_up
     )

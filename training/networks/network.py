@@ -128,6 +128,11 @@ def folded_weights(network: TrainableNetwork) -> NamedWeights:
     return weights
 
 
+def in_16_bits(weights: NamedWeights) -> NamedWeights:
+    """Round weights to what 16 bits hold."""
+    return {name: array.astype(np.float16).astype(np.float32) for name, array in weights.items()}
+
+
 def _blocks(named: list[ShapedLayer]) -> Iterator[nn.Module]:
     stages = [layer.stage for layer in named]
     for index, layer in enumerate(named):

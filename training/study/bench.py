@@ -37,6 +37,15 @@ class Bench:
         """Return where one copy of the pool lies."""
         return self.scratch / f"pictures-{copy:02d}.npy"
 
+    @property
+    def copies(self) -> range:
+        """The numbers of all copies of the pool: those with full warps, then the light ones."""
+        return range(self.knobs.pool_copies + self.knobs.light_copies)
+
+    def history_file(self, name: str, seed: int) -> Path:
+        """Return where the snapshots of a student's training are kept until it ships."""
+        return self.scratch / f"history-{name}-{seed}.npz"
+
     def student_file(self, name: str, seed: int) -> Path:
         """Return where a student is kept."""
         return self.kept / f"student-{name}-{seed}.npz"

@@ -11,11 +11,6 @@ from training.networks.network import TrainableNetwork, folded_weights
 from training.networks.structure import NamedWeights, Structure
 
 
-def in_16_bits(weights: NamedWeights) -> NamedWeights:
-    """Round weights to what 16 bits hold."""
-    return {name: array.astype(np.float16).astype(np.float32) for name, array in weights.items()}
-
-
 def save_network(path: Path, structure: Structure, network: TrainableNetwork, notes: dict[str, Any]) -> None:
     """Keep folded weights in 16 bits, with the structure's name and notes as JSON."""
     arrays: dict[str, Any] = {name: array.astype(np.float16) for name, array in folded_weights(network).items()}

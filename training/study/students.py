@@ -6,40 +6,64 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.knobs import STRUCTURES, Knobs
+from training.knobs import STRUCTURES, WATCHED, Knobs
 from training.networks.fit import Epochs, History, Lesson, accuracy, copy_seed, fit, lesson_of, with_variants
-from training.networks.network import folded_weights, network_from
+from training.networks.network import folded_weights, in_16_bits, network_from
+from training.networks.snapshots import Watch, save_snapshots
 from training.networks.structure import NamedWeights
 from training.study.bench import Bench
-from training.study.kept_networks import in_16_bits, read_network, save_network
+from training.study.kept_networks import read_network, save_network
 from training.study.teachers import choose_teachers
 
 
-def make_student(bench: Bench, name: str, epochs: int, seed: int) -> str:
-    """Train a student and polish it; what is kept after either is not done again."""
+def make_student(bench: Bench, name: str, seed: int) -> str:
+    """Train a student, and polish it if it is one of those; what is kept after either is not done again."""
+    asked = bench.knobs.students[name]
     path = bench.student_file(name, seed)
     if not path.is_file():
-        knobs = bench.knobs.student.with_(seed=seed, epochs=epochs)
-        fitted = fit(STRUCTURES[name], bench.data(), knobs, _pool_epochs(bench, seed), threads=1)
-        _keep_student(bench, name, seed, folded_weights(fitted.network), _recipe(bench, knobs), fitted.history)
+        _learn(bench, name, seed)
     _, weights, notes = read_network(path)
-    if name in bench.knobs.polished and "polish" not in notes["recipe"]:
-        knobs = bench.knobs.polish.with_(seed=seed)
-        epochs_of = _pool_epochs(bench, seed, bench.knobs.polish_variants)
-        fitted = fit(STRUCTURES[name], bench.data(), knobs, epochs_of, threads=1, start=weights)
-        polish = {
-            "epochs": knobs.epochs,
-            "learning_rate": knobs.learning_rate,
-            "variants": bench.knobs.polish_variants,
-            "share": bench.knobs.polish_share,
-            "before": {part: notes[part] for part in ("validation", "test")},
-        }
-        recipe, history = {**notes["recipe"], "polish": polish}, History(**notes["history"])
-        history.seconds += fitted.history.seconds
-        polished, share = in_16_bits(folded_weights(fitted.network)), bench.knobs.polish_share
-        mixed = {part: (1 - share) * weights[part] + share * polished[part] for part in weights}
-        _keep_student(bench, name, seed, mixed, recipe, history)
+    if asked.polished and "polish" not in notes["recipe"]:
+        _polish(bench, name, seed, weights, notes)
     return name
+
+
+def _learn(bench: Bench, name: str, seed: int) -> None:
+    asked, data = bench.knobs.students[name], bench.data()
+    knobs = bench.knobs.student.with_(
+        seed=seed,
+        epochs=asked.epochs,
+        learning_rate=asked.learning_rate,
+        distil_temperature=asked.distil_temperature,
+    )
+    watch = Watch(data.validation) if name in WATCHED and not asked.polished else None
+    light_from = round(asked.light_from * asked.epochs)
+    lessons = _pool_epochs(bench, seed, asked.variants, light_from)
+    fitted = fit(STRUCTURES[name], data, knobs, lessons, threads=1, watch=watch)
+    if watch is not None:
+        save_snapshots(bench.history_file(name, seed), watch.snapshots)
+    recipe = _recipe(bench, knobs) | {"light_from": asked.light_from, "variants": asked.variants}
+    _keep_student(bench, name, seed, folded_weights(fitted.network), recipe, fitted.history)
+
+
+def _polish(bench: Bench, name: str, seed: int, weights: NamedWeights, notes: dict[str, Any]) -> None:
+    asked = bench.knobs.students[name]
+    knobs = bench.knobs.polish.with_(seed=seed, distil_temperature=asked.distil_temperature)
+    lessons = _pool_epochs(bench, seed, bench.knobs.polish_variants)
+    fitted = fit(STRUCTURES[name], bench.data(), knobs, lessons, threads=1, start=weights)
+    polish = {
+        "epochs": knobs.epochs,
+        "learning_rate": knobs.learning_rate,
+        "variants": bench.knobs.polish_variants,
+        "share": bench.knobs.polish_share,
+        "before": {part: notes[part] for part in ("validation", "test")},
+    }
+    recipe, history = {**notes["recipe"], "polish": polish}, History(**notes["history"])
+    history.seconds += fitted.history.seconds
+    history.images += fitted.history.images
+    polished, share = in_16_bits(folded_weights(fitted.network)), bench.knobs.polish_share
+    mixed = {part: (1 - share) * weights[part] + share * polished[part] for part in weights}
+    _keep_student(bench, name, seed, mixed, recipe, history)
 
 
 def _keep_student(
@@ -58,11 +82,18 @@ def _keep_student(
     save_network(bench.student_file(name, seed), STRUCTURES[name], kept, notes)
 
 
-def _pool_epochs(bench: Bench, seed: int, variants: int = 0) -> Epochs:
+def _pool_epochs(bench: Bench, seed: int, variants: int = 0, light_from: int | None = None) -> Epochs:
+    """
+    Return each epoch's lesson: a copy of the pool, for each seed from another one on, and digits written otherwise.
+
+    light_from: the epoch from which the light copies are shown; None, never
+    """
     labels = lesson_of(bench.data().train).labels
+    heavy, light = bench.knobs.pool_copies, bench.knobs.light_copies
 
     def epoch_of(epoch: int) -> Lesson:
-        copy = (epoch + seed) % bench.knobs.pool_copies
+        is_light = light_from is not None and epoch >= light_from
+        copy = heavy + (epoch + seed) % light if is_light else (epoch + seed) % heavy
         pictures, answers = np.load(bench.pictures_file(copy)), np.load(bench.answers_file(copy))
         lesson = Lesson(torch.from_numpy(pictures), labels, torch.from_numpy(answers))
         return with_variants(lesson, variants, copy_seed(seed, epoch)) if variants else lesson

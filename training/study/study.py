@@ -23,6 +23,7 @@ from training.export.model_folder import Description, write_model_folder
 from training.knobs import DESCRIPTIONS
 from training.networks.fit import History
 from training.networks.network import network_from
+from training.networks.snapshots import read_snapshots
 from training.study.bench import Bench
 from training.study.kept_networks import read_network
 from training.study.students import make_student, student_table
@@ -38,11 +39,11 @@ def run_study(bench: Bench, models: Path, pictures: Path, pool: Executor, say: C
     bench.kept.mkdir(parents=True, exist_ok=True)
     bench.scratch.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    _all(pool, [(make_pictures, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
+    _all(pool, [(make_pictures, (bench, copy)) for copy in bench.copies])
     _all(pool, [(make_teacher, (bench, *teacher)) for teacher in bench.knobs.teachers])
     say("teachers: " + ", ".join(f"{row['file']} ({row['validation']:.2%})" for row in choose_teachers(bench)))
-    _all(pool, [(make_answers, (bench, copy)) for copy in range(bench.knobs.pool_copies)])
-    students = [(name, epochs, seed) for seed in bench.knobs.seeds for name, epochs in bench.knobs.students]
+    _all(pool, [(make_answers, (bench, copy)) for copy in bench.copies])
+    students = [(name, seed) for seed in bench.knobs.seeds for name in bench.knobs.students]
     for name in _as_finished(pool, [(make_student, (bench, *student)) for student in students]):
         passport = ship_best(bench, name, models)
         draw_learning_curve(_history(bench, passport), pictures / f"{name}-learning-curve.png")
@@ -72,7 +73,9 @@ def ship_best(bench: Bench, name: str, models: Path) -> dict[str, Any]:
     structure, weights, _ = read_network(bench.student_file(name, best["seed"]))
     description = Description(name, "1", DESCRIPTIONS[name], best["seed"], best["recipe"], notes)
     network = network_from(structure, weights)
-    return write_model_folder(network, bench.data(), description, folder).passport
+    history = bench.history_file(name, best["seed"])
+    snapshots = read_snapshots(history) if history.is_file() else []
+    return write_model_folder(network, bench.data(), description, folder, snapshots=snapshots).passport
 
 
 def _shipped_passport(folder: Path, best: dict[str, Any]) -> dict[str, Any] | None:

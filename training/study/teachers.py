@@ -25,7 +25,13 @@ def make_pictures(bench: Bench, copy: int) -> None:
         return
     torch.set_num_threads(1)
     knobs = bench.knobs
-    images = warped_copy(as_bytes(bench.data().train), knobs.pool_warps, copy_seed(knobs.pool_seed, copy))
+    light = copy - knobs.pool_copies  # below 0: a copy with full warps
+    warps, seed = (
+        (knobs.pool_warps, copy_seed(knobs.pool_seed, copy))
+        if light < 0
+        else (knobs.light_warps, copy_seed(knobs.light_seed, light))
+    )
+    images = warped_copy(as_bytes(bench.data().train), warps, seed)
     save_array(path, images.numpy())
 
 

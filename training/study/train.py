@@ -6,9 +6,10 @@ from pathlib import Path
 from training.data.mnist import VALIDATION_COUNT, load_mnist
 from training.evaluation.plots import draw_confusion, draw_filters, draw_learning_curve
 from training.export.model_folder import Description, ModelFolder, write_model_folder
-from training.knobs import DESCRIPTIONS, STRUCTURES, Knobs
+from training.knobs import DESCRIPTIONS, STRUCTURES, WATCHED, Knobs
 from training.networks.fit import THREADS, fit
-from training.networks.network import folded_weights
+from training.networks.network import folded_weights, network_from
+from training.networks.snapshots import Watch
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,13 @@ def train_network(
 ) -> ModelFolder:
     """Train the structure called `name`, write `models`/`name`/1, draw what was learnt."""
     data = load_mnist(places.mnist, validation_count)
-    fitted = fit(STRUCTURES[name], data, knobs, threads=threads)
+    watch = Watch(data.validation) if name in WATCHED else None
+    fitted = fit(STRUCTURES[name], data, knobs, threads=threads, watch=watch)
     recipe = {**knobs.as_recipe(), "training_seconds": round(fitted.history.seconds, 1)}
     description = Description(name, "1", DESCRIPTIONS[name], knobs.seed, recipe)
-    model = write_model_folder(fitted.network, data, description, places.models / name / "1")
+    snapshots = watch.snapshots if watch else ()
+    network = network_from(STRUCTURES[name], snapshots[-1].weights) if snapshots else fitted.network
+    model = write_model_folder(network, data, description, places.models / name / "1", snapshots=snapshots)
     draw_learning_curve(fitted.history, places.pictures / f"{name}-learning-curve.png")
     draw_confusion(model.test.confusion, places.pictures / f"{name}-confusion.png")
     draw_filters(folded_weights(fitted.network)["conv1.weight"], places.pictures / f"{name}-filters.png")

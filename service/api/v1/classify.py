@@ -12,6 +12,7 @@ from service.api.http.reading import read_posted
 from service.lab import prices
 from service.lab.inputs import Inputs
 from service.lab.options import ClassifyOptions
+from service.lab.steps import told, weights_at
 from service.lab.verdicts import describe_verdicts
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Timed, note_verdicts
@@ -29,14 +30,20 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
-        prices.charge_verdicts(network, len(posted.sources), with_image=options.prepared_image)
+        step = options.step
+        prices.charge_step(network, step)
+        prices.charge_verdicts(
+            network, len(posted.sources), with_image=options.prepared_image, with_maps=step is not None
+        )
+        fed = weights_at(network, step, library)
         inputs = read_inputs(posted, network)
         with Timed("infer"):
-            verdicts = network.classify(inputs.images)
-        note_verdicts(network.name, verdicts.classes, verdicts.novelty)
+            verdicts = network.analyse(inputs.images, [], fed)[0] if fed else network.classify(inputs.images)
+        if step is None:  # what an unfinished network says is no verdict of the model
+            note_verdicts(network.name, verdicts.classes, verdicts.novelty)
         if form == "npz":
             return writing.npz(_arrays(verdicts, network), network)
-        return writing.json(_write(verdicts, inputs, network, options))
+        return writing.json(_write(verdicts, inputs, network, options) | told(step))
 
     return routes
 

@@ -18,6 +18,7 @@ from service.lab.adopted import check_filters, check_maps
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.inputs import Inputs
 from service.lab.options import FeatureMapOptions
+from service.lab.steps import told, weights_at
 from service.network.passport import Passport
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Timed, note_verdicts
@@ -43,11 +44,13 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         names = choose_maps(network.passport, options.layers)
         filters = _choose_filters(network.passport, names, options.filters)
         _charge(network, names, filters, len(posted.sources), form, options, settings)
-        overrides = read_changes(network, options.changes)
+        prices.charge_step(network, options.step)
+        overrides = read_changes(network, options.changes, weights_at(network, options.step, library))
         inputs = read_inputs(posted, network)
         with Timed("infer"):
             verdicts, maps = network.analyse(inputs.images, names, overrides)
-        note_verdicts(network.name, verdicts.classes, verdicts.novelty)
+        if options.step is None:  # what an unfinished network says is no verdict of the model
+            note_verdicts(network.name, verdicts.classes, verdicts.novelty)
         if overrides:
             check_finite(verdicts, maps)
         if form == "npz":
@@ -57,7 +60,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
             batch = [{name: array[i] for name, array in maps.items()} for i in range(len(inputs.images))]
             levels, text = draw_batch(batch, options, filters)
             return writing.png(levels, text, network)
-        return writing.json(_write(network, inputs, verdicts, maps, filters, options))
+        return writing.json(_write(network, inputs, verdicts, maps, filters, options) | told(options.step))
 
     return routes
 

@@ -17,6 +17,8 @@ from service.lab import prices, sizes
 from service.lab.adopted import calls_of
 from service.lab.cards import card, charge_cards
 from service.lab.options import LayerFilterOptions, ModelOptions, NoOptions
+from service.lab.steps import history_of, told, weights_at
+from service.network.history import TrainingStep
 from service.network.passport import Field, Layer, Passport, receptive_fields
 from service.network.sessions import Library, Network, filter_weights
 from service.settings import Limits
@@ -47,24 +49,37 @@ def blueprint(library: Library, limits: Limits) -> Blueprint:
         """Show every filter of one layer."""
         options = read_options(request, LayerFilterOptions)
         network = library.get(name, options.version)
-        return _answer_filters(network, layer, None, options, limits)
+        return _answer_filters(network, layer, None, options, library, limits)
 
     @routes.get("/v1/models/<name>/layers/<layer>/filters/<int:index>")
     def layer_filter(name: str, layer: str, index: int) -> Reply:
         """Show one filter of one layer."""
         options = read_options(request, LayerFilterOptions)
         network = library.get(name, options.version)
-        return _answer_filters(network, layer, index, options, limits)
+        return _answer_filters(network, layer, index, options, library, limits)
+
+    @routes.get("/v1/models/<name>/history")
+    def history(name: str) -> Reply:
+        """Tell the kept steps of a model's training."""
+        options = read_options(request, ModelOptions)
+        writing.choose_format(request, options.format, ("json",))
+        network = library.get(name, options.version)
+        kept = history_of(network, library)
+        prices.charge("write", len(kept.steps) * len(TrainingStep._fields) * prices.JSON_NUMBER_OUT)
+        members = {"model": network.name, "version": network.version, "sha256": network.sha256}
+        measured = {"part": kept.part, "count": kept.count}
+        return writing.json(members | measured | {"steps": [step._asdict() for step in kept.steps]})
 
     return routes
 
 
 def _answer_filters(
-    network: Network, layer: str, index: int | None, options: LayerFilterOptions, limits: Limits
+    network: Network, layer: str, index: int | None, options: LayerFilterOptions, library: Library, limits: Limits
 ) -> Reply:
     form = writing.choose_format(request, options.format, ("json", "png", "npz"))
     prices.charge_opening(network)
-    weights, biases = filter_weights(network, layer)
+    prices.charge_step(network, options.step)
+    weights, biases = filter_weights(network, layer, fed=weights_at(network, options.step, library))
     if index is not None and index >= len(weights):
         raise NotFound(f"there is no filter {index} in {layer}; there is: 0 to {len(weights) - 1}", "/filter")
     chosen = range(len(weights)) if index is None else [index]
@@ -89,7 +104,7 @@ def _answer_filters(
         return writing.npz(arrays, network)
     filters = [_write_filter(i, weights[i], biases[i], with_card=options.card) for i in chosen]
     members = {"model": network.name, "version": network.version, "sha256": network.sha256, "layer": layer}
-    return writing.json(members | {"filters": filters})
+    return writing.json(members | told(options.step) | {"filters": filters})
 
 
 def _write_filter(index: int, weights: np.ndarray, bias: np.floating[Any], *, with_card: bool) -> dict[str, Any]:

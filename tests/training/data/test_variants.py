@@ -164,6 +164,24 @@ def test_a_digit_that_cannot_be_written_that_way_is_passed_over(part):
         assert columns[rows < rows.min() + 3].max() > foot + 4, "its stem leans"
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_a_picture_holds_is_drawn_on_or_passed_over(seed):
+    random = np.random.default_rng(seed)
+    pictures = ndimage.gaussian_filter(random.normal(size=(1500, 28, 28)), (0, *random.uniform(0, 4, 2)))
+    pictures *= (random.random((1500, 28, 1)) < random.uniform(0.2, 1)) * (
+        random.random((1500, 1, 28)) < random.random()
+    )
+    strange = LabelledDigits(
+        np.uint8(np.clip(pictures / (pictures.std() + 1e-9) * 150, 0, 255)),
+        random.integers(0, 10, 1500).astype(np.uint8),
+    )
+    try:
+        made = variants(strange, 100, seed).images
+    except ValueError as error:
+        made = str(error)
+    assert "variants need more digits" in made if isinstance(made, str) else made.shape == (100, 28, 28)
+
+
 def test_ways_without_a_digit_to_draw_on_are_passed_over(part):
     ones = part[np.flatnonzero(part.labels == 1)]
     made = variants(ones, 100, 1)

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from training.knobs import Knobs, StudyKnobs
+from training.knobs import Knobs, StudentKnobs, StudyKnobs
 from training.study.bench import Bench
 from training.study.study import run_study
 
@@ -12,10 +12,10 @@ KNOBS = StudyKnobs(
     teachers=(("wide", 1), ("wide", 2)),
     teacher=Knobs(epochs=1, batch_size=20, average_steps=5),
     pool_copies=1,
-    students=(("lecture", 1),),
+    light_copies=1,
+    students={"lecture": StudentKnobs(epochs=1, polished=True)},
     seeds=(1, 2),
     student=Knobs(batch_size=20, average_steps=5),
-    polished=("lecture",),
     polish=Knobs(epochs=1, batch_size=20, average_steps=5, learning_rate=1e-4),
     polish_variants=5,
 )
