@@ -9,7 +9,7 @@ import click
 
 from service.network.files import BadModel
 from training.data.mnist import DatasetError, cache_folder, fetch_mnist, find_or_fetch_mnist, load_mnist
-from training.knobs import STRUCTURES, Knobs, StudyKnobs
+from training.knobs import QUICK, QUICK_IMAGES, STRUCTURES, TAKES, Knobs, StudyKnobs
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _BUILD = _CHECKOUT / "build"
@@ -102,6 +102,9 @@ def train(
     threads: int,
 ) -> None:
     """Train one network without a teacher and export it."""
+    count = f"{epochs} epoch{'s' * (epochs > 1)}"
+    took = f", which took {TAKES[name]} s on two quiet cores" if epochs == Knobs.epochs and name in TAKES else ""
+    click.echo(f"{name}: {count} of MNIST's training digits, then its novelty and its files{took}")
     from training.study.train import Places, train_network  # noqa: PLC0415
 
     knobs = Knobs(seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
@@ -191,6 +194,7 @@ def score(filters: Path, data: Path | None, models: Path) -> None:
 @seed_option
 def quick(data: Path | None, models: Path, seed: int) -> None:
     """Train a network that reads 99 %, in less than a minute."""
+    click.echo(f"quick: {QUICK.epochs} epochs of {QUICK_IMAGES} digits, about {TAKES['quick']} s on two quiet cores")
     from training.study.quick import quick as run  # noqa: PLC0415
 
     result = run(find_or_fetch_mnist(data), models, seed)

@@ -37,8 +37,6 @@ from training.networks.structure import (
     layers,
     parameter_count,
 )
-from training.novelty.reader import fit_novelty
-from training.novelty.strangers import areas_by_kind
 from training.novelty.weights import NoveltyWeights, strangeness_of
 
 _BATCH = 250
@@ -184,10 +182,14 @@ def _describe_layer(layer: ShapedLayer) -> dict[str, Any]:
 
 
 def _fit_novelty(network: TrainableNetwork, data: Mnist) -> NoveltyWeights:
+    from training.novelty.reader import fit_novelty  # noqa: PLC0415  `quick` has no novelty, and no second to spare
+
     return fit_novelty(lambda part: features_of(network, part), data.train, data.validation)
 
 
 def _describe_novelty(novelty: NoveltyWeights, session: InferenceSession, test: LabelledDigits) -> dict[str, Any]:
+    from training.novelty.strangers import areas_by_kind  # noqa: PLC0415  as above
+
     def score(part: LabelledDigits) -> NDArray[np.float32]:
         return run_all(session, part.as_network_input(), ["novelty"])["novelty"]
 

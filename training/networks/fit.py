@@ -5,7 +5,6 @@ One epoch is one warped copy of the training part, made from the seed and the ep
 under the one-cycle schedule; a moving average of them is kept.
 """
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  its customary name
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
 
 from training.data.mnist import LabelledDigits, Mnist
 from training.data.variants import variants
 from training.data.warps import warped_copy
 from training.knobs import Knobs
 from training.networks.network import TrainableNetwork, folded_weights, in_16_bits, network_from
+from training.networks.progress import Progress
 from training.networks.snapshots import Watch, moments
 from training.networks.structure import NamedWeights, Structure
 
@@ -172,7 +171,7 @@ def _run(
     history = History()
     done = 0
     started = time.perf_counter()
-    with tqdm(total=knobs.epochs, unit="epoch", file=sys.stderr, disable=None) as bar:
+    with Progress(knobs.epochs) as progress:
         for epoch in range(1, knobs.epochs + 1):
             lesson = lesson if epoch == 1 else epochs(epoch - 1)
             losses = []
@@ -192,11 +191,11 @@ def _run(
                 done += 1
                 history.images += len(chosen)
             history.train_loss.append(float(np.mean(losses)))
-            if epoch % knobs.validate_every == 0 or epoch == knobs.epochs:
+            looked = epoch % knobs.validate_every == 0 or epoch == knobs.epochs
+            if looked:
                 history.looked_at.append(epoch)
                 history.validation_accuracy.append(accuracy(kept, data.validation))
-                bar.set_postfix(validation=f"{history.validation_accuracy[-1]:.2%}")
-            bar.update()
+            progress.ended(epoch, history.train_loss[-1], history.validation_accuracy[-1] if looked else None)
     history.seconds = time.perf_counter() - started
     return history
 
@@ -208,7 +207,7 @@ def _optimizer(
     decayed = [parameter for parameter in trainable if parameter.ndim > 1]
     plain = [parameter for parameter in trainable if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": knobs.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=knobs.learning_rate)
+    optimizer = torch.optim.AdamW(groups, lr=knobs.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, knobs.learning_rate, total_steps=steps, pct_start=knobs.warm_up
     )

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 BIN_COUNT = 15
 
@@ -86,6 +85,6 @@ def area_under_roc(strangers: Floats, digits: Floats) -> float:
     >>> area_under_roc(np.array([3.0, 4.0]), np.array([1.0, 3.0]))
     0.875
     """
-    ranks = rankdata(np.concatenate([strangers, digits]))
-    wins = ranks[: len(strangers)].sum() - len(strangers) * (len(strangers) + 1) / 2
-    return float(wins / (len(strangers) * len(digits)))
+    ordered = np.sort(digits, axis=None)
+    below, not_above = (np.searchsorted(ordered, strangers, side) for side in ("left", "right"))
+    return float((below + not_above).sum() / (2 * len(strangers) * len(digits)))

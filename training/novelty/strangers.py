@@ -9,7 +9,6 @@ like digits (O, I, l, S, Z, q, b, g and their kin) are left out, since no reader
 from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -88,6 +87,8 @@ def areas_by_kind(
 
 
 def _face_file(name: str) -> Path:
+    import matplotlib as mpl  # noqa: PLC0415  its import takes a second on a busy machine; for letters alone
+
     return Path(mpl.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf"
 
 

@@ -35,5 +35,5 @@ def train_network(
     model = write_model_folder(network, data, description, places.models / name / "1", snapshots=snapshots)
     draw_learning_curve(fitted.history, places.pictures / f"{name}-learning-curve.png")
     draw_confusion(model.test.confusion, places.pictures / f"{name}-confusion.png")
-    draw_filters(folded_weights(fitted.network)["conv1.weight"], places.pictures / f"{name}-filters.png")
+    draw_filters(folded_weights(network)["conv1.weight"], places.pictures / f"{name}-filters.png")
     return model
