@@ -102,13 +102,14 @@ def train(
     threads: int,
 ) -> None:
     """Train one network without a teacher and export it."""
+    mnist = find_or_fetch_mnist(data)
     count = f"{epochs} epoch{'s' * (epochs > 1)}"
     took = f", which took {TAKES[name]} s on two quiet cores" if epochs == Knobs.epochs and name in TAKES else ""
     click.echo(f"{name}: {count} of MNIST's training digits, then its novelty and its files{took}")
     from training.study.train import Places, train_network  # noqa: PLC0415
 
     knobs = Knobs(seed=seed, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
-    places = Places(find_or_fetch_mnist(data), models, pictures)
+    places = Places(mnist, models, pictures)
     model = train_network(name, knobs, places, validation_count=validation_count, threads=threads)
     rates = model.passport["accuracy"]
     click.echo(f"seed {seed}: validation {rates['validation']:.2%}, test {rates['test']:.2%}")
@@ -194,10 +195,11 @@ def score(filters: Path, data: Path | None, models: Path) -> None:
 @seed_option
 def quick(data: Path | None, models: Path, seed: int) -> None:
     """Train a network that reads 99 %, in less than a minute."""
+    mnist = find_or_fetch_mnist(data)
     click.echo(f"quick: {QUICK.epochs} epochs of {QUICK_IMAGES} digits, about {TAKES['quick']} s on two quiet cores")
     from training.study.quick import quick as run  # noqa: PLC0415
 
-    result = run(find_or_fetch_mnist(data), models, seed)
+    result = run(mnist, models, seed)
     rate = result.model.passport["accuracy"]["test"]
     spent = f"{result.seconds:.1f} s ({result.core_seconds:.1f} s of cores)"
     click.echo(f"seed {seed}: test {rate:.2%} after {spent}, reading and writing included")

@@ -1,5 +1,7 @@
 """Digits with a stroke more: from their seed, in MNIST's form, each with the stroke that its name says."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -175,11 +177,9 @@ def test_whatever_a_picture_holds_is_drawn_on_or_passed_over(seed):
         np.uint8(np.clip(pictures / (pictures.std() + 1e-9) * 150, 0, 255)),
         random.integers(0, 10, 1500).astype(np.uint8),
     )
-    try:
-        made = variants(strange, 100, seed).images
-    except ValueError as error:
-        made = str(error)
-    assert "variants need more digits" in made if isinstance(made, str) else made.shape == (100, 28, 28)
+    few = pytest.raises(ValueError, match="variants need more digits")
+    with contextlib.nullcontext() if (strange.images > 100).any() else few:
+        assert variants(strange, 20, seed).images.shape == (20, 28, 28)
 
 
 def test_ways_without_a_digit_to_draw_on_are_passed_over(part):
