@@ -24,8 +24,10 @@ from service.credit.walk import Walk
 RISING = {"Tanh", "Sigmoid", "Softsign"}
 # What a map is multiplied with to let through a part of it.
 GATES = {"Sigmoid", "HardSigmoid", "Softmax", "Tanh"}
-# Below it a slope is not (y - y0) / x, whose rounding would show, but the tangent's.
+# Below it a slope is not (y - y0) / x, whose rounding would show, but the tangent's; or, of what bends there, that of its
+# Taylor series: up to where, and the slope's factors of 1, x, x^2, ...
 NEAR_ZERO = 1e-3
+SERIES = {"Sigmoid": (0.1, (1 / 4, 0.0, -1 / 48)), "Softplus": (0.1, (1 / 2, 1 / 8, 0.0, -1 / 192))}
 
 # --- layers ----------------------------------------------------------------------------------------------------------
 
@@ -199,21 +201,22 @@ def behind_pointwise(walk: Walk, node: NodeProto, gains: list[str]) -> None:
     An activation, y = y0 + gate * x: the gate is the slope from where it cuts the axis, (0, y0), to where it is.
     """
     read, made = node.input[0], node.output[0]
-    zero = walk.constant(0)
     if node.op_type == "Relu":
-        gate = walk.add("Cast", walk.add("Greater", read, zero), to=1)
+        gate = walk.add("Cast", walk.add("Greater", read, walk.constant(0)), to=1)
     else:
         before, at_zero, after = _around_zero(walk, node)
-        slope, near = walk.constant((after - before) / (2 * NEAR_ZERO)), NEAR_ZERO
+        reach, series = SERIES.get(node.op_type, (NEAR_ZERO, ((after - before) / (2 * NEAR_ZERO),)))
         if at_zero == 0:
-            is_near, above = walk.add("Equal", read, zero), made
+            is_near, above = walk.add("Equal", read, walk.constant(0)), made
         else:
-            is_near = walk.add("Less", walk.add("Abs", read), walk.constant(near))
+            is_near = walk.add("Less", walk.add("Abs", read), walk.constant(reach))
             above = walk.add("Sub", made, walk.constant(at_zero))
+            walk.owe(gains[0], walk.number(at_zero))
+        slope = walk.constant(series[-1])
+        for factor in series[-2::-1]:
+            slope = walk.add("Add", walk.add("Mul", slope, read), walk.constant(factor))
         safe = walk.add("Where", is_near, walk.constant(1), read)
         gate = walk.add("Where", is_near, slope, walk.add("Div", above, safe))
-        if at_zero != 0:
-            walk.owe(gains[0], walk.number(at_zero))
     walk.give(read, walk.add("Mul", gains[0], gate), is_gate=True)
 
 
