@@ -5,7 +5,7 @@
 //   state/    what is chosen, what is asked, what was answered
 //   shared/   what every view is built of
 //   rail/     the left side: the pad, its tools and the verdict
-//   lecture/  network/  bench/  why/  what-if/  filters/  a view each; its main file has its name
+//   lecture/  network/  bench/  why/  what-if/  filters/  learn/  a view each; its main file has its name
 //   styles/   colours and sizes (tokens), places (layout), the looks of each part (parts)
 // In each room types.d.ts has the types of what is passed around.
 
@@ -132,6 +132,7 @@ const FILES = {
   why: "./why/why.js",
   "what-if": "./what-if/what-if.js",
   filters: "./filters/filters.js",
+  learn: "./learn/learn.js",
 };
 const verdict = createVerdict(lanes);
 const standing = createStanding(context);

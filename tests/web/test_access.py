@@ -18,7 +18,7 @@ pytestmark = needs_chromium
 # A script tag would be refused by the page's own policy, so the text is evaluated.
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-VIEWS = ["network", "bench", "why", "what-if", "filters", "lecture"]
+VIEWS = ["network", "bench", "why", "what-if", "filters", "learn", "lecture"]
 LOOKS = [(1440, "light"), (390, "dark"), (1024, "dark"), (1440, "dark"), (390, "light"), (1024, "light")]
 
 

@@ -119,7 +119,7 @@ def test_what_the_first_view_needs_is_preloaded_and_nothing_more():
 
 # Which room may use which, beside itself. playground.js joins them all.
 BASE = {"numbers": set(), "state": {"numbers"}, "shared": {"numbers", "state"}}
-VIEWS = {"rail", "lecture", "network", "bench", "why", "what-if", "filters"}
+VIEWS = {"rail", "lecture", "network", "bench", "why", "what-if", "filters", "learn"}
 USES = BASE | {view: set(BASE) for view in VIEWS}
 
 

@@ -7,7 +7,7 @@ from tests.web.browsing import PROOF, in_proof, needs_chromium
 
 pytestmark = needs_chromium
 
-VIEWS = ["network", "bench", "why", "what-if", "filters", "lecture"]
+VIEWS = ["network", "bench", "why", "what-if", "filters", "learn", "lecture"]
 SCREENS = [(1440, 900), (1024, 768), (390, 844), (1920, 1080), (1366, 650), (844, 390), (768, 1024), (320, 640)]
 PROJECTORS = [(1920, 1080), (1280, 720), (1024, 768)]
 

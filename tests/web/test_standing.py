@@ -18,7 +18,7 @@ from tests.web.browsing import SLOW_MACHINE_MS, needs_chromium
 
 pytestmark = needs_chromium
 
-VIEWS = ["network", "bench", "why", "what-if", "filters", "lecture"]
+VIEWS = ["network", "bench", "why", "what-if", "filters", "learn", "lecture"]
 PROOF = bool(os.environ.get("FILTERSCOPE_PROOF"))
 WIDTHS = [1440, 1024, 768, 390] if PROOF else [1440, 390]
 FAULTS = ["503", "422", "offline", "slow"]

@@ -22,12 +22,13 @@ export const EMPTY_VIEWS = {
   why: "Nothing drawn yet. Draw a digit, and see what every filter added to the decision.",
   "what-if": "Nothing drawn yet. Draw a digit, then press a map to switch its filter off.",
   filters: "Nothing drawn yet. These filters are the network’s own and need no picture.",
+  learn: "Nothing drawn yet. Draw a digit, and see when a network begins to read it.",
 };
 
 /**
  * What each view shows, and what to try in it. A part in [brackets] is a link, a word in {braces} one of the glossary.
- * The lecture says so step by step.
- * @type {Record<Exclude<ViewName, "lecture">, string>}
+ * The lecture says so step by step, and learning in each of its parts.
+ * @type {Record<Exclude<ViewName, "lecture" | "learn">, string>}
  */
 export const CAPTIONS = {
   network:

@@ -7,7 +7,7 @@ import { ranking } from "../numbers/arithmetic.js";
 /** @import { Action, Change, Kernel, State, Store, ViewName } from "./types.d.ts" */
 
 /** @type {ViewName[]} */
-export const VIEWS = ["lecture", "network", "bench", "why", "what-if", "filters"];
+export const VIEWS = ["lecture", "network", "bench", "why", "what-if", "filters", "learn"];
 
 /** How the window meets the edge of the picture. */
 export const PADDINGS = [

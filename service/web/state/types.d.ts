@@ -4,7 +4,7 @@ import type { Field, Filters, Layer, Scale, Span, Tensor, Theme } from "../numbe
 
 // ---- what is chosen ----
 
-export type ViewName = "lecture" | "network" | "bench" | "why" | "what-if" | "filters";
+export type ViewName = "lecture" | "network" | "bench" | "why" | "what-if" | "filters" | "learn";
 
 /** A place of the pad: right and down, 0..1. */
 export type Point = number[];
