@@ -27,7 +27,7 @@ import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, UNREADABLE, WAITING }
 /** @import { Answers, Arrays, Cell, Chosen, Data, EditedEntry } from "./state/types.d.ts" */
 /** @import { Entry, Frame, Input, Listed, Model, Network, ReadEntry } from "./state/types.d.ts" */
 /** @import { Picture, Report, Results, Slot, State, Verdict, ViewName, Want, Weights } from "./state/types.d.ts" */
-/** @import { NumberRow } from "./rail/types.d.ts" */
+/** @import { Camera, NumberRow } from "./rail/types.d.ts" */
 /** @import { Context, View } from "./shared/types.d.ts" */
 
 /** @typedef {{ picture: Chosen, example?: boolean }} Kept a picture, and whether it is the example of the page */
@@ -52,6 +52,8 @@ let network = null;
 let whole = null; // what is posted, unless a digit of it is opened
 /** @type {NumberRow | undefined} */
 let number; // of the picture, if it may have several digits
+/** @type {Camera | undefined} */
+let camera;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let resting;
 let inkIsNew = false;
@@ -114,6 +116,7 @@ const context = {
   restart,
   retry: () => lanes.retry(),
   example: () => playExample(true),
+  film,
   editFilter: async ({ layer, filter }) => {
     (await view("bench"))?.take?.(layer, filter);
     go("bench");
@@ -325,6 +328,7 @@ function frame() {
   verdict.draw({ ...seen, network });
   rail.draw(seen);
   number?.draw(seen);
+  camera?.draw(seen);
   if (model) {
     views[state.view]?.draw(model);
     dock?.draw(model);
@@ -367,7 +371,8 @@ function takePicture(picture) {
 function lookForSeveral() {
   const { picture, example } = store.get();
   clearTimeout(resting);
-  if (!whole || example || (picture.kind !== "strokes" && picture.kind !== "file")) return;
+  const isLooked = picture.kind === "strokes" ? !example : picture.kind === "file" && !picture.isLive;
+  if (!whole || !isLooked) return;
   const { picture: all } = whole;
   const look = async () => {
     if (pad.drawing) return void (resting = setTimeout(look, REST_MS));
@@ -444,6 +449,7 @@ function keepEdited(entry) {
 
 /** @type {(entry: Entry<Results<Verdict>>) => Promise<void>} */
 async function keepVerdict(entry) {
+  const { want: asked } = entry;
   const kept = { ...entry, result: entry.answer.results[0] };
   data.verdict = kept;
   announce();
@@ -452,7 +458,8 @@ async function keepVerdict(entry) {
   const seen = await seenBy(kept);
   if (ticket !== lastSeen || data.verdict !== kept) return;
   data.base = seen;
-  showBox(seen, kept.result.prepared);
+  const { picture } = asked.request;
+  if (picture === whole?.picture || picture === number?.opened(store.get().part)) showBox(seen, kept.result.prepared);
   schedule();
 }
 
@@ -555,10 +562,16 @@ function showPicture(picture, example = false) {
   store.set({ picture: picture.kind === "strokes" ? { ...picture, strokes: pad.strokes } : picture, example, part: null });
 }
 
-/** @type {(picture: Chosen) => void} */
-function show(picture) {
-  remember(store.get());
+/** @type {(picture: Chosen, isNoted?: boolean) => void} */
+function show(picture, isNoted = true) {
+  if (isNoted) remember(store.get());
   showPicture(picture);
+}
+
+async function film() {
+  const { createCamera } = await import("./rail/camera.js");
+  camera ??= createCamera(context);
+  await camera.start();
 }
 
 /** @type {(file: File) => Promise<void>} */

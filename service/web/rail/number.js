@@ -7,6 +7,7 @@ import { inputOf } from "../state/subject.js";
 import { byId, changes, make, set, write } from "../shared/dom.js";
 import { percent } from "../numbers/scales.js";
 import { numberWords, REASONS, spokenNumber, WHOLE } from "../shared/words.js";
+import { place } from "./frames.js";
 
 /** @import { Input, Network, Picture, ReadDigit, Reading, Want } from "../state/types.d.ts" */
 /** @import { Context } from "../shared/types.d.ts" */
@@ -40,10 +41,14 @@ export function createNumber(context, pad) {
     if (!found) return;
     write(text, found.text);
     write(words, numberWords(found));
-    const { width, height } = sizeOf(picture, pad.image);
+    const size = sizeOf(picture, pad.image);
     // The pad shows a thicker pen than the one whose ink was read.
-    const more = pad.image ? 0 : PEN_MORE * width;
-    const marks = found.digits.map((digit) => box(digit, width, height, more));
+    const margin = pad.image ? 0 : PEN_MORE * size.width;
+    const marks = found.digits.map(({ digit, box }) => {
+      const mark = make("span", { class: digit === null ? "unsure" : null });
+      place(mark, box, size, margin);
+      return mark;
+    });
     boxes.replaceChildren(...marks);
     list.replaceChildren(...found.digits.map((digit, i) => button(digit, i, marks[i])), whole());
   }
@@ -116,18 +121,4 @@ function said({ digit, best, confidence, reason }) {
 function sizeOf(picture, shown) {
   if (picture && !picture.bytes) return picture;
   return shown?.image ?? { width: 1, height: 1 };
-}
-
-/**
- * A frame on the pad, where the picture lies in its middle, as large as it fits.
- * @type {(digit: ReadDigit, width: number, height: number, more: number) => HTMLElement}
- */
-function box({ box: [x, y, w, h], digit }, width, height, more) {
-  const side = Math.max(width, height);
-  const frame = make("span", { class: digit === null ? "unsure" : null });
-  const [left, top] = [x + (side - width) / 2 - more, y + (side - height) / 2 - more];
-  const percents = { left, top, width: w + 2 * more, height: h + 2 * more };
-  for (const [name, value] of Object.entries(percents))
-    frame.style.setProperty(name, `${((100 * value) / side).toFixed(2)}%`);
-  return frame;
 }

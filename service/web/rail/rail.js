@@ -2,8 +2,8 @@
 //
 // The tools are undo, clear, files, camera and test patterns. Notes under them say what is changed or shifted.
 
-import { byId, changes, choice, link, make, openDialog, set, write } from "../shared/dom.js";
-import { openCamera, PATTERNS, pictureIn } from "../state/picture.js";
+import { byId, changes, choice, link, make, set } from "../shared/dom.js";
+import { PATTERNS, pictureIn } from "../state/picture.js";
 import { verdictsOf } from "../state/subject.js";
 import { refusal } from "../shared/words.js";
 
@@ -33,7 +33,7 @@ export function createRail(context) {
   const tool = (name, act, properties = {}) => make("button", { onclick: act, ...properties }, name);
   const undo = tool("Undo", () => context.pad.undo());
   const clear = tool("Clear", () => context.clear(), { id: "clear" });
-  const camera = tool("Camera", () => takePicture(context));
+  const camera = tool("Camera", () => context.film());
   set(camera, "hidden", !navigator.mediaDevices?.getUserMedia);
   byId("pad-tools").append(
     undo,
@@ -46,37 +46,6 @@ export function createRail(context) {
   );
   listenForPictures(context);
   return { draw: createNotes(context, patterns) };
-}
-
-/** @type {(context: Context) => Promise<void>} */
-async function takePicture(context) {
-  const video = make("video", { playsinline: true, muted: true, "aria-label": "Camera" });
-  const said = make("p", { class: "muted", role: "status" }, "Hold a digit in front of the camera.");
-  /** @type {Awaited<ReturnType<typeof openCamera>> | null} */
-  let camera = null;
-  const take = make(
-    "button",
-    {
-      class: "main",
-      onclick: async () => {
-        if (!camera) return;
-        context.openFile(await camera.take());
-        dialog.close();
-      },
-    },
-    "Take it",
-  );
-  const dialog = openDialog("Camera", said, video, make("div", { class: "row" }, take));
-  dialog.addEventListener("close", () => camera?.stop(), { once: true });
-  try {
-    camera = await openCamera(video);
-    if (!dialog.open) camera.stop();
-  } catch (error) {
-    write(
-      said,
-      `The camera cannot be used here (${error instanceof Error ? error.name : error}). "Picture…" takes a file or, on a phone, a photo.`,
-    );
-  }
 }
 
 /** @type {(context: Context) => void} */

@@ -58,6 +58,12 @@ export interface NumberRow {
   draw(model: Frame): void;
 }
 
+/** The live camera. */
+export interface Camera {
+  start(): Promise<void>;
+  draw(model: Frame): void;
+}
+
 /** One digit's bar. */
 export interface Bar {
   root: HTMLElement;

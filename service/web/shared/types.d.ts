@@ -137,8 +137,10 @@ export interface Context {
   /** the cell of the first layer that answers most */
   strongest(): Cell | null;
   clear(): void;
-  /** look at another picture */
-  show(picture: Chosen): void;
+  /** look at another picture, and let "Undo" bring the one before back, unless isNoted is false */
+  show(picture: Chosen, isNoted?: boolean): void;
+  /** the live camera */
+  film(): Promise<void>;
   openFile(file: File): Promise<void>;
   /** ask everything again, with another key */
   restart(): void;

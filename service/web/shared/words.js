@@ -86,6 +86,13 @@ export function reading(verdict, shares, pieces) {
   return [percent(verdict.confidence), `${name} ${rest}`];
 }
 
+export const CAMERA_HINT = "Hold a digit in front of the camera. Escape stops it.";
+
+/** @type {(reason: string) => string} */
+export function noCamera(reason) {
+  return `The camera cannot be used here (${reason}). "Picture…" takes a file or, on a phone, a photo.`;
+}
+
 export const WHOLE = "all of it";
 
 /**

@@ -104,25 +104,3 @@ function seenCanvas() {
 export function context2d(canvas, options) {
   return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", options));
 }
-
-/**
- * Live pictures, where the browser allows it: {stop, take}; take() gives a file.
- * @type {(video: HTMLVideoElement) => Promise<{ stop(): void, take(): Promise<File> }>}
- */
-export async function openCamera(video) {
-  const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-  video.srcObject = stream;
-  await video.play();
-  const stop = () => stream.getTracks().forEach((track) => track.stop());
-  const take = async () => {
-    const canvas = document.createElement("canvas");
-    canvas.width = video.videoWidth;
-    canvas.height = video.videoHeight;
-    context2d(canvas).drawImage(video, 0, 0);
-    const blob = await new Promise((resolve) => {
-      canvas.toBlob(resolve, "image/jpeg", 0.92);
-    });
-    return new File([blob], "camera.jpg", { type: "image/jpeg" });
-  };
-  return { stop, take };
-}

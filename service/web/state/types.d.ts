@@ -67,6 +67,8 @@ export interface FileChosen {
   bytes: ArrayBuffer;
   /** null where the browser cannot read it */
   image: ImageBitmap | null;
+  /** one of many that a camera gives: the next comes at once */
+  isLive?: boolean;
   /** what the network saw of it, once it is known */
   seen?: Uint8Array;
 }
