@@ -1,10 +1,13 @@
 """From pixels to numbers between 0 (black) and 1 (white)."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 # Luma of ITU-R BT.601, the weights of red, green and blue that most libraries use for "grey".
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+AT_ONCE = 2**18  # samples of a picture in colour that are made floats together
 
 
 def to_unit(picture: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -15,7 +18,9 @@ def to_unit(picture: NDArray[np.generic]) -> NDArray[np.float32]:
     array([[0., 1.]], dtype=float32)
     """
     if picture.dtype == np.uint8:
-        return picture.astype(np.float32) / np.float32(255)
+        unit = picture.astype(np.float32)
+        unit /= np.float32(255)
+        return unit
     return picture.astype(np.float32, copy=False)
 
 
@@ -29,8 +34,14 @@ def to_grey(picture: NDArray[np.generic]) -> NDArray[np.float32]:
     >>> float(to_grey(np.full((1, 1, 3), 255, np.uint8))[0, 0])
     1.0
     """
-    unit = to_unit(picture)
-    return unit if unit.ndim == 2 else on_white(unit) @ LUMA
+    if picture.ndim == 2:
+        return to_unit(picture)
+    if picture.size <= AT_ONCE:
+        return on_white(to_unit(picture)) @ LUMA
+    grey = np.empty(picture.shape[:2], np.float32)
+    for rows in _bands(picture):
+        grey[rows] = on_white(to_unit(picture[rows])) @ LUMA
+    return grey
 
 
 def to_channels(picture: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -39,8 +50,18 @@ def to_channels(picture: NDArray[np.generic]) -> NDArray[np.float32]:
 
     picture: as for to_grey   returns: (channels, height, width) float32, one channel or three
     """
-    unit = to_unit(picture)
-    return unit[None] if unit.ndim == 2 else np.ascontiguousarray(on_white(unit).transpose(2, 0, 1))
+    if picture.ndim == 2:
+        return to_unit(picture)[None]
+    channels = np.empty((3, *picture.shape[:2]), np.float32)
+    for rows in _bands(picture):
+        channels[:, rows] = on_white(to_unit(picture[rows])).transpose(2, 0, 1)
+    return channels
+
+
+def _bands(picture: NDArray[np.generic]) -> Iterator[slice]:
+    """Rows of a picture, some at a time: as floats, a large one is several times as large as it was."""
+    each = max(1, AT_ONCE // max(1, picture[0].size))
+    return (slice(start, start + each) for start in range(0, len(picture), each))
 
 
 def on_white(unit: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -61,14 +61,22 @@ def to_levels(values: ArrayLike, lo: float, hi: float, polarity: str = "light") 
     ScaledLevels(levels=array([  0, 128, 255, 255], dtype=uint8), clipped=0.25, degenerate=False)
     """
     check_choice("polarity", polarity, POLARITIES)
-    values = np.asarray(values, np.float64)
+    values = np.asarray(values)
     degenerate = not hi > lo
-    clipped = float(((values < lo) | (values > hi)).mean())
-    share = np.full(values.shape, 0.5) if degenerate else np.clip((values - lo) / (hi - lo), 0, 1)
-    if polarity == "pencil" and not degenerate:
-        share = 1 - share
-    levels = np.floor(share * 255 + 0.5).astype(np.uint8)
-    return ScaledLevels(DIVERGING[levels] if polarity == "diverging" else levels, clipped, degenerate)
+    cells, levels, outside = values.reshape(-1), np.empty(values.size, np.uint8), 0
+    for start in range(0, values.size, AT_ONCE):
+        some = cells[start : start + AT_ONCE].astype(np.float64)
+        outside += int(np.count_nonzero((some < lo) | (some > hi)))
+        share = np.full(some.shape, 0.5) if degenerate else np.clip((some - lo) / (hi - lo), 0, 1)
+        if polarity == "pencil" and not degenerate:
+            share = 1 - share
+        levels[start : start + AT_ONCE] = np.floor(share * 255 + 0.5)
+    shaped = levels.reshape(values.shape)
+    drawn = DIVERGING[shaped] if polarity == "diverging" else shaped
+    return ScaledLevels(drawn, outside / max(1, values.size), degenerate)
+
+
+AT_ONCE = 2**18  # cells: as float64, a large picture is many times as large as its levels
 
 
 def _diverging_colours() -> NDArray[np.uint8]:

@@ -34,7 +34,7 @@ BYTE_IN = 0.0015  # looked at, split, or decoded from base64, a few times each
 # Of a multipart body: each line of a part's head becomes two Python objects, and a line may have three bytes.
 PART, PART_HEAD_BYTE = 25.0, 0.7
 # Of a form: a field, and what is escaped in it: looked at, and where it is unusual made a Python object for a moment.
-FIELD, ESCAPE_SOUGHT, ESCAPE, ESCAPE_BYTES = 2.0, 0.03, 0.25, 240
+FIELD, ESCAPE_SOUGHT, ESCAPE = 2.0, 0.03, 0.25
 TEXT_BYTE = 0.005  # of a picture as text: base64, in one of its alphabets, with or without line ends
 UNPACKED_BYTE = 0.006  # of a gzip'd body
 
@@ -321,9 +321,9 @@ def preparing(pixels: np.ndarray) -> float:
     factor = max(1, -(-max(height, width) // WORK_SIDE))
     work: float = height * width / factor**2
     low, high = pixels.min(), pixels.max()
-    strokes = pixels > pixels.dtype.type(low / 2 + high / 2)
+    middle = pixels.dtype.type(low / 2 + high / 2)
     # Of neighbours, the share of those that differ, in the picture as it is looked at.
-    grain, stroke = _changing(pixels) * factor, _changing(strokes) * factor
+    grain, stroke = _changing(pixels) * factor, _changing(pixels, middle) * factor
     unplain: float = min(1.0, max(grain / GRAIN_FROM, stroke / STROKES_FROM))
     if max(height, width) <= EVEN_SIDE:
         even = int(max(np.count_nonzero(pixels == low), np.count_nonzero(pixels == high)))
@@ -341,13 +341,20 @@ def charge_fitting(pixels: np.ndarray, asked: Input) -> None:
         account.charge("prepare", work, made * FITTED_BYTES + account.more_for_a_moment(count * WHOLE_BYTES))
 
 
-def _changing(pixels: np.ndarray) -> float:
-    """The share of neighbours that differ, along the longer side."""
+def _changing(pixels: np.ndarray, above: np.generic | None = None) -> float:
+    """The share of neighbours that differ, or of those of which one is above that, along the longer side."""
     height, width = pixels.shape[:2]
     flat = pixels.reshape(-1)  # whose comparison takes a third of the time
     step = max(1, flat.size // (height * width if width >= height else height))
-    differ = flat[step:] != flat[:-step]
-    return int(np.count_nonzero(differ)) / max(int(differ.size), 1)
+    differ, neighbours = 0, int(flat.size) - step
+    for start in range(0, neighbours, AT_ONCE):
+        some = flat[start : start + AT_ONCE + step]
+        some = some if above is None else some > above
+        differ += int(np.count_nonzero(some[step:] != some[:-step]))
+    return float(differ / max(neighbours, 1))
+
+
+AT_ONCE = 2**20  # samples of a picture that are compared together
 
 
 def finding(pixels: np.ndarray) -> float:

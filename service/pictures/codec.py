@@ -113,8 +113,8 @@ _DAMAGED = (
 SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 # What a picture that is decoded in full holds, a pixel: as it was decoded, twice, for a moment.
 DECODED_PIXEL_BYTES = 8
-# Beside, the samples as the file has them, and which of them are transparent.
-CLEAR_PIXEL_BYTES = 24
+# Where a colour is transparent: with opacity, and laid on a ground; grey of 16 bits becomes four floats, and three.
+CLEAR_PIXEL_BYTES, CLEAR_DEEP_PIXEL_BYTES = 16, 32
 
 
 class PixelLimits(NamedTuple):
@@ -282,7 +282,8 @@ _HEADERS: dict[str, Callable[[bytes], Header]] = {"PNG": png.read, "WEBP": webp.
 def _held(header: Header, limits: PixelLimits) -> int:
     pixels, step = max(header.width * header.height, header.unpacked), _step(header, limits)
     if step == 1:
-        least = CLEAR_PIXEL_BYTES if header.clear else DECODED_PIXEL_BYTES
+        clear = CLEAR_DEEP_PIXEL_BYTES if header.depth == 16 and len(header.clear) == 1 else CLEAR_PIXEL_BYTES
+        least = clear if header.clear else DECODED_PIXEL_BYTES
         return pixels * max(least, header.held) + header.height * ROW_BYTES
     reduced = pixels // step**2 * DECODED_PIXEL_BYTES
     if header.kind == "JPEG":
@@ -335,7 +336,10 @@ def _decoded(header: Header, limits: PixelLimits) -> tuple[np.ndarray, Frame | N
         rows = _by_pillow(header, step)
     is_whole = step == 1 or header.kind == "JPEG"
     with closing(rows):
-        pixels = rows.band(0, header.height) if is_whole else _in_bands(rows, header, step)
+        if is_whole and header.clear:
+            pixels = _put_together(rows, header)
+        else:
+            pixels = rows.band(0, header.height) if is_whole else _in_bands(rows, header, step)
     return _finished(pixels, header, limits), None if step == 1 else _frame(header, step)
 
 
@@ -366,8 +370,26 @@ def _in_bands(rows: _Rows, header: Header, step: int) -> np.ndarray:
     return pixels[:, :, 0] if channels == 1 else pixels
 
 
+def _put_together(rows: _Rows, header: Header) -> np.ndarray:
+    """A whole picture, of which each band needs several times its memory on the way."""
+    pixels: np.ndarray | None = None
+    each = max(1, BAND_PIXELS // header.width)
+    for top in range(0, header.height, each):
+        band = rows.band(top, min(top + each, header.height))
+        if pixels is None:
+            pixels = np.empty((header.height, *band.shape[1:]), band.dtype)
+        elif band.ndim > pixels.ndim or band.shape[2:] > pixels.shape[2:]:  # the first with anything transparent
+            whole = np.empty((header.height, *band.shape[1:]), band.dtype)
+            whole[:top] = _with_channels(pixels[:top], band.shape[2])
+            pixels = whole
+        pixels[top : top + each] = band if band.ndim == pixels.ndim == 2 else _with_channels(band, pixels.shape[2])
+    assert pixels is not None
+    return pixels
+
+
 def _with_channels(band: np.ndarray, channels: int) -> np.ndarray:
     """(height, width, channels): grey repeated, opacity added."""
+    band = band if band.ndim == 3 else band[:, :, None]
     if band.shape[2] == 1 and channels > 1:
         band = np.repeat(band, 3, axis=2)
     if band.shape[2] == 3 and channels == 4:

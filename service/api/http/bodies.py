@@ -5,6 +5,7 @@ The first bytes decide before the content type does: a picture file is one whate
 read as a form or as JSON, or named for what it is.
 """
 
+import io
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -155,10 +156,21 @@ def unescaped(text: bytes) -> bytes:
     for escaped, byte in _ESCAPES:
         text = text.replace(escaped, byte)
     escapes = text.count(b"%")
-    prices.charge("read", escapes * prices.ESCAPE, escapes * prices.ESCAPE_BYTES)
-    return unquote_to_bytes(text) if escapes else text
+    if not escapes:
+        return text
+    prices.charge("read", escapes * prices.ESCAPE)
+    found, start = io.BytesIO(), 0
+    while start < len(text):
+        prices.go_on()
+        stop = start + UNESCAPED_AT_ONCE
+        cut = text.find(b"%", stop - 2, stop)  # an escape that would be cut belongs to the next piece
+        stop = cut if cut > start else stop
+        found.write(unquote_to_bytes(text[start:stop]))
+        start = stop
+    return found.getvalue()
 
 
+UNESCAPED_AT_ONCE = 2**16  # bytes: so many objects are held at a time, however many escapes there are
 # None of these bytes is a part of another escape.
 _ESCAPES = tuple(
     (form, byte)

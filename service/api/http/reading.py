@@ -127,7 +127,7 @@ def read_posted(
         options = convert(kind, _query(request), body.members, body.fields)
     except InvalidOption as refusal:
         # The wrong name may be that of the picture.
-        if len(body.sources):
+        if isinstance(body.sources, np.ndarray) or body.sources:
             raise
         raise InvalidOption(f"{refusal.detail}; and no picture came: {_HOW_TO_POST}", refusal.pointer) from None
     sources = _taken(body.sources, options, limits, library)

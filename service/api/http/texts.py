@@ -6,6 +6,7 @@ refusal says what to do instead.
 """
 
 import binascii
+import io
 import re
 from typing import Any
 
@@ -22,7 +23,7 @@ FILES = (*kinds.SIGNATURES, NPY_MAGIC)
 LOOKED_AT = 512  # bytes that tell text from a file, and one text from another
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _ITEMS = tuple(b"%c" % each for each in b'"[{-0123456789]')  # what the first of a list in JSON begins with
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+_URL_SAFE, _SPACES_ARE_PLUS = bytes.maketrans(b"-_", b"+/"), bytes.maketrans(b"-_ ", b"+/+")
 _LINE_ENDS = b"\t\n\v\f\r"
 _AROUND = b" \t\n\v\f\r\"'"
 _DATA_URL = re.compile(rb"data:[^,]{0,200};base64\s*,", re.IGNORECASE)
@@ -238,27 +239,38 @@ def _rows(text: bytes, limits: Limits) -> list[Any]:
 
 def _from_base64(text: bytes) -> bytes:
     """Decode base64 in either alphabet, with or without its padding and line ends; raises binascii.Error."""
-    if b" " in text:
-        text = _with_plus(text)
-    text = text.translate(_URL_SAFE, _LINE_ENDS)
-    if missing := -len(text) % 4:
+    letters, left_out = (_URL_SAFE, _LINE_ENDS + b" ") if _is_in_lines(text) else (_SPACES_ARE_PLUS, _LINE_ENDS)
+    found, rest, end = io.BytesIO(), b"", len(text) - len(text[-4:]) + len(text[-4:].rstrip(b"="))
+    for start in range(0, end, DECODED_AT_ONCE):
+        prices.go_on()
+        whole = len(rest) // 4 * 4
+        if rest[:whole].endswith(b"="):
+            raise binascii.Error("Excess data after padding")
+        found.write(binascii.a2b_base64(rest[:whole], strict_mode=True))
+        rest = rest[whole:] + text[start : min(start + DECODED_AT_ONCE, end)].translate(letters, left_out)
+    if missing := -len(rest) % 4:
         if missing == 3:
             raise binascii.Error("it is short of a character")
-        text += b"=" * missing
-    return binascii.a2b_base64(text, strict_mode=True)
+        rest += b"=" * missing
+    found.write(binascii.a2b_base64(rest, strict_mode=True))
+    return found.getvalue()
 
 
-def _with_plus(text: bytes) -> bytes:
+DECODED_AT_ONCE = 2**20  # bytes: a text of any length is translated and decoded in pieces
+
+
+def _is_in_lines(text: bytes) -> bool:
     """
-    Base64 with spaces in it. A form makes a space of a + that was not escaped; else a space is the end of a line.
+    Whether the spaces in base64 are the ends of lines; else a form made them of a + that was not escaped.
 
-    >>> _with_plus(b"AAAA AAAA AA=="), _with_plus(b"AA AAAAA AA=")
-    (b'AAAAAAAAAA==', b'AA+AAAAA+AA=')
+    >>> _is_in_lines(b"AAAA AAAA AA=="), _is_in_lines(b"AA AAAAA AA=")
+    (True, False)
     """
-    together, length = text.translate(None, b" "), text.index(b" ")
+    length, spaces = text.find(b" "), text.count(b" ")
+    if length < 4 or length % 4 or (len(text) - spaces) % 4:
+        return False
     ends = text[length :: length + 1]  # where lines of that length end
-    is_lines = length % 4 == 0 and len(together) % 4 == 0 and ends.count(b" ") == len(ends) == text.count(b" ")
-    return together if is_lines else text.replace(b" ", b"+")
+    return ends.count(b" ") == len(ends) == spaces
 
 
 def _quoted(text: bytes) -> str:

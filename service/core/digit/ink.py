@@ -17,6 +17,7 @@ from service.core.digit.thresholds import FAINTEST, FEW, SMALL
 from service.core.errors import InvalidImage
 
 _LEVELS = np.arange(256.0)
+LAID_AT_ONCE = 2**18  # samples, of pictures that may be transparent
 
 
 def checked(picture: NDArray[Any]) -> NDArray[Any]:
@@ -33,7 +34,9 @@ def checked(picture: NDArray[Any]) -> NDArray[Any]:
     if picture.dtype != np.uint8:
         if picture.dtype.kind not in "fb":
             raise InvalidImage(f"a picture is uint8, bool or float, got {picture.dtype}")
-        picture = np.nan_to_num(picture.astype(np.float32), nan=0.0, posinf=1.0, neginf=0.0)
+        # Not copied as it mostly is: a large one with four channels has 64 MiB.
+        if picture.dtype != np.float32 or not (np.isfinite(picture.min()) and np.isfinite(picture.max())):
+            picture = np.nan_to_num(picture.astype(np.float32), copy=False, nan=0.0, posinf=1.0, neginf=0.0)
         if max(picture.shape) <= SMALL:  # 256 levels are enough to find ink by, and quicker
             picture = np.rint(np.clip(picture, 0, 1) * np.float32(255)).astype(np.uint8)
     if picture.ndim == 3 and picture.shape[2] == 4:
@@ -72,13 +75,22 @@ def _opaque(picture: NDArray[Any]) -> NDArray[Any]:
     common = np.median(levels, axis=0)
     if float(levels.std(axis=0).max()) < at.ONE_COLOUR:
         common = np.full(3, float(common.mean() < 0.5))
-    ground: NDArray[Any]
-    if top == 1:
-        ground = common.astype(np.float32)
-        return picture[:, :, :3] * alpha[:, :, None] + ground * (1 - alpha[:, :, None])  # type: ignore[no-any-return]
-    ground, share = np.rint(common * 255).astype(np.uint16), alpha.astype(np.uint16)[:, :, None]
-    laid = picture[:, :, :3] * share + ground * (255 - share)  # of 255 * 255, so that 16 bits are enough
-    return ((laid + 127) // 255).astype(np.uint8)
+    ground = common.astype(np.float32) if top == 1 else np.rint(common * 255).astype(np.uint16)
+    opaque = np.empty((*alpha.shape, 3), picture.dtype)
+    rows = max(1, LAID_AT_ONCE // picture[0].size)
+    for start in range(0, len(picture), rows):  # of a large picture the products would be many times as large
+        opaque[start : start + rows] = _laid(picture[start : start + rows], ground)
+    return opaque
+
+
+def _laid(picture: NDArray[Any], ground: NDArray[Any]) -> NDArray[Any]:
+    """Lay an RGBA picture, (height, width, 4), on one colour: (height, width, 3)."""
+    colours, alpha = picture[:, :, :3], picture[:, :, 3:]
+    if picture.dtype != np.uint8:
+        return colours * alpha + ground * (1 - alpha)  # type: ignore[no-any-return]
+    share = alpha.astype(np.uint16)
+    laid = colours * share + ground * (255 - share)  # of 255 * 255, so that 16 bits are enough
+    return (laid + 127) // 255
 
 
 def reduced(picture: NDArray[Any], factor: int) -> Plane:
@@ -99,7 +111,9 @@ def reduced(picture: NDArray[Any], factor: int) -> Plane:
     total = (
         picture[: height * down].reshape(height, down, -1).sum(axis=1, dtype=kind)
     )  # rows first: they are contiguous
-    blocks = total[:, : width * across * channels].astype(np.float32).reshape(height * width, across * channels)
+    blocks = (
+        total[:, : width * across * channels].astype(np.float32, copy=False).reshape(height * width, across * channels)
+    )
     sums = np.tile(np.eye(channels, min(channels, 3), dtype=np.float32), (across, 1)) * (scale / (down * across))
     reduced: Plane = (blocks @ sums.astype(np.float32)).reshape(height, width, -1)
     return reduced if channels > 1 else reduced[:, :, 0]

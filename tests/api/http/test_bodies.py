@@ -7,6 +7,7 @@ picture goes through the same wrappers, and is refused by name in each.
 """
 
 import base64
+import binascii
 import gzip
 import io
 import itertools
@@ -14,11 +15,12 @@ import json
 import random
 import zlib
 from typing import NamedTuple
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote_to_bytes
 
 import numpy as np
 import pytest
 
+from service.api.http import bodies, texts
 from service.app import create_app
 from service.settings import Settings
 from tests.drawing import draw, encode, npy
@@ -407,3 +409,46 @@ def test_parts_and_fields_of_the_same_name_keep_their_order(client):
     pictures = [(io.BytesIO(encode(draw(digit))), f"{digit}.png") for digit in (4, 1)]
     answer = client.post("/v1/classify", data={"image[]": pictures})
     assert [each["digit"] for each in answer.json["results"]] == [4, 1]
+
+
+# --- in pieces -------------------------------------------------------------------------------------------------------
+
+
+def decoded(text, at_once, monkeypatch):
+    monkeypatch.setattr(texts, "DECODED_AT_ONCE", at_once)
+    try:
+        return texts._from_base64(text)
+    except binascii.Error:
+        return None
+
+
+def test_base64_in_pieces_is_what_it_is_as_a_whole(monkeypatch):
+    chance = random.Random(5)
+    good = 0
+    for _ in range(3000):
+        data = chance.randbytes(chance.randrange(60))
+        text = base64.b64encode(data).decode()
+        right = chance.random() < 0.5
+        if right:
+            text = text.replace("+", chance.choice("+-")).replace("/", chance.choice("/_")).rstrip(chance.choice("=."))
+        else:
+            place = chance.randrange(len(text) + 1)
+            text = text[:place] + chance.choice(["=", "==", "A", " ", "\n", "*", "\r\n"]) + text[place:]
+        text = text.strip().encode()
+        whole = decoded(text, 10**6, monkeypatch)
+        assert decoded(text, chance.randrange(1, 20), monkeypatch) == whole, text
+        assert whole == data or not right
+        good += whole is not None
+    assert 1500 < good < 3000
+
+
+def test_a_form_in_pieces_is_unescaped_as_a_whole_is(monkeypatch):
+    chance = random.Random(6)
+    for _ in range(3000):
+        pieces = ["%", "%4", "%41", "%25", "%2B", "%zz", "%%", "a", "+", "=", "%c3%a9", "\xe9"]
+        text = "".join(chance.choices(pieces, k=chance.randrange(30))).encode("latin-1")
+        monkeypatch.setattr(bodies, "UNESCAPED_AT_ONCE", 10**6)
+        whole = bodies.unescaped(text)
+        monkeypatch.setattr(bodies, "UNESCAPED_AT_ONCE", chance.randrange(3, 20))
+        assert bodies.unescaped(text) == whole, text
+        assert whole == unquote_to_bytes(text.replace(b"+", b" ")), text

@@ -7,6 +7,7 @@ import random
 from typing import Literal, get_args, get_origin
 
 import msgspec
+import numpy as np
 import pytest
 
 from service.api.http.convert import convert
@@ -14,7 +15,7 @@ from service.core.errors import InvalidOption
 from service.lab.options import PictureOptions
 from tests.api import corpus
 from tests.api.declared import CALLS
-from tests.drawing import draw, encode
+from tests.drawing import draw, encode, npy
 
 SEVEN = encode(draw(7))
 POSTS = [path for path, kind in CALLS.items() if issubclass(kind, PictureOptions)]
@@ -200,3 +201,9 @@ def test_a_structure_as_a_bare_word_is_answered_with_an_example_that_is_taken(ki
 def test_a_misspelt_member_of_a_structure_is_asked_about():
     detail = refused(CALLS["/v1/apply-filters"], [("stages", '[{"filters": [{"preset": "box", "sise": 3}]}]')])
     assert detail.startswith("there is no option 'sise' (did you mean size?); stages/0/filters/0 takes: weights, name")
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_a_wrong_option_beside_an_array_without_axes_is_refused(client, path):
+    refused = client.post(f"{path}?filtres=1", data=npy(np.array(1.0)))
+    assert (refused.status_code, "no option 'filtres'" in refused.json["detail"]) == (422, True), refused.text

@@ -108,6 +108,7 @@ READERS = {
     "getattr",
     "invalid_option",
     "_refusal",
+    "_told",
     "handle_exception",
     "handle_user_exception",
 }
