@@ -24,8 +24,11 @@ class Verdict:
     """
     What a network says of one picture.
 
-    confidence: the probability of `digit`   probabilities, logits: (classes,) float32
-    novelty, is_digit: None of a network that does not measure it   prepared: how the picture became 28 x 28, or None
+    digit: the class it tells, counted from 0, which of the networks of digits is the digit; label: its name
+    confidence: the probability of that   probabilities, logits: (classes,) float32, or (0,) where an answer leaves the
+        numbers of very many classes out
+    doubt: 0 and novelty, is_digit: None of a network that does not measure them   prepared: how the picture was brought
+        to what the network reads, or None
     """
 
     digit: int
@@ -36,6 +39,7 @@ class Verdict:
     novelty: float | None
     is_digit: bool | None
     prepared: Mapping[str, Any] | None
+    label: str
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,11 @@ class Verdicts(Sequence[Verdict]):
     """
     What a network says of n pictures, in their order; also a sequence of n `Verdict`.
 
-    digits: (n,) int64   confidences, doubts: (n,) float32   probabilities, logits: (n, classes) float32
-    novelties: (n,) float32, are_digits: (n,) bool; None of a network that does not measure it
-    prepared: how each picture became 28 x 28   model, version, sha256: which network it was
+    digits: (n,) int64, the class of each, which of the networks of digits is the digit; labels: its name
+    confidences, doubts: (n,) float32
+    probabilities, logits: (n, classes) float32, or (n, 0) where an answer leaves the numbers of very many classes out
+    novelties: (n,) float32, are_digits: (n,) bool; None of a network that does not measure it, whose doubts are 0
+    prepared: how each picture was brought to what the network reads   model, version, sha256: which network it was
     """
 
     digits: Array
@@ -59,6 +65,7 @@ class Verdicts(Sequence[Verdict]):
     model: str
     version: str
     sha256: str
+    labels: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.digits)
@@ -79,6 +86,7 @@ class Verdicts(Sequence[Verdict]):
             None if self.novelties is None else float(self.novelties[index]),
             None if self.are_digits is None else bool(self.are_digits[index]),
             self.prepared[index],
+            self.labels[index],
         )
 
 
@@ -220,24 +228,29 @@ def network_of(answer: Received) -> tuple[str, str, str]:
 
 
 def verdicts_of(results: Sequence[Mapping[str, Any]], envelope: Mapping[str, Any]) -> Verdicts:
-    """Make arrays of one result or more."""
+    """Make arrays of one result or more, of a network of digits or of an adopted one."""
 
-    def column(name: str) -> Array:
+    def column(name: str, otherwise: Any = None) -> Array:
+        """One member of each; `otherwise` where none has it, a KeyError where some have not."""
+        if otherwise is not None and not any(name in result for result in results):
+            return np.array([otherwise] * len(results), np.float32)
         return np.array([result[name] for result in results], np.float32)
 
     knows_novelty = "novelty" in results[0]
+    classes = [result["class"] if "class" in result else result["digit"] for result in results]
     return Verdicts(
-        np.array([result["digit"] for result in results], np.int64),
+        np.array(classes, np.int64),
         column("confidence"),
-        column("probabilities"),
-        column("logits"),
-        column("doubt"),
+        column("probabilities", []),
+        column("logits", []),
+        column("doubt", 0.0),
         column("novelty") if knows_novelty else None,
         np.array([result["is_digit"] for result in results], bool) if knows_novelty else None,
         tuple(result.get("prepared") for result in results),
         envelope["model"],
         envelope["version"],
         envelope["sha256"],
+        tuple(str(result.get("label", index)) for result, index in zip(results, classes, strict=True)),
     )
 
 

@@ -65,7 +65,7 @@ class Calls:
         progress: Progress = False,
     ) -> Steps[Verdicts]:
         """
-        Read the digit on every picture.
+        Read the digit on every picture, or with an adopted network tell its class.
 
         pictures: one, or an iterable of any length: a path, the bytes of a file, an array or a Pillow picture; an array
             (N,H,W) or (N,H,W,C) is N pictures, and rows of 784 numbers are `rows.reshape(-1, 28, 28)`. uint8 is 0
@@ -317,7 +317,7 @@ class Calls:
                 verdicts_of([result[name] | {"prepared": result["prepared"]} for result in results], answers[0])
                 for name in ("before", "after")
             )
-            return WhatIf(before, after, np.array([result["difference"] for result in results], np.float32))
+            return WhatIf(before, after, np.array([result.get("difference", []) for result in results], np.float32))
 
     # --- what there is -----------------------------------------------------------------------------------------------
 

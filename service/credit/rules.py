@@ -24,8 +24,8 @@ from service.credit.walk import Walk
 RISING = {"Tanh", "Sigmoid", "Softsign"}
 # What a map is multiplied with to let through a part of it.
 GATES = {"Sigmoid", "HardSigmoid", "Softmax", "Tanh"}
-# Below it a slope is not (y - y0) / x, whose rounding would show, but the tangent's; or, of what bends there, that of its
-# Taylor series: up to where, and the slope's factors of 1, x, x^2, ...
+# Below it a slope is not (y - y0) / x, whose rounding would show, but the tangent's; or, of what bends there, that of
+# its Taylor series: up to where, and the slope's factors of 1, x, x^2, ...
 NEAR_ZERO = 1e-3
 SERIES = {"Sigmoid": (0.1, (1 / 4, 0.0, -1 / 48)), "Softplus": (0.1, (1 / 2, 1 / 8, 0.0, -1 / 192))}
 

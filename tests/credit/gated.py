@@ -1,4 +1,4 @@
-"""ONNX graphs in PyTorch, in double precision, with what is to be held still detached: autograd is the second opinion."""
+"""ONNX graphs in PyTorch, in double precision, with what is held still detached: autograd is the second opinion."""
 
 import math
 
@@ -28,7 +28,6 @@ PHI = {
 }
 HELD = set(PHI) - {"Sqrt", "Neg"}
 PAIRS = {"Add": torch.add, "Sub": torch.sub, "Mul": torch.mul, "Div": torch.div, "MatMul": torch.matmul}
-MANY = {"Sum": lambda each: sum(each[1:], each[0]), "Mean": lambda each: sum(each[1:], each[0]) / len(each)}
 
 
 def held(phi, x):
@@ -65,9 +64,7 @@ def padded(x, pads, value):
 
 def unfolded(x, kernel, strides, dilations):
     found = functional.unfold(x, kernel, dilations, 0, strides)
-    sides = [
-        (x.shape[2 + axis] - (kernel[axis] - 1) * dilations[axis] - 1) // strides[axis] + 1 for axis in (0, 1)
-    ]
+    sides = [(x.shape[2 + axis] - (kernel[axis] - 1) * dilations[axis] - 1) // strides[axis] + 1 for axis in (0, 1)]
     return found.reshape(len(x), x.shape[1], math.prod(kernel), *sides)
 
 
@@ -134,11 +131,15 @@ def blocks(x, size, *, is_deep):
     """Depth to space (DCR), or back."""
     n, c, h, w = x.shape
     if is_deep:
-        return x.reshape(n, c, h // size, size, w // size, size).permute(0, 3, 5, 1, 2, 4).reshape(
-            n, c * size**2, h // size, w // size
+        return (
+            x.reshape(n, c, h // size, size, w // size, size)
+            .permute(0, 3, 5, 1, 2, 4)
+            .reshape(n, c * size**2, h // size, w // size)
         )
-    return x.reshape(n, size, size, c // size**2, h, w).permute(0, 3, 4, 1, 5, 2).reshape(
-        n, c // size**2, h * size, w * size
+    return (
+        x.reshape(n, size, size, c // size**2, h, w)
+        .permute(0, 3, 4, 1, 5, 2)
+        .reshape(n, c // size**2, h * size, w * size)
     )
 
 
@@ -146,26 +147,18 @@ def compute(node, given, inputs):
     """What one node makes, as a list of tensors."""
     op, (x, *rest) = node.op_type, inputs
     numbers = [each if each is None else each.detach().numpy() for each in rest]
-    if op in HELD:
-        return [held(lambda each: PHI[op](each, given), x)]
-    if op in PHI:
-        return [PHI[op](x, given)]
-    if op in PAIRS:
-        return [PAIRS[op](x, rest[0])]
-    if op in MANY:
-        return [MANY[op](inputs)]
-    if op in {"Max", "Min"}:
-        stacked = torch.stack(torch.broadcast_tensors(*inputs))
-        return [(stacked.max(0) if op == "Max" else stacked.min(0)).values]
-    if op == "ReduceMean":
-        return [x.mean(given["axes"], keepdim=bool(given.get("keepdims", 1)))]
-    if op == "ReduceSum":
-        return [x.sum(numbers[0].tolist(), keepdim=bool(given.get("keepdims", 1)))]
+    if op == "Split":
+        return list(torch.split(x, numbers[0].tolist(), given["axis"]))
     simple = {
+        "Sum": lambda: sum(rest, x),
+        "Mean": lambda: sum(rest, x) / len(inputs),
+        "Max": lambda: torch.stack(torch.broadcast_tensors(*inputs)).max(0).values,
+        "Min": lambda: torch.stack(torch.broadcast_tensors(*inputs)).min(0).values,
+        "ReduceMean": lambda: x.mean(given["axes"], keepdim=bool(given.get("keepdims", 1))),
+        "ReduceSum": lambda: x.sum(numbers[0].tolist(), keepdim=bool(given.get("keepdims", 1))),
         "Identity": lambda: x,
         "Dropout": lambda: x,
         "Flatten": lambda: x.reshape(len(x), -1),
-        "Relu": lambda: torch.relu(x),
         "PRelu": lambda: torch.where(x > 0, x, rest[0] * x),
         "Clip": lambda: held(lambda each: torch.clamp(each, *(float(number) for number in numbers)), x),
         "Softmax": lambda: torch.softmax(x, given.get("axis", -1)),
@@ -175,9 +168,13 @@ def compute(node, given, inputs):
         "GlobalMaxPool": lambda: maxpool(x, node, given),
         "AveragePool": lambda: avgpool(x, node, given),
         "GlobalAveragePool": lambda: x.mean((2, 3), keepdim=True),
-        "Gemm": lambda: given.get("alpha", 1.0) * x @ (rest[0].T if given.get("transB") else rest[0])
-        + (given.get("beta", 1.0) * rest[1] if len(rest) > 1 else 0),
-        "BatchNormalization": lambda: functional.batch_norm(x, rest[2], rest[3], rest[0], rest[1], eps=given["epsilon"]),
+        "Gemm": lambda: (
+            given.get("alpha", 1.0) * x @ (rest[0].T if given.get("transB") else rest[0])
+            + (given.get("beta", 1.0) * rest[1] if len(rest) > 1 else 0)
+        ),
+        "BatchNormalization": lambda: functional.batch_norm(
+            x, rest[2], rest[3], rest[0], rest[1], eps=given["epsilon"]
+        ),
         "LayerNormalization": lambda: normal(x, list(range(given["axis"], 0)), *rest, 1e-5),
         "InstanceNormalization": lambda: normal(x, [2, 3], *(each.reshape(1, -1, 1, 1) for each in rest), 1e-5),
         "Reshape": lambda: x.reshape([x.shape[i] if side == 0 else int(side) for i, side in enumerate(numbers[0])]),
@@ -194,9 +191,10 @@ def compute(node, given, inputs):
         "DepthToSpace": lambda: blocks(x, given["blocksize"], is_deep=False),
         "SpaceToDepth": lambda: blocks(x, given["blocksize"], is_deep=True),
     }
-    if op == "Split":
-        return list(torch.split(x, numbers[0].tolist(), given["axis"]))
-    return [simple[op]()]
+    for ops, of in ((HELD, lambda: held(lambda each: PHI[op](each, given), x)), (PHI, lambda: PHI[op](x, given))):
+        if op in ops:
+            return [of()]
+    return [PAIRS[op](x, rest[0]) if op in PAIRS else simple[op]()]
 
 
 def gated(model, image, gates=()):
