@@ -16,7 +16,7 @@ const TILE = 42;
 const SAY =
   "20 {filters} of 7 × 7 begin as noise and become strokes, here, in your browser: from 1,000 digits that a program draws, and from those that you add. No network of the service is touched.";
 
-/** @type {(context: Context) => { root: HTMLElement, draw(model: Model): void }} */
+/** @type {(context: Context) => { root: HTMLElement, draw(model: Model): void, wants(): [] }} */
 export function createTraining(context) {
   /** @type {Worker | undefined} */
   let worker;
@@ -25,7 +25,7 @@ export function createTraining(context) {
   let [isOn, isBusy] = [false, false];
   const own = Array.from({ length: 10 }, () => 0);
   const run = make("button", { class: "main", onclick: () => go(!isOn) }, "Train");
-  const anew = make("button", { onclick: begin }, "Begin anew");
+  const anew = make("button", { onclick: begin, disabled: true }, "Begin anew");
   const said = make("p", { id: "training-said", role: "status" }, "");
   const curve = createCurve("pictures looked at", "right, of those kept apart");
   const canvases = Array.from({ length: FILTERS }, () => heatmap());
@@ -35,17 +35,18 @@ export function createTraining(context) {
     make("button", { onclick: () => add(digit), "aria-label": `Add your digit as a ${digit}` }, String(digit)),
   );
   const added = make("p", { class: "muted", role: "status", id: "training-added" }, "");
+  const progressed = make("div", { class: "learning-row", hidden: true });
   const root = make(
     "section",
-    { class: "result learning" },
+    { class: "result learning", id: "training" },
     make("h2", {}, "Train it here"),
     caption(SAY),
     make("div", { class: "controls" }, run, anew, said),
-    make(
-      "div",
-      { class: "learning-row" },
+    progressed,
+  );
+  progressed.append(
       curve.root,
-      make("figure", {}, make("div", { class: "shelf" }, canvases), make("figcaption", { class: "muted" }, "its 20 filters, as they are now")),
+      make("figure", {}, make("div", { class: "shelf", id: "training-filters" }, canvases), make("figcaption", { class: "muted" }, "its 20 filters, as they are now")),
       make(
         "div",
         { class: "column" },
@@ -54,7 +55,6 @@ export function createTraining(context) {
         make("div", { class: "row", role: "group", "aria-label": "Add your digit" }, digits),
         added,
       ),
-    ),
   );
   const [isNew, readsNew] = [changes(), changes()];
 
@@ -77,6 +77,7 @@ export function createTraining(context) {
 
   /** @type {(isGoing: boolean) => void} */
   function go(isGoing) {
+    if (!told && !isBusy) begin();
     isOn = isGoing;
     next();
     context.redraw();
@@ -113,12 +114,13 @@ export function createTraining(context) {
   /** @type {(model: Model) => void} */
   function draw({ data: { input }, theme }) {
     next();
-    if (!told && !isBusy) begin();
     if (isNew(told, isOn, theme, own.join())) {
       write(run, isOn ? "Pause" : "Train");
+      set(anew, "disabled", !told);
       write(said, told ? progress(told, isOn) : "");
       const count = own.reduce((sum, each) => sum + each, 0);
       write(added, count ? `${count} of yours: ${own.flatMap((n, digit) => (n ? [`${n} × ${digit}`] : [])).join(", ")}. They count from the next step on.` : "");
+      set(progressed, "hidden", !told);
       if (told) {
         const range = shownRange("diverging", extent(told.network.filters));
         const table = colourTable("diverging", theme);
@@ -129,7 +131,7 @@ export function createTraining(context) {
     if (readsNew(told, input)) write(reads, told && input ? reading(told, input.unit) : "");
     for (const each of digits) set(each, "disabled", !input);
   }
-  return { root, draw };
+  return { root, draw, wants: () => [] };
 }
 
 /** @type {(told: Told, image: Float32Array) => string} */

@@ -49,3 +49,8 @@ export interface Curve {
   /** with a mark at one of the points, the last unless told */
   draw(at?: number): void;
 }
+
+/** GET /v1/models/{m}/history: the kept steps of a training. */
+export interface History {
+  steps: { step: number; images: number; loss: number; accuracy: number }[];
+}

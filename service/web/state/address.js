@@ -24,6 +24,7 @@ export async function write(state) {
   add("model", state.model);
   add("view", differs(state, "view") && state.view);
   add("step", differs(state, "step") && String(state.step));
+  add("moment", differs(state, "moment") && String(state.moment));
   add("at", state.pinned && state.at && `${state.at.layer}/${state.at.filter}@${state.at.row},${state.at.column}`);
   add("scale", differs(state, "scale") && state.scale);
   add("range", differs(state, "range") && state.range);
@@ -119,6 +120,7 @@ const READERS = {
   model: (text) => ({ model: matched(text, /^[\w.-]+(@[\w.-]+)?$/)[0] }),
   view: (text) => OLD_VIEWS[text] ?? { view: oneOf(text, VIEWS) },
   step: (text) => ({ step: within(text, 1, 9) }),
+  moment: (text) => ({ moment: within(text, 0, 999) }),
   at: (text) => {
     const [, layer, filter, row, column] = matched(text, /^(\w+)\/(\d+)@(\d+),(\d+)$/);
     return { at: { layer, filter: Number(filter), row: Number(row), column: Number(column) }, pinned: true };

@@ -25,6 +25,7 @@ export const DEFAULTS = {
   model: "",
   view: "lecture",
   step: 1, // of the lecture
+  moment: 0, // of the training that is watched
   at: null, // {layer, filter, row, column}: the cell that the dock explains
   pinned: false,
   scale: "diverging",

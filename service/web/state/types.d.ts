@@ -90,6 +90,8 @@ export interface State {
   view: ViewName;
   /** of the lecture: 1..9 */
   step: number;
+  /** of the training that is watched: 0 is before it */
+  moment: number;
   /** the cell that the dock explains */
   at: Cell | null;
   pinned: boolean;
@@ -451,6 +453,8 @@ export interface Answers {
   base_maps?: MapsEntry | null;
   /** of the lecture, which knows what each of its lanes was asked */
   [lane: `lecture/${string}`]: Entry<unknown> | null | undefined;
+  /** the same of the view of learning */
+  [lane: `learn/${string}`]: Entry<unknown> | null | undefined;
   number?: ReadEntry | null;
   presets?: Answered<{ filters: { name: string; shape: [number, number] }[] }, Request>;
   preset?: Answered<Preset, Request>;

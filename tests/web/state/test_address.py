@@ -10,7 +10,7 @@ pytestmark = needs_chromium
 def test_a_link_brings_back_every_choice_that_it_was_made_from(run):
     state = {
         "picture": {"kind": "strokes", "strokes": [[[0.2, 0.4], [1, 0], [0.6, 0.8]], [[0, 0.2]]]},
-        "model": "digits@1", "view": "why",
+        "model": "digits@1", "view": "why", "moment": 12, "part": 1,
         "at": {"layer": "conv1", "filter": 3, "row": 4, "column": 7}, "pinned": True,
         "scale": "viridis", "range": "map", "before": True, "shift": [-2, 1],
         "kernel": {"rows": 1, "columns": 3, "cells": ["-1.25", "0", "1e-3"], "bias": "0.5"}, "named": None,
