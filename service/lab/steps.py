@@ -3,13 +3,13 @@
 from typing import Any
 
 from service.lab.adopted import NO_HISTORY, check_own
-from service.network.history import TrainingHistory, no_history
+from service.network.history import KeptTraining, no_history
 from service.network.sessions import Library, Network
 
-StepWeights = dict[str, Any]
+Fed = dict[str, Any]
 
 
-def history_of(network: Network, library: Library) -> TrainingHistory:
+def history_of(network: Network, library: Library) -> KeptTraining:
     """The kept training of a network; NotFound names the models that have one, NotPossible an adopted network."""
     check_own(network, NO_HISTORY)
     if network.history is None:
@@ -20,7 +20,7 @@ def history_of(network: Network, library: Library) -> TrainingHistory:
     return network.history
 
 
-def weights_at(network: Network, step: int | None, library: Library) -> StepWeights:
+def weights_at(network: Network, step: int | None, library: Library) -> Fed:
     """
     The weights to feed for a step, by name; none where none is asked for.
 
@@ -29,6 +29,6 @@ def weights_at(network: Network, step: int | None, library: Library) -> StepWeig
     return {} if step is None else history_of(network, library).weights(step)
 
 
-def told(step: int | None) -> dict[str, int]:
+def told_step(step: int | None) -> dict[str, int]:
     """What an answer repeats of the step that was asked for."""
     return {} if step is None else {"step": step}

@@ -21,7 +21,7 @@ MOST_STEPS = 100
 OF_STEPS = ("images", "loss", "accuracy")
 
 
-class TrainingStep(NamedTuple):
+class KeptStep(NamedTuple):
     """One kept step: its number from 0, the images it had seen, and its loss and accuracy on the part."""
 
     step: int
@@ -30,7 +30,7 @@ class TrainingStep(NamedTuple):
     accuracy: float
 
 
-class TrainingHistory:
+class KeptTraining:
     """
     The kept steps of one training, the last of which is the network itself.
 
@@ -41,7 +41,7 @@ class TrainingHistory:
         self.part, self.count = str(arrays["part"]), int(arrays["count"])
         rows = zip(*(arrays[name].tolist() for name in OF_STEPS), strict=True)
         self.steps = [
-            TrainingStep(number, int(images), loss, accuracy) for number, (images, loss, accuracy) in enumerate(rows)
+            KeptStep(number, int(images), loss, accuracy) for number, (images, loss, accuracy) in enumerate(rows)
         ]
         self._weights = {name: array for name, array in arrays.items() if array.dtype == np.float16}
 
@@ -56,7 +56,7 @@ class TrainingHistory:
         return {name: array[step].astype(np.float32) for name, array in self._weights.items()}
 
 
-def read_history(files: ModelFiles, passport: Passport, finished: Mapping[str, np.ndarray]) -> TrainingHistory | None:
+def read_history(files: ModelFiles, passport: Passport, finished: Mapping[str, np.ndarray]) -> KeptTraining | None:
     """
     The history of a model, if there is one and it is of this very model.
 
@@ -70,7 +70,7 @@ def read_history(files: ModelFiles, passport: Passport, finished: Mapping[str, n
                 return None
             arrays = {name: kept[name] for name in kept.files}
         _check(arrays, finished)
-        return TrainingHistory(arrays)
+        return KeptTraining(arrays)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise BadModel(f"{HISTORY_FILE}: {error}", files.folder) from error
 

@@ -44,7 +44,12 @@ TOGETHER = {
         "method=pixels&changes=" + quote('[{"layer":"conv1","filter":3,"action":"scale","factor":0.5}]'),
         "method=deciding-set&rival=5&score=margin",
     ],
-    "/v1/feature-maps": ["layers=conv1,pool2&filters=1,2&stats=true", "format=png&range=fixed&lo=0&hi=3&layers=conv2"],
+    "/v1/classify": ["model=lecture&step=0", "model=lecture&step=24", "model=lecture&step=25"],
+    "/v1/feature-maps": [
+        "layers=conv1,pool2&filters=1,2&stats=true",
+        "format=png&range=fixed&lo=0&hi=3&layers=conv2",
+        "model=lecture&step=7&layers=conv1",
+    ],
     "/v1/patches": ["patch_size=9,5&stride=3&padding=same&pad_mode=mirror&snippet=numpy", "format=png&stride=4"],
 }
 # Values that no schema names: of a model, of its layers, of filters.

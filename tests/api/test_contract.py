@@ -278,6 +278,7 @@ BESIDE = {
     **{("/v1/explain", name): {"method": "rise"} for name in ("masks", "cells", "keep", "seed")},
     **{("/v1/explain", name): PLACE_OF_A_CELL for name in ("layer", "filter", "row", "col")},
     ("/v1/read", "cells"): {"layout": "cells"},
+    **{(path, "step"): {"model": "lecture"} for path in ("/v1/classify", "/v1/feature-maps")},
     **{(path, name): {"range": "fixed", "lo": -1, "hi": 2} for path in OPTIONS_OF for name in ("lo", "hi")},
 }
 # Where the schema names no value that a call can have.

@@ -382,6 +382,7 @@ ASKING = {
     "versions": lambda client: client.versions("digits"),
     "model": lambda client: client.model("tiny"),
     "learnt_filters": lambda client: client.learnt_filters("conv1", "digits"),
+    "history": lambda client: client.history("lecture"),
     "report": lambda client: client.report("tiny"),
     "filters": lambda client: client.filters(),
     "filter": lambda client: client.filter("box"),

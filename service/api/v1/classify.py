@@ -12,7 +12,7 @@ from service.api.http.reading import read_posted
 from service.lab import prices
 from service.lab.inputs import Inputs
 from service.lab.options import ClassifyOptions
-from service.lab.steps import told, weights_at
+from service.lab.steps import told_step, weights_at
 from service.lab.verdicts import describe_verdicts
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Timed, note_verdicts
@@ -43,7 +43,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
             note_verdicts(network.name, verdicts.classes, verdicts.novelty)
         if form == "npz":
             return writing.npz(_arrays(verdicts, network), network)
-        return writing.json(_write(verdicts, inputs, network, options) | told(step))
+        return writing.json(_write(verdicts, inputs, network, options) | told_step(step))
 
     return routes
 

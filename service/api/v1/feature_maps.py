@@ -18,7 +18,7 @@ from service.lab.adopted import check_filters, check_maps
 from service.lab.changes import changed, check_finite, read_changes
 from service.lab.inputs import Inputs
 from service.lab.options import FeatureMapOptions
-from service.lab.steps import told, weights_at
+from service.lab.steps import told_step, weights_at
 from service.network.passport import Passport
 from service.network.sessions import Library, Network, Verdicts
 from service.observe.record import Timed, note_verdicts
@@ -60,7 +60,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
             batch = [{name: array[i] for name, array in maps.items()} for i in range(len(inputs.images))]
             levels, text = draw_batch(batch, options, filters)
             return writing.png(levels, text, network)
-        return writing.json(_write(network, inputs, verdicts, maps, filters, options) | told(options.step))
+        return writing.json(_write(network, inputs, verdicts, maps, filters, options) | told_step(options.step))
 
     return routes
 

@@ -17,8 +17,8 @@ from service.lab import prices, sizes
 from service.lab.adopted import calls_of
 from service.lab.cards import card, charge_cards
 from service.lab.options import LayerFilterOptions, ModelOptions, NoOptions
-from service.lab.steps import history_of, told, weights_at
-from service.network.history import TrainingStep
+from service.lab.steps import history_of, told_step, weights_at
+from service.network.history import KeptStep
 from service.network.passport import Field, Layer, Passport, receptive_fields
 from service.network.sessions import Library, Network, filter_weights
 from service.settings import Limits
@@ -65,7 +65,7 @@ def blueprint(library: Library, limits: Limits) -> Blueprint:
         writing.choose_format(request, options.format, ("json",))
         network = library.get(name, options.version)
         kept = history_of(network, library)
-        prices.charge("write", len(kept.steps) * len(TrainingStep._fields) * prices.JSON_NUMBER_OUT)
+        prices.charge("write", len(kept.steps) * len(KeptStep._fields) * prices.JSON_NUMBER_OUT)
         members = {"model": network.name, "version": network.version, "sha256": network.sha256}
         measured = {"part": kept.part, "count": kept.count}
         return writing.json(members | measured | {"steps": [step._asdict() for step in kept.steps]})
@@ -104,7 +104,7 @@ def _answer_filters(
         return writing.npz(arrays, network)
     filters = [_write_filter(i, weights[i], biases[i], with_card=options.card) for i in chosen]
     members = {"model": network.name, "version": network.version, "sha256": network.sha256, "layer": layer}
-    return writing.json(members | told(options.step) | {"filters": filters})
+    return writing.json(members | told_step(options.step) | {"filters": filters})
 
 
 def _write_filter(index: int, weights: np.ndarray, bias: np.floating[Any], *, with_card: bool) -> dict[str, Any]:

@@ -52,22 +52,22 @@ public class Use {
         FiltersApi filters = new FiltersApi(client());
 
         for (File file : files) {
-            Classifications read = digits.classify(List.of(file), null, true, null, null, null, null, null);
+            Classifications read = digits.classify(List.of(file), null, true, null, null, null, null, null, null);
             System.out.println("classify " + read.getResults().get(0).getDigit());
         }
         List<File> image = List.of(files[0]);
 
         FeatureMaps maps = digits.computeFeatureMaps(
-            image, List.of("conv1"), List.of(0L, 5L), null, null, null, null, null, null, null, null, null, null, null, null, null, null);
+            image, List.of("conv1"), List.of(0L, 5L), null, null, null, null, null, null, null, null, null, null, null, null, null, null, null);
         System.out.println("feature-maps " + maps.getResults().get(0).getLayers().get(0).getFilters().size());
 
         List<String> layers = List.of("conv1", "pool1");
         byte[] npz = bytes(client -> new DigitsApi(client).computeFeatureMaps(
-            image, layers, null, null, null, null, null, null, null, null, Format.NPZ, null, null, null, null, null, null));
+            image, layers, null, null, null, null, null, null, null, null, Format.NPZ, null, null, null, null, null, null, null));
         System.out.println("npz " + npz[0]);
 
         byte[] png = bytes(client -> new DigitsApi(client).computeFeatureMaps(
-            image, layers, null, null, null, null, null, null, null, null, Format.PNG, null, null, null, null, null, null));
+            image, layers, null, null, null, null, null, null, null, null, Format.PNG, null, null, null, null, null, null, null));
         Files.write(results.resolve("maps.png"), png);
 
         String bank = "[{\"preset\":\"sobel\"},{\"weights\":[[1,-1]]}]";
