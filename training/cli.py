@@ -163,6 +163,18 @@ def credit(folder: Path) -> None:
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@data_option
+@click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
+def card(folder: Path, data: Path | None, part: str) -> None:
+    """Write card.json into a model folder: what it is for, how well it reads, and where it fails."""
+    from training.evaluation.card import write_card  # noqa: PLC0415
+
+    digits = getattr(load_mnist(find_or_fetch_mnist(data)), part)
+    click.echo(f"{part}: {write_card(folder, digits, part)}")
+
+
+@main.command()
 @click.argument("filters", type=click.Path(path_type=Path))
 @data_option
 @click.option(

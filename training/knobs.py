@@ -43,6 +43,12 @@ DESCRIPTIONS = {
 }
 
 
+PURPOSES = {
+    "digits": "Reads one handwritten digit, on any picture that the normaliser brings to 28 x 28; the one to use.",
+    "tiny": "Reads one handwritten digit where a quarter of the weights is all there is room for.",
+    "lecture": "Shows in a lesson how one layer of filters reads a digit; made to be looked into, not to be best.",
+    "quick": "Shows how little training it takes to read 99 %.",
+}
 WATCHED = ("lecture",)  # networks whose training is kept step by step, to be looked at
 
 

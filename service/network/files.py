@@ -8,6 +8,7 @@ from typing import NamedTuple
 MODEL_FILE, ANALYSIS_FILE, PASSPORT_FILE = "model.onnx", "analysis.onnx", "passport.json"
 CREDIT_FILE, REPORT_FILE = "credit.onnx", "report.json"
 HISTORY_FILE = "history.npz"
+CARD_FILE = "card.json"
 
 LONGEST_REASON = 500
 
@@ -54,7 +55,7 @@ class ModelFiles(NamedTuple):
 def read_folder(folder: Path) -> ModelFiles:
     """Read one folder, models/<name>/<version>; BadModel names a file that cannot be read."""
     contents = {}
-    for name in (MODEL_FILE, ANALYSIS_FILE, CREDIT_FILE, PASSPORT_FILE, REPORT_FILE, HISTORY_FILE):
+    for name in (MODEL_FILE, ANALYSIS_FILE, CREDIT_FILE, PASSPORT_FILE, REPORT_FILE, HISTORY_FILE, CARD_FILE):
         path = folder / name
         try:
             # A pipe or a device would be read without end.

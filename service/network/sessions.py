@@ -20,7 +20,7 @@ import onnxruntime
 from service.core.errors import NotFound, NotPossible
 from service.network.credit import Creditor
 from service.network.engine import opened
-from service.network.files import ANALYSIS_FILE, MODEL_FILE, REPORT_FILE, BadModel, ModelFiles, read_folder
+from service.network.files import ANALYSIS_FILE, CARD_FILE, MODEL_FILE, REPORT_FILE, BadModel, ModelFiles, read_folder
 from service.network.folders import check_default
 from service.network.history import read_history
 from service.network.passport import Layer, Passport, decode_plain, read_passport
@@ -116,7 +116,7 @@ class Network:
     One version of one model.
 
     source: its files, or the folder that holds them: model.onnx, analysis.onnx and passport.json, and maybe
-        credit.onnx, report.json and history.npz
+        credit.onnx, report.json, card.json and history.npz
     raises: BadModel when a file is missing, was changed, or the two networks disagree
     """
 
@@ -127,6 +127,7 @@ class Network:
         self.sha256 = self.passport.files[MODEL_FILE].sha256
         self.report = _read_report(files, self.passport)
         self._files = files
+        self.card = _read_beside(files, CARD_FILE, self.passport)
         self._lean = _open_session(files, MODEL_FILE)
         self.creditor = Creditor(files, self.passport)
         numbers = sum(prod(shape) for shape in self.passport.map_shapes().values()) + prod(self.passport.input.shape)
@@ -350,19 +351,27 @@ class _Report(msgspec.Struct):
 
 def _read_report(files: ModelFiles, passport: Passport) -> dict[str, Any] | None:
     """The dataset report, if there is one and it is of this very model."""
-    if REPORT_FILE not in files.contents:
+    report = _read_beside(files, REPORT_FILE, passport)
+    if report is None:
         return None
-    text = files.contents[REPORT_FILE]
     try:
-        report: dict[str, Any] = msgspec.convert(decode_plain(text), dict)
-        if report.get("sha256") != passport.files[MODEL_FILE].sha256:
-            return None
-        mean = np.array(msgspec.json.decode(text, type=_Report).head_input_mean)
+        mean = np.array(msgspec.json.decode(files.contents[REPORT_FILE], type=_Report).head_input_mean)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadModel(f"{REPORT_FILE}: {error}", files.folder) from error
     if mean.shape != passport.head.in_shape:
         raise BadModel(f"{REPORT_FILE}: head_input_mean has the shape {mean.shape}, not that of the head", files.folder)
     return report
+
+
+def _read_beside(files: ModelFiles, name: str, passport: Passport) -> dict[str, Any] | None:
+    """A JSON file beside the model's, to be answered as it is, if there is one and it is of this very model."""
+    if name not in files.contents:
+        return None
+    try:
+        told: dict[str, Any] = msgspec.convert(decode_plain(files.contents[name]), dict)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadModel(f"{name}: {error}", files.folder) from error
+    return told if told.get("sha256") == passport.files[MODEL_FILE].sha256 else None
 
 
 def _open_session(files: ModelFiles, name: str) -> onnxruntime.InferenceSession:

@@ -23,7 +23,7 @@ CONTRACT = Path(service.api.__file__).parent / "openapi.yaml"
 CALL = re.compile(r"(GET|POST) (/\S*)(?: with (\S+) (.*))?")
 # What an example leaves out of a long answer.
 KEPT_OF_A_LIST = {"layers": 2}
-KEPT_OF_AN_OBJECT = {"passport": ["format", "labels", "accuracy"]}
+KEPT_OF_AN_OBJECT = {"passport": ["format", "labels", "accuracy"], "card": ["purpose", "figures", "chosen"]}
 
 
 class Example(NamedTuple):

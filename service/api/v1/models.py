@@ -147,6 +147,7 @@ def _describe(network: Network) -> dict[str, Any]:
         "sha256": network.sha256,
         "layers": [_write_layer(passport, layer, fields.get(layer.name)) for layer in passport.layers],
         "passport": passport.raw,
+        **({} if network.card is None else {"card": network.card}),
         **({"calls": calls_of(network)} if passport.is_adopted else {}),
     }
 
