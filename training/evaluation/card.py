@@ -106,7 +106,7 @@ def _turned(network: Network, part: LabelledDigits, what: str, degrees: int) -> 
         labels.append(label)
     prepared = LabelledDigits(np.stack(images), np.array(labels, np.uint8))
     answers = network.classify(prepared.as_network_input())
-    right = np.array(answers.digits) == prepared.labels
+    right = np.array(answers.classes) == prepared.labels
     sure = answers.probabilities.max(1) > 0.9
     if answers.novelty is not None and network.passport.novelty is not None:
         sure &= answers.novelty <= network.passport.novelty.threshold

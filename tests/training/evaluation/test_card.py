@@ -17,7 +17,6 @@ from tests.networks import random_network
 from training.data.mnist import LabelledDigits
 from training.evaluation.card import half_width, make_card, write_card
 
-
 KNOWN = sorted(STROKES)
 
 
