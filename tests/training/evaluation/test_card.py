@@ -40,7 +40,7 @@ def test_its_figures_are_what_a_loop_finds(digits_card, part):
     network, card = digits_card
     right, pairs = 0, {}
     for image, label in zip(part.as_network_input(), part.labels, strict=True):
-        (answer,) = network.classify(image[None]).digits
+        (answer,) = network.classify(image[None]).classes
         right += answer == label
         if answer != label:
             pairs[int(label), answer] = pairs.get((int(label), answer), 0) + 1
@@ -58,7 +58,7 @@ def test_what_is_turned_is_prepared_as_a_posted_picture_is(digits_card, part):
     right = 0
     for picture, label in zip(part.images, part.labels, strict=True):
         image = prepare(np.asarray(Image.fromarray(picture).rotate(180))).image
-        (answer,) = network.classify((image / np.float32(255))[None, None].astype(np.float32)).digits
+        (answer,) = network.classify((image / np.float32(255))[None, None].astype(np.float32)).classes
         right += answer == label
     assert upside_down["value"] == pytest.approx(right / 60, abs=1e-6)
     assert 0 <= upside_down["wrong_and_sure"] <= 1 - upside_down["value"]
