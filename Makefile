@@ -112,8 +112,8 @@ interop: .venv-triton/ready .venv-kserve/ready .venv-clients/ready .venv-node/re
 	.venv-kserve/bin/python -m pytest --confcutdir=tests/interop --ignore=tests/interop/test_generated.py tests/interop
 	.venv-clients/bin/python -m pytest --confcutdir=tests/interop -rs tests/interop/test_generated.py tests/interop/test_posting.py
 
-browser:  ## install Debian's Chromium, for the tests of the page
-	apt-get update -q && apt-get install -y -q --no-install-recommends chromium
+browser:  ## install Debian's Chromium and Firefox, for the tests of the page
+	apt-get update -q && apt-get install -y -q --no-install-recommends chromium firefox-esr
 
 settings: .venv/ready  ## print every setting, as deploy/settings.md lists them
 	@.venv/bin/python -c "from service.settings import table; print(table())"

@@ -53,7 +53,7 @@ def screen(page, width, height):
 def open_view(opened, view):
     page = opened.page
     page.locator(f"#tab-{view}").click()
-    expect(page.locator(f"#view-{view} canvas").first).to_be_visible()
+    expect(page.locator(f"#view-{view} :is(canvas, .learning)").first).to_be_visible()
     opened.rest()
 
 
@@ -93,7 +93,7 @@ def test_a_tab_brings_its_panel_into_view_and_the_picture_a_tap_away(visit):
         page = made.open()
         for view in [*VIEWS[1:], VIEWS[0]] if PROOF else ["bench", "lecture"]:
             page.locator(f"#tab-{view}").tap()
-            expect(page.locator(f"#view-{view} canvas").first).to_be_visible()
+            expect(page.locator(f"#view-{view} :is(canvas, .learning)").first).to_be_visible()
             expect(page.locator(f"#view-{view}")).to_be_in_viewport()
             made.rest()
             assert 0 < page.locator(f"#view-{view}").bounding_box()["y"] <= 160, view

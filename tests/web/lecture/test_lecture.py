@@ -115,7 +115,7 @@ def test_the_first_look_is_step_one_in_few_requests_and_bytes_and_so_are_all_vie
     visit.expected = ["404"]  # a model without a report on a data set
     for tab in page.get_by_role("tab").all()[1:]:
         tab.click()
-        expect(page.get_by_role("tabpanel").locator("canvas").first).to_be_visible()
+        expect(page.get_by_role("tabpanel").locator("canvas, .learning").first).to_be_visible()
         visit.rest()
     page.locator("#tab-lecture").click()
     for number in STEPS:
