@@ -169,7 +169,7 @@ LIGHT_WARPS = WarpKnobs(
 
 STUDENTS = {
     "digits": StudentKnobs(epochs=60, polished=True),
-    "tiny": StudentKnobs(epochs=60, learning_rate=0.02, distil_temperature=1.0, light_from=0.5, variants=2000),
+    "tiny": StudentKnobs(epochs=60, polished=True),
     "lecture": StudentKnobs(epochs=60, learning_rate=0.02, distil_temperature=1.0, light_from=0.5, variants=1000),
 }
 

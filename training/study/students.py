@@ -17,13 +17,18 @@ from training.study.teachers import choose_teachers
 
 
 def make_student(bench: Bench, name: str, seed: int) -> str:
-    """Train a student, and polish it if it is one of those; what is kept after either is not done again."""
+    """
+    Train a student, and polish it if it is one of those; what is kept after either is not done again.
+
+    One that was polished beside other variants than there are now is polished once more.
+    """
     asked = bench.knobs.students[name]
     path = bench.student_file(name, seed)
     if not path.is_file():
         _learn(bench, name, seed)
     _, weights, notes = read_network(path)
-    if asked.polished and "polish" not in notes["recipe"]:
+    polished = notes["recipe"].get("polish", {"variants": None})
+    if asked.polished and polished["variants"] != bench.knobs.polish_variants:
         _polish(bench, name, seed, weights, notes)
     return name
 
@@ -58,6 +63,8 @@ def _polish(bench: Bench, name: str, seed: int, weights: NamedWeights, notes: di
         "share": bench.knobs.polish_share,
         "before": {part: notes[part] for part in ("validation", "test")},
     }
+    if "polish" in notes["recipe"]:
+        polish["earlier"] = notes["recipe"]["polish"]
     recipe, history = {**notes["recipe"], "polish": polish}, History(**notes["history"])
     history.seconds += fitted.history.seconds
     history.images += fitted.history.images

@@ -1,5 +1,7 @@
 """Students learn from the teachers' answers, then are polished."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from training.data.mnist import load_mnist
@@ -7,6 +9,7 @@ from training.knobs import STRUCTURES
 from training.networks.fit import logits_of
 from training.networks.network import network_from
 from training.study.kept_networks import read_network
+from training.study.students import make_student
 
 
 def test_a_polished_student_goes_on_from_where_it_was(done):
@@ -18,6 +21,20 @@ def test_a_polished_student_goes_on_from_where_it_was(done):
         assert notes["recipe"]["epochs"] == 1
         # Few small steps move few answers: it did not begin anew.
         assert abs(notes["test"] - polish["before"]["test"]) < 0.2
+
+
+def test_one_polished_beside_other_variants_is_polished_once_more(done):
+    bench, _, _ = done
+    place = bench.student_file("lecture", 2)
+    before = place.read_bytes()
+    make_student(bench, "lecture", 2)
+    assert place.read_bytes() == before, "nothing is done again"
+    more = replace(bench, knobs=replace(bench.knobs, polish_variants=7))
+    make_student(more, "lecture", 2)
+    notes = read_network(place)[2]
+    place.write_bytes(before)
+    assert notes["recipe"]["polish"]["variants"] == 7
+    assert notes["recipe"]["polish"]["earlier"]["variants"] == 5
 
 
 def test_students_are_structures_that_ship(done):
