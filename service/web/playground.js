@@ -715,7 +715,7 @@ function listen() {
   });
   byId("help").addEventListener("click", async () => {
     const { showHelp } = await import("./shared/sharing.js");
-    showHelp();
+    showHelp(network);
   });
   dark.addEventListener("change", schedule);
   addEventListener("popstate", followAddress);

@@ -423,6 +423,20 @@ def test_a_service_that_goes_away_leaves_the_drawing_and_is_asked_again(visit):
     expect(page.get_by_text("The service does not answer")).to_have_count(0)
 
 
+def test_the_help_shows_the_card_of_the_network(visit, client):
+    opened = visit(reduced_motion="reduce")
+    page = opened.open("#view=network")
+    card = client.get("/v1/models/digits").json["card"]
+    page.locator("#help").click()
+    said = page.locator("dialog").inner_text()
+    assert card["purpose"] in said
+    assert card["chosen"] in said
+    for one in [*card["figures"], *card["failures"]]:
+        assert f"{100 * one['value']:.2f} ± {100 * one['error']:.2f} %" in said
+    for one in card["confuses"]:
+        assert f"{one['digit']} as {one['read_as']} ({one['count']} of {one['of']})" in said
+
+
 RUNS = {"curl": ["bash", "-c"], "Python": [sys.executable, "-c"], "JavaScript": ["node", "--input-type=module", "-e"]}
 
 

@@ -120,8 +120,9 @@ def _data(told: dict[str, Any]) -> str:
     split = told.get("accuracy", {}).get("split", {})
     if not split:
         return "not told"
-    warps = told.get("recipe", {}).get("warps")
-    how = "each bent anew in every epoch" if warps else "as they are"
+    recipe = told.get("recipe", {})
+    bent = f"bent at random in {recipe['pool']['copies']} copies" if "pool" in recipe else "bent anew in every epoch"
+    how = bent if recipe.get("warps") else "as they are"
     return (
         f"MNIST: {split['train']:,} digits to learn from, {how}; {split['validation']:,} to choose on; "
         f"{split['test']:,} to measure with"

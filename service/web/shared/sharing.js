@@ -6,7 +6,7 @@ import { LANGUAGES, plain } from "../state/snippets.js";
 import { singleKeys } from "../state/state.js";
 import { ABOUT, KEYS, LINK_KEEPS_ALL, LINK_KEEPS_PIXELS, refusal, SINGLE } from "./words.js";
 
-/** @import { Request } from "../state/types.d.ts" */
+/** @import { Card, Network, Request } from "../state/types.d.ts" */
 /** @import { Take } from "./types.d.ts" */
 
 /**
@@ -130,10 +130,10 @@ export function shareLink(isPhoto) {
 }
 
 /**
- * The dialog of keys.
- * @type {() => void}
+ * The dialog of keys, with the card of the network where it has one.
+ * @type {(network: Network | null) => void}
  */
-export function showHelp() {
+export function showHelp(network) {
   const list = make(
     "dl",
     { class: "facts" },
@@ -141,5 +141,36 @@ export function showHelp() {
   );
   const box = make("input", { type: "checkbox", onchange: () => singleKeys.set(box.checked) });
   box.checked = singleKeys.areOn();
-  openDialog("Keys", list, make("p", {}, make("label", {}, box, " ", SINGLE)), make("p", {}, ABOUT));
+  const card = network?.card ? cardOf(network.name, network.card) : [];
+  openDialog("Keys", list, make("p", {}, make("label", {}, box, " ", SINGLE)), make("p", {}, ABOUT), ...card);
+}
+
+/**
+ * What a network is for, how well it reads, and where it fails.
+ * @type {(name: string, card: Card) => HTMLElement[]}
+ */
+function cardOf(name, { purpose, data, figures, confuses, failures, chosen }) {
+  /** @type {(each: { name: string, value: number, error: number }) => [string, string]} */
+  const share = ({ name: what, value, error }) => [
+    what,
+    `${(value * 100).toFixed(2)} ± ${(error * 100).toFixed(2)} %`,
+  ];
+  const pairs = confuses.map(({ digit, read_as, count, of }) => `${digit} as ${read_as} (${count} of ${of})`);
+  /** @type {[string, string][]} */
+  const facts = [
+    ...figures.map(share),
+    ["confuses most", pairs.join(", ") || "nothing"],
+    ...failures.map(share).map(([what, right]) => /** @type {[string, string]} */ ([`${what}, read right`, right])),
+    ["learnt from", data],
+    ["chosen", chosen],
+  ];
+  return [
+    make("h3", {}, `The network ${name}`),
+    make("p", {}, purpose),
+    make(
+      "dl",
+      { class: "facts" },
+      facts.flatMap(([what, words]) => [make("dt", {}, what), make("dd", {}, words)]),
+    ),
+  ];
 }

@@ -256,6 +256,24 @@ export interface Network {
   version: string;
   layers: Layer[];
   passport?: { calibration?: { temperature?: number } };
+  card?: Card;
+}
+
+/** A share that was measured, and how far it may be off: half of its 95 % interval. */
+export interface Measured {
+  name: string;
+  value: number;
+  error: number;
+}
+
+/** What is told of a network beside its layers: GET /v1/models/NAME, `card`. */
+export interface Card {
+  purpose: string;
+  data: string;
+  figures: Measured[];
+  confuses: { digit: number; read_as: number; count: number; of: number }[];
+  failures: Measured[];
+  chosen: string;
 }
 
 /** One line of GET /v1/models. */
