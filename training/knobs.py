@@ -148,6 +148,8 @@ class StudentKnobs:
     light_from: float = 1.0  # share of the epochs after which the pool's light copies alone are shown
     variants: int = 0  # digits with a stroke more in every epoch
     polished: bool = False
+    # What is kept are weights between those before and after (Wortsman et al. 2022): most is gained, little is lost.
+    polish_share: float = 0.5
 
 
 # Half of the warps' bounds and less, for networks with too few weights for all hands: a light copy is nearly MNIST.
@@ -168,7 +170,7 @@ LIGHT_WARPS = WarpKnobs(
 
 
 STUDENTS = {
-    "digits": StudentKnobs(epochs=60, polished=True),
+    "digits": StudentKnobs(epochs=60, polished=True, polish_share=0.7),
     "tiny": StudentKnobs(epochs=60, polished=True),
     "lecture": StudentKnobs(epochs=60, learning_rate=0.02, distil_temperature=1.0, light_from=0.5, variants=1000),
 }
@@ -191,6 +193,4 @@ class StudyKnobs:
     student: Knobs = Knobs(validate_every=10)
     # Some then learn a short time more, beside other ways of writing; who learns those from the start learns less.
     polish: Knobs = Knobs(epochs=14, learning_rate=0.003, validate_every=14)
-    # What is kept are the weights half-way (Wortsman et al. 2022): most of what is gained, little of what is lost.
-    polish_share: float = 0.5
     polish_variants: int = 4200  # digits with a stroke more (variants.py) in an epoch of it

@@ -60,7 +60,7 @@ def _polish(bench: Bench, name: str, seed: int, weights: NamedWeights, notes: di
         "epochs": knobs.epochs,
         "learning_rate": knobs.learning_rate,
         "variants": bench.knobs.polish_variants,
-        "share": bench.knobs.polish_share,
+        "share": asked.polish_share,
         "before": {part: notes[part] for part in ("validation", "test")},
     }
     if "polish" in notes["recipe"]:
@@ -68,7 +68,7 @@ def _polish(bench: Bench, name: str, seed: int, weights: NamedWeights, notes: di
     recipe, history = {**notes["recipe"], "polish": polish}, History(**notes["history"])
     history.seconds += fitted.history.seconds
     history.images += fitted.history.images
-    polished, share = in_16_bits(folded_weights(fitted.network)), bench.knobs.polish_share
+    polished, share = in_16_bits(folded_weights(fitted.network)), asked.polish_share
     mixed = {part: (1 - share) * weights[part] + share * polished[part] for part in weights}
     _keep_student(bench, name, seed, mixed, recipe, history)
 
