@@ -53,6 +53,10 @@ BYTE_OF = {
     "TIFF": 0.003, "HEIC": 0.06,
 }  # fmt: skip
 PIXEL_OF["BMP in runs"], BYTE_OF["BMP in runs"] = PIXEL_OF["BMP"], 0.8  # runs are unpacked in Python
+# The samples are looked at for the colour that is transparent, and those of 16 bits are decoded twice.
+PIXEL_OF["PNG clear"], BYTE_OF["PNG clear"] = 0.026, BYTE_OF["PNG"]
+# In several scans, its end missing.
+PIXEL_OF["JPEG twice"], BYTE_OF["JPEG twice"] = 2 * PIXEL_OF["JPEG"], 0.02
 # A JPEG in several scans is held as coefficients, gone over once a scan, and its bytes are dearer.
 SCAN_PIXEL, SCAN_BYTE = 0.0008, 0.012
 

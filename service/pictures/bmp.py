@@ -54,7 +54,7 @@ class Bmp:
             height=self.height,
             file=lambda: self.data,
             held=24 if self.runs else 1,
-            in_python=bool(self.runs),
+            dear="in runs" if self.runs else "",
             depth=self.bits,
         )
 

@@ -175,7 +175,7 @@ class PictureFile:
     """
     A picture file whose header has been read, and whose pixels are still to be decoded.
 
-    data: its bytes   kind: its format, "WEBP lossless" and "BMP in runs" being two of them
+    data: its bytes   kind: its format and what makes it dear, as prices know it: "WEBP lossless", "PNG clear" ...
     pixels: that its decoder unpacks: width x height, as it claims, or more   scans: how often it goes over them beside
         once   parts: that were counted on the way to them
     """
@@ -232,7 +232,7 @@ def open_file(
         raise TooLarge(
             f"a picture may have {allowed} pixels, this {header.kind.split()[0]} has {header.width} x {header.height}"
         )
-    kind = f"{header.kind} in runs" if header.in_python else header.kind
+    kind = f"{header.kind} {header.dear}" if header.dear else header.kind
     unpacked = max(pixels, header.unpacked)
     return PictureFile(data, kind, unpacked, header.scans, header, limits, parts=header.parts)
 

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from service.core.errors import Unreadable
 
@@ -29,7 +30,7 @@ class Header:
     turn: how it is turned upright, EXIF's orientation, 1 to 8
     scans: how often its decoder goes over all pixels beside once
     is_buffered: its decoder holds all of it, as coefficients, until it has seen all scans
-    in_python: it is unpacked in Python, byte by byte
+    dear: what makes it dearer than others of its kind: unpacked in Python ("in runs"), decoded "twice", or "clear"
     depth: bits of a sample of a PNG, TIFF or BMP
     clear: the samples of the colour of a PNG that is transparent, if one is
     stream: makes the packed pixels of a PNG of 8 bits whose rows follow each other   colour: its type of colour
@@ -47,7 +48,7 @@ class Header:
     turn: int = 1
     scans: int = 0
     is_buffered: bool = False
-    in_python: bool = False
+    dear: Literal["", "in runs", "twice", "clear"] = ""
     depth: int = 8
     clear: tuple[int, ...] = ()
     stream: Callable[[], bytes] | None = None

@@ -57,8 +57,9 @@ def read(data: bytes, max_samples: int) -> Header:
         file=lambda: b"".join([*found.kept, data[found.begin :]]),
         held=1 if found.components == 1 else 4,
         turn=orientation(found.exif) if found.exif else 1,
-        # One whose end is missing is decoded three times.
-        scans=(found.scans if found.is_held else 0) + 2 * is_cut(data),
+        # One whose end is missing is decoded three times; one that is held whole, twice.
+        scans=found.scans * (1 + is_cut(data)) if found.is_held else 2 * is_cut(data),
+        dear="twice" if found.is_held and is_cut(data) else "",
         is_buffered=found.is_held,
         parts=found.parts,
     )

@@ -51,6 +51,7 @@ def read(data: bytes) -> Header:
         turn=orientation(found.exif) if found.exif else 1,
         depth=depth,
         clear=clear,
+        dear="clear" if clear else "",
         colour=colour,
         parts=found.parts,
         stream=(lambda: b"".join([data[a + 8 : b - 4] for a, b in found.pixels])) if is_plain else None,

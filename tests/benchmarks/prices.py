@@ -29,7 +29,7 @@ from service.network.sessions import Network
 from service.pictures import codec
 from service.settings import SHIPPED_MODELS, Limits, Settings
 from tests.benchmarks.table import Row, pick, spread
-from tests.hostile import dearest
+from tests.hostile import dearest, peaks
 
 ROUNDS = pick(5, 2)
 SIDE = 1000
@@ -68,10 +68,24 @@ def files() -> Iterator[tuple[str, bytes, codec.PictureFile]]:
         yield name, out.getvalue(), codec.open_file(out.getvalue(), SIDE * SIDE)
 
 
+def dear_files() -> Iterator[tuple[str, bytes, codec.PictureFile]]:
+    """Yield what costs more than others of its kind: transparent colours, and photographs without their end."""
+    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).save(out, "JPEG", quality=90, progressive=True)
+    deep = peaks.png(np.full((SIDE, SIDE, 3), 1000, np.uint16), (1, 2, 3))
+    for name, data in (
+        ("PNG with a transparent colour", peaks.png(noise, (1, 2, 3))),
+        ("PNG of 16 bits with a transparent colour", deep),
+        ("JPEG in scans without its end", out.getvalue()[:-2]),
+    ):
+        yield name, data, codec.open_file(data, SIDE * SIDE)
+
+
 def measures() -> Iterator[tuple[str, float, float]]:
     """Yield what is priced, its price, and what it costs."""
     generator = np.random.default_rng(0)
-    for name, data, file in files():
+    for name, data, file in (*files(), *dear_files()):
         declared = prices.decoding(file.kind, file.pixels, len(data), file.scans)
         yield f"decode {name}", declared, least_units(lambda data=data: codec.decode(data, max_pixels=SIDE * SIDE))
     escaped = b"%41" * 10**5

@@ -18,7 +18,7 @@ SIZED = [kind for kind in PRESETS if kind.size]
 COMPASSES = [kind.name for kind in PRESETS if kind.angle and kind.angle.step]
 # Their weights sum to 1; those of every other filter sum to 0, but for these waves under a bell curve.
 KEEP_BRIGHTNESS = {"identity", "box", "gaussian", "binomial", "motion_blur", "sharpen", "unsharp", "emboss"}
-SUM_TO_NOTHING_ROUND = {"gabor"}
+SUM_TO_NEITHER = {"gabor"}
 
 
 def test_the_lectures_diagonal_pair_is_plus_one_above_and_minus_one_below():
@@ -111,11 +111,11 @@ def test_a_line_filter_answers_most_to_a_line_along_its_angle(name, angle):
     assert max(answers, key=answers.get) == angle
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - SUM_TO_NOTHING_ROUND))
+@pytest.mark.parametrize("name", sorted(set(NAMES) - SUM_TO_NEITHER))
 def test_an_even_picture_keeps_its_brightness_or_gives_nothing(name):
     found = correlate(np.full((20, 20), 0.7), preset(name).weights)
     expected = 0.7 if name in KEEP_BRIGHTNESS else 0
-    wanted = f"{name} sums to {preset(name).weights.sum():g}; KEEP_BRIGHTNESS names the filters that sum to 1"
+    wanted = f"{name} sums to {preset(name).weights.sum():g}: KEEP_BRIGHTNESS is for 1, SUM_TO_NEITHER for neither"
     np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=wanted)
 
 
