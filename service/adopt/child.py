@@ -12,11 +12,11 @@ import msgspec
 
 from service.adopt.asked import AdoptionOptions, Refused
 from service.adopt.place import check_free, check_name, made_aside, put
-from service.adopt.work import CPU_SECONDS, MEMORY_BYTES
 from service.settings import PACKAGE
 
 MOST_BYTES = 256 << 20
-WALL_SECONDS = 600
+# What the child may take.
+MEMORY_BYTES, CPU_SECONDS, WALL_SECONDS = 4 << 30, 120, 600
 
 
 def adopt(asked: AdoptionOptions, models: Path, *, dry_run: bool = False) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _ask(asked: AdoptionOptions) -> dict[str, Any]:
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(PACKAGE.parent), environ.get("PYTHONPATH"))))
     # One thread each: their stacks count as memory.
     environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    command = [sys.executable, "-P", "-m", "service.adopt.work"]
+    command = [sys.executable, "-P", "-m", "service.adopt.work", str(MEMORY_BYTES), str(CPU_SECONDS)]
     try:
         done = subprocess.run(  # noqa: S603  # this very Python
             command,

@@ -20,6 +20,9 @@ POOLS = {
     "GlobalAveragePool": "globalavgpool",
 }
 JOINS = {"Add": "add", "Mul": "mul", "Concat": "concat"}
+# What reads and makes maps, whatever was before; and the order of axes that Keras has them in.
+LAYERS_OF_MAPS = {"Conv", *POOLS}
+CHANNELS_LAST = [0, 2, 3, 1]
 # What a layer's name begins with, by its operation; in order of the graph a number follows.
 PREFIXES = {"maxpool": "pool", "avgpool": "pool", "globalmaxpool": "pool", "globalavgpool": "pool", "linear": "dense"}
 
@@ -41,16 +44,27 @@ class _Graph:
     shapes: Mapping[str, tuple[int, ...]]
     constants: Mapping[str, Any] = field(init=False)
     readers: dict[str, list[NodeProto]] = field(init=False, default_factory=dict)
+    turned: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self.constants = {each.name: each for each in self.graph.initializer}
         for node in self.graph.node:
             for name in node.input:
                 self.readers.setdefault(name, []).append(node)
+            if _turns(node, self.turned):
+                self.turned.update(node.output)
 
     def is_map(self, tensor: str) -> bool:
-        """Whether a tensor holds (filters, rows, columns) of every picture."""
-        return len(self.shapes.get(tensor, ())) == 3
+        """Whether a tensor holds (filters, rows, columns) of every picture, and not the channels last."""
+        return len(self.shapes.get(tensor, ())) == 3 and tensor not in self.turned
+
+
+def _turns(node: NodeProto, turned: set[str]) -> bool:
+    """Whether a node makes numbers with the channels last: it lays them out so, or reads such and keeps their order."""
+    if node.op_type == "Transpose":
+        order = next((list(each.ints) for each in node.attribute if each.name == "perm"), [])
+        return order == CHANNELS_LAST and node.input[0] not in turned
+    return node.op_type not in LAYERS_OF_MAPS and bool(turned.intersection(node.input))
 
 
 def candidates(graph: GraphProto) -> list[str]:

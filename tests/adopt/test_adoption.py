@@ -110,6 +110,17 @@ def test_every_layer_of_a_branching_network_has_its_name_and_what_it_reads(tmp_p
     }  # fmt: skip
 
 
+def test_numbers_with_the_channels_last_are_no_maps(tmp_path):
+    """Keras gates by sigmoid and takes means where it has the channels: they were shown as rows."""
+    b = Builder()
+    turned = b.add("Transpose", b.conv("x", 6, 1, pads=[1, 1, 1, 1]), perm=[0, 2, 3, 1])
+    gated = b.add("Mul", turned, b.add("Sigmoid", turned))
+    told = b.dense(b.add("ReduceMean", gated, axes=[1, 2], keepdims=0), CLASSES, 6)
+    _, network = adopted(tmp_path, b.model(told))
+    layers = [layer for layer in network.passport.layers if layer.op != "linear"]
+    assert {layer.shape[0] for layer in layers} == {6}
+
+
 @pytest.mark.parametrize(
     ("shape", "numbers"),
     [
@@ -267,7 +278,7 @@ def mutated(data, random):
 LOOK = """
 import json, pathlib, shutil, sys
 from service.adopt.work import answered, hold
-hold()
+hold(4 << 30, 120)
 from service.adopt.asked import AdoptionOptions
 for file in sorted(pathlib.Path(sys.argv[1]).glob("*.onnx")):
     folder = file.with_suffix("") / "one" / "1"

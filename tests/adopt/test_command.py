@@ -1,8 +1,10 @@
 """`filterscope adopt` as it is called: what it writes, what it says, and what is seen of it meanwhile."""
 
 import json
+import resource
 import shutil
 
+import numpy as np
 import pytest
 
 from service.adopt import child, place
@@ -123,3 +125,48 @@ def test_a_child_that_takes_too_long_or_ends_is_told_of_in_one_line(models, monk
         with pytest.raises(Refused, match=words):
             child.adopt(asked, models)
     assert seen(models) == [("tiny", "1")]
+
+
+def wide(filters, layers, side):
+    """A network that is small as a file, and takes what its size asks for."""
+    b = traits.Builder()
+    maps = b.add("Tile", "x", b.constant(np.array([1, filters, 1, 1])))
+    for _ in range(layers):
+        maps = b.conv(maps, filters, filters, pads=[1, 1, 1, 1], group=1)
+    told = b.dense(b.add("Flatten", b.add("GlobalAveragePool", maps)), traits.CLASSES, filters)
+    return b.model(told, ("n", 1, side, side))
+
+
+def adopted_by_a_child(models, model, monkeypatch, **limits):
+    file = models.parent / "asks.onnx"
+    file.write_bytes(model.SerializeToString())
+    for name, limit in limits.items():
+        monkeypatch.setattr(child, name, limit)
+    started = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with pytest.raises(Refused) as refused:
+        child.adopt(AdoptionOptions(model=str(file), folder="", name="asks", version="1"), models)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert seen(models) == [("tiny", "1")]
+    assert not list(models.glob(".*"))
+    return str(refused.value), ended.ru_utime + ended.ru_stime - started.ru_utime - started.ru_stime
+
+
+def test_a_network_that_computes_too_long_is_ended_and_told_of(models, monkeypatch):
+    reason, spent = adopted_by_a_child(models, wide(64, 40, 256), monkeypatch, CPU_SECONDS=4)
+    assert "it took more than 4 s of CPU: a smaller network or --size is wanted" in reason
+    assert 3 < spent < 8
+
+
+def test_a_network_that_needs_too_much_memory_is_refused_or_ended_and_told_of(models, monkeypatch):
+    # Maps of 1 GiB, of which two do not fit.
+    reason, _ = adopted_by_a_child(models, wide(1024, 1, 512), monkeypatch, MEMORY_BYTES=3 << 29)
+    assert "memory" in reason or "allocate" in reason or "MiB" in reason
+    assert "\n" not in reason
+
+
+def test_a_network_within_its_limits_is_adopted_by_the_same_child(models, monkeypatch):
+    monkeypatch.setattr(child, "MEMORY_BYTES", 3 << 29)
+    described = child.adopt(
+        AdoptionOptions(model=str(models.parent / "net.onnx"), folder="", name="fits", version="1"), models
+    )
+    assert described["credit"]["exactness"]["image"] == "gates"
