@@ -169,6 +169,7 @@ def _lines(described: dict[str, Any]) -> Iterator[str]:
         yield f"  {layer['name']:10}{layer['op']:14}{sides:18}{layer['source']}"
     difference = max(checks["lean_difference"], checks["analysis_difference"])
     yield f"agrees with the file as it came to {difference:.1g} on 8 pictures"
+    yield _credit(described)
     if "reference" in checks:
         yield f"agrees with its {checks['reference']['sets']} references to {checks['reference']['difference']:.1g}"
     for each in checks.get("pictures", {}).get("tried", ()):
@@ -176,11 +177,24 @@ def _lines(described: dict[str, Any]) -> Iterator[str]:
     for call, reason in described["calls"].items():
         yield f"  {call}: {reason or WORKS}"
     ms = cost["ms"]
-    yield f"costs {ms['lean']:g} ms a picture, {ms['analysis']:g} ms with all maps; {cost['megabytes']:g} MB"
+    back = f", {ms['credit']:g} ms a score credited back" if "credit" in ms else ""
+    yield f"costs {ms['lean']:g} ms a picture, {ms['analysis']:g} ms with all maps{back}; {cost['megabytes']:g} MB"
     if described["folder"] is None:
         yield "nothing was written (--dry-run)"
     else:
         yield f"adopted as {described['folder']}; model={described['name']} of a call chooses it"
+
+
+def _credit(described: dict[str, Any]) -> str:
+    """Whether its scores come apart into parts of the picture, and where that holds whatever the picture."""
+    credit = described["credit"]
+    if "refused" in credit:
+        return f"its scores are not credited back to the picture: {credit['refused']}"
+    residual = described["checks"]["credit_residual"]
+    of_all = [name for name in credit["whole"] if credit["exactness"][name] == "global"][:1]
+    where = f", and without them behind {of_all[0]}" if of_all else ""
+    held = "with gates held still" if credit["exactness"]["image"] == "gates" else "whatever the picture"
+    return f"its scores are credited back to the picture {held}{where}, to {residual:.1g} of their parts"
 
 
 def _classes(described: dict[str, Any]) -> str:
