@@ -71,6 +71,20 @@ def test_a_single_digit_stays_as_it_is(visit):
     expect(page.locator("#several")).to_be_hidden()
 
 
+def test_a_scribble_in_pieces_is_no_number(visit):
+    opened = visit()
+    page = opened.open()
+    opened.draw(
+        [[(10 + 4 * i, 20 + 50 * (i % 2)) for i in range(10)], [(60 + 4 * i, 90 - 60 * (i % 2)) for i in range(8)]]
+    )
+    with page.expect_response("**/v1/read*") as answered:
+        pass
+    [result] = answered.value.json()["results"]
+    assert [digit["digit"] for digit in result["digits"]] == [None, None]
+    opened.rest()
+    expect(page.locator("#several")).to_be_hidden()
+
+
 def test_a_photographed_number_has_a_box_around_each_digit_and_marks_what_is_not_sure(visit, origin):
     sheet = Image.new("L", (640, 360), 235)
     for i, digit in enumerate((2, 7, 4)):

@@ -83,9 +83,12 @@ export function createNumber(context, pad) {
     },
     async keep(entry) {
       const [found] = entry.answer.results;
-      const isMany = found.digits.length > 1 && entry.want.request.picture === picture;
-      const decoded = isMany ? await Promise.all(found.digits.map(({ prepared }) => decodeSeen(prepared.image))) : [];
-      if (!isMany || entry.want.request.picture !== picture) return false;
+      // A scribble in pieces is no number: at least one digit is answered for.
+      const isMany = found.digits.length > 1 && found.digits.some(({ digit }) => digit !== null);
+      const isOfNow = () => entry.want.request.picture === picture;
+      if (!isMany || !isOfNow()) return false;
+      const decoded = await Promise.all(found.digits.map(({ prepared }) => decodeSeen(prepared.image)));
+      if (!isOfNow()) return false;
       inputs = decoded.map(inputOf);
       show(found);
       return true;
