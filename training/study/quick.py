@@ -21,7 +21,7 @@ class Quick:
     core_seconds: float
 
 
-def parts_of(train: LabelledDigits, count: int) -> Epochs:
+def lessons_of(train: LabelledDigits, count: int) -> Epochs:
     """Return lessons of at most `count` images each, one going on where the one before ended."""
     lesson = lesson_of(train)
     count = min(count, len(train))
@@ -38,7 +38,7 @@ def quick(mnist: Path, models: Path, seed: int) -> Quick:
     started, started_cores = time.perf_counter(), time.process_time()
     data = load_mnist(mnist)
     knobs = QUICK.with_(seed=seed)
-    fitted = fit(QUICK_STRUCTURE, data, knobs, parts_of(data.train, QUICK_IMAGES))
+    fitted = fit(QUICK_STRUCTURE, data, knobs, lessons_of(data.train, QUICK_IMAGES))
     description = Description("quick", "1", DESCRIPTIONS["quick"], seed, knobs.as_recipe())
     folder = models / "quick" / "1"
     model = write_model_folder(fitted.network, data, description, folder, with_novelty=False)

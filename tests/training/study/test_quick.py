@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from training.data.mnist import LabelledDigits
-from training.study.quick import parts_of
+from training.study.quick import lessons_of
 
 
 def test_quick_writes_a_model_folder_and_says_how_long_it_took(folder, tmp_path, monkeypatch, run):
@@ -26,11 +26,11 @@ def test_quick_writes_a_model_folder_and_says_how_long_it_took(folder, tmp_path,
 
 def test_lessons_go_on_where_the_one_before_ended():
     images = np.arange(10, dtype=np.uint8)[:, None, None].repeat(28, 1).repeat(28, 2)
-    lessons = parts_of(LabelledDigits(images, np.arange(10, dtype=np.uint8)), 4)
+    lessons = lessons_of(LabelledDigits(images, np.arange(10, dtype=np.uint8)), 4)
     shown = [lessons(epoch).images[:, 0, 0, 0].tolist() for epoch in range(3)]
     assert shown == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]]
     assert torch.equal(lessons(1).labels, torch.tensor([4, 5, 6, 7]))
-    assert len(parts_of(LabelledDigits(images, np.arange(10, dtype=np.uint8)), 99)(0).labels) == 10
+    assert len(lessons_of(LabelledDigits(images, np.arange(10, dtype=np.uint8)), 99)(0).labels) == 10
 
 
 def test_what_quick_has_no_use_for_is_not_imported():
