@@ -85,7 +85,7 @@ export function createTraining(context) {
 
   /** The next slice, if it is wanted and seen. */
   function next() {
-    if (!isOn || isBusy || document.hidden || !root.checkVisibility()) return;
+    if (!isOn || isBusy || document.hidden || !root.getClientRects().length) return;
     isBusy = true;
     tell({ kind: "go" });
   }

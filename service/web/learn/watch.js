@@ -82,7 +82,7 @@ export function createWatch(context) {
 
   /** The next step, when the answers about this one are there; none where nobody sees it. */
   function next() {
-    if (!root.checkVisibility() || moment() >= steps().length - 1) return halt();
+    if (!root.getClientRects().length || moment() >= steps().length - 1) return halt();
     if (lanes.standing("learn/filters").isSettled && lanes.standing("learn/verdict").isSettled)
       context.set({ moment: moment() + 1 });
     timer = setTimeout(next, PLAY_MS);

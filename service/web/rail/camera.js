@@ -55,7 +55,7 @@ export function createCamera(context) {
 
   /** Send what is seen now, unless the last is not on its way yet or nobody sees it. */
   async function look() {
-    if (!root.checkVisibility()) return stop(true);
+    if (!root.getClientRects().length) return stop(true);
     if (isBusy || !video.videoWidth) return;
     isBusy = true;
     try {
