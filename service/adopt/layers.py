@@ -19,7 +19,7 @@ POOLS = {
     "GlobalMaxPool": "globalmaxpool",
     "GlobalAveragePool": "globalavgpool",
 }
-JOINS = {"Add": "add", "Mul": "mul", "Concat": "concat"}
+JOINS = {"Add": "add", "Sum": "add", "Mul": "mul", "Concat": "concat"}
 # What reads and makes maps, whatever was before; and the order of axes that Keras has them in.
 LAYERS_OF_MAPS = {"Conv", *POOLS}
 CHANNELS_LAST = [0, 2, 3, 1]

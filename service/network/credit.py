@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 import onnxruntime
@@ -24,6 +25,10 @@ from service.network.passport import IMAGE, Passport
 # What the graph gives out, each followed by a layer's name, or that of a term.
 GAINS, FILTERS, BIASES, BASE = "gains/", "filters/", "biases/", "base/"
 LOGITS, SEED, ADDED = "logits", "seed", "added"
+# How many graphs of adopted networks stay open in a process.
+MOST_OPEN = 2
+_recent: list["Creditor"] = []
+_lock = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Creditor:
     Walks one network back.
 
     The graph is opened when it is first asked for; where it is not there, or not the one of the passport, that is told
-    then, and the network answers all else.
+    then, and the network answers all else. Of adopted networks, which may be large and many, few stay open.
     """
 
     def __init__(self, files: ModelFiles, passport: Passport) -> None:
@@ -89,6 +94,8 @@ class Creditor:
         if isinstance(opened, str):
             raise NotPossible(f"{self._passport.name}/{self._passport.version}: {opened}", "/method")
         session, names = opened
+        if self._passport.is_adopted:
+            self._keep_few()
         wanted = [LOGITS, GAINS + IMAGE, *(name for name in names if name.startswith((FILTERS, BIASES)))]
         wanted += [kind + layer for layer in layers for kind in (GAINS, BASE) if kind + layer in names]
         feed = {IMAGE: image[None], SEED: np.ascontiguousarray(seeds, np.float32)}
@@ -100,6 +107,15 @@ class Creditor:
             return {name.removeprefix(kind): array for name, array in found.items() if name.startswith(kind)}
 
         return Walked(found[LOGITS][0], of(GAINS), of(FILTERS), of(BIASES), of(BASE))
+
+    def _keep_few(self) -> None:
+        """Close the one of an adopted network that was not used for longest, where this is one too many."""
+        with _lock:
+            if self in _recent:
+                _recent.remove(self)
+            _recent.append(self)
+            while len(_recent) > MOST_OPEN:
+                _recent.pop(0).__dict__.pop("_opened", None)
 
     def _fault_of(self, data: bytes | None) -> str:
         credit = self._passport.credit
@@ -113,11 +129,10 @@ class Creditor:
     @cached_property
     def _opened(self) -> tuple[onnxruntime.InferenceSession, Sequence[str]] | str:
         """The session and the names of what it gives; or why it cannot be opened."""
-        data, self._data = self._data, None
-        if self._fault or data is None:
+        if self._fault or self._data is None:
             return self._fault
         try:
-            session = opened(data)
+            session = opened(self._data)
             names = [output.name for output in session.get_outputs()]
             fault = self._misfit(session, names)
         except Exception as error:  # noqa: BLE001  # onnxruntime's have no common base but this

@@ -121,6 +121,13 @@ def test_numbers_with_the_channels_last_are_no_maps(tmp_path):
     assert {layer.shape[0] for layer in layers} == {6}
 
 
+def test_a_sum_is_a_layer_by_either_of_its_operators(tmp_path):
+    _, network = adopted(tmp_path, traits.residual("Sum"))
+    layer = network.passport.layer("add1")
+    assert (layer.op, layer.reads, layer.shape) == ("add", ("pool1", "conv3"), (6, 13, 13))
+    assert "add1" in network.passport.whole
+
+
 @pytest.mark.parametrize(
     ("shape", "numbers"),
     [

@@ -86,3 +86,15 @@ def test_without_a_rule_the_network_is_adopted_and_says_what_keeps_it(tmp_path, 
     assert network.creditor.fault == REFUSED[trait]
     assert not (tmp_path / "one" / "1" / "credit.onnx").exists()
     assert network.classify(probes(network.passport.input.shape)).logits.shape == (8, 4)
+
+
+def test_few_graphs_of_adopted_networks_stay_open_and_a_closed_one_opens_again(tmp_path):
+    _, first = adopted(tmp_path, "plain")
+    networks = [first, *(Network(tmp_path / "one" / "1") for _ in range(3))]
+    image = probes(first.passport.input.shape)[0]
+    walked = [network.creditor.walk(image, np.eye(4)).gains["image"] for network in networks]
+    assert ["_opened" in vars(network.creditor) for network in networks] == [False, False, True, True]
+    again = first.creditor.walk(image, np.eye(4)).gains["image"]
+    assert ["_opened" in vars(network.creditor) for network in networks] == [True, False, False, True]
+    for each in (*walked, again):
+        np.testing.assert_array_equal(each, walked[0])

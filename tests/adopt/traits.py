@@ -115,11 +115,11 @@ def maps_of_classes(last="Softmax"):
     return b.model(b.add(last, told, axis=1), shapes=[("n", CLASSES, 1, 1)])
 
 
-def residual():
+def residual(join="Add"):
     b = Builder()
     first = after_conv(b)
     again = b.conv(b.add("Relu", b.conv(first, 6, 6, pads=[1, 1, 1, 1])), 6, 6, pads=[1, 1, 1, 1])
-    maps = b.add("Relu", b.add("Add", first, again))
+    maps = b.add("Relu", b.add(join, first, again))
     return b.model(b.dense(b.add("Flatten", b.add("ReduceMean", maps, axes=[2, 3], keepdims=1)), CLASSES, 6))
 
 
@@ -261,6 +261,7 @@ ADOPTED = {
     "maps of classes": (maps_of_classes, {}),
     "logits of four axes": (lambda: maps_of_classes("LogSoftmax"), {}),
     "residual": (residual, {}),
+    "residual, by Sum": (lambda: residual("Sum"), {}),
     "squeeze and excite": (squeeze_and_excite, {}),
     "normalised": (normalised, {}),
     "overlapping": (overlapping, {}),

@@ -408,7 +408,7 @@ def _price_of_pixels(network: Network, options: Asked) -> float:
 
 
 def _price_of_cell(network: Network, options: Asked) -> float:
-    return 150.0 + _price_of_credit(network, options, len(network.passport.labels))
+    return 350.0 + _price_of_credit(network, options, len(network.passport.labels))
 
 
 def _filters_of_head(network: Network) -> int:
