@@ -21,6 +21,8 @@ PHI = {
     "Softplus": lambda x, _: functional.softplus(x),
     "Softsign": lambda x, _: functional.softsign(x),
     "Erf": lambda x, _: torch.erf(x),
+    "Gelu": lambda x, given: functional.gelu(x, approximate=given.get("approximate", b"none").decode()),
+    "Mish": lambda x, _: functional.mish(x),
     "Abs": lambda x, _: torch.abs(x),
     "Relu": lambda x, _: torch.relu(x),
     "Sqrt": lambda x, _: torch.sqrt(x),
@@ -148,13 +150,16 @@ def compute(node, given, inputs):
     op, (x, *rest) = node.op_type, inputs
     numbers = [each if each is None else each.detach().numpy() for each in rest]
     if op == "Split":
-        return list(torch.split(x, numbers[0].tolist(), given["axis"]))
+        sizes = numbers[0].tolist() if numbers else x.shape[given["axis"]] // given["num_outputs"]
+        return list(torch.split(x, sizes, given["axis"]))
     simple = {
         "Sum": lambda: sum(rest, x),
         "Mean": lambda: sum(rest, x) / len(inputs),
         "Max": lambda: torch.stack(torch.broadcast_tensors(*inputs)).max(0).values,
         "Min": lambda: torch.stack(torch.broadcast_tensors(*inputs)).min(0).values,
-        "ReduceMean": lambda: x.mean(given["axes"], keepdim=bool(given.get("keepdims", 1))),
+        "ReduceMean": lambda: x.mean(
+            numbers[0].tolist() if numbers else given["axes"], keepdim=bool(given.get("keepdims", 1))
+        ),
         "ReduceSum": lambda: x.sum(numbers[0].tolist(), keepdim=bool(given.get("keepdims", 1))),
         "Identity": lambda: x,
         "Dropout": lambda: x,

@@ -237,6 +237,11 @@ OPERATORS = {
     "sigmoid": activation("Sigmoid"),
     "hard sigmoid": activation("HardSigmoid"),
     "hard swish": activation("HardSwish"),
+    "gelu": activation("Gelu"),
+    "gelu, by tanh": activation("Gelu", approximate="tanh"),
+    "mish": activation("Mish"),
+    "mean, its axes an input": lambda b: b.add("ReduceMean", b.maps(), b.whole(2, 3), keepdims=1),
+    "split in halves": lambda b: b.add("Sub", *b.add("Split", b.maps(), outputs=2, axis=1, num_outputs=2)),
     "softplus": activation("Softplus"),
     "softsign": activation("Softsign"),
     "erf": activation("Erf"),
@@ -288,10 +293,20 @@ OPERATORS = {
     "rounded": rounded,
 }  # fmt: skip
 
+# What has its form, or is there at all, only from a later opset on.
+LATER = {
+    "quantised": 19,
+    "gelu": 20,
+    "gelu, by tanh": 20,
+    "mish": 18,
+    "mean, its axes an input": 18,
+    "split in halves": 18,
+}
+
 
 def network(name, seed=0, opset=None):
     """The ONNX file of one of them, its only layer `conv1`'s tensors aside, and the tensors that are gates."""
-    opset = opset or (19 if name == "quantised" else 17)
+    opset = opset or LATER.get(name, 17)
     b = Made(seed)
     tensor = OPERATORS[name](b)
     (found,) = ReferenceEvaluator(b.ending_in(tensor, opset)).run(None, {"image": picture(0)[None]})
