@@ -30,10 +30,20 @@ from service.core.digit.mnist_form import (
     stroke_width,
     unstretched,
 )
-from service.core.digit.pieces import Plane, extent_of, grown
+from service.core.digit.pieces import Mask, Plane, extent_of, grown
 from service.core.digit.small_pictures import outline_filled, without_hairs, without_impulses
-from service.core.digit.strokes import cut_out, digit_strokes, is_sheet
-from service.core.digit.thresholds import CLOSER_BELOW, FEW, KEPT, MOSTLY_INK, SHEET_STROKE, SMALL, WORK_SIDE
+from service.core.digit.strokes import cut_out, digit_strokes, is_in_corner, is_sheet, painted_over
+from service.core.digit.thresholds import (
+    CLOSER_BELOW,
+    DRAWN_BESIDE,
+    FEW,
+    INKED,
+    KEPT,
+    MOSTLY_INK,
+    SHEET_STROKE,
+    SMALL,
+    WORK_SIDE,
+)
 from service.core.errors import InvalidImage
 
 LOOKS = 2  # how often a picture is looked at again, from nearer
@@ -75,6 +85,36 @@ def _ink_found(picture: NDArray[Any]) -> tuple[Plane, bool, bool, int]:
     return ink, inverted, clean, factor
 
 
+def _beside(picture: NDArray[Any], thing: Mask, factor: int) -> NDArray[Any] | None:
+    """Return a picture without the thing, (rows, columns), that lies in its corner, if something is drawn beside it."""
+    rest = painted_over(picture, thing, factor)
+    try:
+        ink, _, clean, _ = _ink_found(rest)
+        ink, mask = digit_strokes(ink, clean=clean)
+    except InvalidImage:
+        return None
+    return rest if np.count_nonzero(mask) > DRAWN_BESIDE * np.count_nonzero(ink > INKED) else None
+
+
+def _on_sheet(
+    picture: NDArray[Any],
+    mask: Mask,
+    factor: int,
+    place: tuple[int, int],
+    before: Callable[[NDArray[Any]], None],
+    *,
+    looks: int,
+) -> PreparedDigit | None:
+    """Prepare what is written on a sheet of paper on a table, the mask of (rows, columns), if a pen wrote it."""
+    y0, y1, x0, x1 = extent_of(mask)
+    sheet = cut_out(picture[y0 * factor : y1 * factor, x0 * factor : x1 * factor], mask[y0:y1, x0:x1], factor)
+    try:
+        on_it = _prepared(sheet, place[0] + x0 * factor, place[1] + y0 * factor, before, looks=looks)
+    except InvalidImage:
+        return None
+    return on_it if stroke_width(on_it.image * np.float32(1 / 255)) < SHEET_STROKE else None
+
+
 def _prepared(
     picture: NDArray[Any], left: int, top: int, before: Callable[[NDArray[Any]], None], *, looks: int
 ) -> PreparedDigit:
@@ -90,17 +130,15 @@ def _prepared(
         ink = outline_filled(without_hairs(ink))
     swept = ink
     ink, mask = digit_strokes(ink, clean=clean)
+    rest = _beside(picture, mask, factor) if looks and is_in_corner(mask) else None
+    if rest is not None:  # the thing in the corner is so dark that the pen looks like paper
+        return _prepared(rest, left, top, before, looks=looks - 1)
     y0, y1, x0, x1 = extent_of(mask)
     size = max(y1 - y0, x1 - x0)
     if looks and is_sheet(mask[y0:y1, x0:x1], mask.shape):
-        # A sheet of paper on a table: the digit is what differs from the sheet.
-        sheet = cut_out(picture[y0 * factor : y1 * factor, x0 * factor : x1 * factor], mask[y0:y1, x0:x1], factor)
-        try:
-            on_it = _prepared(sheet, left + x0 * factor, top + y0 * factor, before, looks=looks - 1)
-            if on_it.inverted != inverted and stroke_width(on_it.image * np.float32(1 / 255)) < SHEET_STROKE:
-                return on_it
-        except InvalidImage:
-            pass
+        on_it = _on_sheet(picture, mask, factor, (left, top), before, looks=looks - 1)
+        if on_it is not None and on_it.inverted != inverted:
+            return on_it
     if looks and factor > 1 and size < WORK_SIDE // CLOSER_BELOW:
         # A small digit in a large picture. The margin keeps enough paper to judge its light by.
         margin = size // 2 + 4
@@ -119,4 +157,6 @@ def _prepared(
     if not fits:
         ink = ink * mask
     crop = Crop(left, top, picture.shape[1], picture.shape[0], factor)
-    return placed(ink, (y0, y1, x0, x1), crop, inverted, fits=fits, narrowed=narrowed, unused=unused)
+    # On a sheet a stroke stays as broad as it is: its breadth tells whether a pen made it.
+    thins = not fits and narrowed == 1 and looks != LOOKS - 1
+    return placed(ink, (y0, y1, x0, x1), crop, inverted, fits=fits, thins=thins, narrowed=narrowed, unused=unused)

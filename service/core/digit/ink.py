@@ -372,17 +372,32 @@ def _surface(height: int, width: int) -> Plane:
 
 
 def _paper(small: Plane, inverted: bool) -> Plane:
-    """Return the ground with its strokes filled in: a closing for dark ink, an opening for light."""
-    size = max(3, round(max(small.shape) * at.FILLED_PART)) | 1
+    """
+    Return the ground with its strokes filled in: a closing for dark ink, an opening for light.
+
+    Strokes as broad as a marker's are filled. But if what is broader than a pen's has no edge, it is no stroke:
+    a lens' spot, a soft shadow. Then a pen's are filled, and the rest is light on the paper.
+    """
+    dark = small if inverted else -small
     # Filling overestimates: a slope at the picture's rim as it is, a shadow's edge beside a smooth surface. Not both.
-    surface = _smooth_surface(small)
-    rest = small - surface
-    paper: Plane
-    if inverted:
-        paper = np.minimum(filled(small, size), surface + filled(rest, size))
-    else:
-        paper = np.maximum(-filled(-small, size), surface - filled(-rest, size))
-    return paper
+    surface = _smooth_surface(dark)
+    rest = dark - surface
+    narrow, paper = (
+        np.minimum(filled(dark, size), surface + filled(rest, size))
+        for size in (max(3, round(max(small.shape) * part)) | 1 for part in (at.PEN_FILLED, at.FILLED_PART))
+    )
+    if _has_no_edge(paper - narrow):
+        paper = narrow
+    ground: Plane = paper if inverted else -paper
+    return ground
+
+
+def _has_no_edge(relief: Plane) -> bool:
+    """Tell whether what stands out of a plane, (height, width), goes over into it softly, where it is half as high."""
+    half = relief > relief.max() / 2
+    steps = [np.abs(np.diff(relief, axis=axis))[np.diff(half, axis=axis)] for axis in (0, 1)]
+    edge = np.concatenate(steps)
+    return len(edge) > 0 and float(edge.mean()) < at.EDGE * float(relief.max())
 
 
 def filled(plane: Plane, size: int) -> Plane:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from service.core.digit import thresholds as at
 from service.core.digit.pieces import Mask, Plane, grown
-from service.core.digit.thresholds import THINNEST
+from service.core.digit.thresholds import BROADEST, THINNEST
 
 SIDE = 28  # the field a digit is placed in
 BOX = 20  # the longer side of a digit's ink within it
@@ -178,6 +178,7 @@ def placed(
     crop: Crop,
     inverted: bool,
     fits: bool,
+    thins: bool,
     narrowed: float,
     unused: LeftOut,
 ) -> PreparedDigit:
@@ -188,6 +189,7 @@ def placed(
     extent: (top, bottom, left, right) of the digit in it, in its pixels, ends exclusive
     inverted: whether the posted picture had dark ink
     fits: the plane is a field of 28 x 28 with a digit of about MNIST's size, so it keeps its pixels
+    thins: strokes bolder than MNIST's are brought to its breadth
     narrowed: what `unstretched` returns, 1 for all but stretched digits
     unused: what of the picture was left out
     """
@@ -199,15 +201,23 @@ def placed(
     middle_y, middle_x = (y0 + y1) / 2, (x0 + x1) / 2
     stroke = stroke_width(digit)
     step = 1.0 if fits else longer / BOX  # work pixels in one pixel of the field
-    thin = stroke < THINNEST * step
+    thin, bold = stroke < THINNEST * step, thins and stroke > BROADEST * step
     if thin:  # a hairline gets wider, and its ends longer: leave room for that
-        step = (longer + (THINNEST * step - stroke)) / BOX
+        step = (longer - stroke) / (BOX - THINNEST)
     elif fits:  # whole pixels stay whole
         middle_y, middle_x = np.ceil(middle_y), np.ceil(middle_x)
+    fine = at.FINE if bold else 1
     step_x = step * narrowed
-    down = _resampling(digit.shape[0], middle_y - from_y, step, thin)
-    across = _resampling(digit.shape[1], middle_x - from_x, step_x, thin)
-    field = down @ digit @ across.T
+    down = _resampling(digit.shape[0], middle_y - from_y, step / fine, fine * SIDE, thin)
+    across = _resampling(digit.shape[1], middle_x - from_x, step_x / fine, fine * SIDE, thin)
+    field = np.asarray(down @ digit @ across.T, np.float32)
+    if bold:
+        pen = stroke / step
+        thinned, taken = _thinned(field, round(fine * BOX * (pen - BROADEST) / (2 * (BOX - BROADEST))))
+        smaller = 1 - 2 * taken / (fine * BOX)
+        shrinking = _resampling(fine * SIDE, fine * SIDE / 2, fine * smaller, SIDE, False)
+        field = np.asarray(shrinking @ thinned @ shrinking.T, np.float32)
+        step, step_x = step * smaller, step_x * smaller
     if thin:
         field *= at.THIN_GAIN / np.partition(field, -at.THIN_DARKEST, axis=None)[-at.THIN_DARKEST :].mean()
     np.clip(field, 0, 1, out=field)
@@ -230,6 +240,40 @@ def placed(
     width, height = min(factor * x1, crop.width) - factor * x0, min(factor * y1, crop.height) - factor * y0
     box = (left + factor * x0, top + factor * y0, width, height)
     return PreparedDigit(image, inverted, box, (float(dx), float(dy)), 0.0, matrix, unused)
+
+
+def _thinned(field: Plane, depth: int) -> tuple[Plane, int]:
+    """
+    Take up to `depth` pixels off all sides of ink, as long as nothing breaks, opens or vanishes.
+
+    field: (side, side) float32, 0 paper to 1 ink
+    returns: (side, side), the minimum over about an octagon, and how many pixels were taken
+    """
+    holes = _pieces_less_holes(field > at.MOSTLY_INK)
+    for taken in range(depth):
+        inner = field.copy()
+        np.minimum(inner[1:], field[:-1], out=inner[1:])
+        np.minimum(inner[:-1], field[1:], out=inner[:-1])
+        across = inner if taken % 2 else field  # a square, then a cross
+        sides = inner.copy()
+        np.minimum(sides[:, 1:], across[:, :-1], out=sides[:, 1:])
+        np.minimum(sides[:, :-1], across[:, 1:], out=sides[:, :-1])
+        mask = sides > at.MOSTLY_INK
+        if not mask.any() or _pieces_less_holes(mask) != holes:
+            return field, taken
+        field = sides
+    return field, depth
+
+
+def _pieces_less_holes(mask: Mask) -> int:
+    """Return how many pieces a mask, (height, width), has less its holes: counted by its corners (Gray, 1971)."""
+    padded = np.pad(mask, 1)
+    a, b, c, d = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
+    odd = a ^ b ^ c ^ d
+    most = (a & b) | (c & d)
+    across = (a == d) & (b == c) & (a != b)
+    three = np.count_nonzero(odd & most)
+    return int(np.count_nonzero(odd) - 2 * three - 2 * np.count_nonzero(across)) // 4
 
 
 def left_out(plane: Plane | None, ink: Plane, swept: Plane, kept: Mask) -> LeftOut:
@@ -291,14 +335,14 @@ def stroke_width(ink: Plane) -> float:
 
 
 @lru_cache(maxsize=256)
-def _resampling(length: int, middle: float, step: float, thin: bool) -> Plane:
+def _resampling(length: int, middle: float, step: float, side: int, thin: bool) -> Plane:
     """
-    Return (28, length): weights that lay `length` pixels over the field, `middle` in its middle, `step` to a pixel.
+    Return (side, length): weights that lay `length` pixels over a field, `middle` in its middle, `step` to a pixel.
 
     Shrinking averages over areas, enlarging interpolates by cubics (Keys, 1981), and thin strokes are spread by a
     Gaussian.
     """
-    place = (np.arange(SIDE)[:, None] + (0.5 - SIDE / 2)) * step + middle
+    place = (np.arange(side)[:, None] + (0.5 - side / 2)) * step + middle
     pixel = np.arange(length)
     away = np.abs(pixel + 0.5 - place)
     if thin:

@@ -64,7 +64,22 @@ def _unbroken(ink: Plane, mask: Mask, pieces: Pieces) -> tuple[Mask, Pieces]:
     whole = _with_faint_ink(ink, mask)
     if whole is not mask:
         pieces = pieces_of(whole)
+    if len(pieces.area) > 1:
+        # What paler ink joins is one, be it less than is worth having.
+        pieces = joined(pieces, _covering(pieces, pieces.start, ink > at.FAINTLY_INKED), mask.shape)
     return whole, _joined(pieces, whole)
+
+
+def _covering(pieces: Pieces, place: NDArray[np.intp], cover: Mask) -> NDArray[np.intp]:
+    """
+    Return for each piece, (pieces,), the piece of `cover` that it lies in.
+
+    place: (runs,), where in the cover, (rows, columns), each run begins: row * (columns + 1) + column
+    """
+    covering = pieces_of(cover)
+    of_piece = np.zeros(len(pieces.area), np.intp)
+    of_piece[pieces.label] = covering.label[np.searchsorted(covering.start, place, side="right") - 1]
+    return of_piece
 
 
 def _joined(pieces: Pieces, mask: Mask) -> Pieces:
@@ -83,11 +98,7 @@ def _joined(pieces: Pieces, mask: Mask) -> Pieces:
     column = (pieces.start % (mask.shape[1] + 1) - left) // cell + at.BROKEN_REACH
     far = _coarse(mask[top:bottom, left:right], cell)
     for _ in range(at.BROKEN_REACH + 1):
-        place = row * (far.shape[1] + 1) + column
-        groups = pieces_of(far)
-        group = groups.label[np.searchsorted(groups.start, place, side="right") - 1]
-        of_piece = np.zeros(len(pieces.area), np.intp)
-        of_piece[pieces.label] = group
+        of_piece = _covering(pieces, row * (far.shape[1] + 1) + column, far)
         if np.bincount(of_piece, weights=pieces.area).max() > at.BROKEN_WHOLE * total:
             return joined(pieces, of_piece, mask.shape)
         far = grown(far)
@@ -164,6 +175,42 @@ def _surrounds(pieces: Pieces, mask: Mask) -> Mask:
         if (inside & (tall > at.BOXED_PART * tall[piece])).any():
             around[piece] = _has_corners(painted(pieces, np.arange(len(tall)) == piece, mask.shape))
     return np.zeros_like(around) if around.all() else around
+
+
+def is_in_corner(mask: Mask) -> bool:
+    """Tell whether all that is set in a mask, (height, width), is one piece in a corner of the picture's rim."""
+    if max(mask.shape) <= SMALL:
+        return False
+    top, bottom, left, right = extent_of(mask)
+    height, width = mask.shape
+    if (top > at.RIM and bottom < height - at.RIM) or (left > at.RIM and right < width - at.RIM):
+        return False
+    pieces = pieces_of(mask)
+    return len(pieces.area) == 1 and float(_rim_share(pieces, mask.shape)[0]) > at.STRIP_IN_RIM
+
+
+def painted_over(picture: NDArray[Any], thing: Mask, factor: int) -> NDArray[Any]:
+    """
+    Return a picture that is continued over a thing in it: every column, or every row, from where the thing ends.
+
+    A thing that covers a whole column and a whole row is left.
+
+    picture: (height, width), or (height, width, channels), of any type, in posted pixels
+    thing: (rows, columns), `factor` posted pixels each, grown by two before; returns: as `picture`
+    """
+    height, width = picture.shape[:2]
+    large = grown(grown(thing)).repeat(factor, axis=0).repeat(factor, axis=1)[:height, :width]
+    covered = np.pad(large, ((0, height - large.shape[0]), (0, width - large.shape[1])))
+    if covered.all(axis=0).any():
+        if covered.all(axis=1).any():
+            return picture
+        return painted_over(picture.swapaxes(0, 1), thing.T, factor).swapaxes(0, 1)
+    rows = np.arange(len(covered))[:, None]
+    before = np.maximum.accumulate(np.where(covered, -len(covered), rows))
+    after = np.minimum.accumulate(np.where(covered, 2 * len(covered), rows)[::-1])[::-1]
+    nearest = np.where(rows - before < after - rows, before, after)
+    continued: NDArray[Any] = np.take_along_axis(picture, nearest.reshape(nearest.shape + (1,) * (picture.ndim - 2)), 0)
+    return continued
 
 
 def _rim_share(pieces: Pieces, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -34,8 +34,8 @@ FAINTEST = 3 / 255
 INKED = np.float32(0.4)
 # A paler part of a stroke, as a pen leaves it: it belongs where it hangs together with what has ink.
 FAINTLY_INKED = np.float32(0.16)
-# But where there is more of it than this share of the rest, it is a shadow's or the paper's.
-FAINT_SHARE = 0.5
+# But where there is nearly as much of it as of the rest, it is a shadow's or the paper's.
+FAINT_SHARE = 0.9
 # A quarter of the broadest stroke, in pixels of what is worked on.
 FAINT_REACH = 12
 # From here on a pixel lies more on a stroke than beside it.
@@ -105,6 +105,10 @@ SURFACE_SCALE = np.float32(1.5)
 SURFACE_LEAST = np.float32(1e-6)
 # Strokes up to this share of the picture's longer side are filled to find the paper below: a marker's width.
 FILLED_PART = 0.2
+# A pen's are filled up to this.
+PEN_FILLED = 0.08
+# On the copy that light is judged on, an edge falls by more than this share of its height from pixel to pixel.
+EDGE = 0.25
 
 # --- small pictures ---------------------------------------------------------------------------------------------------
 
@@ -153,6 +157,8 @@ RIM_PART = 5
 STRIP_IN_RIM = 0.9
 # A strip from side to side is less deep than this share; a digit cut off at both sides is deeper.
 STRIP_DEEP = 0.25
+# What is drawn beside a thing in the corner has this share of the ink there; of noise, one piece has little.
+DRAWN_BESIDE = 0.5
 # A box is larger than this share of the picture, and encloses something of this share of its own height.
 BOX_PART, BOXED_PART = 0.3, 0.3
 # Corners are looked for in a seventh of the extent, and three of four must have ink: a round digit has none.
@@ -194,7 +200,8 @@ BASE_DEEP = 0.12
 # makes the whole broader than digits are.
 BASE_WIDTH, BASE_BANDS, BASE_BROAD = 8, 4, 0.4
 # The line sticks out by this share on both sides; the foot of a one, two or seven sticks out less, or on one side.
-BASE_OUT = 0.22
+# A two's foot may stick out by a quarter, so that some short lines stay.
+BASE_OUT = 0.28
 
 # --- ruled and squared paper ------------------------------------------------------------------------------------------
 
@@ -256,6 +263,10 @@ DARKEST_AT_LEAST = 250
 CENTRED = 0.53
 # A thinner stroke, in 28 x 28 pixels, is widened: 85 % of MNIST's are wider.
 THINNEST = 1.5
+# A broader one is thinned: all but a few of MNIST's are narrower.
+BROADEST = 3.2
+# It is thinned on so many times as many pixels each way, or what is taken off its sides would be rounded to pixels.
+FINE = 4
 # A thin stroke is spread by a Gaussian of this many pixels of the field: it comes out about THINNEST wide.
 THIN_SPREAD = 0.62
 # Spreading pales it: the mean of its 20 darkest pixels is brought to this, so that most of them reach 1.
