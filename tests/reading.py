@@ -17,6 +17,8 @@ import json
 import multiprocessing
 import os
 import pickle
+import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
@@ -213,7 +215,7 @@ def decoded(path: Path) -> Picture:
 def kept(name: str, make: Callable[[], Labelled]) -> Labelled:
     """Make a material, or take it from where it was kept."""
     code = b"".join(Path(module.__file__).read_bytes() for module in (gauntlet, corruptions))
-    code += Path(__file__).read_bytes().partition(b"# ---- reading")[0]
+    code += Path(__file__).read_bytes().partition(b"- redrawn digits")[2].partition(b"# ---- reading")[0]
     path = CACHE / hashlib.sha256(code + name.encode()).hexdigest()[:24]
     with contextlib.suppress(FileNotFoundError):
         return pickle.loads(path.read_bytes())
@@ -288,16 +290,14 @@ def right(material: Labelled, way: Callable[[Picture], object], processes: int) 
     way: `prepared` or `plain`
     """
     pictures = [picture for picture, _ in material]
-    labels = np.array([label for _, label in material])
     if processes > 1:
         # Forked, so that rules that are switched off here are off there.
         with multiprocessing.get_context("fork").Pool(processes) as pool:
             seen = pool.map(way, pictures, chunksize=max(1, len(pictures) // 20))
     else:
         seen = [way(picture) for picture in pictures]
-    whole = np.array([one[1] if isinstance(one, tuple) else 1.0 for one in seen]) > 0
-    read, sure, is_digit = verdicts([one[0] if isinstance(one, tuple) else one for one in seen])
-    return np.where(labels == NONE, ~(whole & is_digit & (sure > 0.9)), read == labels)
+    labels = np.array([label for _, label in material])
+    return is_right([one if isinstance(one, tuple) else (one, 1.0) for one in seen], labels)
 
 
 def off(value: object) -> Callable[..., object]:
@@ -320,6 +320,7 @@ RULES: dict[str, dict[str, object]] = {
     "sheet on a table": {f"{HERE}.is_sheet": off(False)},
     "a closer look": {f"{HERE}.CLOSER_BELOW": 10**9},
     "keeps MNIST's size": {f"{HERE}.KEPT": (99, 0)},
+    "no bold stroke on a sheet": {f"{HERE}.SHEET_STROKE": 99.0},
     "stretched ones": {f"{HERE}.unstretched": off(1.0)},
     "panels": {f"{HERE}.ink._panels": off(None)},
     "uneven light": {f"{HERE}.ink._uneven": off(False)},
@@ -334,6 +335,9 @@ RULES: dict[str, dict[str, object]] = {
     "pieces apart": {f"{HERE}.strokes._belongs": lambda pieces, shape: np.ones(len(pieces.area), bool)},
     "base line": {f"{HERE}.strokes._without_base_line": same},
     "hairlines widened": {f"{HERE}.mnist_form.THINNEST": 0.0},
+    "bold strokes thinned": {f"{HERE}.mnist_form.BROADEST": 99.0},
+    "a thing in the corner": {f"{HERE}.is_in_corner": off(False)},
+    "soft spots": {f"{HERE}.ink._has_no_edge": off(False)},
 }
 
 
@@ -351,24 +355,91 @@ def chosen(names: list[str], words: list[str] | None) -> list[str]:
     return [name for name in names if not words or any(word in name for word in words)]
 
 
+def alike(one: object, other: object) -> bool:
+    """Tell whether a rule answered the same as when it is off."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one is other or np.array_equal(one, other)
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return one is other or (isinstance(one, bool | int | float) and one == other)
+
+
+@contextlib.contextmanager
+def watched(rules: list[str], acted: set[str]) -> Iterator[None]:
+    """Note which rules answer anything else than they would if they were off; a number is noted always."""
+
+    def watching(rule: str, usual: Callable[..., object], instead: Callable[..., object]) -> Callable[..., object]:
+        def answer(*given: object, **named: object) -> object:
+            told = usual(*given, **named)
+            if rule not in acted and not alike(told, instead(*given, **named)):
+                acted.add(rule)
+            return told
+
+        return answer
+
+    with contextlib.ExitStack() as stack:
+        for rule in rules:
+            for target, instead in RULES[rule].items():
+                if callable(instead):
+                    usual = pkgutil.resolve_name(target)
+                    stack.enter_context(mock.patch(target, watching(rule, usual, instead)))
+                else:
+                    acted.add(rule)
+        yield
+
+
+def prepared_without(rules: list[str], picture: Picture) -> tuple[tuple[Picture, float], dict[str, tuple]]:
+    """Prepare a picture, and again without each of the rules that had a say in it; kept is what differs."""
+    acted: set[str] = set()
+    with watched(rules, acted):
+        usual = prepared(picture)
+    others = {}
+    for rule in sorted(acted):
+        with without(rule):
+            other = prepared(picture)
+        if not (np.array_equal(other[0], usual[0]) and other[1] == usual[1]):
+            others[rule] = other
+    return usual, others
+
+
+def is_right(seen: list[tuple[Picture, float]], labels: np.ndarray) -> np.ndarray:
+    """Tell of prepared pictures whether each is read right; of what is no digit, whether it does not pass as one."""
+    whole = np.array([one[1] for one in seen]) > 0
+    read, sure, is_digit = verdicts([one[0] for one in seen])
+    return np.where(labels == NONE, ~(whole & is_digit & (sure > 0.9)), read == labels)
+
+
 def print_rules(makers: dict[str, Callable[[], Labelled]], rules: list[str], options: argparse.Namespace) -> None:
-    """Switch each rule off in turn: print how many pictures it had won and lost, and of which materials."""
-    network()
+    """
+    Switch each rule off in turn: print how many pictures it had won and lost, and of which materials.
+
+    A picture is prepared again only without the rules that had a say in it, and read again only where that shows.
+    """
     gained: dict[str, dict[str, tuple[int, int]]] = {rule: {} for rule in rules}
-    for name, make in makers.items():
-        material = kept(f"{name} {options.count}", make)[: 10 * options.count]
-        usual = right(material, prepared, options.processes)
-        for rule, table in gained.items():
-            with without(rule):
-                other = right(material, prepared, options.processes)
-            gain, loss = int((usual & ~other).sum()), int((other & ~usual).sum())
-            if gain or loss:
-                table[name] = (gain, loss)
+    count = 0
+    with multiprocessing.get_context("fork").Pool(options.processes) as pool:
+        for name, make in makers.items():
+            material = kept(f"{name} {options.count}", make)
+            some = np.random.default_rng(3).permutation(len(material))[: options.sample]
+            labels = np.array([material[n][1] for n in some])
+            seen = pool.map(functools.partial(prepared_without, rules), [material[n][0] for n in some], chunksize=5)
+            usual = is_right([one for one, _ in seen], labels)
+            count += len(some)
+            for rule in rules:
+                where = [n for n, (_, others) in enumerate(seen) if rule in others]
+                if where:
+                    other = is_right([seen[n][1][rule] for n in where], labels[where])
+                    gain, loss = int((usual[where] & ~other).sum()), int((other & ~usual[where]).sum())
+                    if gain or loss:
+                        gained[rule][name] = (gain, loss)
+            print(f"{name}: {int(usual.sum())} of {len(some)}", file=sys.stderr, flush=True)
+    print(f"Of {count} pictures, what is read right only with a rule, and only without it:\n")
+    print("| rule | with | without | most |\n|---|---|---|---|")
     for rule, table in gained.items():
         gain, loss = np.sum([(0, 0), *table.values()], axis=0)
-        told = sorted(table.items(), key=lambda item: item[1][1] - item[1][0])
-        print(f"{rule}: +{gain} -{loss}")
-        print("    " + ", ".join(f"{name} +{more} -{less}" for name, (more, less) in told), flush=True)
+        told = sorted(table.items(), key=lambda item: (item[1][1] - item[1][0], item[0]))
+        most = [*told[:3], *[each for each in told[3:] if each[1][1] > each[1][0]]]
+        print(f"| {rule} | {gain} | {loss} | {', '.join(f'{name} +{more} -{less}' for name, (more, less) in most)} |")
 
 
 def print_table(makers: dict[str, Callable[[], Labelled]], options: argparse.Namespace) -> None:
@@ -401,6 +472,7 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", metavar="WORD", help="of the materials those with one of the words")
     parser.add_argument("--count", type=int, default=200, help="pictures of each kind")
+    parser.add_argument("--sample", type=int, default=100, help="pictures of each kind that rules are tried on")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--no-plain", action="store_true", help="leave the plainest preparation out")
     parser.add_argument("--save", type=Path, help="keep the table in this file")
