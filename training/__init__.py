@@ -9,6 +9,7 @@ How a network is made, and where:
     export       the network is calibrated, written as ONNX, checked and measured: a model folder
     evaluation   a model folder, or a bank of filters, is measured again
     study        the recipes: one network alone (train), the quick one, the shipped ones with teachers (study)
+    seams        the network that says where digits touch: the strings it learns from, its training, its file
 
 knobs.py has every number that was chosen; cli.py has the commands. Each folder imports from those above it.
 

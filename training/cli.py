@@ -220,6 +220,29 @@ def quick(data: Path | None, models: Path, seed: int) -> None:
 
 @main.command()
 @data_option
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=_BUILD / "seams",
+    show_default="build/seams",
+    help="Folder that model.onnx and passport.json are written into; the service's own is service/network/seams.",
+)
+@seed_option
+def seams(data: Path | None, folder: Path, seed: int) -> None:
+    """Train the network that says where digits touch."""
+    from training.seams.export import write_seams  # noqa: PLC0415
+    from training.seams.fit import fit_seams  # noqa: PLC0415
+    from training.seams.knobs import SeamKnobs  # noqa: PLC0415
+
+    knobs = SeamKnobs(seed=seed)
+    network = fit_seams(load_mnist(find_or_fetch_mnist(data)).train, knobs, say=click.echo)
+    write_seams(network, knobs, folder)
+    click.echo(f"seed {seed}: {folder}")
+
+
+@main.command()
+@data_option
 @models_option
 @click.option(
     "--kept",

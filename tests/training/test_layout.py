@@ -11,7 +11,7 @@ MODULES = [path.relative_to(TRAINING) for path in sorted(TRAINING.rglob("*.py"))
 # Tested against the exported graph, which computes the same.
 ELSEWHERE = {Path("novelty/weights.py"): Path("export/test_onnx_files.py")}
 # In the order in which a network is made.
-FOLDERS = ["data", "networks", "novelty", "export", "evaluation", "study"]
+FOLDERS = ["data", "networks", "novelty", "export", "evaluation", "study", "seams"]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
