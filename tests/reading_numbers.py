@@ -1,7 +1,7 @@
 """
 How many strings of digits are read right: of other people's pictures, and of strings composed of MNIST's test part.
 
-    python -m tests.reading_numbers [--count N] [--wrong] [STYLE ...]
+    python -m tests.reading_numbers [--count N] [--first SEED] [--wrong] [STYLE ...]
 
 Pictures of other people are looked for in a folder `numbers` or `shared/numbers` beside or above the checkout: a
 `labels.csv` with the columns file, lines and style, and the files in `pictures`. Where they or MNIST are absent, that
@@ -11,10 +11,15 @@ is said. `exact` counts pictures of which every line is right, whatever was refu
 
 import argparse
 import csv
+import os
 import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the service has it: threads that wait are counted as work
+
+import numpy as np
 
 from service.batch.digits import open_network
 from service.core.errors import ServiceError
@@ -42,15 +47,14 @@ def pictures(folder):
     with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             data = (folder / "pictures" / row["file"]).read_bytes()
-            opened = codec.open_posted(
-                data, LIMITS.max_image_pixels, LIMITS.max_jpeg_pixels, for_digit=True, reduced_side=READ_SIDE
-            )
+            allowed = LIMITS.max_image_pixels, LIMITS.max_jpeg_pixels, LIMITS.max_scan_pixels
+            opened = codec.open_posted(data, *allowed, for_digit=True, reduced_side=READ_SIDE)
             yield row["style"], row["file"], Picture(*opened.decode()), row["lines"].split("/")
 
 
-def composed(digits, kind, count):
+def composed(digits, kind, count, first=0):
     """(kind, name, picture, lines) of composed strings."""
-    for seed in range(count):
+    for seed in range(first, first + count):
         picture, lines = compose(kind, digits, seed)
         yield f"{kind} (composed)", f"{kind} {seed}", Picture(picture), lines
 
@@ -117,6 +121,32 @@ class Score:
         )
 
 
+def told_lines(result, wanted):
+    """(confidence, whether it is right) of every line, where there are as many as are wanted."""
+    if result is None or len(result["lines"]) != len(wanted):
+        return []
+    told = zip(result["lines"], lines_of(result), wanted, strict=True)
+    return [
+        (float(np.prod([result["numbers"][number]["confidence"] for number in line["numbers"]])), got == text)
+        for line, got, text in told
+    ]
+
+
+def calibration_error(told, bins=10):
+    """
+    By how much confidence differs from the share that is right: the mean over bins, by how many are in each.
+
+    >>> calibration_error([(0.9, True), (0.95, True), (0.3, False), (0.2, True)])
+    0.3125
+    """
+    total = 0.0
+    for index in range(bins):
+        inside = [each for each in told if index <= min(bins * each[0], bins - 1e-9) < index + 1]
+        if inside:
+            total += abs(sum(confidence for confidence, _ in inside) - sum(right for _, right in inside))
+    return round(total / len(told), 4)
+
+
 def matched(one, other):
     """
     (place in one, place in other) of a longest common subsequence.
@@ -146,6 +176,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument("styles", nargs="*", help="only these styles and kinds")
     parser.add_argument("--count", type=int, default=100, help="of composed strings of each kind")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first of each kind")
     parser.add_argument("--wrong", action="store_true", help="print what is read wrong")
     asked = parser.parse_args()
     network = open_network(SHIPPED_MODELS, "digits")
@@ -154,8 +185,8 @@ def main():
     if mnist:
         digits = load_mnist(mnist).test
         kinds = [kind for kind in KINDS if not asked.styles or kind in asked.styles]
-        material += [each for kind in kinds for each in composed(digits, kind, asked.count)]
-    scores = defaultdict(Score)
+        material += [each for kind in kinds for each in composed(digits, kind, asked.count, asked.first)]
+    scores, told = defaultdict(Score), []
     for style, name, picture, wanted in material:
         if asked.styles and style.split()[0] not in asked.styles:
             continue
@@ -163,8 +194,15 @@ def main():
         result, got = read(picture, network)
         scores[style].seconds += time.process_time() - began
         scores[style].add(wanted, got, result)
+        told += told_lines(result, wanted) if "composed" in style else []
         if asked.wrong and got != wanted:
             print(f"{name:14} {'/'.join(wanted)} -> {'/'.join(got)}")
+    if told:
+        sure = [right for confidence, right in told if confidence >= 0.95]
+        print(
+            f"confidence of composed lines: calibration error {calibration_error(told):.3f} of {len(told)}; of those "
+            f"said to be 0.95 or more {sum(sure) / max(1, len(sure)):.1%} are right"
+        )
     for style, score in scores.items():
         print(f"{style:20} {score}")
     print("" if folder else "skipped: other people's pictures are absent", "" if mnist else "skipped: MNIST is absent")
