@@ -77,6 +77,8 @@ WORK_SIDE = 256  # a larger picture is made smaller first
 # Finding several digits: a page's ink, its rules and its pieces, for every pixel; then a digit found, made and chosen.
 FIND, FIND_PIXEL = 1500.0, 0.03
 FOUND_DIGIT = 260.0
+# A blob that may be several digits: where they touch, for each pixel of its picture, and the ways to cut it.
+CUT_UP, CUT_UP_PIXEL = 1000.0, 0.45
 
 # Running a network: a call, then each picture by the multiply-adds of the network; with all maps as outputs, more.
 RUN, RUN_PICTURE, RUN_MULTIPLY_ADD = 25.0, 4.0, 1.1e-5
@@ -365,6 +367,11 @@ def finding(pixels: np.ndarray) -> float:
     """Find several digits in a picture, (height, width[, channels]), until each is looked at."""
     count: int = pixels.shape[0] * pixels.shape[1]
     return FIND + count * FIND_PIXEL
+
+
+def cutting(picture: np.ndarray) -> float:
+    """Find where digits touch in a blob, of which this is the picture for it, and cut it up."""
+    return CUT_UP + int(picture.size) * CUT_UP_PIXEL
 
 
 class _Each(NamedTuple):

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from service.core.digit.pieces import grown
 from service.core.numbers import find
 from service.core.numbers.blobs import Blob, joined_blob
 from service.core.numbers.cuts import cut_up
 from service.core.numbers.paths import Step, best_paths
+from service.core.numbers.rows import mark_kind
+from service.core.numbers.seams import DIGIT_ROWS, Seams, padded, seam_picture
 from tests.drawing import draw, draw_lines
 
 PAGE = draw_lines(["471", "32"], 60)
@@ -57,23 +60,112 @@ def test_a_row_of_cells_is_taken_off(angle):
     assert len([blob for blob in found.blobs if blob.height > 30]) == 4
 
 
+def cells(gaps=(), ones=False):
+    """Four digits in printed cells; gaps: of each (side, from, to), where a side is broken, as shares of its length."""
+    page = np.pad(draw_lines(["4732" if not ones else "1111"], 60, gap=1.4), 60, constant_values=255)
+    top, left, side = 60 + 6, 60 + 4, 84
+    lines = [(left, y, left + 4 * side, y) for y in (top, top + side)]
+    lines += [(left + side * place, top, left + side * place, top + side) for place in range(5)]
+    page = with_lines(page, *lines, level=60).copy()
+    for place, begin, end in gaps:
+        x = left + side * place
+        page[top + 3 + int(begin * side) : top - 2 + int(end * side), x - 3 : x + 4] = 255
+    return page
+
+
+@pytest.mark.parametrize("place", range(5))
+@pytest.mark.parametrize("gap", [(0.0, 0.45), (0.55, 1.0), (0.0, 0.3), (0.3, 0.5)])
+@pytest.mark.parametrize("ones", [False, True])
+def test_the_rest_of_a_broken_side_is_no_digit(place, gap, ones):
+    found = find(cells([(place, *gap)], ones=ones))
+    tall = [blob for blob in found.blobs if blob.height > 20]
+    assert len(tall) == 4
+    assert min(blob.mask.sum() for blob in tall) > 200
+
+
+@pytest.mark.parametrize("digits", ["77", "777", "737"])
+def test_the_bars_of_digits_that_touch_are_no_rule(digits):
+    page = draw_lines([digits], 60, gap=0.5)
+    assert find(page).rules == []
+
+
+def test_ones_that_reach_from_rule_to_rule_stay():
+    page = draw_lines(["1471"], 60)
+    width = page.shape[1]
+    inked = np.flatnonzero((page < 128).any(axis=1))
+    for y in (inked[0] - 2, inked[-1] + 2):
+        page = with_lines(page, (0, int(y), width, int(y)), width=1)
+    assert len([blob for blob in find(page).blobs if blob.height > 30]) == 4
+
+
 def test_light_that_falls_off_changes_nothing():
     light = np.linspace(1, 0.35, PAGE.shape[1])[None, :]
     found = find((PAGE * light).astype(np.uint8))
     assert [len(line) for line in found.lines] == [3, 2]
 
 
+def touching(digits, height=60, over=2):
+    """Two drawn digits that lie on each other by some columns: their blob, its ink as a page, and each one's ink."""
+    one, other = (draw(int(digit), height) < 128 for digit in digits)
+    one, other = one[:, np.flatnonzero(one.any(axis=0))], other[:, np.flatnonzero(other.any(axis=0))]
+    each = np.zeros((2, height, one.shape[1] + other.shape[1] - over), np.bool_)
+    each[0, :, : one.shape[1]], each[1, :, one.shape[1] - over :] = one, other
+    rows = np.flatnonzero(each.any(axis=(0, 2)))
+    each = each[:, rows[0] : rows[-1] + 1]
+    return Blob(0, 0, each.any(axis=0)), each
+
+
+def no_seams(picture):
+    return Seams(np.zeros_like(picture), np.zeros((10, len(picture) // 2, picture.shape[1] // 2), np.float32))
+
+
 @pytest.mark.parametrize("digits", ["47", "32", "74"])
 def test_digits_that_touch_are_among_the_parts_of_a_cut(digits):
-    one, other = (draw(int(digit), 60) < 128 for digit in digits)
-    one, other = one[:, np.flatnonzero(one.any(axis=0))], other[:, np.flatnonzero(other.any(axis=0))]
-    mask = np.zeros((60, one.shape[1] + other.shape[1] - 2), np.bool_)
-    mask[:, : one.shape[1]] |= one
-    mask[:, one.shape[1] - 2 :] |= other
-    parts = cut_up(Blob(0, 0, mask), 60)
-    assert joined_blob(parts).mask.sum() == mask[np.flatnonzero(mask.any(axis=1))].sum()
-    halves = [joined_blob(parts[:count]).mask.sum() for count in range(1, len(parts))]
+    blob, (one, _) = touching(digits)
+    picture = seam_picture(blob, blob.mask.astype(np.float32), blob.height)
+    cuts = cut_up(blob, picture, no_seams(padded(picture)))
+    assert joined_blob(cuts.parts).mask.sum() == blob.mask.sum()
+    halves = [joined_blob(cuts.parts[:count]).mask.sum() for count in range(1, len(cuts.parts))]
     assert min(abs(half - one.sum()) for half in halves) < 0.15 * one.sum()
+
+
+@pytest.mark.parametrize("digits", ["47", "32", "74", "71", "23", "44"])
+@pytest.mark.parametrize("over", [1, 3, 5])
+def test_the_cheapest_cut_runs_through_the_seam_and_gives_each_digit_its_own_ink(digits, over):
+    blob, each = touching(digits, over=over)
+    picture = seam_picture(blob, blob.mask.astype(np.float32), blob.height)
+    near = np.logical_and.reduce([grown(grown(mask)) for mask in each]) & blob.mask
+    seam = padded(seam_picture(blob, near.astype(np.float32), blob.height))
+    cuts = cut_up(blob, picture, no_seams(padded(picture))._replace(seam=seam))
+    place = int(np.argmin(cuts.costs)) + 1
+    for parts, mask in ((cuts.parts[:place], each[0]), (cuts.parts[place:], each[1])):
+        part = joined_blob(parts)
+        found = np.zeros_like(mask)
+        found[part.top : part.bottom, part.left : part.right] = part.mask
+        assert (found & mask).sum() > 0.85 * (found | mask).sum()
+
+
+def test_ink_is_shared_out_by_whose_it_is():
+    blob, each = touching("47")
+    picture = seam_picture(blob, blob.mask.astype(np.float32), blob.height)
+    classes = np.zeros((10, *(side // 2 for side in padded(picture).shape)), np.float32)
+    half = each[0].any(axis=0).sum() * picture.shape[1] // blob.width // 2
+    classes[4, :, :half], classes[7, :, half:] = 1, 1
+    cuts = cut_up(blob, picture, Seams(np.zeros_like(padded(picture)), classes))
+    assert cuts.ink.sum() == pytest.approx(picture.sum(), rel=1e-4)
+    assert cuts.classes[:, [4, 7]].sum() == pytest.approx(picture.sum(), rel=1e-4)
+    assert cuts.classes[0].argmax() == 4
+    assert cuts.classes[-1].argmax() == 7
+
+
+@pytest.mark.parametrize("shape", [(32, 20), (47, 61), (200, 90), (9, 300)])
+@pytest.mark.parametrize("height", [20, 32, 77])
+def test_a_seam_picture_has_its_digits_at_one_height_and_keeps_the_mean_of_its_ink(shape, height):
+    mask = np.ones(shape, np.bool_)
+    ink = np.random.default_rng(height).random(shape).astype(np.float32)
+    picture = seam_picture(Blob(0, 0, mask), ink, height)
+    assert picture.shape == tuple(max(1, round(side * DIGIT_ROWS / height)) for side in shape)
+    assert picture.mean() == pytest.approx(ink.mean(), abs=0.03)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -100,3 +192,26 @@ def test_the_best_path_is_the_best_of_all_there_are(seed):
 def test_the_work_grows_with_the_digits_and_no_faster():
     blobs = [len(find(draw_lines(["4732"] * rows, 40)).blobs) for rows in (2, 4, 8)]
     assert blobs == [8, 16, 32]
+
+
+def box(left, top, width, height):
+    return Blob(top, left, np.ones((height, width), np.bool_))
+
+
+@pytest.mark.parametrize(
+    ("blob", "kind"),
+    [
+        (box(0, 90, 10, 10), "point"),
+        (box(0, 40, 10, 12), "point"),  # a raised one
+        (box(0, 90, 8, 26), "comma"),
+        (box(0, 95, 12, 40), "comma"),  # a long one
+        (box(0, 60, 8, 40), None),  # a low one of the digits
+        (box(0, 0, 8, 100), None),
+        (box(0, 0, 8, 26), "point"),  # an apostrophe
+        (box(0, 50, 40, 10), "dash"),
+    ],
+)
+@pytest.mark.parametrize("scale", [0.3, 1.0, 3.0])
+def test_marks_are_told_by_their_size_and_by_where_the_digits_stand(blob, kind, scale):
+    mask = np.ones([max(1, round(scale * side)) for side in blob.mask.shape], np.bool_)
+    assert mark_kind(Blob(round(scale * blob.top), 0, mask), 100 * scale, 100 * scale) == kind

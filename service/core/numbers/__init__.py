@@ -82,7 +82,8 @@ def _looked_at(picture: NDArray[Any], factor: int, most: int) -> Finding:
     if count > most and not rules:
         raise _too_many(count, most)
     blobs, small = blobs_of(mask, at.SPECK * height)
-    blobs = [each for each in _without_rests(blobs, mask, height) if not _is_of_line(each, rules)]
+    grid = _Grid(rules, height)
+    blobs = [each for each in _without_rests(blobs, mask, height) if not (rules and grid.has(each))]
     if len(blobs) > most:
         raise _too_many(len(blobs), most)
     lines, slope = lines_of(blobs, height)
@@ -150,18 +151,53 @@ def _restored(blobs: list[Blob], taken: Mask, rules: list[Line]) -> dict[int, Bl
     return found
 
 
-def _is_of_line(blob: Blob, lines: list[Line]) -> bool:
-    """Whether a blob is what was left over of a line: narrow, and on it from end to end."""
-    for line in lines:
-        first, last, narrow = (
-            (blob.left, blob.right, blob.height) if line.is_level else (blob.top, blob.bottom, blob.width)
-        )
-        if narrow > 2 * line.thick + 2 or last < line.first - 3 or first > line.last + 3:
-            continue
-        middle = (blob.top + blob.bottom - 1) / 2 if line.is_level else (blob.left + blob.right - 1) / 2
-        if abs(middle - line.at((first + last - 1) / 2)) < line.thick + 1:
+class _Grid:
+    """
+    Where lines lie, and where they would go on.
+
+    A level line goes on for a little, an upright one nowhere, for a one may stand there; but cells of one width want
+    sides where some were not found.
+    """
+
+    def __init__(self, lines: list[Line], height: float) -> None:
+        self._lines, self._height = lines, height
+
+    def has(self, blob: Blob) -> bool:
+        """Whether a blob is what was left over of a line or a corner: a hair, or with most of its ink on the grid."""
+        if blob.width < at.HAIR * self._height and blob.height > at.CELL_NARROW * self._height:
             return True
-    return False
+        count = int(np.count_nonzero(blob.mask))
+        near = np.zeros_like(blob.mask)
+        ys, xs = np.arange(blob.top, blob.bottom)[:, None], np.arange(blob.left, blob.right)[None, :]
+        level, upright = (blob.top + blob.bottom) / 2, blob.middle
+        for line in self._lines:
+            off = line.at(upright) - level if line.is_level else line.at(level) - upright
+            if abs(off) > (blob.height if line.is_level else blob.width) + line.thick:
+                continue
+            along, across, more = (xs, ys, at.GOES_ON * self._height) if line.is_level else (ys, xs, 3.0)
+            if along[0, 0] > line.last + more or along[-1, -1] < line.first - more:
+                continue
+            near |= np.abs(across - line.offset - line.slope * along) < line.thick / 2 + at.REST_OFF
+        sides = [line for line in self._lines if not line.is_level and line.first < level < line.last]
+        step = _step([side.at(level) for side in sides], self._height)
+        if step and blob.height > at.CELL_NARROW * step:
+            side = min(sides, key=lambda side: abs(side.at(level) - upright))
+            away = round((upright - side.at(level)) / step)
+            if away and abs(away) <= at.SIDES_MISSED:
+                wanted = side.offset + side.slope * ys + away * step
+                near |= np.abs(xs - wanted) < side.thick / 2 + max(at.REST_OFF, at.SIDE_OFF * step)
+        return int(np.count_nonzero(blob.mask & near)) > at.REST_SHARE * count
+
+
+def _step(places: list[float], height: float) -> float:
+    """How wide cells are, by where their sides are; 0 where these are few, or not of one width but for missing ones."""
+    steps = np.diff(sorted(places))
+    steps = steps[steps > at.CELL_NARROW * height]
+    if len(steps) + 1 < at.EVEN_SIDES:
+        return 0.0
+    step = float(np.median(steps))
+    off = np.abs(steps / step - np.rint(steps / step))
+    return step if float((off < at.UNEVEN).mean()) > at.MOSTLY_EVEN else 0.0
 
 
 def _without_rests(blobs: list[Blob], mask: Mask, height: float) -> list[Blob]:

@@ -63,6 +63,10 @@ def without_lines(ink: Plane, mask: Mask, height: float | None) -> tuple[Mask, l
     least = [at.LINE_PART * side if height is None else min(at.LINE_TIMES * height, side) for side in extent]
     faint = ink > np.float32(at.FAINT_LINE)
     level = _lines(found & (across <= thick[0]), faint, least[0], thick[0], _seed_length(height, thick[0]))
+    # Bars of sevens in a row make a line as thick as strokes; a frame as thick as that is longer.
+    tall_as = float(np.median(tall[lined])) if height is None else height
+    if thick[0] > at.STROKE_THICK * tall_as:
+        level = [line for line in level if line[1] - line[0] > at.STROKE_LONG * tall_as]
     lines = [Line(True, *line, thick[0]) for line in level]
     if lines or height is not None:
         between = _between(lines, height)
@@ -73,6 +77,8 @@ def without_lines(ink: Plane, mask: Mask, height: float | None) -> tuple[Mask, l
         upright = _lines((found & (along <= thick[1])).T, faint.T, least[1], thick[1], _seed_length(height, thick[1]))
         long = at.UPRIGHT_TIMES * height if height is not None else 0.0
         sides = [Line(False, *line, thick[1]) for line in upright]
+        if lines and thick[1] > at.SIDE_THICK * thick[0]:
+            sides = [side for side in sides if side.last - side.first > long]  # ones between two rules
         joining = [side for side in sides if _joins(side, lines, 0.0)]
         # Where there are cells, other sides of them may be broken at an end.
         loose = at.BROKEN_END * between if between is not None and len(joining) > 1 else 0.0

@@ -55,8 +55,11 @@ DASHED, DASH_LENGTH, DASHES = 5, 6, 6
 LINE_PART = 0.55
 # A line is as thick as the piece's strokes, or this many times that.
 LINE_THICK = 1.7
-# The upright sides of cells have at least this share of the distance between the level ones.
-CELL_SIDE = 0.85
+# A level line thicker than this share of a digit's height is this many times as long as that.
+STROKE_THICK, STROKE_LONG = 0.15, 4.7
+# The upright sides of cells have at least this share of the distance between the level ones, and are at most so many
+# times as thick: a one that reaches from rule to rule is thicker.
+CELL_SIDE, SIDE_THICK = 0.85, 2.6
 # A broken side may end before a level line by this share of that distance.
 BROKEN_END = 0.3
 # A line shows between the strokes that cross it in pieces of this share of a digit's height,
@@ -73,6 +76,17 @@ FAINT_LINE = 0.12
 CROSSED = 0.25
 # A line rises by at most this share of its length.
 LINE_SLOPE = 0.14
+
+# What is left of a broken line has this share of its ink on it, or this near, in pixels.
+REST_SHARE, REST_OFF = 0.75, 2.0
+# Beside lines an upright hair, less wide than this share of a digit's height, is of one that was not found.
+HAIR = 0.04
+# A broken level line may go on for so many digit heights.
+GOES_ON = 2.0
+# So many sides of cells tell where others are wanted, to this share of a cell's width, up to so many cells off;
+EVEN_SIDES, SIDE_OFF, SIDES_MISSED = 3, 0.04, 2
+# where steps between them are even to within this share, at least so large a share of them.
+UNEVEN, MOSTLY_EVEN = 0.15, 0.6
 
 # --- cells ------------------------------------------------------------------------------------------------------------
 
@@ -91,6 +105,9 @@ SPECKS = 20
 SPECK, POINT = 0.13, 0.3
 # A dash is lower than this share of a digit's height, and this many times as wide as tall.
 DASH_LOW, DASH_FLAT = 0.3, 1.5
+# A comma is shorter than this share of a digit's height, this many times as tall as wide, and reaches below the foot of
+# the digits beside it by a share of their height; above it, it reaches less far.
+COMMA, COMMA_SLIM, COMMA_BELOW, COMMA_ABOVE = 0.5, 1.1, 0.08, 0.25
 # Shapes that are one digit share this much of the narrower's width,
 OVER = 0.3
 # or lie this near, in digit heights, and one of them has at most this share of a digit's height;
@@ -105,7 +122,9 @@ DIGIT = 0.05
 # Of a network that is not sure, for each e-fold of its confidence.
 UNSURE = 2.0
 # Of a blob that the network finds strange, for each e-fold of the odds, which say no more beyond STRANGEST.
-STRANGE, STRANGEST = 0.25, 8.0
+STRANGE, STRANGEST = 0.5, 8.0
+# What several blobs are together must look like one digit: odds of its strangeness are so many e-folds higher.
+STRANGE_APART = 2.9
 # Of a digit lower than a share of its line's height (a part that was cut out: than another), or wider.
 LOW, LOW_FROM, PART_LOW_FROM = 6.0, 0.55, 0.7
 WIDE, WIDE_FROM = 4.0, 1.25
@@ -114,18 +133,26 @@ TALL, TALL_FROM = 4.0, 1.7
 # Of what the normaliser makes nothing of.
 UNUSABLE = 9.0
 # Of a blob of a digit's size that is read as none, for each usual width of a digit, in digit heights.
-NO_DIGIT, USUAL_WIDTH = 2.15, 1.2
+NO_DIGIT, USUAL_WIDTH = 2.5, 1.2
+# Of one that was cut up: what its digits would bear of seams, at most so much for each of these widths.
+NO_DIGIT_SEAMS = 3.0
 # Of a point or dash that is read as such.
 MARK = 0.3
 # Of cutting a blob, and of ink that is left over then: so much, and so much for each square of a digit's height.
-CUT, LOST, LOST_INK = 0.4, 0.3, 25.0
+CUT, LOST, LOST_INK = 0.1, 0.6, 40.0
 
+# Of a part whose ink is another digit's in the eyes of who sees all of the blob: for each e-fold of the share that is
+# the digit's, which says no more below the least.
+WHOSE, LEAST_WHOSE = 1.0, 0.02
+# Of ink that a cut goes through beside seams, for each digit height; and of a seam within a digit, the less the more
+# ink is on it that is none.
+CUT_INK, UNCUT, UNCUT_INK = 1.0, 1.0, 0.08
 # Of pieces of one digit that lie apart, for each digit height between them.
 APART = 2.0
 # Of a digit with the piece of a rule that it stands on, which is its foot then.
 RESTORED = 0.2
 # Of a stroke that two digits share; it is at most this wide, in digit heights.
-SHARED, SHARED_WIDTH = 0.35, 0.3
+SHARED, SHARED_WIDTH = 1.2, 0.3
 
 # A reading of the wanted length is taken where it costs at most so much more than the best.
 LENGTH = 6.0
@@ -136,7 +163,7 @@ LENGTH = 6.0
 # of which few are two digits, where it costs more.
 CUT_FROM, CUT_BROAD = 0.45, 0.85
 CUT_COST, CUT_COST_NARROW = 0.45, 1.0
-# One that is wider than this is no number.
-CUT_WIDEST = 14.0
+# One that is wider or taller than this is no number.
+CUT_WIDEST, CUT_TALLEST = 14.0, 3.0
 # A part is at most this wide, and at least this tall, in digit heights.
 WIDEST, LOWEST = 1.25, 0.55

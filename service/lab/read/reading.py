@@ -12,18 +12,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from service.core.digit import Frame, PreparedDigit
+from service.core.digit.pieces import Plane
 from service.core.errors import InvalidImage
 from service.core.numbers import Finding, find
 from service.core.numbers.blobs import Blob, picture_of
 from service.core.numbers.cells import Cell, equal_cells, framed_cells, in_cells
 from service.core.numbers.lines import numbers_of
 from service.core.numbers.rows import Candidate, Mark, Row, rows_of
+from service.core.numbers.seams import Seams
 from service.lab import prices
 from service.lab.inputs import all_inputs
 from service.lab.options import ReadOptions
 from service.lab.picture import Picture
 from service.lab.read.asked import wanted_length
 from service.lab.read.placing import Box, Excerpt, excerpt_of
+from service.network.seams import seams_of
 from service.network.sessions import Network
 from service.settings import Limits
 
@@ -102,7 +105,7 @@ def read_picture(picture: Picture, network: Network, options: ReadOptions, limit
     looker.look(first)
     room = max(CUTS_AT_LEAST, CUTS_PER_BLOB * len(first))
     for row in rows if options.layout != "cells" else ():
-        cut = row.cut(room)
+        cut = row.cut(found.page.ink, _seams, room)
         room -= len(cut)
         looker.look(cut)
     reading = _gathered(found, rows, looker, excerpt, options)
@@ -170,6 +173,12 @@ class _Looker:
         return True
 
 
+def _seams(picture: Plane) -> Seams:
+    """Where digits touch in the picture of a blob, which is then cut up."""
+    prices.charge("find", prices.cutting(picture))
+    return seams_of(picture)
+
+
 def give_verdicts(candidates: Sequence[Candidate], prepared: Sequence[PreparedDigit], network: Network) -> None:
     """Write into every candidate what the network says of it."""
     verdicts = network.classify(all_inputs(prepared, network.passport.input).images)
@@ -218,7 +227,7 @@ def _numbers(row: Row, path: Reads, *, grouped: bool) -> list[list[int]]:
     is_broken = False
     for each in path:
         if isinstance(each, Mark):
-            is_broken |= each.kind != "point"
+            is_broken |= each.kind not in {"point", "comma"}
             continue
         blobs.append(each.blob)
         breaks.append(is_broken)

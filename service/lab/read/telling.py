@@ -21,12 +21,15 @@ UNREAD = "?"
 # What a mark is in a number, where numbers are expected to have such.
 SIGNS = {"point": ".", "comma": ",", "dash": "-"}
 # A digit is answered for where its novelty is at most this many times the doubt that is allowed, which is 1 - sure;
-STRANGE, STRANGE_TOUCHING = 5.0, 2.0
-# and one that was cut out where its confidence is at least `sure` to this power, 0.99 for 0.9.
-SURER_TOUCHING = 0.1
+# and fewer for one of several pieces;
+STRANGE, STRANGE_APART = 5.0, 1.0
+# and one that was cut out where its confidence is at least `sure` to this power, 0.95 for 0.9, and the seams cost no
+# more than so many times that doubt.
+SURER_TOUCHING, SEAMS = 0.5, 10.0
 # Of digits that were found, so many are digits, and whole; of strange ones fewer: so much is taken off for novelty 1.
-# Fitted to strings composed of MNIST's test part (`python -m tests.reading_numbers`).
-FOUND, FOUND_TOUCHING = (0.996, 0.12), (0.93, 0.4)
+# Of those that were cut out so many, and so much is taken off for each unit of what the seams cost. Fitted to strings
+# composed of MNIST's validation part; `python -m tests.reading_numbers` measures it.
+FOUND, FOUND_TOUCHING = (0.996, 0.12), (0.99, 0.08)
 # Classes of a digit that its alternatives are made of.
 LIKELY = 4
 
@@ -99,10 +102,11 @@ def _reason(digit: ReadDigit, network: Network, options: ReadOptions) -> str | N
     if threshold is not None and candidate.novelty > threshold.threshold:
         return doubtful or "not_a_digit"
     doubt = 1 - options.sure
-    strange = STRANGE_TOUCHING if candidate.touching else STRANGE
     sure = options.sure**SURER_TOUCHING if candidate.touching else options.sure
-    if candidate.confidence < sure or candidate.novelty > strange * doubt:
+    if candidate.confidence < sure or candidate.novelty > (STRANGE_APART if candidate.apart else STRANGE) * doubt:
         return doubtful or "unsure"
+    if candidate.touching and candidate.cost_of_seams > SEAMS * doubt:
+        return "touching"
     return None
 
 
@@ -152,8 +156,11 @@ def _number(
 
 def _chance(candidate: Candidate) -> float:
     """How probable it is that a digit is there and is right: that it was found and cut so, times its confidence."""
-    found, lost = FOUND_TOUCHING if candidate.touching else FOUND
-    return max(0.0, found - lost * candidate.novelty) * candidate.confidence
+    if candidate.touching:
+        found, lost, doubt = *FOUND_TOUCHING, candidate.cost_of_seams
+    else:
+        found, lost, doubt = *FOUND, candidate.novelty
+    return max(0.0, found - lost * doubt) * candidate.confidence
 
 
 def _marks_within(reading: Reading, digits: list[int]) -> list[ReadMark]:

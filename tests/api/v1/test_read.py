@@ -11,7 +11,7 @@ from service.app import create_app
 from service.settings import SHIPPED_MODELS, Settings
 from tests.composing import compose
 from tests.drawing import draw, draw_lines, encode, npy
-from tests.reading_numbers import lines_of, matched
+from tests.reading_numbers import lines_of, matched, told_lines
 
 LINES = ["4713", "32", "274"]
 PAGE = draw_lines(LINES, 60)
@@ -161,6 +161,16 @@ def test_a_point_is_part_of_a_decimal(client):
     assert read(client, encode(page), expect="decimal")["numbers"][0]["value"] == "4.7"
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_comma_is_one_and_divides_no_number(client, scale):
+    page = draw_lines(["47"], 60, gap=1.1)
+    for row in range(24):
+        page[62 + row, 78 - row // 3 : 84 - row // 3] = 0
+    picture = encode(page.repeat(scale, axis=0).repeat(scale, axis=1))
+    assert [mark["kind"] for mark in read(client, picture)["marks"]] == ["comma"]
+    assert read(client, picture, expect="decimal")["numbers"][0]["value"] == "4,7"
+
+
 def test_what_is_not_sure_keeps_its_place(client):
     result = read(client, encode(draw_lines(["473"], 60)), sure="1")
     unsure = [digit for digit in result["digits"] if digit["digit"] is None]
@@ -228,24 +238,27 @@ def test_a_drawn_answer_is_the_picture_with_frames(client):
 
 
 # Of strings composed of MNIST's test part: the share that is read right, whole, at least.
-EXACT = {"spaced": 0.95, "close": 0.9, "uneven": 0.85, "ruled": 0.85, "cells": 0.75, "page": 0.8, "touching": 0.25}
+EXACT = {"spaced": 0.95, "close": 0.9, "uneven": 0.85, "ruled": 0.85, "cells": 0.75, "page": 0.8, "touching": 0.7}
 
 
 @pytest.mark.parametrize("kind", EXACT)
 def test_composed_strings_are_read(client, mnist_test, proof, kind):
     count = 100 if proof else 8
     right = sure = answered = wanted = 0
+    lines_told = []
     for seed in range(count):
         picture, lines = compose(kind, mnist_test, seed)
         result = read(client, npy(picture))
         got = lines_of(result)
+        lines_told += told_lines(result, lines)
         right += got == lines
         wanted += sum(map(len, lines))
         matches = {place for _, place in matched("".join(lines), "".join(got))}
-        told = [each["digit"] is not None for each in result["digits"]]
-        answered += sum(told)
-        sure += sum(place in matches for place, each in enumerate(told) if each)
+        is_told = [each["digit"] is not None for each in result["digits"]]
+        answered += sum(is_told)
+        sure += sum(place in matches for place, each in enumerate(is_told) if each)
     assert right >= EXACT[kind] * count - (0 if proof else 2)
-    if kind != "touching":
-        assert sure >= (0.97 if proof else 0.9) * answered
-        assert answered >= 0.8 * wanted
+    assert sure >= (0.97 if proof else 0.9) * answered
+    assert answered >= (0.4 if kind == "touching" else 0.8) * wanted
+    # How sure a line is said to be, against how often it is right.
+    assert abs(np.mean(lines_told, axis=0) @ (1, -1)) < (0.08 if proof else 0.25)
