@@ -47,6 +47,11 @@ def make_model(asked: AdoptionOptions) -> dict[str, Any]:
         raise Refused(
             f"--prepare digit: a digit is {list(DIGIT_SHAPE)} numbers, the network reads {list(source.shape)}"
         )
+    if asked.short_side is not None and asked.short_side < max(source.shape[1:]):
+        rows, columns = source.shape[1:]
+        raise Refused(
+            f"--short-side {asked.short_side}: {rows} x {columns} of it are cut out, so at least {max(rows, columns)}"
+        )
     images = probes(source.shape)
     first = asked.numbers or Numbers(scale=255 if source.is_levels else 1)
     if fault := first.fault(source.shape[0]):
@@ -214,8 +219,10 @@ def _passport(
             "range": [0, 1],
             "colour": "grey" if shape[0] == 1 else "rgb",
             "zero": "black",
-            "fit": "stretch",
-            "filter": "bilinear",
+            "fit": asked.fit,
+            "filter": asked.filter,
+            **({} if asked.short_side is None else {"short_side": asked.short_side}),
+            **({"fill": asked.fill} if asked.fit == "letterbox" else {}),
             "prepare": asked.prepare,
             **({"batch": 1} if canonical.batch == 1 else {}),
         },

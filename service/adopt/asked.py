@@ -7,6 +7,8 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from service.core.inputs import Fit, Fitting, Resampling
+
 LONGEST_REASON = 400
 
 Layout = Literal["auto", "nchw", "nhwc", "rows", "flat"]
@@ -99,7 +101,8 @@ class AdoptionOptions(msgspec.Struct, frozen=True, kw_only=True):
     One adoption.
 
     model: the file; folder: where what is made of it is written; size: (rows, columns) where the file leaves them free
-    numbers: None where they were not said; check, reference: folders, of labelled pictures and of known answers
+    numbers: None where they were not said; fit, filter, short_side, fill: see core.inputs.Fitting
+    check, reference: folders, of labelled pictures and of known answers
     """
 
     model: str
@@ -112,5 +115,14 @@ class AdoptionOptions(msgspec.Struct, frozen=True, kw_only=True):
     output: str | None = None
     numbers: Numbers | None = None
     prepare: Literal["digit", "picture"] = "picture"
+    fit: Fit = "stretch"
+    filter: Resampling = "bilinear"
+    short_side: int | None = None
+    fill: float = 0.0
     check: str | None = None
     reference: str | None = None
+
+    @property
+    def fitting(self) -> Fitting:
+        """How a whole picture is brought to what the network reads."""
+        return Fitting(self.fit, self.filter, self.short_side, self.fill)

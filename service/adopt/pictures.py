@@ -92,7 +92,7 @@ def _read(path: Path, asked: AdoptionOptions, shape: tuple[int, int, int]) -> np
         picture = Picture(*file.decode())
         if asked.prepare == "digit":
             return UNIT.take(picture.prepared().image)[None]
-        return fitted(picture.pixels, shape).image
+        return fitted(picture.pixels, shape, asked.fitting).image
     except (ServiceError, OSError) as error:
         raise Refused(f"--check: {path}: {error}") from error
 

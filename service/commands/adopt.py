@@ -30,6 +30,14 @@ WORKS = "works"
 @click.option("--invert", is_flag=True, help="It was trained on dark for 1 and light for 0.")
 @click.option("--prepare", type=click.Choice(["picture", "digit"]), default="picture", show_default=True,
               help="What a posted picture becomes: the whole of it, or the digit on it as MNIST has it.")  # fmt: skip
+@click.option("--fit", type=click.Choice(["stretch", "crop", "letterbox"]), default="stretch", show_default=True,
+              help="How a whole picture is brought to the network's size: stretched to it, its middle cut out, or "
+              "all of it laid on a ground.")  # fmt: skip
+@click.option("--short-side", type=click.IntRange(1, 4096), help="With --fit crop, to what length the shorter side is "
+              "brought first; as short as can be.")  # fmt: skip
+@click.option("--fill", type=click.FloatRange(0, 1), help="With --fit letterbox, the ground: 0 is black, 1 white.")
+@click.option("--filter", "filter_", type=click.Choice(["bilinear", "bicubic", "nearest", "area"]), default="bilinear",
+              show_default=True, help="How pixels are made of others, as Pillow has it.")  # fmt: skip
 @click.option("--check", type=click.Path(path_type=Path), help="FOLDER/<label>/<picture>: tries the usual forms on 20 "
               "pictures or more, and tells how often each is right.")  # fmt: skip
 @click.option("--reference", type=click.Path(path_type=Path), help="Folder of test_data_set_*, as ONNX's zoo has them.")
@@ -75,6 +83,7 @@ def _asked(file: Path, models: Path, options: dict[str, Any]) -> Any:
     from service.adopt.place import check_name, next_version  # noqa: PLC0415
 
     check_name(options["name"])
+    _check_fit(options)
     return AdoptionOptions(
         model=str(file),
         folder="",
@@ -86,9 +95,22 @@ def _asked(file: Path, models: Path, options: dict[str, Any]) -> Any:
         output=options["output"],
         numbers=_numbers(options),
         prepare=options["prepare"],
+        fit=options["fit"],
+        filter=options["filter_"],
+        short_side=options["short_side"],
+        fill=options["fill"] or 0.0,
         check=None if options["check"] is None else str(options["check"]),
         reference=None if options["reference"] is None else str(options["reference"]),
     )
+
+
+def _check_fit(options: dict[str, Any]) -> None:
+    """Raise where an option says something of a fit that is not asked for."""
+    for name, fit in (("short_side", "crop"), ("fill", "letterbox")):
+        if options[name] is not None and options["fit"] != fit:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --fit {fit}")
+    if options["prepare"] == "digit" and (options["fit"], options["filter_"]) != ("stretch", "bilinear"):
+        raise click.UsageError("--prepare digit finds the digit and fits it itself: leave --fit and --filter out")
 
 
 def _labels(text: str) -> tuple[str, ...]:
@@ -163,6 +185,7 @@ def _lines(described: dict[str, Any]) -> Iterator[str]:
     _, rows, columns = shape["shape"]
     numbers = described["numbers"]
     yield f"reads {rows} x {columns} {shape['colour']} ({numbers['layout']}), trained on {numbers['form']}"
+    yield f"a picture is {_fit(shape)}"
     yield f"tells {_classes(described)}"
     for layer in described["layers"]:
         sides = " x ".join(map(str, layer["shape"]))
@@ -195,6 +218,20 @@ def _credit(described: dict[str, Any]) -> str:
     where = f", and without them behind {of_all[0]}" if of_all else ""
     held = "with gates held still" if credit["exactness"]["image"] == "gates" else "whatever the picture"
     return f"its scores are credited back to the picture {held}{where}, to {residual:.1g} of their parts"
+
+
+def _fit(read: dict[str, Any]) -> str:
+    """What a posted picture goes through."""
+    if read["prepare"] == "digit":
+        return "searched for its digit"
+    short = f" of {read['short_side']} pixels on its shorter side" if "short_side" in read else ""
+    ground = f" on a ground of {read['fill']:g}" if "fill" in read else ""
+    words = {
+        "stretch": "stretched to that size",
+        "crop": f"cut out of the middle{short}",
+        "letterbox": f"laid whole{ground}",
+    }
+    return f"{words[read['fit']]} ({read['filter']})"
 
 
 def _classes(described: dict[str, Any]) -> str:

@@ -249,6 +249,7 @@ REFUSED = {
     "means of other channels": (traits.plain, "--mean must be", {"numbers": PRESETS["imagenet"]}),
     "a digit of another size": (traits.colour, "--prepare digit", {"prepare": "digit"}),
     "no folder of pictures": (traits.plain, "--check /nowhere", {"check": "/nowhere"}),
+    "a short side too short": (traits.plain, "--short-side 20: 28 x 28", {"fit": "crop", "short_side": 20}),
     "no references": (traits.plain, "--reference", {"reference": "/nowhere"}),
 }  # fmt: skip
 
@@ -357,6 +358,31 @@ def test_labelled_pictures_tell_what_a_network_was_trained_on(tmp_path, scale, f
     shares = {each["form"]: each["right"] for each in described["checks"]["pictures"]["tried"]}
     assert shares[form] == 1
     assert max(share for each, share in shares.items() if each != form) < 0.6
+
+
+def framed(folder, random):
+    """Wide pictures whose middle alone tells the class: on either side lies another's brightness."""
+    for label, brightness in zip("abcd", (32, 96, 160, 224), strict=True):
+        (folder / label).mkdir(parents=True)
+        for index in range(8):
+            pixels = random.normal(255 - brightness, 8, (20, 60))
+            pixels[:, 20:40] = random.normal(brightness, 8, (20, 20))
+            (folder / label / f"{index}.png").write_bytes(encode_png(np.clip(pixels, 0, 255).astype(np.uint8)))
+    return str(folder)
+
+
+@pytest.mark.parametrize(("fit", "is_right"), [("crop", True), ("stretch", False), ("letterbox", False)])
+def test_labelled_pictures_are_brought_to_the_network_as_posted_ones_will_be(tmp_path, fit, is_right):
+    folder = framed(tmp_path / "pictures", np.random.default_rng(1))
+    more = {"check": folder, "labels": tuple("abcd"), "numbers": Numbers(scale=255), "fit": fit}
+    try:
+        described, network = adopted(tmp_path, traits.brightness(255), **more)
+    except Refused:
+        assert not is_right
+        return
+    shares = {each["form"]: each["right"] for each in described["checks"]["pictures"]["tried"]}
+    assert (shares["0..255"] == 1) == is_right
+    assert network.passport.input.fitting.fit == described["input"]["fit"] == fit
 
 
 def test_labelled_pictures_speak_against_a_form_that_was_given(tmp_path):

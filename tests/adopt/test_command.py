@@ -59,6 +59,23 @@ def test_a_network_is_adopted_again_as_a_further_version_and_taken_out(models, c
     assert seen(models) == [("tiny", "1")]
 
 
+@pytest.mark.parametrize(
+    ("options", "said_of_it", "kept"),
+    [
+        (["--fit", "crop", "--short-side", "32"], "cut out of the middle of 32 pixels on its shorter side (bilinear)",
+         {"fit": "crop", "short_side": 32, "filter": "bilinear"}),
+        (["--fit", "letterbox", "--fill", "0.5", "--filter", "bicubic"], "laid whole on a ground of 0.5 (bicubic)",
+         {"fit": "letterbox", "fill": 0.5, "filter": "bicubic"}),
+    ],
+)  # fmt: skip
+def test_how_a_picture_is_brought_to_the_network_is_said_and_kept(models, capsys, options, said_of_it, kept):
+    file = str(models.parent / "net.onnx")
+    assert filterscope("adopt", file, "--name", "mine", "--models", str(models), *options) == 0
+    assert f"a picture is {said_of_it}\n" in capsys.readouterr().out
+    told = json.loads((models / "mine" / "1" / "passport.json").read_text())["input"]
+    assert kept.items() <= told.items()
+
+
 def test_a_file_that_is_refused_leaves_nothing_behind(models, capsys):
     file = models.parent / "net.onnx"
     file.write_bytes(file.read_bytes()[:500])
@@ -76,6 +93,10 @@ def test_a_file_that_is_refused_leaves_nothing_behind(models, capsys):
         ["net.onnx", "--name", "a", "--mean", "x"],
         ["net.onnx", "--name", "a", "--labels", "one"],
         ["net.onnx", "--name", "a", "--preset", "raw", "--scale", "1"],
+        ["net.onnx", "--name", "a", "--fit", "squeeze"],
+        ["net.onnx", "--name", "a", "--short-side", "256"],
+        ["net.onnx", "--name", "a", "--fit", "crop", "--fill", "0.5"],
+        ["net.onnx", "--name", "a", "--prepare", "digit", "--fit", "crop"],
         ["net.onnx", "--name", "a", "--remove"],
         ["net.onnx"],
     ],

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 
 from service.core.numbers.seams import Seams
-from service.network.sessions import one_thread
+from service.network.engine import opened
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -29,6 +29,4 @@ def seams_of(picture: np.ndarray) -> Seams:
 @cache
 def _session() -> onnxruntime.InferenceSession:
     """The network, opened when it is first asked: a process that forks must not have it."""
-    return onnxruntime.InferenceSession(
-        (FOLDER / "model.onnx").read_bytes(), one_thread(), providers=["CPUExecutionProvider"]
-    )
+    return opened((FOLDER / "model.onnx").read_bytes())
