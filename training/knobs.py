@@ -150,6 +150,7 @@ class StudentKnobs:
     polished: bool = False
     # What is kept are weights between those before and after (Wortsman et al. 2022): most is gained, little is lost.
     polish_share: float = 0.5
+    polish_variants: int = 2500  # digits with a stroke more (variants.py) in an epoch of it
 
 
 # Half of the warps' bounds and less, for networks with too few weights for all hands: a light copy is nearly MNIST.
@@ -170,7 +171,10 @@ LIGHT_WARPS = WarpKnobs(
 
 
 STUDENTS = {
-    "digits": StudentKnobs(epochs=60, polished=True, polish_share=0.7),
+    # Five seeds that went 0.7 of the way of a polish beside 4,200 digits in all hands read 95 % of such hands in place
+    # of 88, but 99.658 % of the test part (99.677), and 97.18 % of MNIST-C (97.39): they do not ship.
+    "digits": StudentKnobs(epochs=60, polished=True),
+    # Three seeds polished once more beside 4,200: 92 % of such hands in place of 86, 99.53 % of the test part (99.54).
     "tiny": StudentKnobs(epochs=60, polished=True),
     "lecture": StudentKnobs(epochs=60, learning_rate=0.02, distil_temperature=1.0, light_from=0.5, variants=1000),
 }
@@ -189,8 +193,7 @@ class StudyKnobs:
     light_warps: WarpKnobs = LIGHT_WARPS
     light_seed: int = 98
     students: dict[str, StudentKnobs] = field(default_factory=lambda: STUDENTS)
-    seeds: tuple[int, ...] = (1, 2, 3)
+    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
     student: Knobs = Knobs(validate_every=10)
     # Some then learn a short time more, beside other ways of writing; who learns those from the start learns less.
     polish: Knobs = Knobs(epochs=14, learning_rate=0.003, validate_every=14)
-    polish_variants: int = 4200  # digits with a stroke more (variants.py) in an epoch of it

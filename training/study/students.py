@@ -28,7 +28,7 @@ def make_student(bench: Bench, name: str, seed: int) -> str:
         _learn(bench, name, seed)
     _, weights, notes = read_network(path)
     polished = notes["recipe"].get("polish", {"variants": None})
-    if asked.polished and polished["variants"] != bench.knobs.polish_variants:
+    if asked.polished and polished["variants"] != asked.polish_variants:
         _polish(bench, name, seed, weights, notes)
     return name
 
@@ -54,12 +54,12 @@ def _learn(bench: Bench, name: str, seed: int) -> None:
 def _polish(bench: Bench, name: str, seed: int, weights: NamedWeights, notes: dict[str, Any]) -> None:
     asked = bench.knobs.students[name]
     knobs = bench.knobs.polish.with_(seed=seed, distil_temperature=asked.distil_temperature)
-    lessons = _pool_epochs(bench, seed, bench.knobs.polish_variants)
+    lessons = _pool_epochs(bench, seed, asked.polish_variants)
     fitted = fit(STRUCTURES[name], bench.data(), knobs, lessons, threads=1, start=weights)
     polish = {
         "epochs": knobs.epochs,
         "learning_rate": knobs.learning_rate,
-        "variants": bench.knobs.polish_variants,
+        "variants": asked.polish_variants,
         "share": asked.polish_share,
         "before": {part: notes[part] for part in ("validation", "test")},
     }

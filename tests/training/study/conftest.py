@@ -13,11 +13,10 @@ KNOBS = StudyKnobs(
     teacher=Knobs(epochs=1, batch_size=20, average_steps=5),
     pool_copies=1,
     light_copies=1,
-    students={"lecture": StudentKnobs(epochs=1, polished=True)},
+    students={"lecture": StudentKnobs(epochs=1, polished=True, polish_variants=5)},
     seeds=(1, 2),
     student=Knobs(batch_size=20, average_steps=5),
     polish=Knobs(epochs=1, batch_size=20, average_steps=5, learning_rate=1e-4),
-    polish_variants=5,
 )
 
 

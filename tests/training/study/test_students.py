@@ -29,7 +29,8 @@ def test_one_polished_beside_other_variants_is_polished_once_more(done):
     before = place.read_bytes()
     make_student(bench, "lecture", 2)
     assert place.read_bytes() == before, "nothing is done again"
-    more = replace(bench, knobs=replace(bench.knobs, polish_variants=7))
+    asked = {"lecture": replace(bench.knobs.students["lecture"], polish_variants=7)}
+    more = replace(bench, knobs=replace(bench.knobs, students=asked))
     make_student(more, "lecture", 2)
     notes = read_network(place)[2]
     place.write_bytes(before)
