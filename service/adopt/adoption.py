@@ -28,8 +28,9 @@ from service.adopt.credit import credited_files
 from service.adopt.foreign import read_source
 from service.adopt.layers import FoundLayer
 from service.adopt.pictures import choose, read_labelled, try_forms, warnings_of
+from service.adopt.report import report_on
 from service.lab.adopted import calls_of
-from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, BadModel
+from service.network.files import ANALYSIS_FILE, MODEL_FILE, PASSPORT_FILE, REPORT_FILE, BadModel
 from service.network.passport import DIGIT_SHAPE, IMAGE, Layer
 from service.network.sessions import Network
 
@@ -267,6 +268,10 @@ def _write(asked: AdoptionOptions, files: dict[str, bytes], passport: dict[str, 
         (folder / name).write_bytes(content)
     try:
         network = Network(folder)
+        network.opened()
+        if asked.report is not None:
+            (folder / REPORT_FILE).write_bytes(report_on(network, Path(asked.report)))
+            network = Network(folder)
     except BadModel as error:
         raise Refused(str(error).removeprefix(f"{folder}: ")) from error
     shown = ("name", "version", "labels", "input", "numbers", "layers", "credit", "cost", "checks", "source")

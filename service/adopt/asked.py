@@ -102,7 +102,8 @@ class AdoptionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     model: the file; folder: where what is made of it is written; size: (rows, columns) where the file leaves them free
     numbers: None where they were not said; fit, filter, short_side, fill: see core.inputs.Fitting
-    check, reference: folders, of labelled pictures and of known answers
+    check, reference, report: folders, of labelled pictures to try forms on, of known answers, and of labelled pictures
+        on which it is told what filters respond to
     """
 
     model: str
@@ -121,6 +122,7 @@ class AdoptionOptions(msgspec.Struct, frozen=True, kw_only=True):
     fill: float = 0.0
     check: str | None = None
     reference: str | None = None
+    report: str | None = None
 
     @property
     def fitting(self) -> Fitting:

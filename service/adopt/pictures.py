@@ -11,8 +11,9 @@ from service.adopt.asked import PRESETS, AdoptionOptions, Numbers, Refused
 from service.adopt.build import laid_out
 from service.adopt.canonical import Canonical, open_foreign, run_each
 from service.core.errors import ServiceError
-from service.core.inputs import UNIT, fitted
+from service.lab.inputs import all_inputs, as_readable
 from service.lab.picture import Picture
+from service.network.passport import Input
 from service.pictures import codec
 from service.settings import Limits
 
@@ -59,21 +60,34 @@ class Tried(NamedTuple):
 
 def read_labelled(asked: AdoptionOptions, shape: tuple[int, int, int], labels: Sequence[str]) -> Labelled:
     """Read FOLDER/<label>/<picture>, each brought to the network's size. raises: Refused."""
-    files = list(_files(Path(asked.check or ""), labels))
+    files = labelled_files("--check", Path(asked.check or ""), labels)
     if len(files) < FEWEST:
         raise Refused(f"--check {asked.check}: {len(files)} pictures in folders of labels; {FEWEST} or more are wanted")
     most = min(MOST, MOST_NUMBERS // math.prod(shape))
     if len(files) > most:
         files = [files[index] for index in sorted(np.random.default_rng(0).choice(len(files), most, replace=False))]
-    images = np.stack([_read(path, asked, shape) for path, _ in files])
+    wanted = Input(
+        shape=shape,
+        prepare=asked.prepare,
+        fit=asked.fit,
+        filter=asked.filter,
+        short_side=asked.short_side,
+        fill=asked.fill,
+    )
+    images = np.stack([read_picture_file("--check", path, wanted) for path, _ in files])
     return Labelled(images, np.array([index for _, index in files]))
 
 
-def _files(folder: Path, labels: Sequence[str]) -> Iterator[tuple[Path, int]]:
+def labelled_files(option: str, folder: Path, labels: Sequence[str]) -> list[tuple[Path, int]]:
+    """The files of FOLDER/<label>/, each with its class. raises: Refused, naming the option."""
+    return list(_files(option, folder, labels))
+
+
+def _files(option: str, folder: Path, labels: Sequence[str]) -> Iterator[tuple[Path, int]]:
     try:
         places = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
-        raise Refused(f"--check {folder}: {error.strerror}") from error
+        raise Refused(f"{option} {folder}: {error.strerror}") from error
     for place in places:
         if place.name in labels:
             index = labels.index(place.name)
@@ -81,20 +95,19 @@ def _files(folder: Path, labels: Sequence[str]) -> Iterator[tuple[Path, int]]:
             index = int(place.name)
         else:
             listed = ", ".join(labels[:8])
-            raise Refused(f"--check {folder}: its folder {place.name[:80]!r} is no label; there is: {listed}, ...")
+            raise Refused(f"{option} {folder}: its folder {place.name[:80]!r} is no label; there is: {listed}, ...")
         yield from ((path, index) for path in sorted(place.iterdir()) if path.is_file() and path.name[0] != ".")
 
 
-def _read(path: Path, asked: AdoptionOptions, shape: tuple[int, int, int]) -> np.ndarray:
+def read_picture_file(option: str, path: Path, wanted: Input) -> np.ndarray:
+    """A picture as a network reads it, (channels, rows, columns). raises: Refused, naming the option."""
     limits = Limits()
     try:
         file = codec.open_posted(path.read_bytes(), limits.max_image_pixels, 0, 0, for_digit=False)
-        picture = Picture(*file.decode())
-        if asked.prepare == "digit":
-            return UNIT.take(picture.prepared().image)[None]
-        return fitted(picture.pixels, shape, asked.fitting).image
+        found = all_inputs([as_readable(Picture(*file.decode()), "auto", wanted)], wanted)
+        return np.asarray(found.images[0])
     except (ServiceError, OSError) as error:
-        raise Refused(f"--check: {path}: {error}") from error
+        raise Refused(f"{option}: {path}: {error}") from error
 
 
 def try_forms(canonical: Canonical, labelled: Labelled, asked: AdoptionOptions) -> list[Tried]:

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from service.batch.digits import printable, readable
+from service.batch.digits import pictures_at_once, printable, readable
 from service.batch.reading import numbers_in
 from service.batch.sources import FoundPicture, Part
 from service.core.digit import PreparedDigit
 from service.core.errors import ServiceError
 from service.lab.inputs import Readable, all_inputs
 from service.lab.options import ReadOptions
+from service.lab.verdicts import MANY_CLASSES, has_numbers
 from service.network.files import read_folder
+from service.network.passport import Passport
 from service.network.sessions import Network
 from service.settings import Limits
 
@@ -34,6 +36,17 @@ READ_SCHEMA = pa.schema([
     pa.field("version", pa.string(), nullable=False),
     ("error", pa.string()),
 ])  # fmt: skip
+# Of an adopted network, whose classes have names and may be many.
+ADOPTED_SCHEMA = pa.schema([
+    pa.field("index", pa.int64(), nullable=False),
+    ("name", pa.string()),
+    ("label", pa.string()),
+    ("class", pa.int32()),
+    ("confidence", pa.float32()),
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("version", pa.string(), nullable=False),
+    ("error", pa.string()),
+])  # fmt: skip
 SCHEMA = pa.schema([
     pa.field("index", pa.int64(), nullable=False),
     ("name", pa.string()),
@@ -46,6 +59,14 @@ SCHEMA = pa.schema([
     pa.field("version", pa.string(), nullable=False),
     ("error", pa.string()),
 ])  # fmt: skip
+
+
+def schema_of(passport: Passport) -> pa.Schema:
+    """The columns of pictures scored with an adopted network: of many classes the probable one alone."""
+    if len(passport.labels) > MANY_CLASSES:
+        return ADOPTED_SCHEMA
+    each = pa.field("probabilities", pa.list_(pa.float32(), len(passport.labels)))
+    return ADOPTED_SCHEMA.insert(ADOPTED_SCHEMA.get_field_index("confidence") + 1, each)
 
 
 class Recipe(NamedTuple):
@@ -70,6 +91,9 @@ class Scorer:
         if self._recipe.read:
             numbers, errors = self._each(found, self._read_numbers)
             columns, schema = _columns(numbers, errors), READ_SCHEMA
+        elif self._network.passport.is_adopted:
+            columns, errors = self._classes(found)
+            schema = schema_of(self._network.passport)
         else:
             digits, errors = self._each(found, self._read_picture)
             columns, schema = self._verdicts(digits, np.array([error is None for error in errors], bool)), SCHEMA
@@ -112,6 +136,39 @@ class Scorer:
         read = numbers_in(content, self._network, ReadOptions(), self._recipe.limits)
         unused = {f"unused_{name}": count for name, count in read["unused"].items()}
         return {"text": read["text"], "complete": read["complete"], "digits": len(read["digits"])} | unused
+
+    def _classes(self, found: Sequence[FoundPicture]) -> tuple[dict[str, Any], list[str | None]]:
+        """Columns of what an adopted network says, null where there was nothing to show it; and why there was not."""
+        passport, errors = self._network.passport, list[str | None]()
+        labels, with_each = passport.labels, has_numbers(self._network, full=False)
+        classes: list[int | None] = []
+        confidence: list[float | None] = []
+        probabilities: list[np.ndarray] = []
+        # Some at a time: a picture may be half a megabyte of numbers.
+        each = pictures_at_once(passport.input)
+        for start in range(0, len(found), each):
+            usable, why = self._each(found[start : start + each], self._read_picture)
+            verdicts = self._network.classify(all_inputs(usable, passport.input).images) if usable else None
+            told = iter(range(len(usable)))
+            for error in why:
+                place = None if error is not None or verdicts is None else next(told)
+                index = None if place is None or verdicts is None else verdicts.classes[place]
+                row = np.zeros(len(labels), np.float32) if verdicts is None else verdicts.probabilities[place or 0]
+                classes.append(index)
+                confidence.append(None if index is None else float(row[index]))
+                if with_each:
+                    probabilities.append(row)
+            errors += why
+        columns: dict[str, Any] = {
+            "label": [None if index is None else labels[index] for index in classes],
+            "class": classes,
+            "confidence": confidence,
+        }
+        if with_each:
+            flat = pa.array(np.concatenate(probabilities) if probabilities else np.zeros(0, np.float32))
+            bad = pa.array([index is None for index in classes], pa.bool_())
+            columns["probabilities"] = pa.FixedSizeListArray.from_arrays(flat, len(labels), mask=bad)
+        return columns, errors
 
     def _verdicts(self, usable: list[Readable], good: np.ndarray) -> dict[str, Any]:
         """Columns of what the network says, null where there was nothing to show it."""

@@ -71,7 +71,8 @@ class Calls:
             (N,H,W) or (N,H,W,C) is N pictures, and rows of 784 numbers are `rows.reshape(-1, 28, 28)`. uint8 is 0
             (black) to 255, float 0 to 1
         step: of its training, as `history` lists them; the network as it was then
-        prepare: "auto" finds the digit on any picture, "none" takes 28 x 28 as it is, 0 for paper and 1 for ink
+        prepare: "auto" finds the digit on any picture, or brings it to the size of an adopted network; "none" takes
+            28 x 28, or that size, as it is, 0 for paper and 1 for ink
         progress: True for a bar, or a function of (done, in all)
         raises: Refused, Unreachable; TypeError or ValueError for what is no picture
 
@@ -81,7 +82,7 @@ class Calls:
         >>> client.classify(np.zeros((1000, 28, 28), np.uint8), prepare="none").digits.shape
         (1000,)
         """
-        options = {"model": model, "version": version, "step": step, "prepare": prepare, "scale": scale}
+        options = {"model": model, "version": version, "step": step, "prepare": prepare, "scale": scale, "full": True}
         answers = yield from self._post("classify", pictures, options, read_json, progress)
         with reading():
             return verdicts_of([result for answer in answers for result in answer["results"]], answers[0])
@@ -309,7 +310,8 @@ class Calls:
         >>> what.before.digits, what.after.digits, what.difference.shape
         (array([3]), array([3]), (1, 10))
         """
-        options = {"changes": list(changes), "model": model, "version": version, "prepare": prepare, "scale": scale}
+        options = {"changes": list(changes), "model": model, "version": version, "prepare": prepare, "scale": scale,
+                   "full": True}  # fmt: skip
         answers = yield from self._post("what-if", pictures, options, read_json, progress)
         with reading():
             results = [result for answer in answers for result in answer["results"]]

@@ -41,6 +41,8 @@ WORKS = "works"
 @click.option("--check", type=click.Path(path_type=Path), help="FOLDER/<label>/<picture>: tries the usual forms on 20 "
               "pictures or more, and tells how often each is right.")  # fmt: skip
 @click.option("--reference", type=click.Path(path_type=Path), help="Folder of test_data_set_*, as ONNX's zoo has them.")
+@click.option("--report", type=click.Path(path_type=Path), help="FOLDER/<label>/<picture>: keeps what every filter "
+              "responds to there, for GET /v1/models/NAME/report and baseline=mean.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would come of it.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--remove", is_flag=True, help="Take out the version that --version says.")
@@ -101,6 +103,7 @@ def _asked(file: Path, models: Path, options: dict[str, Any]) -> Any:
         fill=options["fill"] or 0.0,
         check=None if options["check"] is None else str(options["check"]),
         reference=None if options["reference"] is None else str(options["reference"]),
+        report=None if options["report"] is None else str(options["report"]),
     )
 
 

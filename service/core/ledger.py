@@ -185,19 +185,19 @@ def activation_map(weights: Floats, maps: ArrayLike, variant: str) -> Floats:
     return np.asarray(np.einsum("k,kij->ij", alpha, read))
 
 
-def spread(cells: Floats, rows: Sequence[float], columns: Sequence[float], side: int) -> Floats:
+def spread(cells: Floats, rows: Sequence[float], columns: Sequence[float], size: tuple[int, int]) -> Floats:
     """
     Draw a coarse map over the picture: linear between the centres of its cells, level beyond the outermost.
 
     cells: (h, w)   rows, columns: the y of each row's centre and the x of each column's, in pixels
-    returns: (side, side)
+    returns: (rows, columns) of `size`
 
-    >>> spread(np.array([[0.0, 1.0]]), [1], [0, 2], side=3)
+    >>> spread(np.array([[0.0, 1.0]]), [1], [0, 2], (3, 3))
     array([[0. , 0.5, 1. ],
            [0. , 0.5, 1. ],
            [0. , 0.5, 1. ]])
     """
-    down, across = _between(rows, side), _between(columns, side)
+    down, across = _between(rows, size[0]), _between(columns, size[1])
     return np.asarray(down @ cells @ across.T)
 
 

@@ -1,17 +1,21 @@
 """What an adopted network answers and what it does not, with the reason: calls refuse by it, and adopting tells it."""
 
 from service.core.errors import NotPossible
-from service.network.passport import DIGIT_SHAPE
+from service.network.passport import IMAGE
 from service.network.sessions import Network
 
 # What is told of an adopted network in place of a call's answer.
-NOT_EXPLAINED = "of an adopted network only method=pixels explains so far; classify, feature-maps and /v2 work too"
-# The methods that go by the walk back alone, which every network may have.
-EXPLAINED = ("pixels",)
+# The methods that go by the walk back, and those of them that need a layer that all of it goes through, or one behind
+# which all is linear.
+WALKED, SUMMED, LINEAR = ("pixels", "cam", "ledger", "deciding-set"), ("ledger", "deciding-set"), "deciding-set"
+NOT_WHOLE = "no layer of it has all that its scores are made of"
+NOT_LINEAR = "no layer of it is followed by what is linear for every picture"
+NO_CELLS = "the cells of an adopted network are not explained: its maps, and by method=ledger their shares, are"
+NOT_EDITED = "an adopted network is walked back with its own weights alone: with changes method=occlusion and rise work"
 NO_FILTERS = "it has no convolution whose filters are constant"
 NO_MAPS = "no layer of it has maps"
 NO_HISTORY = "of an adopted network no training was kept: classify, feature-maps and /v2 work"
-NO_REPORT = "an adopted network has no dataset report: classify, feature-maps and /v2 work"
+NO_REPORT = "no report was made of it: adopt it with --report FOLDER, of labelled pictures"
 NO_DIGITS = "it does not tell the ten digits of pictures made digits, as reading several in a picture needs"
 
 
@@ -23,10 +27,10 @@ def calls_of(network: Network) -> dict[str, str]:
         "POST /v1/feature-maps": "" if passport.map_shapes() else NO_MAPS,
         "POST /v2/models/NAME/infer": "",
         "GET /v1/models/NAME/layers/LAYER/filters": "" if passport.convolutions else NO_FILTERS,
-        "POST /v1/explain?method=pixels": _no_walk_back(network),
-        "POST /v1/explain, by other methods": NOT_EXPLAINED,
+        "POST /v1/explain?method=occlusion, rise": "",
+        **{f"POST /v1/explain?method={method}": explained_fault(network, method) for method in (*WALKED, "cell")},
         "POST /v1/what-if, and changes": "" if passport.convolutions else NO_FILTERS,
-        "GET /v1/models/NAME/report": NO_REPORT,
+        "GET /v1/models/NAME/report": NO_REPORT if network.report is None else "",
         "POST /v1/read": "" if passport.reads_digits else NO_DIGITS,
         "GET /v1/models/NAME/history, and step": NO_HISTORY,
     }
@@ -50,24 +54,41 @@ def check_digits(network: Network) -> None:
         raise NotPossible(f"{network.name}/{network.version}: {NO_DIGITS}; classify works", "/model")
 
 
-def check_explained(network: Network, method: str) -> None:
+def explained_fault(network: Network, method: str) -> str:
+    """Why an adopted network's decision is not explained by a method, or nothing."""
+    if method == "cell":
+        return NO_CELLS
+    if method not in WALKED:
+        return ""
+    if fault := network.creditor.fault:
+        return fault
+    credit = network.passport.credit
+    if credit is None or not set(credit.exactness) - {IMAGE}:
+        return NO_MAPS if method != "pixels" else ""
+    if method in SUMMED and not network.passport.whole:
+        return NOT_WHOLE
+    is_linear = any(credit.exactness[name] == "global" for name in network.passport.whole)
+    return NOT_LINEAR if method == LINEAR and not is_linear else ""
+
+
+def check_explained(network: Network, method: str, *, edited: bool) -> None:
     """Raise NotPossible where an adopted network's decision is not explained by that method."""
     if not network.passport.is_adopted:
         return
-    if method not in EXPLAINED:
-        raise NotPossible(f"{network.name}/{network.version}: {NOT_EXPLAINED}", "/method")
-    if fault := _no_walk_back(network):
-        raise NotPossible(f"{network.name}/{network.version}: {fault}; classify, feature-maps and /v2 work", "/method")
-
-
-def _no_walk_back(network: Network) -> str:
-    """Why no score of an adopted network is walked back to a picture, or nothing where it is."""
-    if network.passport.input.shape != DIGIT_SHAPE:
-        return f"{NOT_EXPLAINED}, and of pictures of 28 x 28 in grey"
-    return network.creditor.fault
+    if fault := explained_fault(network, method):
+        works = "classify, feature-maps, method=occlusion and method=rise work"
+        raise NotPossible(f"{network.name}/{network.version}: {fault}; {works}", "/method")
+    if edited and method in WALKED:
+        raise NotPossible(f"{network.name}/{network.version}: {NOT_EDITED}", "/changes")
 
 
 def check_own(network: Network, reason: str, pointer: str = "/model") -> None:
     """Raise NotPossible, with that reason, for an adopted network."""
     if network.passport.is_adopted:
         raise NotPossible(f"{network.name}/{network.version}: {reason}", pointer)
+
+
+def check_reported(network: Network) -> None:
+    """Raise NotPossible for an adopted network that no report was made of."""
+    if network.passport.is_adopted and network.report is None:
+        raise NotPossible(f"{network.name}/{network.version}: {NO_REPORT}", "/model")

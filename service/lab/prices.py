@@ -21,7 +21,7 @@ import numpy as np
 
 from service.core.errors import InvalidInput, TooLarge
 from service.lab.options import Change
-from service.network.passport import Input
+from service.network.passport import DIGIT_SHAPE, Input
 from service.network.sessions import Network
 from service.settings import Limits
 
@@ -402,6 +402,12 @@ def running(network: Network, count: int, *, with_maps: bool = False) -> float:
     return RUN + count * (each.read_with_maps if with_maps else each.read)
 
 
+def masking(asked: Input, scores: int) -> float:
+    """A mask made and laid on a picture of that shape, and so many scores weighed with it; without the run."""
+    larger = math.prod(asked.size) / math.prod(DIGIT_SHAPE), math.prod(asked.shape) / math.prod(DIGIT_SHAPE)
+    return MASKED_PICTURE * max(larger) + scores * MASKED_SCORE * larger[0]
+
+
 def charge_analysis(network: Network, count: int, maps: Sequence[str], times: int = 1) -> None:
     """Charge running a network with its maps at hand on so many pictures, `times` over; maps: those that are kept."""
     charge_opening(network)
@@ -413,10 +419,10 @@ def charge_analysis(network: Network, count: int, maps: Sequence[str], times: in
     charge("run", times * running(network, count, with_maps=True), held)
 
 
-def charge_opening(network: Network) -> None:
-    """Charge opening what a network's maps and weights are read from, where it is not open."""
-    size = network.bytes_to_open
-    if size:
+def charge_opening(network: Network, *, walked: bool = False) -> None:
+    """Charge opening what a network's maps and weights are read from, or its walk back, where it is not open."""
+    size = network.creditor.bytes_to_open if walked else network.bytes_to_open
+    if size and network.passport.is_adopted:
         charge("open", OPENED + size * OPENED_BYTE, OPENED_TIMES * size)
 
 

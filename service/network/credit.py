@@ -11,24 +11,21 @@ the picture had them, so that each score is a sum, to rounding:
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from threading import Lock
 
 import numpy as np
 import onnxruntime
 
 from service.core.errors import NotPossible
-from service.network.engine import opened
+from service.network.engine import LastUsed, opened
 from service.network.files import CREDIT_FILE, ModelFiles
 from service.network.passport import IMAGE, Passport
 
 # What the graph gives out, each followed by a layer's name, or that of a term.
 GAINS, FILTERS, BIASES, BASE = "gains/", "filters/", "biases/", "base/"
 LOGITS, SEED, ADDED = "logits", "seed", "added"
-# How many graphs of adopted networks stay open in a process.
-MOST_OPEN = 2
-_recent: list["Creditor"] = []
-_lock = Lock()
+
+
+Graph = tuple[onnxruntime.InferenceSession, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +52,20 @@ class Creditor:
     Walks one network back.
 
     The graph is opened when it is first asked for; where it is not there, or not the one of the passport, that is told
-    then, and the network answers all else. Of adopted networks, which may be large and many, few stay open.
+    then, and the network answers all else.
     """
 
     def __init__(self, files: ModelFiles, passport: Passport) -> None:
         self._passport = passport
         self._data: bytes | None = files.contents.get(CREDIT_FILE)
         self._fault = self._fault_of(self._data)
+        self._found = ""
+        self._own: Graph | None = None
 
     @property
     def fault(self) -> str:
         """Why there is no walk back, as far as is known before it is opened; or nothing."""
-        opened = self.__dict__.get("_opened")
-        return self._fault or (opened if isinstance(opened, str) else "")
+        return self._fault or self._found
 
     @property
     def damage(self) -> str:
@@ -77,7 +75,13 @@ class Creditor:
 
     def can_walk(self) -> bool:
         """Open the graph, if it was not yet; whether it can be run."""
-        return not self._fault and not isinstance(self._opened, str)
+        return not self.fault and not isinstance(self._opened, str)
+
+    @property
+    def bytes_to_open(self) -> int:
+        """The size of the graph that is opened when it is first asked for; 0 where it is open, or cannot be."""
+        is_open = self._own is not None or self in _graphs or self.fault
+        return 0 if is_open or self._data is None else len(self._data)
 
     def walk(
         self, image: np.ndarray, seeds: np.ndarray, layers: Iterable[str] = (), added: np.ndarray | None = None
@@ -90,12 +94,10 @@ class Creditor:
         added: (n, filters, rows, columns), further gains at the last layer of `passport.whole`
         raises: NotPossible where there is no walk back
         """
-        opened = self._fault or self._opened
+        opened = self.fault or self._opened
         if isinstance(opened, str):
             raise NotPossible(f"{self._passport.name}/{self._passport.version}: {opened}", "/method")
         session, names = opened
-        if self._passport.is_adopted:
-            self._keep_few()
         wanted = [LOGITS, GAINS + IMAGE, *(name for name in names if name.startswith((FILTERS, BIASES)))]
         wanted += [kind + layer for layer in layers for kind in (GAINS, BASE) if kind + layer in names]
         feed = {IMAGE: image[None], SEED: np.ascontiguousarray(seeds, np.float32)}
@@ -108,15 +110,6 @@ class Creditor:
 
         return Walked(found[LOGITS][0], of(GAINS), of(FILTERS), of(BIASES), of(BASE))
 
-    def _keep_few(self) -> None:
-        """Close the one of an adopted network that was not used for longest, where this is one too many."""
-        with _lock:
-            if self in _recent:
-                _recent.remove(self)
-            _recent.append(self)
-            while len(_recent) > MOST_OPEN:
-                _recent.pop(0).__dict__.pop("_opened", None)
-
     def _fault_of(self, data: bytes | None) -> str:
         credit = self._passport.credit
         if credit is None or credit.refused:
@@ -126,13 +119,28 @@ class Creditor:
         found, wanted = hashlib.sha256(data).hexdigest(), self._passport.files[CREDIT_FILE].sha256
         return "" if found == wanted else f"{CREDIT_FILE}: SHA-256 is {found}, its passport says {wanted[:64]!r}"
 
-    @cached_property
-    def _opened(self) -> tuple[onnxruntime.InferenceSession, Sequence[str]] | str:
+    @property
+    def _opened(self) -> Graph | str:
         """The session and the names of what it gives; or why it cannot be opened."""
-        if self._fault or self._data is None:
+        if self._passport.is_adopted:
+            return _graphs.of(self, self._open)
+        if self._own is None and not self.fault:
+            graph = self._open()
+            self._own = None if isinstance(graph, str) else graph
+            self._data = None
+        return self._own or self.fault
+
+    def _open(self) -> Graph | str:
+        graph = self._opened_anew()
+        self._found = graph if isinstance(graph, str) else ""
+        return graph
+
+    def _opened_anew(self) -> Graph | str:
+        data = self._data
+        if self._fault or data is None:
             return self._fault
         try:
-            session = opened(self._data)
+            session = opened(data)
             names = [output.name for output in session.get_outputs()]
             fault = self._misfit(session, names)
         except Exception as error:  # noqa: BLE001  # onnxruntime's have no common base but this
@@ -160,3 +168,6 @@ class Creditor:
             if array.shape != shape:
                 return f"{name} is {array.shape}, its passport says {shape}"
         return ""
+
+
+_graphs: LastUsed[Graph | str] = LastUsed()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ import onnxruntime
 
 from service.core.errors import NotFound, NotPossible
 from service.network.credit import Creditor
-from service.network.engine import opened
+from service.network.engine import LastUsed, opened
 from service.network.files import ANALYSIS_FILE, CARD_FILE, MODEL_FILE, REPORT_FILE, BadModel, ModelFiles, read_folder
 from service.network.folders import check_default
 from service.network.history import read_history
@@ -30,10 +29,6 @@ from service.network.passport import Layer, Passport, decode_plain, read_passpor
 PICTURES_PER_RUN = 32
 # The same for a network with so many inner numbers that fewer pictures fill as much: 32 MiB.
 NUMBERS_PER_RUN = 1 << 23
-
-# Of adopted networks so many have their analysis file open at a time, those that were used last: there may be many of
-# them, and they may be large.
-MOST_OPEN = 2
 
 # What the analysis file calls its weights, as outputs.
 WEIGHTS = "weights/"
@@ -88,27 +83,7 @@ class Analysis:
         return dict(zip(names, arrays, strict=True))
 
 
-class _Opened:
-    """The analyses of adopted networks that are open in this process, that of the one used last at the end."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._analyses: dict[Network, Analysis] = {}
-
-    def __contains__(self, network: object) -> bool:
-        return network in self._analyses
-
-    def of(self, network: "Network") -> Analysis:
-        """Open it, if it is not yet, in place of the one that was not used for longest."""
-        with self._lock:
-            analysis = self._analyses.pop(network, None) or network.opened()
-            self._analyses[network] = analysis
-            if len(self._analyses) > MOST_OPEN:
-                del self._analyses[next(iter(self._analyses))]
-        return analysis
-
-
-_open = _Opened()
+_analyses: LastUsed[Analysis] = LastUsed()
 
 
 class Network:
@@ -168,7 +143,7 @@ class Network:
     @property
     def bytes_to_open(self) -> int:
         """The size of the file that is opened when maps or weights are asked for; 0 where it is open."""
-        return 0 if self._own is not None or self in _open else len(self._files.content(ANALYSIS_FILE))
+        return 0 if self._own is not None or self in _analyses else len(self._files.content(ANALYSIS_FILE))
 
     @property
     def pictures_per_run(self) -> int:
@@ -181,7 +156,7 @@ class Network:
         if self._own is not None:
             return self._own
         try:
-            return _open.of(self)
+            return _analyses.of(self, self.opened)
         except BadModel as fault:
             raise NotPossible(str(fault).removeprefix(f"{self.folder}: "), "/model") from None
 
@@ -202,7 +177,15 @@ class Network:
     @cached_property
     def mean_maps(self) -> np.ndarray | None:
         """The mean, over the dataset of its report, of what the head reads: (filters, rows, columns), if known."""
-        return None if self.report is None else np.array(self.report["head_input_mean"], np.float64)
+        found = None if self.report is None else self.report.get("head_input_mean")
+        return None if found is None else np.array(found, np.float64)
+
+    @property
+    def layer_of_means(self) -> str:
+        """The layer whose mean over a dataset is known, or nothing."""
+        if self.mean_maps is None or self.report is None:
+            return ""
+        return str(self.report["head_input"]["layer"]) if self.passport.is_adopted else self.passport.layers[-2].name
 
     def classify(self, images: np.ndarray) -> Verdicts:
         """Run the lean network. images: (n, *passport.input.shape) float32, 0 = paper, 1 = ink."""
@@ -341,12 +324,17 @@ class _Of(msgspec.Struct):
     part: str
 
 
+class _OfLayer(msgspec.Struct):
+    layer: str
+
+
 class _Report(msgspec.Struct):
     """What the service itself reads of a report; the rest it answers as it is."""
 
     data: _Of
     layers: list[_Named]
-    head_input_mean: list[list[list[float]]]
+    head_input_mean: list[list[list[float]]] | None = None
+    head_input: _OfLayer | None = None
 
 
 def _read_report(files: ModelFiles, passport: Passport) -> dict[str, Any] | None:
@@ -355,9 +343,17 @@ def _read_report(files: ModelFiles, passport: Passport) -> dict[str, Any] | None
     if report is None:
         return None
     try:
-        mean = np.array(msgspec.json.decode(files.contents[REPORT_FILE], type=_Report).head_input_mean)
+        read = msgspec.json.decode(files.contents[REPORT_FILE], type=_Report)
+        mean = np.array(read.head_input_mean or [])
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadModel(f"{REPORT_FILE}: {error}", files.folder) from error
+    if passport.is_adopted:
+        if read.head_input is None or read.head_input_mean is None:
+            return report
+        shapes = {layer.name: layer.shape for layer in passport.layers}
+        if shapes.get(read.head_input.layer) != mean.shape:
+            raise BadModel(f"{REPORT_FILE}: head_input_mean has the shape {mean.shape}, not that of it", files.folder)
+        return report
     if mean.shape != passport.head.in_shape:
         raise BadModel(f"{REPORT_FILE}: head_input_mean has the shape {mean.shape}, not that of the head", files.folder)
     return report

@@ -405,10 +405,8 @@ def test_an_analysis_file_that_is_not_that_of_the_passport_is_told_when_it_is_as
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        *(
-            (f"/v1/explain?model=nets&method={method}", "only method=pixels explains")
-            for method in ("ledger", "rise", "cell")
-        ),
+        ("/v1/explain?model=nets&method=cell", "cells of an adopted network"),
+        ("/v1/explain?model=signed&method=ledger", "no rule for Sign"),
         ('/v1/what-if?model=dense&changes=[{"layer":"conv1","filter":0,"action":"off"}]', "no convolution"),
         ("/v1/feature-maps?model=dense", "no layer of it has maps"),
     ],

@@ -183,6 +183,13 @@ def colour(shape=("n", 3, 32, 20), *, is_signed=False):
     return b.model(b.dense(b.add("Flatten", b.add("GlobalAveragePool", maps)), CLASSES, 6), shape)
 
 
+def two_dense():
+    """Two dense layers with a relu between, so that what follows the maps is linear for no two pictures alike."""
+    b = Builder()
+    hidden = b.add("Relu", b.dense(b.add("Flatten", after_conv(b)), 16, 6 * 13 * 13))
+    return b.model(b.dense(hidden, CLASSES, 16))
+
+
 def many_classes(shape=("n", 3, 24, 36)):
     """More classes than 8 bits count, and weights so large that they differ."""
     b = Builder()

@@ -15,7 +15,7 @@ OPERATIONS = [(path, method) for path, item in DOCUMENT["paths"].items() for met
 REFUSED_BY_ADOPTED = {
     "/v1/read": "/v1/read?model=colour",
     "/v1/feature-maps": "/v1/feature-maps?model=dense",
-    "/v1/explain": "/v1/explain?model=nets",
+    "/v1/explain": "/v1/explain?model=signed",
     "/v1/what-if": '/v1/what-if?model=dense&changes=[{"layer":"conv1","filter":0,"action":"off"}]',
     "/v1/apply-filters": '/v1/apply-filters?filters=[{"model":"made","layer":"conv1","filter":0}]',
     "/v1/models/{name}/layers/{layer}/filters": "/v1/models/made/layers/conv1/filters",

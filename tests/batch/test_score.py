@@ -17,7 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageDraw
 
+from service.adopt.adoption import make_model
+from service.adopt.asked import AdoptionOptions
+from service.app import create_app
 from service.commands.options import UNUSABLE
+from service.settings import Settings
+from tests.adopt import traits
 from tests.commanding import filterscope
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -301,3 +306,44 @@ def test_a_missing_package_is_one_line_that_names_the_extra(sources, tmp_path, p
 def test_scoring_imports_neither_flask_nor_torch():
     code = "import service.batch.job, sys; assert not {'flask', 'torch', 'ray'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+# --- networks of someone else's ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "make"), [("few", traits.colour), ("many", traits.many_classes)])
+def test_an_adopted_network_scores_labels_and_indices_as_the_service_answers_them(tmp_path, pictures, name, make):
+    folder = tmp_path / "models" / name / "1"
+    folder.mkdir(parents=True)
+    (tmp_path / "net.onnx").write_bytes(make().SerializeToString())
+    count = traits.MANY if name == "many" else traits.CLASSES
+    labels = tuple(f"kind {index}" for index in range(count))
+    make_model(
+        AdoptionOptions(model=str(tmp_path / "net.onnx"), folder=str(folder), name=name, version="1", labels=labels)
+    )
+    chosen = dict(list(pictures.items())[:12]) | {key: pictures[key] for key in ("b/cut.png", "b/words.txt")}
+    write_folder(tmp_path / "pictures", chosen)
+    options = ["--models", str(tmp_path / "models"), "--model", name]
+    assert score(tmp_path / "pictures", tmp_path / "out", *options) == UNUSABLE
+    parts = sorted((tmp_path / "out").glob("part-*"))
+    rows = pa.concat_tables([pq.read_table(part) for part in parts]).to_pylist()
+    client = create_app(Settings(models=str(tmp_path / "models"), default_model=name)).test_client()
+    for row, content in zip(rows, chosen.values(), strict=True):
+        answer = client.post("/v1/classify?full=true", data=content, content_type="image/png")
+        if answer.status_code != 200:
+            assert row["error"]
+            assert row["class"] is row["label"] is row["confidence"] is None
+            continue
+        (result,) = answer.json["results"]
+        assert (row["label"], row["class"]) == (result["label"], result["class"])
+        assert row["confidence"] == np.float32(result["confidence"])
+        assert ("probabilities" in row) == (name == "few")
+        if name == "few":
+            np.testing.assert_array_equal(np.float32(row["probabilities"]), np.float32(result["probabilities"]))
+    if name == "many":
+        assert max(row["class"] for row in rows if row["class"] is not None) > 127  # more than 8 bits have
+    assert score(tmp_path / "pictures", tmp_path / "csv", *options, "--format", "csv") == UNUSABLE
+    with next((tmp_path / "csv").glob("part-*.csv")).open() as file:
+        first = next(csv.DictReader(file))
+    assert (first["label"], int(first["class"])) == (rows[0]["label"], rows[0]["class"])
+    assert ("probability_3" in first) == (name == "few")

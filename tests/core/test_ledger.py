@@ -123,4 +123,4 @@ def test_a_coarse_map_is_spread_linearly_between_the_centres_of_its_cells():
     pixels = np.arange(28)
     at = np.stack(np.meshgrid(np.clip(pixels, 4.5, 20.5), np.clip(pixels, 2, 23), indexing="ij"), axis=-1)
     expected = RegularGridInterpolator((rows, columns), cells)(at)
-    np.testing.assert_allclose(spread(cells, rows, columns, 28), expected, atol=1e-12)
+    np.testing.assert_allclose(spread(cells, rows, columns, (28, 28)), expected, atol=1e-12)

@@ -18,11 +18,15 @@ from service.lab.changes import changed, check_finite, read_changes
 from service.lab.explain.case import Case
 from service.lab.explain.methods import METHODS
 from service.lab.explain.options import ExplainOptions, check_options
+from service.lab.explain.rules import check_work, credited_layer
 from service.lab.inputs import Inputs
 from service.network.sessions import Library, Network
 from service.observe.record import Timed
 from service.settings import Limits, Settings
 
+# Of the work that a request may cause, what masked runs may be of it when fewer are named: reading the pictures, and
+# running and writing each once, is work too.
+SHARE_OF_RUNS = 0.9
 # At most so many arrays of an explanation are in an npz; each costs the same however small it is.
 ARRAYS = 32
 
@@ -38,7 +42,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = posted.options
         form = writing.choose_format(request, options.format, ("json", "npz"))
         network = library.get(options.model, options.version)
-        check_explained(network, options.method)
+        check_explained(network, options.method, edited=bool(options.changes))
         check_options(network, options)
         _charge(network, options, len(posted.sources), form, settings)
         overrides = read_changes(network, options.changes)
@@ -60,7 +64,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
 def _charge(network: Network, options: ExplainOptions, count: int, form: str, limits: Limits) -> None:
     """Charge the explanations and their answer; raises what is refused of their size as well."""
     method = METHODS[options.method]
-    runs = method.runs(options) * count
+    runs = method.runs(network, options) * count
     if runs > limits.max_masked_runs:
         pointer = "/masks" if "masks" in method.takes else "/stride"
         raise InvalidOption(
@@ -70,7 +74,13 @@ def _charge(network: Network, options: ExplainOptions, count: int, form: str, li
     if form == "json":
         sizes.check_numbers(numbers, limits, "npz, or post fewer pictures")
     sizes.check_bytes(8 * numbers, limits)
-    prices.charge("run", prices.running(network, count, with_maps=True))
+    if method.is_exact:
+        prices.charge_opening(network, walked=True)
+    check_work(network, options, runs // count, SHARE_OF_RUNS * limits.max_work_units / count)
+    if needs_maps(network, options):
+        prices.charge_analysis(network, count, method.maps_of(network, options))
+    else:
+        prices.charge("run", prices.running(network, count))
     prices.charge("explain", count * method.price(network, options), method.held(network, options))
     prices.charge_changes(options.changes, count)
     if form == "npz":
@@ -81,15 +91,25 @@ def _charge(network: Network, options: ExplainOptions, count: int, form: str, li
     prices.charge("write", work, numbers * prices.JSON_NUMBER_BYTES)
 
 
+def needs_maps(network: Network, options: ExplainOptions) -> bool:
+    """Whether a network is run with its maps at hand; an adopted one is not where its verdict is enough."""
+    return bool(METHODS[options.method].maps_of(network, options) or options.changes)
+
+
 def _mean_maps(network: Network, options: ExplainOptions) -> np.ndarray | None:
     if options.baseline != "mean" or options.method == "occlusion":
         return None
     found = network.mean_maps
     if found is None:
+        how = "filterscope adopt --report" if network.passport.is_adopted else "python -m training report"
         raise NotPossible(
             f"baseline=mean needs the mean maps of a dataset, and {network.name}/{network.version} has no report.json "
-            "(python -m training report makes it); baseline=zero works",
+            f"({how} makes it); baseline=zero works",
             "/baseline",
+        )
+    if network.passport.is_adopted and (layer := credited_layer(network, options).name) != network.layer_of_means:
+        raise NotPossible(
+            f"baseline=mean is known at {network.layer_of_means}, not at {layer}; baseline=zero works", "/baseline"
         )
     return found
 
@@ -102,16 +122,20 @@ def _cases(
     mean_maps: np.ndarray | None,
 ) -> Sequence[Case]:
     """Run the network once over all pictures, and hand out each with the maps of its own."""
+    names = METHODS[options.method].maps_of(network, options)
     with Timed("infer"):
-        verdicts, maps = network.analyse(inputs.images, list(network.passport.map_shapes()), overrides)
+        if needs_maps(network, options):
+            verdicts, maps = network.analyse(inputs.images, names, overrides)
+        else:
+            verdicts, maps = network.classify(inputs.images), {}
     if overrides:
         check_finite(verdicts, maps)
-    weights = {**network.weights, **overrides}
+    weights = overrides if network.passport.is_adopted else {**network.weights, **overrides}
     return [
         Case(
             network,
             options,
-            inputs.images[i, 0],
+            inputs.images[i],
             {name: array[i] for name, array in maps.items()},
             weights,
             overrides,

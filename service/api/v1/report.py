@@ -15,7 +15,7 @@ from service.api.http.reading import read_options
 from service.core.errors import NotFound
 from service.core.idx import read_parts
 from service.lab import prices
-from service.lab.adopted import NO_REPORT, check_own
+from service.lab.adopted import check_reported
 from service.lab.options import ReportOptions
 from service.network.sessions import Library, Network
 from service.settings import Settings, naming
@@ -33,7 +33,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         options = read_options(request, ReportOptions)
         writing.choose_format(request, options.format, ("json",))
         network = library.get(name, options.version)
-        check_own(network, NO_REPORT)
+        check_reported(network)
         if network.report is None:
             raise NotFound(
                 f"there is no report of {network.name}/{network.version}; "

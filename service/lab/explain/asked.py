@@ -24,9 +24,9 @@ class Asked(NetworkOptions, frozen=True, kw_only=True):
     row: Whole | None = None
     col: Whole | None = None
     variant: Literal["gradcam", "hirescam", "cam"] = "gradcam"
-    window: PerAxis = 4
-    stride: PerAxis = 2
-    masks: Positive = 1000
+    window: PerAxis | None = None
+    stride: PerAxis | None = None
+    masks: Positive | None = None
     cells: Positive = 7
     keep: Annotated[float, Meta(gt=0, lt=1)] = 0.5
     seed: Whole = 0

@@ -18,13 +18,14 @@ class Case:
     """
     One picture to explain, and the network, edited or not, as it ran on it.
 
-    image: (28, 28)   maps: every map by name, (filters, rows, columns)   weights: every weight by name, edits included
+    picture: (channels, rows, columns)   maps: by name, (filters, rows, columns); every one, of an adopted network those
+        that the method needs   weights: every weight by name, edits included; of an adopted network those alone
     logits, probabilities: (classes,)   mean_maps: the mean over a dataset of what the head reads, where it is known
     """
 
     network: Network
     options: Asked
-    image: np.ndarray
+    picture: np.ndarray
     maps: Mapping[str, np.ndarray]
     weights: Mapping[str, np.ndarray]
     overrides: Overrides
@@ -32,19 +33,14 @@ class Case:
     mean_maps: np.ndarray | None
 
     @property
-    def picture(self) -> np.ndarray:
-        """The image with its axis of channels, (channels, rows, columns)."""
-        return self.image[None]
-
-    @property
-    def digit(self) -> int:
+    def told(self) -> int:
         """The verdict."""
         return int(self.logits.argmax())
 
     @property
     def target(self) -> int:
         """The class to explain: the verdict unless asked otherwise."""
-        return self.digit if self.options.target is None else self.options.target
+        return self.told if self.options.target is None else self.options.target
 
     @property
     def rival(self) -> int | None:

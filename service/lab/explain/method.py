@@ -1,10 +1,11 @@
 """What a method of explaining is: its function, what it takes, what it refuses, and how much of it there is to do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
-from service.core.digit import SIDE
+from service.core.masking import masks_at_a_time
 from service.lab.explain.asked import Asked
 from service.lab.explain.case import Case
 from service.network.sessions import Network
@@ -14,25 +15,19 @@ def nothing_more(_network: Network, _options: Asked) -> None:
     """Refuse nothing beside what every method refuses."""
 
 
-def no_runs(_options: Asked) -> int:
+def no_runs(_network: Network, _options: Asked) -> int:
     """No run of the network on a masked picture."""
     return 0
 
 
-def of_maps(_network: Network, _options: Asked) -> int:
+def no_maps(_network: Network, _options: Asked) -> Sequence[str]:
+    """No map of the network beside its verdict."""
+    return ()
+
+
+def of_maps(network: Network, _options: Asked) -> int:
     """Four maps of the picture's size, at most."""
-    return 4 * SIDE * SIDE
-
-
-# A mask, for a while with what it is made of, and the scores of the picture under it.
-MASKED_BYTES = 4 * (4 * SIDE * SIDE + 64)
-
-
-def few_sums(network: Network, options: Asked) -> float:
-    """In units of lab/prices.py, for one picture: a few sums over what the head reads."""
-    filters, rows, columns = network.passport.head.in_shape
-    cells = filters * rows * columns * len(network.passport.labels)
-    return 60.0 + cells * (0.008 if options.full else 0.003)
+    return 4 * prod(network.passport.input.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +40,27 @@ class Method:
     check: raises InvalidOption, NotFound or NotPossible, before the work
     runs: of the network on masked copies of one picture   numbers: at most, in the answer for one picture
     price: of one picture, in units of lab/prices.py, without its run through the network and its answer
+    maps: of an adopted network, those that it needs; of one of ours every method has all
     """
 
     name: str
     explain: Callable[[Case], dict[str, Any]]
     takes: frozenset[str]
     is_exact: bool
+    price: Callable[[Network, Asked], float]
     check: Callable[[Network, Asked], None] = nothing_more
-    runs: Callable[[Asked], int] = no_runs
+    runs: Callable[[Network, Asked], int] = no_runs
     numbers: Callable[[Network, Asked], int] = of_maps
-    price: Callable[[Network, Asked], float] = few_sums
+    maps: Callable[[Network, Asked], Sequence[str]] = no_maps
+
+    def maps_of(self, network: Network, options: Asked) -> list[str]:
+        """The maps that go with the verdict on each picture."""
+        return list(self.maps(network, options) if network.passport.is_adopted else network.passport.map_shapes())
 
     def held(self, network: Network, options: Asked) -> int:
         """Bytes held for one picture while it is explained: the masked pictures, and what the answer has."""
-        return self.runs(options) * MASKED_BYTES + 8 * self.numbers(network, options)
+        pixels, numbers = prod(network.passport.input.size), prod(network.passport.input.shape)
+        # A mask, for a while with what it is made of, and the scores of the picture under it.
+        runs = self.runs(network, options)
+        masks = min(runs, masks_at_a_time(network.passport.input.size)) if network.passport.is_adopted else runs
+        return masks * 4 * (3 * pixels + numbers) + runs * 4 * 64 + 8 * self.numbers(network, options)

@@ -1,34 +1,45 @@
 """The methods of POST /v1/explain, each a function that explains one picture, and the list of them all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from service.core import masking
 from service.core.convolution import correlate, pad
-from service.core.digit import SIDE
-from service.core.ledger import Floats, Ledger, activation_map, deciding_set, ledger, spread
+from service.core.errors import NotPossible
+from service.core.ledger import Floats, Ledger, activation_map, deciding_set, spread
 from service.core.presets import preset
 from service.core.relevance import LayerPass, PoolPass, winners
 from service.lab import prices
 from service.lab.explain.asked import Asked
 from service.lab.explain.case import Case, verdicts_of
 from service.lab.explain.credit import exactness_at_picture, gains_at, of_classes, parts_of
-from service.lab.explain.method import Method
+from service.lab.explain.method import Method, of_maps
 from service.lab.explain.rules import (
     cell_layer,
     check_cam,
     check_cell,
     check_layer,
+    check_linear,
     check_masks,
     check_window,
-    read_window,
+    credited_layer,
+    price_of_mask,
+    read_masks,
+    read_windows,
 )
-from service.network.passport import Layer, receptive_fields
+from service.lab.explain.tail import Tail, count_classes, explained_shape, tail_of
+from service.lab.verdicts import named_class
+from service.network.passport import DIGIT_SHAPE, Layer, receptive_fields
 from service.network.sessions import Network, Verdicts
 
+NOTES = {
+    "global": "a filter's share is its Shapley value, and what the logit loses when its map is set to the baseline",
+    "gates": "shares add up on this picture, its gates held still; without a filter others would open and close",
+}
 ONLY_INK = "only ink is credited: a pixel of paper is 0, so its share is 0"
 ONLY_LIGHT = "only light is credited: a pixel of black is 0, so its share is 0"
 # Blurring as a baseline: wide enough that a stroke of a digit disappears.
@@ -36,20 +47,22 @@ BLUR_SIZE, BLUR_SIGMA = 19, 4.0
 
 
 def explain_ledger(case: Case) -> dict[str, Any]:
-    """Every logit as the head's bias plus exact shares per filter and per place."""
-    entry = _ledger(case)
+    """Every logit as a base, the head's bias, plus exact shares per filter and per place."""
+    tail = tail_of(case)
+    entry = tail.ledger(case)
     members = _head(case) | {
-        "layer": case.last.name,
-        "receptive_field": _field(case),
+        "layer": tail.layer.name,
+        "receptive_field": _field(case, tail.layer),
         "baseline": case.options.baseline,
         "logits": case.logits,
-        "head_bias": case.weights["head.bias"],
+        **_bases(case, tail),
         "base": entry.base,
         "shares": _shares(entry, full=case.options.full),
         "residual": entry.residual,
-        "note": "a filter's share is its Shapley value, and what the logit loses when its map is set to the baseline",
+        "exactness": tail.exactness,
+        "note": NOTES[tail.exactness],
     }
-    return members | _margin(case, entry)
+    return members | _margin(case, tail, entry)
 
 
 def explain_pixels(case: Case) -> dict[str, Any]:
@@ -63,39 +76,33 @@ def explain_pixels(case: Case) -> dict[str, Any]:
 
 def explain_occlusion(case: Case) -> dict[str, Any]:
     """What the score loses when a window is covered, averaged over the windows that cover a pixel."""
-    window, stride = read_window(case.options)
-    masks = masking.windows(window, stride)
-    whole = verdicts_of(case.network, case.image[None, None], case.overrides)
-    covered = verdicts_of(case.network, masking.cover(case.image, masks, _occluder(case)), case.overrides)
+    windows, ground = read_windows(case.network, case.options), _occluder(case)
+    whole = verdicts_of(case.network, case.picture[None], case.overrides)
+    covered = _verdicts_under(case, (masking.cover(case.picture, masks, ground) for masks in windows.blocks()))
 
     def explained(score: str) -> dict[str, Any]:
         value = float(_scores(case, whole, score)[0])
-        return {"value": value, "map": masking.occlusion(masks, value - _scores(case, covered, score))}
+        return {"value": value, "map": windows.worth(value - _scores_of_all(case, covered, score))}
 
     members = _head(case) | {
         "logits": case.logits,
-        "window": list(window),
-        "stride": list(stride),
+        "window": list(windows.window),
+        "stride": list(windows.stride),
         "baseline": case.options.baseline,
-        "count": len(masks),
+        "count": len(windows),
     }
     return members | _explained(case, explained)
 
 
 def explain_rise(case: Case) -> dict[str, Any]:
     """The mean score of randomly masked pictures in which a pixel shows, with its standard error."""
-    options = case.options
-    masks = masking.random_masks(options.masks, options.cells, options.keep, options.seed)
-    whole = verdicts_of(case.network, case.image[None, None], case.overrides)
-    blocks = [masks[start : start + masking.BLOCK] for start in range(0, len(masks), masking.BLOCK)]
-    masked = []
-    for block in blocks:
-        prices.go_on()
-        masked.append(verdicts_of(case.network, (case.image * block)[:, None], case.overrides))
+    masks = read_masks(case.network, case.options)
+    whole = verdicts_of(case.network, case.picture[None], case.overrides)
+    masked = _verdicts_under(case, (case.picture * block[:, None] for block in masks.blocks()))
 
     def explained(score: str) -> dict[str, Any]:
-        scores = np.concatenate([_scores(case, verdicts, score) for verdicts in masked])
-        plain, centred = (masking.rise(masks, each, options.keep) for each in (scores, scores - scores.mean()))
+        scores = _scores_of_all(case, masked, score)
+        plain, centred = (masking.rise(masks, each) for each in (scores, scores - scores.mean()))
         return {
             "value": float(_scores(case, whole, score)[0]),
             "map": plain.estimate,
@@ -104,27 +111,49 @@ def explain_rise(case: Case) -> dict[str, Any]:
         }
 
     members = _head(case) | {"logits": case.logits}
-    members |= {name: getattr(options, name) for name in ("masks", "cells", "keep", "seed")}
+    members |= {"masks": len(masks)} | {name: getattr(case.options, name) for name in ("cells", "keep", "seed")}
     return members | _explained(case, explained)
+
+
+def _verdicts_under(case: Case, pictures: Iterable[np.ndarray]) -> list[Verdicts]:
+    """The verdicts on masked copies of a picture, which come some at a time."""
+    found = []
+    for some in pictures:
+        prices.go_on()
+        found.append(verdicts_of(case.network, some, case.overrides))
+    return found
 
 
 def explain_cam(case: Case) -> dict[str, Any]:
     """A class activation map at the head's input, in closed form: raw, and drawn over the picture."""
-    fields = receptive_fields(case.network.passport.layers)[case.last.name]
-    shape = case.head_input.shape[1:]
-    rows, columns = ([field.centre(i) for i in range(count)] for field, count in zip(fields, shape, strict=True))
+    tail = tail_of(case)
+    rows, columns = _centres(case, tail.layer)
 
     def explained(score: str) -> dict[str, Any]:
-        raw = activation_map(_score_weights(case, score), case.head_input, case.options.variant)
-        return {"raw": raw, "map": spread(np.maximum(raw, 0), rows, columns, SIDE)}
+        weights = tail.of_score(case, score)
+        if case.options.variant == "cam" and case.network.passport.is_adopted:
+            _check_means(weights)
+        raw = activation_map(weights, tail.maps, case.options.variant)
+        return {"raw": raw, "map": spread(np.maximum(raw, 0), rows, columns, case.network.passport.input.size)}
 
     members = _head(case) | {
         "variant": case.options.variant,
-        "layer": case.last.name,
-        "receptive_field": _field(case),
+        "layer": tail.layer.name,
+        "receptive_field": _field(case, tail.layer),
         "logits": case.logits,
+        "exactness": tail.exactness,
     }
     return members | _explained(case, explained)
+
+
+def _check_means(weights: Floats) -> None:
+    """Raise NotPossible unless each filter weighs the same at every place."""
+    if not np.allclose(weights, weights[:, :1, :1], rtol=1e-4, atol=1e-6 * float(np.abs(weights).max())):
+        raise NotPossible(
+            "variant=cam is defined where what follows reads the mean of each map, and here places weigh differently; "
+            "these work: variant=hirescam, variant=gradcam, method=ledger",
+            "/variant",
+        )
 
 
 def explain_cell(case: Case) -> dict[str, Any]:
@@ -161,24 +190,27 @@ def explain_cell(case: Case) -> dict[str, Any]:
 
 def explain_deciding_set(case: Case) -> dict[str, Any]:
     """The smallest sets of filters, and of places, without which the target no longer leads."""
-    entry = _ledger(case)
-    rivals = None if case.options.rival is None else [case.options.rival]
+    tail = tail_of(case, rivals=True)
+    entry, target = tail.ledger(case), tail.row(case.target)
+    rivals = None if case.options.rival is None else [tail.row(case.options.rival)]
     members = _head(case) | {
-        "layer": case.last.name,
-        "receptive_field": _field(case),
+        "layer": tail.layer.name,
+        "receptive_field": _field(case, tail.layer),
         "baseline": case.options.baseline,
         "logits": case.logits,
+        **({"classes": list(tail.classes)} if case.network.passport.is_adopted else {}),
+        "exactness": tail.exactness,
     }
     for name, shares in (("filters", entry.filters), ("places", entry.places)):
         flat = shares.reshape(len(shares), -1)
-        found = deciding_set(entry.base, flat, case.logits, case.target, rivals)
-        after = case.logits - flat[:, found.members].sum(axis=1)
+        found = deciding_set(entry.base, flat, entry.logits, target, rivals)
+        after = entry.logits - flat[:, found.members].sum(axis=1)
         indices: list[Any] = found.members
         if name == "places":
             indices = [[int(i) for i in np.unravel_index(m, shares.shape[1:])] for m in found.members]
-        lead = flat[case.target] - flat[found.rival]
+        lead = flat[target] - flat[found.rival]
         members[name] = {
-            "rival": found.rival,
+            "rival": tail.classes[found.rival],
             "margin": found.margin,
             "found": found.found,
             "size": len(indices),
@@ -186,7 +218,7 @@ def explain_deciding_set(case: Case) -> dict[str, Any]:
             "shares": lead[found.members],
             "margins_after": found.margins_after,
             "logits_after": after,
-            "digit_after": int(after.argmax()),
+            **named_class(case.network, tail.classes[int(after.argmax())], "after"),
         }
     return members
 
@@ -197,25 +229,37 @@ def explain_deciding_set(case: Case) -> dict[str, Any]:
 def _head(case: Case) -> dict[str, Any]:
     """What every explanation says first: of what it is one."""
     members: dict[str, Any] = {"method": case.options.method, "target": case.target}
-    if case.network.passport.is_adopted:
-        members |= {"class": case.digit, "label": case.network.passport.labels[case.digit]}
-    else:
-        members["digit"] = case.digit
+    members |= named_class(case.network, case.told)
     members["score"] = case.options.score
     if case.rival is not None:
         members["rival"] = case.rival
     return members
 
 
-def _field(case: Case) -> dict[str, Any]:
-    """Where the places of the head's input lie on the picture, in pixels."""
-    rows, columns = receptive_fields(case.network.passport.layers)[case.last.name]
-    return {name: [getattr(rows, name), getattr(columns, name)] for name in ("size", "jump", "start")}
+def _field(case: Case, layer: Layer) -> dict[str, Any]:
+    """Where the places of a layer lie on the picture, in pixels; those of some see all of it."""
+    fields = receptive_fields(case.network.passport.layers).get(layer.name)
+    if fields is None:
+        return {"size": list(case.network.passport.input.size), "jump": [0, 0], "start": [0, 0]}
+    return {name: [getattr(field, name) for field in fields] for name in ("size", "jump", "start")}
 
 
-def _ledger(case: Case) -> Ledger:
-    baseline = case.mean_maps if case.options.baseline == "mean" else None
-    return ledger(case.head, case.weights["head.bias"], case.head_input, case.logits, baseline)
+def _centres(case: Case, layer: Layer) -> tuple[list[float], list[float]]:
+    """The y of each row of a layer's map and the x of each column, in pixels; evenly, where each sees all of it."""
+    fields, places = receptive_fields(case.network.passport.layers).get(layer.name), layer.shape[1:]
+    if fields is not None:
+        rows, columns = ([field.centre(i) for i in range(count)] for field, count in zip(fields, places, strict=True))
+    else:
+        sides = zip(case.network.passport.input.size, places, strict=True)
+        rows, columns = ([(i + 0.5) * side / count - 0.5 for i in range(count)] for side, count in sides)
+    return rows, columns
+
+
+def _bases(case: Case, tail: Tail) -> dict[str, Any]:
+    """What a ledger says of its rows: of one of ours the head's bias, of an adopted one the class of each."""
+    if case.network.passport.is_adopted:
+        return {"classes": list(tail.classes)}
+    return {"head_bias": case.weights["head.bias"]}
 
 
 def _shares(entry: Ledger, *, full: bool) -> dict[str, Any]:
@@ -223,10 +267,10 @@ def _shares(entry: Ledger, *, full: bool) -> dict[str, Any]:
     return members | {"full": entry.shares} if full else members
 
 
-def _margin(case: Case, entry: Ledger) -> dict[str, Any]:
+def _margin(case: Case, tail: Tail, entry: Ledger) -> dict[str, Any]:
     if case.rival is None:
         return {}
-    lead = entry.margin(case.target, case.rival)
+    lead = entry.margin(tail.row(case.target), tail.row(case.rival))
     shares = {name: each[0] for name, each in _shares(lead, full=case.options.full).items()}
     members = {"rival": case.rival, "value": lead.logits[0], "base": lead.base[0], "shares": shares}
     return {"margin": members | {"residual": lead.residual}}
@@ -246,21 +290,21 @@ def _credit(case: Case, score: str) -> dict[str, Any]:
     parts = parts_of(case, score, full=case.options.full)
     value = of_classes(case, case.logits, score)
     shares: dict[str, Any] = {
-        "pixels": _flat(parts.pixels),
+        "pixels": _per_pixel(parts.pixels[None])[0],
         "biases": dict(parts.biases),
         "filters": dict(parts.filters),
     }
     if parts.per_filter is not None:
-        shares["full"] = parts.per_filter[:, 0] if parts.per_filter.shape[1] == 1 else parts.per_filter
+        shares["full"] = _per_pixel(parts.per_filter)
+        if len(parts.pixels) > 1:
+            shares["channels"] = parts.pixels
     residual = value - parts.head_bias - float(parts.pixels.sum()) - sum(parts.biases.values())
     return {"value": value, "head_bias": parts.head_bias, "shares": shares, "residual": residual}
 
 
-def _score_weights(case: Case, score: str) -> Floats:
-    """The head's weights for one score, (filters, rows, columns)."""
-    head = case.head
-    own = head[case.target]
-    return np.asarray(own - head[case.rival]) if score == "margin" and case.rival is not None else own
+def _per_pixel(shares: Floats) -> Floats:
+    """What each pixel has of n scores, all of its channels; (n, channels, rows, columns) becomes (n, rows, columns)."""
+    return shares[:, 0] if shares.shape[1] == 1 else shares.sum(axis=1)
 
 
 def _scores(case: Case, verdicts: Verdicts, score: str) -> Floats:
@@ -270,13 +314,35 @@ def _scores(case: Case, verdicts: Verdicts, score: str) -> Floats:
     return own - values[:, case.rival] if score == "margin" and case.rival is not None else own
 
 
+def _scores_of_all(case: Case, some: Sequence[Verdicts], score: str) -> Floats:
+    return np.concatenate([_scores(case, verdicts, score) for verdicts in some])
+
+
 def _occluder(case: Case) -> np.ndarray:
     asked = case.options.baseline
     if asked == "blur":
+        return _blurred(case.picture)
+    if asked == "mean":
+        return np.stack([np.full_like(channel, float(channel.mean())) for channel in case.picture])
+    return np.full_like(case.picture, 0.0 if isinstance(asked, str) else asked)
+
+
+def _blurred(picture: np.ndarray) -> np.ndarray:
+    """A picture under a Gaussian as wide, for its sides, as that of a digit; (channels, rows, columns)."""
+    wide = max(picture.shape[1:]) / DIGIT_SHAPE[1]
+    if wide == 1:
         kernel = preset("gaussian", BLUR_SIZE, sigma=BLUR_SIGMA).weights
-        return correlate(case.image, kernel, padding="same", pad_mode="replicate").astype(np.float32)
-    level = {"zero": 0.0, "mean": float(case.image.mean())}.get(asked) if isinstance(asked, str) else asked
-    return np.full_like(case.image, level)
+        made = [correlate(channel, kernel, padding="same", pad_mode="replicate") for channel in picture]
+        return np.stack(made).astype(np.float32)
+    # Along one axis after the other, which takes a fraction of the work of a window so wide.
+    reach = round(wide * (BLUR_SIZE // 2))
+    steps = np.arange(-reach, reach + 1)
+    weights = np.exp(-np.square(steps / (wide * BLUR_SIGMA)) / 2)
+    for axis in (1, 2):
+        last = picture.shape[axis] - 1
+        taken = (picture.take((np.arange(last + 1) + step).clip(0, last), axis) for step in steps)
+        picture = sum(weight * one for weight, one in zip(weights / weights.sum(), taken, strict=True))
+    return picture.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,20 +433,17 @@ def _pooling_of(case: Case, pool: Layer, layer: Layer, cell: tuple[int, int, int
 # --- all methods -----------------------------------------------------------------------------------------------------
 
 
-def _windows(options: Asked) -> int:
-    return masking.count_windows(*read_window(options))
+def _windows(network: Network, options: Asked) -> int:
+    return len(read_windows(network, options))
 
 
-def _masks(options: Asked) -> int:
-    return int(options.masks)
+def _masks(network: Network, options: Asked) -> int:
+    return len(read_masks(network, options))
 
 
 def _price_of_masking(network: Network, options: Asked) -> float:
-    runs = METHODS[options.method].runs(options)
-    with_maps = bool(options.changes)
-    scores = 2 if options.rival is not None and options.score != "margin" else 1
-    each = prices.MASKED_PICTURE + scores * prices.MASKED_SCORE
-    return 400.0 + prices.running(network, 1) + prices.running(network, runs, with_maps=with_maps) + runs * each
+    runs = METHODS[options.method].runs(network, options)
+    return 400.0 + prices.running(network, 1) + prices.RUN + runs * price_of_mask(network, options)
 
 
 def _price_of_walk(network: Network, scores: int) -> float:
@@ -419,20 +482,45 @@ def _filters_of_head(network: Network) -> int:
     return passport.layer(passport.whole[-1]).shape[0] if passport.whole else 0
 
 
-def _price_of_deciding_set(network: Network, _options: Asked) -> float:
-    filters, rows, columns = network.passport.head.in_shape
-    return 250.0 + 0.01 * len(network.passport.labels) * (filters + rows * columns)
+def _price_of_tail(network: Network, options: Asked, *, rivals: bool = False) -> float:
+    """A few sums over the maps that are explained, for each class; of an adopted network walked back to them first."""
+    classes, cells = count_classes(network, options, rivals=rivals), prod(explained_shape(network, options))
+    walked = _price_of_credit(network, options, classes) if network.passport.is_adopted else 0.0
+    return 60.0 + walked + cells * classes * (0.008 if options.full else 0.003)
+
+
+def _price_of_deciding_set(network: Network, options: Asked) -> float:
+    filters, rows, columns = explained_shape(network, options)
+    sums = 0.01 * count_classes(network, options, rivals=True) * (filters + rows * columns)
+    if network.passport.is_adopted:
+        return 250.0 + _price_of_tail(network, options, rivals=True) + sums
+    return 250.0 + sums
 
 
 def _numbers_of_ledger(network: Network, options: Asked) -> int:
-    filters, rows, columns = network.passport.head.in_shape
+    filters, rows, columns = explained_shape(network, options)
     cells = filters * rows * columns if options.full else filters + rows * columns
-    return (len(network.passport.labels) + 1) * cells
+    return (count_classes(network, options) + 1) * cells
+
+
+def _numbers_of_deciding_set(network: Network, options: Asked) -> int:
+    filters, rows, columns = explained_shape(network, options)
+    return of_maps(network, options) + network.passport.is_adopted * 4 * (filters + 2 * rows * columns)
+
+
+def _numbers_of_cam(network: Network, options: Asked) -> int:
+    places = prod(explained_shape(network, options)[1:])
+    return of_maps(network, options) + network.passport.is_adopted * 2 * places
+
+
+def _explained_map(network: Network, options: Asked) -> Sequence[str]:
+    return credited_layer(network, options).maps[-1:]
 
 
 def _numbers_of_pixels(network: Network, options: Asked) -> int:
     filters = _filters_of_head(network) if options.full else 0
-    return 2 * SIDE * SIDE * (1 + filters)
+    channels = network.passport.input.shape[0] if options.full and network.passport.is_adopted else 0
+    return 2 * prod(network.passport.input.size) * (1 + filters + channels)
 
 
 _SCORE = frozenset({"target", "rival", "score"})
@@ -446,6 +534,8 @@ METHODS = {
             is_exact=True,
             check=check_layer,
             numbers=_numbers_of_ledger,
+            price=_price_of_tail,
+            maps=_explained_map,
         ),
         Method(
             "pixels",
@@ -473,7 +563,16 @@ METHODS = {
             runs=_masks,
             price=_price_of_masking,
         ),
-        Method("cam", explain_cam, _SCORE | {"variant", "layer"}, is_exact=True, check=check_cam),
+        Method(
+            "cam",
+            explain_cam,
+            _SCORE | {"variant", "layer"},
+            is_exact=True,
+            check=check_cam,
+            numbers=_numbers_of_cam,
+            price=_price_of_tail,
+            maps=_explained_map,
+        ),
         Method(
             "cell",
             explain_cell,
@@ -487,8 +586,10 @@ METHODS = {
             explain_deciding_set,
             frozenset({"target", "rival", "baseline", "layer"}),
             is_exact=True,
-            check=check_layer,
+            check=check_linear,
+            numbers=_numbers_of_deciding_set,
             price=_price_of_deciding_set,
+            maps=_explained_map,
         ),
     )
 }

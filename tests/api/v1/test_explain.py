@@ -264,12 +264,12 @@ def test_what_covers_a_window_may_be_the_mean_or_the_blurred_picture(laboratory,
 
 
 def test_rise_weighs_the_very_masks_of_its_seed(networks, laboratory, images):
-    from service.core.masking import random_masks
+    from service.core.masking import RandomMasks
 
     options = {"method": "rise", "masks": 300, "cells": 6, "keep": 0.4, "seed": 9, "target": 7}
     (result,) = explain(laboratory, images[:1], **options)
     assert [result[name] for name in ("masks", "cells", "keep", "seed")] == [300, 6, 0.4, 9]
-    masks = random_masks(300, 6, 0.4, seed=9)
+    masks = np.concatenate(list(RandomMasks(300, 6, 0.4, 9, (28, 28)).blocks()))
     scores = as_torch(networks.get())(as_tensor(images[:1] * masks))[:, 7].detach().numpy()
     terms = scores[:, None, None] * masks / 0.4
     np.testing.assert_allclose(result["map"], terms.mean(axis=0), atol=1e-4)

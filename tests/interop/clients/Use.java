@@ -89,7 +89,7 @@ public class Use {
         System.out.println("explain " + ledger.getShares().getFilters().size());
 
         String changes = "[{\"layer\":\"conv1\",\"filter\":3,\"action\":\"off\"}]";
-        WhatIf edited = digits.compareWhatIf(image, changes, null, null, null, null, null, null, null, null);
+        WhatIf edited = digits.compareWhatIf(image, changes, null, null, null, null, null, null, null, null, null);
         System.out.println("what-if " + edited.getResults().get(0).getBefore().getDigit());
     }
 }

@@ -26,7 +26,7 @@ def both(network, image, weights, seeds, added=None):
     """The walk in NumPy, from weights at what the head reads, and the compiled one."""
     verdicts, maps = network.analyse(image[None], list(network.passport.map_shapes()))
     maps = {name: each[0] for name, each in maps.items()}
-    case = Case(network, None, image[0], maps, network.weights, {}, verdicts.logits[0], None)
+    case = Case(network, None, image, maps, network.weights, {}, verdicts.logits[0], None)
     layers = [layer.name for layer in network.passport.layers[:-1]]
     return walk_back(weights, case.passes()), network.creditor.walk(image, seeds, layers, added), case
 
