@@ -69,8 +69,8 @@ UNPLAIN, UNPLAIN_PIXEL = 1800.0, 0.06
 EVEN_SIDE, EVEN_SHARE, EVEN = 64, 0.4, 0.6
 OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
 # A number of a picture that is brought to a size as a whole, and one of what it becomes; and what they hold meanwhile.
-WHOLE_PIXEL, WHOLE_BYTES = 0.03, 12
-FITTED_NUMBER, FITTED_BYTES = 0.03, 8
+WHOLE_PIXEL, WHOLE_BYTES = 0.004, 12
+FITTED_NUMBER, FITTED_BYTES = 0.006, 8
 STROKES_FROM, GRAIN_FROM = 0.09, 0.26
 WORK_SIDE = 256  # a larger picture is made smaller first
 

@@ -33,6 +33,7 @@ ASKED = {
     "model": lambda caller, name: caller.model(name),
     "learnt_filters": lambda caller, name: caller.learnt_filters("conv1", name),
     "report": lambda caller, name: caller.report(name),
+    "history": lambda caller, name: caller.history(name),
 }
 WITHOUT_NETWORK = {"apply_filters", "patches", "models", "filters", "filter", "limits", "ready"}
 

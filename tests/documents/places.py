@@ -33,6 +33,7 @@ PLACES = (
     (r"\.venv/bin/python -m service score pictures/ results/", LONG),
     (r"pip install .*|filterscope .*", INSTALLED),
     (r"(go run|java|Rscript) .*|jupyter lab|python3 -m http.server 3000", EXAMPLE),
+    (r"python (deploy/examples/)?signs\.py", "trains a network; tests/adopt/test_worked.py runs it under make proof"),
     (r"make proof ONLY=deploy", TESTS),
     (r"make (test|proof)", TESTS),
     (r"make (fuzz|soak|cluster|audit|licences|interop)", GROUP),
