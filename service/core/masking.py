@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 # Masks that are worked on at a time, so that thousands of them never lie side by side in float64; of large pictures
 # fewer, that have so many pixels together.
 BLOCK, PIXELS_AT_A_TIME = 500, 1 << 21
-# Windows whose masks have no more pixels than these are laid side by side.
+# Masks that have no more pixels than these together are made once and kept side by side.
 PIXELS_SIDE_BY_SIDE = 1 << 24
 
 
@@ -32,6 +32,11 @@ def masks_at_a_time(size: Pair) -> int:
     (500, 41)
     """
     return max(1, min(BLOCK, PIXELS_AT_A_TIME // (size[0] * size[1])))
+
+
+def are_few(count: int, size: Pair) -> bool:
+    """Whether so many masks of (rows, columns) are kept side by side."""
+    return count * size[0] * size[1] <= PIXELS_SIDE_BY_SIDE
 
 
 @dataclass(frozen=True)
@@ -85,17 +90,23 @@ class Windows:
         place = np.arange(start, len(self) if end is None else min(end, len(self)))
         return np.asarray(down[place // len(across)][:, :, None] & across[place % len(across)][:, None, :])
 
+    @cached_property
+    def _kept(self) -> NDArray[np.bool_] | None:
+        return self.masks() if are_few(len(self), self.size) else None
+
     def blocks(self) -> Iterator[NDArray[np.bool_]]:
         """The masks of all places, some at a time: all, where they have few pixels."""
-        pixels = self.size[0] * self.size[1]
-        each = len(self) if len(self) * pixels <= PIXELS_SIDE_BY_SIDE else masks_at_a_time(self.size)
+        if self._kept is not None:
+            yield self._kept
+            return
+        each = masks_at_a_time(self.size)
         for start in range(0, len(self), each):
             yield self.masks(start, start + each)
 
     def worth(self, drops: Floats) -> Floats:
         """What each pixel is worth, as occlusion() says; drops: (places,)   returns: (rows, columns)."""
-        if len(self) * self.size[0] * self.size[1] <= PIXELS_SIDE_BY_SIDE:
-            return occlusion(self.masks(), drops)
+        if self._kept is not None:
+            return occlusion(self._kept, drops)
         # A place covers some rows and some columns, so that its sum is one over rows of sums over columns.
         down, across = (span.astype(np.float64) for span in self._spans)
         total = down.T @ drops.reshape(len(down), len(across)) @ across
@@ -163,14 +174,22 @@ class RandomMasks:
         most: int | list[int] = down if down == across else [down, across]
         return grid, generator.integers(0, most, (self.count, 2))
 
+    @cached_property
+    def _kept(self) -> NDArray[np.float32] | None:
+        return self._made(slice(None)) if are_few(self.count, self.size) else None
+
+    def _made(self, chosen: slice) -> NDArray[np.float32]:
+        grid, shifts = self._drawn
+        down, across = self._cell
+        large = enlarge_smoothly(grid[chosen], ((self.cells + 1) * down, (self.cells + 1) * across))
+        return crop(large, shifts[chosen], self.size)
+
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The masks, (n, rows, columns) at a time, 0 hides, 1 shows."""
-        grid, shifts = self._drawn
         each = masks_at_a_time(self.size)
-        down, across = ((self.cells + 1) * side for side in self._cell)
         for start in range(0, self.count, each):
-            large = enlarge_smoothly(grid[start : start + each], (down, across))
-            yield crop(large, shifts[start : start + each], self.size)
+            chosen = slice(start, start + each)
+            yield self._made(chosen) if self._kept is None else self._kept[chosen]
 
 
 def enlarge_smoothly(grid: NDArray[np.float32], size: Pair) -> NDArray[np.float32]:

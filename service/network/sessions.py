@@ -22,7 +22,7 @@ from service.network.engine import LastUsed, opened
 from service.network.files import ANALYSIS_FILE, CARD_FILE, MODEL_FILE, REPORT_FILE, BadModel, ModelFiles, read_folder
 from service.network.folders import check_default
 from service.network.history import read_history
-from service.network.passport import Layer, Passport, decode_plain, read_passport
+from service.network.passport import Field, Layer, Passport, decode_plain, read_passport, receptive_fields
 
 # Batches are cut into runs of this many pictures: enough to be as fast as one run of all of them, and the inner
 # tensors of a run stay within a few megabytes.
@@ -179,6 +179,11 @@ class Network:
         """The mean, over the dataset of its report, of what the head reads: (filters, rows, columns), if known."""
         found = None if self.report is None else self.report.get("head_input_mean")
         return None if found is None else np.array(found, np.float64)
+
+    @cached_property
+    def fields(self) -> dict[str, tuple[Field, Field]]:
+        """The receptive field of each layer's cells; see passport.receptive_fields()."""
+        return receptive_fields(self.passport.layers)
 
     @property
     def layer_of_means(self) -> str:

@@ -65,8 +65,8 @@ class Adopted:
 
 
 # Each kind once; all of them under `make proof`.
-SOME = ["attention, one by one", "colour, free", "maps of classes", "nhwc", "no maps", "quantised, QDQ", "residual", "sign",
-        "squeeze and excite", "two outputs"]  # fmt: skip
+SOME = ["attention, one by one", "colour, free", "maps of classes", "nhwc", "no maps", "quantised, QDQ", "residual",
+        "sign", "squeeze and excite", "two outputs"]  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=sorted(ADOPTED) if os.environ.get("FILTERSCOPE_PROOF") else SOME)

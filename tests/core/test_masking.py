@@ -32,6 +32,7 @@ def test_windows_cover_every_pixel_and_the_last_is_cut_at_the_border(window, str
     # However many are laid side by side, they are the same, and so is what is found by them.
     drops = np.random.default_rng(1).normal(size=len(windows))
     worth = windows.worth(drops)
+    windows = Windows(window, stride, size)
     monkeypatch.setattr(masking, "PIXELS_SIDE_BY_SIDE", 0)
     monkeypatch.setattr(masking, "PIXELS_AT_A_TIME", 7 * size[0] * size[1])
     blocks = list(windows.blocks())
@@ -79,10 +80,14 @@ def test_rise_is_the_papers_sum_and_its_error_the_standard_error_of_a_mean(size,
     masks = random_masks(700, 5, 0.4, 1, size)
     assert masks.shape == (700, *size)
     found = rise(asked, scores)
+    assert [len(block) for block in asked.blocks()] == [500, 200]
     terms = scores[:, None, None] * masks / 0.4
     np.testing.assert_allclose(found.estimate, terms.mean(axis=0), atol=1e-6)
     np.testing.assert_allclose(found.standard_error, terms.std(axis=0, ddof=1) / np.sqrt(700), rtol=1e-5)
+    # However many are made at a time, they are the same, and so is what is found by them.
     monkeypatch.setattr(masking, "PIXELS_AT_A_TIME", 7 * size[0] * size[1])
+    monkeypatch.setattr(masking, "PIXELS_SIDE_BY_SIDE", 0)
+    asked = RandomMasks(700, 5, 0.4, 1, size)
     np.testing.assert_array_equal(random_masks(700, 5, 0.4, 1, size), masks)
     np.testing.assert_allclose(rise(asked, scores).estimate, found.estimate, atol=1e-12)
 

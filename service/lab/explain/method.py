@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from service.core.masking import masks_at_a_time
+from service.core.masking import are_few, masks_at_a_time
 from service.lab.explain.asked import Asked
 from service.lab.explain.case import Case
 from service.network.sessions import Network
@@ -61,6 +61,6 @@ class Method:
         """Bytes held for one picture while it is explained: the masked pictures, and what the answer has."""
         pixels, numbers = prod(network.passport.input.size), prod(network.passport.input.shape)
         # A mask, for a while with what it is made of, and the scores of the picture under it.
-        runs = self.runs(network, options)
-        masks = min(runs, masks_at_a_time(network.passport.input.size)) if network.passport.is_adopted else runs
+        runs, size = self.runs(network, options), network.passport.input.size
+        masks = runs if are_few(runs, size) else min(runs, masks_at_a_time(size))
         return masks * 4 * (3 * pixels + numbers) + runs * 4 * 64 + 8 * self.numbers(network, options)

@@ -33,7 +33,7 @@ from service.lab.explain.rules import (
 )
 from service.lab.explain.tail import Tail, count_classes, explained_shape, tail_of
 from service.lab.verdicts import named_class
-from service.network.passport import DIGIT_SHAPE, Layer, receptive_fields
+from service.network.passport import DIGIT_SHAPE, Layer
 from service.network.sessions import Network, Verdicts
 
 NOTES = {
@@ -165,7 +165,7 @@ def explain_cell(case: Case) -> dict[str, Any]:
     k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
     gains = gains_at(case, layer.name)
     value = case.maps[layer.maps[-1]][k, row, column]
-    rows, columns = receptive_fields(layers)[layer.name]
+    rows, columns = case.network.fields[layer.name]
     corner = (row * layer.stride[0] - layer.pads[0], column * layer.stride[1] - layer.pads[1])
     members = _head(case) | {
         "layer": layer.name,
@@ -238,7 +238,7 @@ def _head(case: Case) -> dict[str, Any]:
 
 def _field(case: Case, layer: Layer) -> dict[str, Any]:
     """Where the places of a layer lie on the picture, in pixels; those of some see all of it."""
-    fields = receptive_fields(case.network.passport.layers).get(layer.name)
+    fields = case.network.fields.get(layer.name)
     if fields is None:
         return {"size": list(case.network.passport.input.size), "jump": [0, 0], "start": [0, 0]}
     return {name: [getattr(field, name) for field in fields] for name in ("size", "jump", "start")}
@@ -246,7 +246,7 @@ def _field(case: Case, layer: Layer) -> dict[str, Any]:
 
 def _centres(case: Case, layer: Layer) -> tuple[list[float], list[float]]:
     """The y of each row of a layer's map and the x of each column, in pixels; evenly, where each sees all of it."""
-    fields, places = receptive_fields(case.network.passport.layers).get(layer.name), layer.shape[1:]
+    fields, places = case.network.fields.get(layer.name), layer.shape[1:]
     if fields is not None:
         rows, columns = ([field.centre(i) for i in range(count)] for field, count in zip(fields, places, strict=True))
     else:
