@@ -428,6 +428,7 @@ def test_the_help_shows_the_card_of_the_network(visit, client):
     page = opened.open("#view=network")
     card = client.get("/v1/models/digits").json["card"]
     page.locator("#help").click()
+    expect(page.locator("#dialog-title")).to_have_text("Keys")
     said = page.locator("dialog").inner_text()
     assert card["purpose"] in said
     assert card["chosen"] in said
