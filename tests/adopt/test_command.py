@@ -38,7 +38,7 @@ def test_a_network_is_adopted_again_as_a_further_version_and_taken_out(models, c
     assert "POST /v1/classify: works" in said.out
     assert "credited back to the picture with gates held still, and without them behind pool1, to " in said.out
     assert "POST /v1/explain?method=pixels: works" in said.out
-    assert "POST /v1/explain, by other methods: of an adopted network only method=pixels" in said.out
+    assert "POST /v1/explain?method=occlusion, rise: works" in said.out
     assert said.err.startswith("Warning: the file does not say which numbers it was trained on")
 
     assert filterscope("adopt", file, "--name", "mine", "--models", str(models), "--preset", "raw", "--json") == 0

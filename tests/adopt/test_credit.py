@@ -93,8 +93,8 @@ def test_few_graphs_of_adopted_networks_stay_open_and_a_closed_one_opens_again(t
     networks = [first, *(Network(tmp_path / "one" / "1") for _ in range(3))]
     image = probes(first.passport.input.shape)[0]
     walked = [network.creditor.walk(image, np.eye(4)).gains["image"] for network in networks]
-    assert ["_opened" in vars(network.creditor) for network in networks] == [False, False, True, True]
+    assert [not network.creditor.bytes_to_open for network in networks] == [False, False, True, True]
     again = first.creditor.walk(image, np.eye(4)).gains["image"]
-    assert ["_opened" in vars(network.creditor) for network in networks] == [True, False, False, True]
+    assert [not network.creditor.bytes_to_open for network in networks] == [True, False, False, True]
     for each in (*walked, again):
         np.testing.assert_array_equal(each, walked[0])
