@@ -41,6 +41,31 @@ def wrong_imports(module, path):
             yield f"{path.relative_to(ROOT)}:{line}: {module} may not import {root}"
 
 
+# What runs on any network goes by its passport. Where a digit's shape is a unit, or what rows of numbers are where no
+# network was named, it is by name.
+OF_ANY_NETWORK = (
+    "core/inputs.py", "core/masking.py", "core/ledger.py", "lab/inputs.py", "lab/verdicts.py", "lab/adopted.py",
+    "lab/prices.py", "lab/explain/*.py", "network/*.py", "api/http/*.py", "api/v1/classify.py", "api/v1/explain.py",
+    "api/v1/feature_maps.py", "api/v1/what_if.py", "api/v1/models.py", "api/v2/*.py", "adopt/*.py",
+)  # fmt: skip
+MAY_NAME_A_DIGIT = {
+    "network/passport.py", "lab/prices.py", "lab/explain/methods.py", "api/http/reading.py", "adopt/adoption.py",
+}  # fmt: skip
+
+
+def test_what_runs_on_any_network_goes_by_its_passport_and_by_no_side_of_a_digit():
+    named, numbers = set(), []
+    for path in sorted(each for pattern in OF_ANY_NETWORK for each in (ROOT / "service").glob(pattern)):
+        name = str(path.relative_to(ROOT / "service"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Name) and node.id in {"SIDE", "DIGIT_SHAPE"}:
+                named.add(name)
+            if isinstance(node, ast.Constant) and type(node.value) is int and node.value in {28, 784}:
+                numbers.append(f"{name}:{node.lineno}")
+    assert numbers == []
+    assert named <= MAY_NAME_A_DIGIT
+
+
 def test_the_side_of_a_digit_is_a_number_in_one_place():
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
