@@ -39,7 +39,7 @@ class _Filters:
         filters = layer.shape[0]
         self.layer = layer
         self._count = 0
-        self._sum, self._squares = np.zeros(filters), np.zeros(filters)
+        self._total, self._squares = np.zeros(filters), np.zeros(filters)
         self._zeros = np.zeros(filters, np.int64)
         self._least, self._most = np.full(filters, np.inf), np.full(filters, -np.inf)
         self._means = np.zeros((classes, filters))
@@ -52,7 +52,7 @@ class _Filters:
         flat = maps.reshape(len(maps), -1).astype(np.float64)
         means, peaks, places = flat.mean(axis=1), flat.max(axis=1), flat.argmax(axis=1)
         self._count += flat.shape[1]
-        self._sum += flat.sum(axis=1)
+        self._total += flat.sum(axis=1)
         self._squares += np.square(flat).sum(axis=1)
         self._zeros += (flat == 0).sum(axis=1)
         self._least, self._most = np.minimum(self._least, flat.min(axis=1)), np.maximum(self._most, peaks)
@@ -63,7 +63,7 @@ class _Filters:
 
     def described(self, labels: Sequence[int]) -> list[dict[str, Any]]:
         """Every filter, as the report has it; labels: the class of each picture."""
-        mean = self._sum / self._count
+        mean = self._total / self._count
         std = np.sqrt(np.maximum(self._squares / self._count - np.square(mean), 0))
         largest = max(float(np.abs(np.stack([self._least, self._most])).max()), float(np.finfo(np.float32).tiny))
         classes = np.flatnonzero(self._of_class)

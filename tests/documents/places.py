@@ -38,7 +38,7 @@ PLACES = (
     (r"make (test|proof)", TESTS),
     (r"make (fuzz|soak|cluster|audit|licences|interop)", GROUP),
     (r"\.venv-test/bin/python -m tests\.reading_numbers", MNIST),
-    (r"make train|\.venv-test/bin/python -m tests\.corruptions", MNIST),
+    (r"make train|\.venv-test/bin/python -m (tests\.corruptions|training seams)", MNIST),
     (r"(QUICK=1 )?make bench( PAGE=1)?", "takes a quarter of an hour of a machine that does nothing else"),
     (r"([A-Z_]+=\S+ )+make serve", SET),
     (r"openssl rand -hex 16 >> keys\.txt", "writes a line of 32 characters, and needs OpenSSL"),
