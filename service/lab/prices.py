@@ -348,10 +348,15 @@ def charge_fitting(pixels: np.ndarray, asked: Input) -> None:
 
 
 def _changing(pixels: np.ndarray, above: np.generic | None = None) -> float:
-    """The share of neighbours that differ, or of those of which one is above that, along the longer side."""
-    height, width = pixels.shape[:2]
+    """The share of neighbours that differ, or of those of which one is above that, along the axis where more do."""
+    width = pixels.shape[1]
     flat = pixels.reshape(-1)  # whose comparison takes a third of the time
-    step = max(1, flat.size // (height * width if width >= height else height))
+    channels = int(flat.size) // (pixels.shape[0] * width)
+    return max(_differing(flat, step, above) for step in (channels, channels * width))
+
+
+def _differing(flat: np.ndarray, step: int, above: np.generic | None) -> float:
+    """The share of samples that differ from the one `step` further, or of which only one is above that."""
     differ, neighbours = 0, int(flat.size) - step
     for start in range(0, neighbours, AT_ONCE):
         some = flat[start : start + AT_ONCE + step]

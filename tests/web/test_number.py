@@ -80,7 +80,7 @@ def test_a_scribble_in_pieces_is_no_number(visit):
     with page.expect_response("**/v1/read*") as answered:
         pass
     [result] = answered.value.json()["results"]
-    assert [digit["digit"] for digit in result["digits"]] == [None, None]
+    assert {digit["digit"] for digit in result["digits"]} == {None}
     opened.rest()
     expect(page.locator("#several")).to_be_hidden()
 

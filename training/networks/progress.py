@@ -41,7 +41,7 @@ def duration(seconds: float) -> str:
     Return a time as a person says it.
 
     >>> duration(7.6), duration(75), duration(4000)
-    ('8 s', '1 min 15 s', '1 h 7 min')
+    ('8 s', '1 min 15 s', '1 h 6 min')
     """
     whole = round(seconds)
     if whole < 60:

@@ -35,7 +35,7 @@ def moments(steps: int, count: int = COUNT) -> list[int]:
     Return after which of `steps` steps to look: at 0, then ever further apart, at last at the end.
 
     >>> moments(1000, 6)
-    [0, 2, 7, 24, 83, 288, 1000]
+    [0, 2, 7, 24, 83, 289, 1000]
     """
     wanted = np.geomspace(min(_FIRST, steps), steps, min(count, steps))
     taken = [0]

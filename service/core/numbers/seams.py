@@ -58,8 +58,8 @@ def resampling(length: int, wanted: int) -> NDArray[np.float32]:
     Each is the mean of those that it lies on, weighted by how near they are.
 
     >>> resampling(4, 2)
-    array([[0.375, 0.375, 0.25 , 0.   ],
-           [0.   , 0.25 , 0.375, 0.375]], dtype=float32)
+    array([[0.42857143, 0.42857143, 0.14285715, 0.        ],
+           [0.        , 0.14285715, 0.42857143, 0.42857143]], dtype=float32)
     """
     step = length / wanted
     reach = max(1.0, step)
