@@ -65,7 +65,7 @@ SCAN_PIXEL, SCAN_BYTE = 0.0008, 0.012
 # either side of the middle of its levels count in full, and half of those that differ at all. Of a small picture most
 # of which is one level, the lowest or the highest, the ink is known at once.
 DIGIT, DIGIT_PIXEL, WORK_PIXEL = 45.0, 0.0012, 0.012
-UNPLAIN, UNPLAIN_PIXEL = 1800.0, 0.06
+UNPLAIN, UNPLAIN_PIXEL = 2300.0, 0.075
 EVEN_SIDE, EVEN_SHARE, EVEN = 64, 0.4, 0.6
 OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
 # A number of a picture that is brought to a size as a whole, and one of what it becomes; and what they hold meanwhile.
@@ -76,6 +76,8 @@ WORK_SIDE = 256  # a larger picture is made smaller first
 
 # Finding several digits: a page's ink, its rules and its pieces, for every pixel; then a digit found, made and chosen.
 FIND, FIND_PIXEL = 1500.0, 0.03
+STROKED, STROKED_PIXEL = 12000.0, 0.1  # more where much of it may be lines, of which each is looked at
+STROKED_FROM = 0.25  # the share of neighbours that differ from which all of that is charged
 FOUND_DIGIT = 260.0
 # A blob that may be several digits: where they touch, for each pixel of its picture, and the ways to cut it.
 CUT_UP, CUT_UP_PIXEL = 1000.0, 0.45
@@ -371,7 +373,9 @@ AT_ONCE = 2**20  # samples of a picture that are compared together
 def finding(pixels: np.ndarray) -> float:
     """Find several digits in a picture, (height, width[, channels]), until each is looked at."""
     count: int = pixels.shape[0] * pixels.shape[1]
-    return FIND + count * FIND_PIXEL
+    middle = pixels.dtype.type(pixels.min() / 2 + pixels.max() / 2)
+    stroked: float = min(1.0, _changing(pixels, middle) / STROKED_FROM)
+    return FIND + count * FIND_PIXEL + stroked * (STROKED + count * STROKED_PIXEL)
 
 
 def cutting(picture: np.ndarray) -> float:

@@ -47,7 +47,10 @@ def checked(picture: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_grey(picture: NDArray[Any]) -> bool:
-    """Tell whether the three channels of (height, width, 3) are one."""
+    """Tell whether the first three channels of (height, width, 3 or 4) are one."""
+    if picture.dtype == np.uint8 and picture.shape[2] == 4 and picture.flags.c_contiguous:
+        words = picture.view("<u4")  # what holds of all channels is seen in one pass
+        return not (words ^ (words >> np.uint32(8))).astype(np.uint16).any()
     red, green, blue = picture[:, :, 0], picture[:, :, 1], picture[:, :, 2]
     return np.array_equal(red, green) and np.array_equal(green, blue)
 
@@ -65,32 +68,54 @@ def _opaque(picture: NDArray[Any]) -> NDArray[Any]:
     if alpha.min() == top:
         return picture
     every = max(1, round((alpha.size / at.SAMPLED) ** 0.5))  # enough pixels to know the colours by
-    sample = picture[::every, ::every].astype(np.float32) / np.float32(top)
-    visible = sample[:, :, 3] > at.VISIBLE
+    sample = picture[::every, ::every]
+    visible = sample[:, :, 3] > at.VISIBLE * top
     if not visible.any():
         visible = sample[:, :, 3] > 0
         if not visible.any():
             raise InvalidImage(f"{BLANK}: every pixel is transparent")
-    levels = sample[visible][:, :3]
-    common = np.median(levels, axis=0)
-    if float(levels.std(axis=0).max()) < at.ONE_COLOUR:
-        common = np.full(3, float(common.mean() < 0.5))
-    ground = common.astype(np.float32) if top == 1 else np.rint(common * 255).astype(np.uint16)
-    opaque = np.empty((*alpha.shape, 3), picture.dtype)
+    common, spread = _common(sample, visible)
+    if spread < at.ONE_COLOUR * top:
+        common = np.full(3, top * float(common.mean() < top / 2))
+    ground = common.astype(np.float32) if top == 1 else np.rint(common).astype(np.uint16)
     rows = max(1, LAID_AT_ONCE // picture[0].size)
-    for start in range(0, len(picture), rows):  # of a large picture the products would be many times as large
-        opaque[start : start + rows] = _laid(picture[start : start + rows], ground)
-    return opaque
+    parts = range(0, len(picture), rows)  # of a large picture the products would be many times as large
+    is_grey = bool(np.ptp(ground) == 0) and all(_is_grey(picture[start : start + rows]) for start in parts)
+    channels = 1 if is_grey else 3
+    opaque = np.empty((*alpha.shape, channels), picture.dtype)
+    for start in parts:
+        _lay(picture[start : start + rows], ground, opaque[start : start + rows])
+    return opaque[:, :, 0] if is_grey else opaque
 
 
-def _laid(picture: NDArray[Any], ground: NDArray[Any]) -> NDArray[Any]:
-    """Lay an RGBA picture, (height, width, 4), on one colour: (height, width, 3)."""
-    colours, alpha = picture[:, :, :3], picture[:, :, 3:]
-    if picture.dtype != np.uint8:
-        return colours * alpha + ground * (1 - alpha)  # type: ignore[no-any-return]
-    share = alpha.astype(np.uint16)
-    laid = colours * share + ground * (255 - share)  # of 255 * 255, so that 16 bits are enough
-    return (laid + 127) // 255
+def _common(sample: NDArray[Any], visible: Mask) -> tuple[NDArray[Any], float]:
+    """The median of the visible colours of (rows, columns, 4), (3,), and how far they spread (standard deviation)."""
+    if sample.dtype != np.uint8:
+        levels = sample[visible][:, :3]
+        return np.median(levels, axis=0), float(levels.std(axis=0).max())
+    common, spread = np.empty(3), 0.0
+    for channel in range(3):
+        # Counted, 256 levels take a fifth of the time that sorting does.
+        counts = np.bincount(sample[:, :, channel][visible], minlength=256)
+        upto, count = counts.cumsum(), int(counts.sum())
+        common[channel] = np.searchsorted(upto, ((count + 1) // 2, count // 2 + 1)).mean()
+        mean = counts @ _LEVELS / count
+        spread = max(spread, float(counts @ (_LEVELS - mean) ** 2 / count) ** 0.5)
+    return common, spread
+
+
+def _lay(picture: NDArray[Any], ground: NDArray[Any], opaque: NDArray[Any]) -> None:
+    """Lay an RGBA picture, (height, width, 4), on one colour: into (height, width, 1 or 3)."""
+    alpha = picture[:, :, 3]
+    share = alpha.astype(np.uint16) if picture.dtype == np.uint8 else alpha
+    rest = (255 if picture.dtype == np.uint8 else 1) - share
+    for channel in range(opaque.shape[2]):  # each by itself: several times faster
+        laid = picture[:, :, channel] * share
+        laid += rest * ground[channel]  # of 255 * 255 at most, so that 16 bits are enough
+        if picture.dtype == np.uint8:
+            laid += 127
+            laid //= 255
+        opaque[:, :, channel] = laid
 
 
 def reduced(picture: NDArray[Any], factor: int) -> Plane:
