@@ -40,12 +40,12 @@ export function createSlots() {
       set(slot, "class", digit === first ? "best" : null);
     });
     const total = powers.reduce((sum, power) => sum + power, 0);
-    const heat = temperature === 1 ? "" : ` ÷ ${fixed(temperature)}`;
+    const heat = temperature === 1 ? "" : ` ÷ ${fixed(temperature, 5)}`;
     const why = heat && `; this network divides its sums by that temperature`;
     const words = {
       logits: `${first}: all pushes together are ${fixed(sums[first])}`,
-      powers: `${first}: e to the ${fixed(sums[first])}${heat} = ${brief(powers[first])}${why}`,
-      shares: `${first}: ${brief(powers[first])} ÷ ${brief(total)} (all ten) = ${fixed(shares[first], 4)}. Of 100 balls, that many fall into it.`,
+      powers: `${first}: e to the ${fixed(sums[first], 5)}${heat} = ${brief(powers[first])}${why}`,
+      shares: `${first}: ${fine(powers[first])} ÷ ${fine(total)} (all ten) = ${fixed(shares[first], 4)}. Of 100 balls, that many fall into it.`,
     };
     write(formula, words[kind]);
   }
@@ -63,6 +63,18 @@ function slotOf(digit) {
 
 /** @type {(value: number) => string} */
 function brief(value) {
-  if (value < 1e5 && value >= 1e-3) return short(value);
-  return value.toExponential(1).replace("e+", " × 10^").replace("e-", " × 10^\u2212");
+  return value < 1e5 && value >= 1e-3 ? short(value) : asPower(value.toExponential(1));
+}
+
+/**
+ * Digits enough that who divides two of them finds the four places that are written.
+ * @type {(value: number) => string}
+ */
+function fine(value) {
+  return asPower(value.toPrecision(6));
+}
+
+/** @type {(text: string) => string} */
+function asPower(text) {
+  return text.replace("e+", " × 10^").replace("e-", " × 10^\u2212");
 }
