@@ -16,7 +16,7 @@ NO_FILTERS = "it has no convolution whose filters are constant"
 NO_MAPS = "no layer of it has maps"
 NO_HISTORY = "of an adopted network no training was kept: classify, feature-maps and /v2 work"
 NO_REPORT = "no report was made of it: adopt it with --report FOLDER, of labelled pictures"
-NO_DIGITS = "it does not tell the ten digits of pictures made digits, as reading several in a picture needs"
+NO_DIGITS = "reading several needs a network of the ten digits, labelled 0 to 9 and adopted with --prepare digit"
 
 
 def calls_of(network: Network) -> dict[str, str]:

@@ -158,7 +158,7 @@ def test_ink_in_two_pieces_is_said_to_be_so_where_it_is_no_digit(visit):
     four = [[(8, 20), (6, 55), (30, 55)], [(26, 30), (26, 85)]]
     two = [[(55, 30), (70, 18), (86, 30), (80, 50), (56, 82), (92, 82)]]
     opened.draw([*four, *two])
-    expect(page.locator("#aside")).to_contain_text("This may not be a digit: its ink is in 2 pieces.")
+    expect(page.locator("#aside")).to_contain_text("This may not be one digit: its ink is in 2 pieces.")
     page.get_by_role("button", name="Clear").click()
     opened.draw(SEVEN)
     expect(page.locator("#aside")).not_to_contain_text("pieces")

@@ -68,7 +68,7 @@ export const STEPS = [
   },
   {
     title: "The pachinko",
-    say: "Each filter is a peg. It pushes all ten sums up or down; the greatest sum wins, and softmax makes shares of them.",
+    say: "Each filter of the last layer is a peg. It pushes ten sums up or down; the greatest wins, and softmax makes shares of them.",
     task: "switch off pegs, three at most, until the ball falls into another slot.",
     file: "./machine.js",
   },

@@ -81,7 +81,7 @@ export function reading(verdict, shares, pieces) {
   const name = verdict.doubt ? "Confidence, after doubt." : "Confidence.";
   const rest =
     verdict.is_digit === false
-      ? `This may not be a digit${pieces > 1 ? `: its ink is in ${pieces} pieces` : ""}. Closest: ${first}. Novelty ${short(verdict.novelty)} (0 is like a digit, 1 unlike any).`
+      ? `This may not be ${pieces > 1 ? `one digit: its ink is in ${pieces} pieces` : "a digit"}. Closest: ${first}. Novelty ${short(verdict.novelty)} (0 is like a digit, 1 unlike any).`
       : `Next: ${second}, ${percent(shares[second])}.`;
   return [percent(verdict.confidence), `${name} ${rest}`];
 }
