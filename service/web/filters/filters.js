@@ -261,7 +261,7 @@ function report({ answer, error }, layer, index) {
   if (Number.isFinite(filter.selectivity)) rows.push(["selectivity", short(filter.selectivity)]);
   rows.push(["without it", `accuracy ${filter.off.accuracy > 0 ? "+" : ""}${plainPercent(filter.off.accuracy)}`]);
   return [
-    make("h3", {}, `On ${data.images} pictures of ${data.name}`),
+    make("h3", {}, `On ${data.images.toLocaleString("en")} pictures of ${data.name}`),
     list(rows),
     make("p", { class: "muted" }, "Its mean answer to each digit:"),
     classBars(filter.class_means, filter.favourite),

@@ -481,6 +481,13 @@ def test_a_worksheet_of_the_nine_questions_is_printed_with_the_digit(lecture):
     expect(page.locator(".worksheet li")).to_have_count(9)
     expect(page.locator(".worksheet canvas")).to_be_visible()
     expect(page.locator(".worksheet figcaption")).to_have_text("The network reads this as 3.")
+    # The last question has the numbers of the digit in doubt, so that its answer is what step 9 shows.
+    numbers = re.findall(r"\d+\.\d+", page.locator(".worksheet li").last.inner_text())
+    image = (np.array(doubtful(), np.float64) / 255).reshape(28, 28).tolist()
+    [read] = ask(lecture.origin, "/v1/classify", {"image": image, "prepare": "none"})["results"]
+    second, first = sorted(read["logits"])[-2:]
+    temperature = ask(lecture.origin, "/v1/models/digits")["passport"]["calibration"]["temperature"]
+    assert numbers == [f"{first:.1f}", f"{second:.1f}", f"{temperature:.2f}"]
     expect(page.locator("#pad")).not_to_be_visible()
     expect(page.locator(".lecture")).not_to_be_visible()
     page.emulate_media(media="screen")
