@@ -78,7 +78,9 @@ WORK_SIDE = 256  # a larger picture is made smaller first
 FIND, FIND_PIXEL = 1500.0, 0.03
 STROKED, STROKED_PIXEL = 12000.0, 0.1  # more where much of it may be lines, of which each is looked at
 STROKED_FROM = 0.25  # the share of neighbours that differ from which all of that is charged
-FOUND_DIGIT = 260.0
+FOUND_DIGIT, FOUND_PIXEL = 260.0, 0.0025
+# A pixel of a blob's mask: of the blob, of what it may be together with its neighbours, and of a part of it.
+BLOB_PIXEL, BLOB_BYTES = 0.001, 4
 # A blob that may be several digits: where they touch, for each pixel of its picture, and the ways to cut it.
 CUT_UP, CUT_UP_PIXEL = 1000.0, 0.45
 
@@ -376,6 +378,13 @@ def finding(pixels: np.ndarray) -> float:
     middle = pixels.dtype.type(pixels.min() / 2 + pixels.max() / 2)
     stroked: float = min(1.0, _changing(pixels, middle) / STROKED_FROM)
     return FIND + count * FIND_PIXEL + stroked * (STROKED + count * STROKED_PIXEL)
+
+
+def charge_blobs(pixels: int) -> None:
+    """Charge blobs whose masks have so many pixels in all; those of another picture are gone by then."""
+    account = current.get()
+    if account is not None:
+        account.charge("find", pixels * BLOB_PIXEL, account.more_for_a_moment(pixels * BLOB_BYTES))
 
 
 def cutting(picture: np.ndarray) -> float:

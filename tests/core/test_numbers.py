@@ -8,12 +8,13 @@ from PIL import Image, ImageDraw
 
 from service.core.digit.pieces import grown
 from service.core.numbers import find
-from service.core.numbers.blobs import Blob, joined_blob
+from service.core.numbers.blobs import Blob, joined_blob, trimmed
 from service.core.numbers.cuts import cut_up
 from service.core.numbers.paths import Step, best_paths
 from service.core.numbers.rows import mark_kind
 from service.core.numbers.seams import DIGIT_ROWS, Seams, padded, seam_picture
 from tests.drawing import draw, draw_lines
+from tests.hostile.peaks import stripes
 
 PAGE = draw_lines(["471", "32"], 60)
 
@@ -33,6 +34,21 @@ def test_every_digit_is_found_once_and_lies_in_its_line():
     assert [blob.left for line in found.lines for blob in (found.blobs[index] for index in line)] == sorted(
         blob.left for blob in found.blobs[:3]
     ) + sorted(blob.left for blob in found.blobs[3:])
+
+
+@pytest.mark.parametrize("page", [PAGE, stripes(40)], ids=["numbers", "stripes"])
+def test_what_blobs_hold_is_told_before_they_are_drawn(page):
+    told = []
+    found = find(page, charge=told.append)
+    assert told[-1] >= sum(blob.mask.size for blob in found.blobs) > 0
+    with pytest.raises(ZeroDivisionError):
+        find(page, charge=lambda pixels: pixels / 0)
+
+
+def test_a_part_of_a_blob_holds_no_more_than_itself():
+    part = trimmed(Blob(0, 0, np.pad(np.ones((3, 4), np.bool_), 50)))
+    assert (part.top, part.left, part.mask.shape) == (50, 50, (3, 4))
+    assert part.mask.base is None
 
 
 @pytest.mark.parametrize("slope", [-0.08, -0.03, 0.0, 0.02, 0.08])

@@ -91,6 +91,13 @@ def wide(length):
     return encode(draw(3), "PNG") + noise(length).tobytes()
 
 
+def stripes(every):
+    """A page of small squares beside aslant lines of one pixel, each of which lies in a box as large as the others'."""
+    down, across = np.mgrid[:1600, :1600]
+    squares = (down % 56 < 44) & (across % 56 < 38) & (across < 520)
+    return np.uint8(255) * ~(squares | ((across >= 560) & ((down + across) % every == 0)))
+
+
 # Of each: the call, the content type, and what makes the body.
 CASES = {
     "png 16 rgb clear": ("/v1/classify", BYTES, lambda: png(deep(3), (1234,) * 3)),
@@ -107,6 +114,8 @@ CASES = {
     "base64 in json": (
         "/v1/classify", JSON, lambda: json.dumps({"image": spaced(wide(24_000_000), 76).decode()}).encode()
     ),
+    "within another, blobs": ("/v1/read", BYTES, lambda: png(stripes(18))),
+    "within another, more blobs": ("/v1/read", BYTES, lambda: png(stripes(6))),
     "png 36 MP colour": ("/v1/classify", BYTES, lambda: png(colour(6000, 6000))),
     "png 36 MP 16 bits": ("/v1/classify", BYTES, lambda: png(colour(6000, 6000).astype(np.uint16) * 257)),
     "tiff 36 MP colour": (

@@ -8,6 +8,7 @@ None of it depends on the network: `find` says what may be a digit, and `paths.p
 Every digit is made MNIST's form by `core/digit`, as a picture of one digit is.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,25 +46,26 @@ class Finding(NamedTuple):
     restored: dict[int, Blob]
 
 
-def find(picture: NDArray[Any], most: int = 2000) -> Finding:
+def find(picture: NDArray[Any], most: int = 2000, charge: Callable[[int], None] = lambda _: None) -> Finding:
     """
     Find what may be a digit in a picture.
 
     picture: (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA; uint8, or float 0 to 1
     most: how many digits there may be
+    charge: told, before blobs are drawn, how many pixels their masks have in all; it may raise
     raises: InvalidImage where there is no ink, or more
     """
     picture = checked(picture)
     pixels = picture.shape[0] * picture.shape[1]
     factor = max(1, int(np.ceil((pixels / at.FIRST_LOOK) ** 0.5)))
-    found = _looked_at(picture, factor, most)
+    found = _looked_at(picture, factor, most, charge)
     closest = max(1, int(np.ceil((pixels / at.CLOSER_LOOK) ** 0.5)))
     if found.height < at.TOO_LOW and closest < factor:
-        found = _looked_at(picture, max(closest, int(factor * found.height / at.TOO_LOW)), most)
+        found = _looked_at(picture, max(closest, int(factor * found.height / at.TOO_LOW)), most, charge)
     return found
 
 
-def _looked_at(picture: NDArray[Any], factor: int, most: int) -> Finding:
+def _looked_at(picture: NDArray[Any], factor: int, most: int, charge: Callable[[int], None]) -> Finding:
     page = page_of(picture, factor)
     pieces = pieces_of(page.mask)
     height = _height_of(pieces, page.mask.shape)
@@ -81,7 +83,7 @@ def _looked_at(picture: NDArray[Any], factor: int, most: int) -> Finding:
     count = int(np.count_nonzero(longer >= at.SPECK * height))
     if count > most and not rules:
         raise _too_many(count, most)
-    blobs, small = blobs_of(mask, at.SPECK * height)
+    blobs, small = blobs_of(mask, at.SPECK * height, charge)
     grid = _Grid(rules, height)
     blobs = [each for each in _without_rests(blobs, mask, height) if not (rules and grid.has(each))]
     if len(blobs) > most:

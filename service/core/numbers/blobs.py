@@ -1,6 +1,6 @@
 """The blobs of ink on a page: connected pieces, and what several of them or a part of one make together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,11 +50,16 @@ class Blob:
         return self.left + self.width / 2
 
 
-def blobs_of(mask: Mask, least: float) -> tuple[list[Blob], int]:
-    """The connected pieces of a mask that are at least so many pixels high or wide, and how many smaller there are."""
+def blobs_of(mask: Mask, least: float, charge: Callable[[int], None]) -> tuple[list[Blob], int]:
+    """
+    The connected pieces of a mask that are at least so many pixels high or wide, and how many smaller there are.
+
+    charge: told, before the masks are made, how many pixels they have: pieces that nest have many times those of `mask`
+    """
     pieces = pieces_of(mask)
     longer = np.maximum(pieces.bottom - pieces.top, pieces.right - pieces.left)
     kept = np.flatnonzero(longer >= least)
+    charge(int(((pieces.bottom - pieces.top) * (pieces.right - pieces.left))[kept].sum()))
     labels = _labelled(pieces.start, pieces.stop, pieces.label, mask.shape)
     blobs = []
     corners = zip(
@@ -91,7 +96,8 @@ def joined_blob(blobs: Sequence[Blob]) -> Blob:
 def trimmed(blob: Blob) -> Blob:
     """The same ink, without rows and columns that have none at the edges."""
     top, bottom, left, right = extent_of(blob.mask)
-    return Blob(blob.top + top, blob.left + left, blob.mask[top:bottom, left:right])
+    # A copy: a view would keep all of the mask that it was taken from.
+    return Blob(blob.top + top, blob.left + left, blob.mask[top:bottom, left:right].copy())
 
 
 def picture_of(blob: Blob, ink: Plane) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:

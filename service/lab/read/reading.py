@@ -98,7 +98,7 @@ def read_picture(picture: Picture, network: Network, options: ReadOptions, limit
     excerpt = excerpt_of(picture, options.region, turns)
     if prices.is_charging():
         prices.charge("find", prices.finding(excerpt.pixels))
-    found = _laid_out(find(excerpt.pixels, limits.max_digits), options)
+    found = _laid_out(find(excerpt.pixels, limits.max_digits, prices.charge_blobs), options)
     rows = rows_of(found.blobs, found.lines, found.height, found.restored)
     looker = _Looker(found, network)
     first = [candidate for row in rows for candidate in row.first_candidates()]
@@ -152,7 +152,8 @@ class _Looker:
         if not candidates:
             return
         if prices.is_charging():
-            prices.charge("prepare", len(candidates) * prices.FOUND_DIGIT)
+            pixels = sum(each.blob.mask.size for each in candidates)
+            prices.charge("prepare", len(candidates) * prices.FOUND_DIGIT + pixels * prices.FOUND_PIXEL)
             prices.charge("run", prices.running(self._network, len(candidates)))
         for start in range(0, len(candidates), DIGITS_PER_TURN):
             prices.go_on()
