@@ -76,7 +76,9 @@ def check_explained(network: Network, method: str, *, edited: bool) -> None:
     if not network.passport.is_adopted:
         return
     if fault := explained_fault(network, method):
-        works = "classify, feature-maps, method=occlusion and method=rise work"
+        working = ["classify", *(["feature-maps"] if network.passport.map_shapes() else [])]
+        working += [f"method={each}" for each in (*WALKED, "occlusion") if not explained_fault(network, each)]
+        works = f"{', '.join(working)} and method=rise work"
         raise NotPossible(f"{network.name}/{network.version}: {fault}; {works}", "/method")
     if edited and method in WALKED:
         raise NotPossible(f"{network.name}/{network.version}: {NOT_EDITED}", "/changes")

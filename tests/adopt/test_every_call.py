@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -103,6 +104,15 @@ def test_it_shows_its_maps_and_takes_edits_where_it_has_filters(adopted):
         assert adopted.edited("/v1/explain", name, "method=pixels").status_code == 409
 
 
+def check_what_works(adopted, detail):
+    """What a refusal says works does, and of the methods all that do are said."""
+    working = re.split(", | and ", detail.rpartition("; ")[2].removesuffix(" work"))
+    assert ("feature-maps" in working) == bool(adopted.maps)
+    for method in METHODS:
+        works = not adopted.calls.get(f"POST /v1/explain?method={method}")
+        assert (f"method={method}" in working) == works, detail
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_it_is_explained_or_says_why_not(adopted, method):
     reason = adopted.calls.get(f"POST /v1/explain?method={method}", "")
@@ -111,6 +121,8 @@ def test_it_is_explained_or_says_why_not(adopted, method):
             answer = adopted.ask("/v1/explain", f"method={method}{NEEDS.get(method, '')}{query}")
             assert answer.status_code == (409 if reason else 200), answer.text[:300]
             assert not reason or reason in answer.json["detail"]
+            if reason:
+                check_what_works(adopted, answer.json["detail"])
     if "layer" in METHODS[method].takes and not reason:
         for layer in adopted.layers:
             if layer["maps"] and method != "cell":
