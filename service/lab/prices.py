@@ -420,10 +420,10 @@ def running(network: Network, count: int, *, with_maps: bool = False) -> float:
     return RUN + count * (each.read_with_maps if with_maps else each.read)
 
 
-def masking(asked: Input, scores: int) -> float:
-    """A mask made and laid on a picture of that shape, and so many scores weighed with it; without the run."""
+def masking(asked: Input, scores: int, makings: int = 1) -> float:
+    """A mask made so often, laid on a picture of that shape, and so many scores weighed with it; without the run."""
     larger = math.prod(asked.size) / math.prod(DIGIT_SHAPE), math.prod(asked.shape) / math.prod(DIGIT_SHAPE)
-    return MASKED_PICTURE * max(larger) + scores * MASKED_SCORE * larger[0]
+    return makings * (MASKED_PICTURE * max(larger) + scores * MASKED_SCORE * larger[0])
 
 
 def charge_analysis(network: Network, count: int, maps: Sequence[str], times: int = 1) -> None:
