@@ -14,6 +14,7 @@ from training.knobs import QUICK, QUICK_IMAGES, STRUCTURES, TAKES, Knobs, StudyK
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _BUILD = _CHECKOUT / "build"
 
+part_option = click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path),
@@ -120,7 +121,7 @@ def train(
 @click.argument("folder", type=click.Path(path_type=Path))
 @data_option
 @pictures_option
-@click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
+@part_option
 def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None:
     """Measure a model folder (models/digits/1) again."""
     from training.evaluation.evaluate import evaluate as run  # noqa: PLC0415
@@ -144,7 +145,7 @@ def evaluate(folder: Path, data: Path | None, pictures: Path, part: str) -> None
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @data_option
-@click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
+@part_option
 def report(folder: Path, data: Path | None, part: str) -> None:
     """Write report.json into a model folder: what every filter does over a whole part."""
     from training.evaluation.report import write_report  # noqa: PLC0415
@@ -165,7 +166,7 @@ def credit(folder: Path) -> None:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @data_option
-@click.option("--part", type=click.Choice(["test", "validation"]), default="test", show_default=True)
+@part_option
 def card(folder: Path, data: Path | None, part: str) -> None:
     """Write card.json into a model folder: what it is for, how well it reads, and where it fails."""
     from training.evaluation.card import write_card  # noqa: PLC0415

@@ -24,6 +24,20 @@ def to_unit(picture: NDArray[np.generic]) -> NDArray[np.float32]:
     return picture.astype(np.float32, copy=False)
 
 
+def is_grey(picture: NDArray[np.generic]) -> bool:
+    """
+    Tell whether red, green and blue of a picture, (height, width, 3 or 4), are the same throughout.
+
+    >>> is_grey(np.array([[[7, 7, 7, 0]]], np.uint8)), is_grey(np.array([[[7, 7, 8]]], np.uint8))
+    (True, False)
+    """
+    if picture.dtype == np.uint8 and picture.shape[2] == 4 and picture.flags.c_contiguous:
+        words = picture.view("<u4")  # what holds of all channels is seen in one pass
+        return not (words ^ (words >> np.uint32(8))).astype(np.uint16).any()
+    red, green, blue = picture[:, :, 0], picture[:, :, 1], picture[:, :, 2]
+    return np.array_equal(red, green) and np.array_equal(green, blue)
+
+
 def to_grey(picture: NDArray[np.generic]) -> NDArray[np.float32]:
     """
     Reduce a picture to brightness.

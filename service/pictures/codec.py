@@ -34,6 +34,7 @@ try:
 except ImportError:  # the extra `heic`
     pi_heif = None
 
+from service.core.colour import is_grey
 from service.core.digit import Frame
 from service.core.errors import TooLarge, Unreadable, UnsupportedType
 from service.pictures import bmp, boxes, gif, jpeg, kinds, png, tiff, webp
@@ -675,10 +676,11 @@ def _inflated(stream: bytes, width: int, height: int, colour: int, *, for_digit:
     # One number a pixel, opacity in its highest byte: what holds of all of them is seen in one pass.
     if mode == "RGBA" or for_digit:
         words = np.frombuffer(written("RGBX" if mode == "RGB" else "RGBA"), "<u4")
+        colours = words.view(np.uint8).reshape(height, width, 4)
         if words.min() < OPAQUE:
-            return words.view(np.uint8).reshape(height, width, 4)
-        if for_digit and not (words ^ (words >> np.uint32(8))).astype(np.uint16).any():
-            return words.astype(np.uint8).reshape(height, width)  # red, green and blue are the same
+            return colours
+        if for_digit and is_grey(colours):
+            return words.astype(np.uint8).reshape(height, width)
     return np.frombuffer(written("RGB"), np.uint8).reshape(height, width, 3)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core.colour import is_grey
 from service.core.digit import thresholds as at
 from service.core.digit.pieces import BLANK, Mask, Plane, blank, pieces_of
 from service.core.digit.thresholds import FAINTEST, FEW, SMALL
@@ -41,18 +42,9 @@ def checked(picture: NDArray[Any]) -> NDArray[Any]:
             picture = np.rint(np.clip(picture, 0, 1) * np.float32(255)).astype(np.uint8)
     if picture.ndim == 3 and picture.shape[2] == 4:
         picture = _opaque(picture)
-    if picture.ndim == 3 and max(picture.shape) <= SMALL and _is_grey(picture):
+    if picture.ndim == 3 and max(picture.shape) <= SMALL and is_grey(picture):
         picture = picture[:, :, 0]
     return picture
-
-
-def _is_grey(picture: NDArray[Any]) -> bool:
-    """Tell whether the first three channels of (height, width, 3 or 4) are one."""
-    if picture.dtype == np.uint8 and picture.shape[2] == 4 and picture.flags.c_contiguous:
-        words = picture.view("<u4")  # what holds of all channels is seen in one pass
-        return not (words ^ (words >> np.uint32(8))).astype(np.uint16).any()
-    red, green, blue = picture[:, :, 0], picture[:, :, 1], picture[:, :, 2]
-    return np.array_equal(red, green) and np.array_equal(green, blue)
 
 
 def _opaque(picture: NDArray[Any]) -> NDArray[Any]:
@@ -80,12 +72,12 @@ def _opaque(picture: NDArray[Any]) -> NDArray[Any]:
     ground = common.astype(np.float32) if top == 1 else np.rint(common).astype(np.uint16)
     rows = max(1, LAID_AT_ONCE // picture[0].size)
     parts = range(0, len(picture), rows)  # of a large picture the products would be many times as large
-    is_grey = bool(np.ptp(ground) == 0) and all(_is_grey(picture[start : start + rows]) for start in parts)
-    channels = 1 if is_grey else 3
+    has_one_plane = bool(np.ptp(ground) == 0) and all(is_grey(picture[start : start + rows]) for start in parts)
+    channels = 1 if has_one_plane else 3
     opaque = np.empty((*alpha.shape, channels), picture.dtype)
     for start in parts:
         _lay(picture[start : start + rows], ground, opaque[start : start + rows])
-    return opaque[:, :, 0] if is_grey else opaque
+    return opaque[:, :, 0] if has_one_plane else opaque
 
 
 def _common(sample: NDArray[Any], visible: Mask) -> tuple[NDArray[Any], float]:
