@@ -253,6 +253,15 @@ def test_no_file_names_what_only_one_machine_has(pattern, what):
     assert sorted(found) == [], what
 
 
+def test_no_link_is_committed():
+    # A link holds a path, and what it leads to may be on one machine only: no file of the project has to be one.
+    try:
+        listed = subprocess.run(["git", "ls-files", "-s"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a checkout")
+    assert [line for line in listed.splitlines() if line.startswith("120000")] == []
+
+
 # --- a test lies beside what it tests --------------------------------------------------------------------------------
 
 
