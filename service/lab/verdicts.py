@@ -1,7 +1,6 @@
 """What is told of a picture and its verdict, as members of an answer, whoever answers."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -87,11 +86,12 @@ def preparation(found: PreparedDigit | FittedPicture) -> dict[str, Any]:
     """What was done to a picture to bring it to the form that a network reads."""
     if isinstance(found, FittedPicture):
         return {"fit": found.fit, "box": list(found.box), "matrix": np.ascontiguousarray(found.matrix)}
+    left = found.left_out
     return {
         "inverted": found.inverted,
         "box": list(found.box),
         "shift": list(found.shift),
         "angle": found.angle,
         "matrix": np.ascontiguousarray(found.matrix),
-        "left_out": asdict(found.left_out),
+        "left_out": {"hairs": left.hairs, "ink": left.ink, "explained": left.explained},
     }

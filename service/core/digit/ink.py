@@ -241,7 +241,24 @@ def full_strength(ink: Plane) -> Plane:
     if top <= 0:
         raise InvalidImage(BLANK)
     levels = (ink * np.float32(255 / top)).astype(np.uint8)
-    return _scaled(ink, levels > _otsu(np.bincount(levels.ravel(), minlength=256)))
+    return _scaled(ink, levels > _otsu(_histogram(levels)))
+
+
+def _histogram(levels: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """
+    Return how many of (height, width) are of each level, (256,).
+
+    What is of the first one's level, as most paper is, is counted by what it leaves: a row of equal levels is counted
+    slowly, for each has to wait for the one before.
+
+    >>> _histogram(np.array([[0, 0, 3]], np.uint8))[:4]
+    array([2, 0, 0, 1])
+    """
+    flat = levels.ravel()
+    others = flat[flat != flat[0]]
+    counts = np.bincount(others, minlength=256)
+    counts[flat[0]] = flat.size - others.size
+    return counts
 
 
 def is_busy(ink: Plane) -> bool:
@@ -305,9 +322,11 @@ def _panels(plane: Plane, contrast: float) -> Plane | None:
     """
     for first, last in ((plane[:1], plane[-1:]), (plane[:, :1], plane[:, -1:])):
         lowest, highest = first.min(), first.max()
+        if not highest - lowest > at.PANELS_APART * contrast:
+            continue
         between = np.minimum(first - lowest, highest - first)  # nothing is between the two levels of panels
         uneven = max(float(np.abs(first - last).max()), float(between.max()))
-        if uneven < at.PANEL_EVEN * contrast and highest - lowest > at.PANELS_APART * contrast:
+        if uneven < at.PANEL_EVEN * contrast:
             return (first + last) * np.float32(0.5)
     return None
 

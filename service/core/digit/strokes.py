@@ -390,6 +390,8 @@ def is_sheet(shape: Mask, picture_shape: tuple[int, ...]) -> bool:
         return False
     if not at.SHEET_FROM < height / width < at.SHEET_TO:
         return False
+    if np.count_nonzero(shape) <= at.SHEET_COVERED * at.SHEET_SOLID * shape.size:
+        return False  # strokes mostly: so little cannot be solid in as many rows
     rows = (shape.sum(axis=1) > at.SHEET_COVERED * width).mean()
     columns = (shape.sum(axis=0) > at.SHEET_COVERED * height).mean()
     return bool(rows > at.SHEET_SOLID and columns > at.SHEET_SOLID) and _is_four_sided(shape)
