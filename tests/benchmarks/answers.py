@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import onnxruntime
@@ -23,12 +24,23 @@ ROUNDS = pick(5, 2)
 SECONDS = pick(3, 1)
 CLASSIFY = "/v1/classify"
 REDUCED_SIDE = 480
+REDUCED = "decoding at reduced size"
+# What is posted alone: what it is, what it is held against, and how many times as long it may take.
+COMPARED = {
+    "npz": ("feature maps of all layers as npz", "a classify", "at most 1.5"),
+    "json": ("feature maps as JSON", "analysis run and orjson", "at most 2"),
+    "photograph": ("12-megapixel JPEG", REDUCED, "at most 1.3"),
+    "small": ("1-megapixel JPEG", REDUCED, "at most 1.5"),
+    "page": ("1-megapixel JPEG, 20 digits read", "decoding it", ""),
+}
 
 
 def rows():
     """Measure each against its bare counterpart within the same round."""
-    pngs, batch, photograph = payloads.pngs(), payloads.batch(), payloads.photograph()
-    bare = Bare(photograph.bodies[0])
+    pngs, batch = payloads.pngs(), payloads.batch()
+    pictures = {"photograph": payloads.photograph(), "small": payloads.photograph(1155, 866)}
+    page = payloads.page_of_digits()
+    bare = Bare()
     seen = {}
 
     def note(name, value):
@@ -43,16 +55,20 @@ def rows():
             note("npz", server.load("/v1/feature-maps?format=npz", pngs, 1, SECONDS))
             note("json", server.load("/v1/feature-maps", pngs, 1, SECONDS))
             note("bare json", bare.least_us(bare.maps_as_json))
-            note("photograph", server.load(CLASSIFY, photograph, 1, SECONDS))
-            note("bare photograph", bare.least_us(bare.decode))
+            for name, posted in pictures.items():
+                note(name, server.load(CLASSIFY, posted, 1, SECONDS))
+                note(f"bare {name}", bare.least_us(lambda posted=posted: reduced(posted.bodies[0])))
+            note("page", server.load("/v1/read", page, 1, SECONDS))
+            note("bare page", bare.least_us(lambda: reduced(page.bodies[0], None)))
     return _compared(seen)
 
 
 def rows_in_process():
     """The same with no server: calls of the service and of what they are held against, in turn, on one thread."""
     pngs, batch, photograph = payloads.pngs(), payloads.batch(), payloads.photograph()
-    bare, service = Bare(photograph.bodies[0]), create_app(Settings())
-    classify, npz, json_maps, batches, decoded = (
+    small, page = payloads.photograph(1155, 866), payloads.page_of_digits()
+    bare, service = Bare(), create_app(Settings())
+    classify, npz, json_maps, batches, decoded, decoded_small, pages = (
         respond(service, path, posted)
         for path, posted in (
             (CLASSIFY, pngs),
@@ -60,13 +76,17 @@ def rows_in_process():
             ("/v1/feature-maps", pngs),
             (f"{CLASSIFY}?prepare=none", batch),
             (CLASSIFY, photograph),
+            (CLASSIFY, small),
+            ("/v1/read", page),
         )
     )
     for what, ours, beside, theirs, bar in (
-        ("256 uint8 digits as npy, prepare=none", batches, "onnxruntime", bare.run_batch, "at most 1.25"),
-        ("feature maps of all layers as npz", npz, "a classify", classify, "at most 2"),
-        ("feature maps as JSON", json_maps, "analysis run and orjson", bare.maps_as_json, "at most 1.3"),
-        ("12-megapixel JPEG", decoded, "decoding at reduced size", bare.decode, "at most 1.5"),
+        ("256 uint8 digits as npy, prepare=none", batches, "onnxruntime", bare.run_batch, "at most 1.18"),
+        ("feature maps of all layers as npz", npz, "a classify", classify, "at most 1.5"),
+        ("feature maps as JSON", json_maps, "analysis run and orjson", bare.maps_as_json, "at most 2"),
+        ("12-megapixel JPEG", decoded, REDUCED, partial(reduced, photograph.bodies[0]), "at most 1.3"),
+        ("1-megapixel JPEG", decoded_small, REDUCED, partial(reduced, small.bodies[0]), "at most 1.5"),
+        ("1-megapixel JPEG, 20 digits read", pages, "decoding it", partial(reduced, page.bodies[0], None), ""),
     ):
         rounds = [in_turn_us(ours, theirs, SECONDS / 2) for _ in range(ROUNDS)]
         own, other = (median(values) for values in zip(*rounds, strict=True))
@@ -108,33 +128,35 @@ def _compared(seen):
             f"{rates[0]} digits a second",
             f"onnxruntime in {WORKERS} processes {rates[1]}",
             spread(ratios),
-            "at least 0.8",
+            "at least 0.85",
         )
     ]
-    times = {name: [load.p50 * 1e3 for load in seen[name]] for name in ("classify", "npz", "json", "photograph")}
+    times = {name: [load.p50 * 1e3 for load in seen[name]] for name in ("classify", *COMPARED)}
     costs = {name: [load.cpu_us for load in seen[name]] for name in times}
-    bare = {name: seen[f"bare {name}"] for name in ("json", "photograph")}
-    for what, name, other, beside, bar in (
-        ("feature maps of all layers as npz", "npz", "classify", "a classify", "at most 2"),
-        ("feature maps as JSON", "json", "json", "analysis run and orjson", "at most 1.3"),
-        ("12-megapixel JPEG", "photograph", "photograph", "decoding at reduced size", "at most 1.5"),
-    ):
+    for name, (what, beside, bar) in COMPARED.items():
         for kind, measured in (("p50", times), ("CPU", costs)):
-            against = measured["classify"] if other == "classify" else bare[other]
+            against = measured["classify"] if name == "npz" else seen[f"bare {name}"]
             ratios = [a / b for a, b in zip(measured[name], against, strict=True)]
             ours, theirs = (f"{median(values):.0f} us" for values in (measured[name], against))
             found.append(Row(f"{what}, {kind}", ours, f"{beside} {theirs}", spread(ratios), bar))
     return found
 
 
+def reduced(data, side=REDUCED_SIDE):
+    """A JPEG's pixels, decoded at the smallest scale at which it is no less than `side` pixels long; None: in full."""
+    with Image.open(io.BytesIO(data)) as image:
+        if side is not None:
+            image.draft(None, tuple(int(length * side / max(image.size)) for length in image.size))
+        return np.asarray(image)
+
+
 class Bare:
     """The computation within an answer, with nothing around it, in this process and on one thread."""
 
-    def __init__(self, photograph):
+    def __init__(self):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
-        self._photograph = photograph
         file = MODEL.with_name("analysis.onnx")
         self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         self._lean = onnxruntime.InferenceSession(MODEL, options, providers=["CPUExecutionProvider"])
@@ -149,12 +171,6 @@ class Bare:
 
     def run_batch(self):
         return self._lean.run(None, {"image": self._images})
-
-    def decode(self):
-        with Image.open(io.BytesIO(self._photograph)) as image:
-            scale = REDUCED_SIDE / max(image.size)
-            image.draft(None, tuple(int(side * scale) for side in image.size))
-            return np.asarray(image)
 
     @staticmethod
     def least_us(work, seconds=0.5):

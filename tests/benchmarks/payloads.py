@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from tests.benchmarks.servers import Posted
-from tests.drawing import STROKES, draw, encode, npy
+from tests.drawing import STROKES, draw, draw_lines, encode, npy
 
 BOUNDARY = b"----digit"
 
@@ -73,6 +73,13 @@ def photograph(width=4000, height=3000):
     grain = rng.normal(0, 4, (height, width))
     colours = [np.clip(paper * light * tint + grain, 0, 255) for tint in (1.0, 0.97, 0.9)]
     return Posted([encode(np.stack(colours, axis=2).astype(np.uint8), "JPEG", quality=90)], "image/jpeg")
+
+
+def page_of_digits():
+    """Twenty digits in four lines on a page of one megapixel, as a scanner saves it."""
+    page = draw_lines(["13247", "72431", "41327", "27134"], 200, gap=0.85)
+    rows, columns = ((max(1000 - side, 0) // 2, -(-max(1000 - side, 0) // 2)) for side in page.shape)
+    return Posted([encode(np.pad(page, (rows, columns), constant_values=255), "JPEG", quality=90)], "image/jpeg")
 
 
 def large_picture(side=2048):
