@@ -145,7 +145,9 @@ def grey(plane: Plane) -> Plane:
     if plane.ndim == 2:
         return plane
     small = reduced(plane, -(-max(plane.shape) // SMALL)).reshape(-1, 3)
-    if np.ptp(small, axis=1).max() < FAINTEST:
+    first, second, third = small.T
+    most, least = np.maximum(np.maximum(first, second), third), np.minimum(np.minimum(first, second), third)
+    if (most - least).max() < FAINTEST:
         return np.ascontiguousarray(plane[:, :, 1])
     away = small - np.median(small, axis=0).astype(np.float32)
     weight = (away * away).sum(axis=1, keepdims=True)
@@ -444,9 +446,7 @@ def filled(plane: Plane, size: int) -> Plane:
 def _windowed_maximum(plane: Plane, size: int) -> Plane:
     """Return the maximum of every size x size window, the picture continued by its edge."""
     for axis in (0, 1):
-        widths = [(0, 0), (0, 0)]
-        widths[axis] = (size // 2, size // 2)
-        plane = np.pad(plane, widths, mode="edge")
+        plane = plane.take(_continued(plane.shape[axis], size // 2), axis=axis)
         covered = 1
         while covered < size:  # windows double in size: a maximum of maxima
             step = min(covered, size - covered)
@@ -455,6 +455,12 @@ def _windowed_maximum(plane: Plane, size: int) -> Plane:
             plane = np.maximum(plane[tuple(ahead)], plane[tuple(behind)])
             covered += step
     return plane
+
+
+@lru_cache(maxsize=256)
+def _continued(length: int, beyond: int) -> NDArray[np.intp]:
+    """Return the place of each pixel of a row, (length + 2 * beyond,), that is continued by its ends."""
+    return np.clip(np.arange(-beyond, length + beyond), 0, length - 1)
 
 
 def _enlarged(small: Plane, shape: tuple[int, ...], factor: int) -> Plane:
