@@ -14,6 +14,7 @@ from service.core.errors import InvalidImage
 
 Plane = NDArray[np.float32]  # (height, width), ink or levels, mostly 0 to 1
 Mask = NDArray[np.bool_]  # (height, width), where something is
+Runs = NDArray[np.int32]  # (runs,), of which a page may have a million: 32 bits halve what they hold
 
 BLANK = "a digit needs ink, this picture is blank"
 
@@ -38,9 +39,9 @@ class Pieces:
     area: (pieces,), in pixels   top, bottom, left, right: (pieces,), in rows and columns, ends exclusive
     """
 
-    start: NDArray[np.intp]
-    stop: NDArray[np.intp]
-    label: NDArray[np.intp]
+    start: Runs
+    stop: Runs
+    label: Runs
     area: NDArray[np.intp]
     top: NDArray[np.intp]
     bottom: NDArray[np.intp]
@@ -59,52 +60,71 @@ def pieces_of(mask: Mask) -> Pieces:
     stride = width + 1
     padded = np.zeros(height * stride + 1, np.int8)
     padded[1:].reshape(height, stride)[:, :width] = mask
-    change = np.diff(padded)
-    start, stop = np.nonzero(change == 1)[0], np.nonzero(change == -1)[0]
-    if len(stop) < len(start):
-        stop = np.append(stop, height * stride)
-    # A run touches those of the next row that begin before it ends and end after it begins, give or take a diagonal.
-    first = np.searchsorted(stop, start + stride, side="left")
-    last = np.searchsorted(start, stop + stride, side="right")
-    count = np.maximum(last - first, 0)
-    above = np.repeat(np.arange(len(start)), count)
-    below = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count) + np.repeat(first, count)
-    label = np.arange(len(start))
-    while True:
-        least = np.minimum(label[above], label[below])
-        joined = label.copy()
-        np.minimum.at(joined, label[above], least)
-        np.minimum.at(joined, label[below], least)
-        joined = joined[joined]
-        if np.array_equal(joined, label):
-            break
-        label = joined
-    # A piece has the number of its first run; now that of its first run among first runs.
-    label = ((label == np.arange(len(label))).cumsum() - 1)[label]
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    if len(edges) % 2:
+        edges = np.append(edges, height * stride)
+    start, stop = edges[::2].astype(np.int32), edges[1::2].astype(np.int32)
+    del edges, padded
+    first = _first_of_each(*_touching(start, stop, stride), len(start))
+    # A piece has the number of its first run among first runs.
+    label = ((first == np.arange(len(first), dtype=np.int32)).cumsum(dtype=np.int32) - 1)[first]
     return _measured(start, stop, label, stride)
+
+
+def _touching(start: Runs, stop: Runs, stride: int) -> tuple[Runs, Runs]:
+    """Return the pairs of runs in neighbouring rows that touch, (pairs,): the upper, in order, and the lower."""
+    # A run touches those of the next row that begin before it ends and end after it begins, give or take a diagonal.
+    first = np.searchsorted(stop, start + stride, side="left").astype(np.int32)
+    count = np.searchsorted(start, stop + stride, side="right").astype(np.int32) - first
+    np.maximum(count, 0, out=count)
+    upper = np.repeat(np.arange(len(start), dtype=np.int32), count)
+    lower = np.repeat(first + count - count.cumsum(dtype=np.int32), count)
+    lower += np.arange(len(upper), dtype=np.int32)
+    return upper, lower
+
+
+def _first_of_each(upper: Runs, lower: Runs, count: int) -> Runs:
+    """
+    Return for each of so many runs the first one of its piece.
+
+    upper, lower: (pairs,), runs that touch; the upper comes first
+
+    A run takes the first of those before it that it touches, that one's first in turn, and so on. What is left are
+    pairs of pieces that touch still, fewer each time.
+    """
+    first = np.arange(count, dtype=np.int32)
+    while len(upper):
+        np.minimum.at(first, lower, upper)
+        while not np.array_equal(further := first[first], first):
+            first = further
+        upper, lower = first[upper], first[lower]
+        apart = upper != lower
+        upper, lower = upper[apart], lower[apart]
+        upper, lower = np.minimum(upper, lower), np.maximum(upper, lower)
+    return first
 
 
 def joined(pieces: Pieces, group: NDArray[np.intp], shape: tuple[int, ...]) -> Pieces:
     """Return pieces of a mask of `shape` (height, width) as fewer: those of one group, (pieces,), are one piece."""
     _, label = np.unique(group[pieces.label], return_inverse=True)
-    return _measured(pieces.start, pieces.stop, label, shape[1] + 1)
+    return _measured(pieces.start, pieces.stop, label.astype(np.int32), shape[1] + 1)
 
 
-def _measured(start: NDArray[np.intp], stop: NDArray[np.intp], label: NDArray[np.intp], stride: int) -> Pieces:
+def _measured(start: Runs, stop: Runs, label: Runs, stride: int) -> Pieces:
     """Return labelled runs as pieces; label: (runs,), 0 to pieces - 1, every one of them there."""
     order = np.argsort(label, kind="stable")
     counts = np.bincount(label)
     heads = counts.cumsum() - counts
-    row, column = start // stride, start % stride
+    row, column, length = start // stride, start % stride, stop - start
     return Pieces(
         start,
         stop,
         label,
-        np.add.reduceat((stop - start)[order], heads),
-        np.minimum.reduceat(row[order], heads),
-        np.maximum.reduceat(row[order], heads) + 1,
-        np.minimum.reduceat(column[order], heads),
-        np.maximum.reduceat((stop - start + column)[order], heads),
+        np.add.reduceat(length[order], heads, dtype=np.intp),
+        np.minimum.reduceat(row[order], heads).astype(np.intp),
+        np.maximum.reduceat(row[order], heads).astype(np.intp) + 1,
+        np.minimum.reduceat(column[order], heads).astype(np.intp),
+        np.maximum.reduceat((length + column)[order], heads).astype(np.intp),
     )
 
 

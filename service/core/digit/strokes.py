@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from service.core.digit import thresholds as at
 from service.core.digit.ink import full_strength
 from service.core.digit.mnist_form import stroke_width
-from service.core.digit.pieces import BLANK, Mask, Pieces, Plane, extent_of, grown, joined, painted, pieces_of
+from service.core.digit.pieces import BLANK, Mask, Pieces, Plane, Runs, extent_of, grown, joined, painted, pieces_of
 from service.core.digit.thresholds import SMALL
 from service.core.errors import InvalidImage
 
@@ -70,7 +70,7 @@ def _unbroken(ink: Plane, mask: Mask, pieces: Pieces) -> tuple[Mask, Pieces]:
     return whole, _joined(pieces, whole)
 
 
-def _covering(pieces: Pieces, place: NDArray[np.intp], cover: Mask) -> NDArray[np.intp]:
+def _covering(pieces: Pieces, place: Runs, cover: Mask) -> NDArray[np.intp]:
     """
     Return for each piece, (pieces,), the piece of `cover` that it lies in.
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.digit import SIDE
-from service.core.digit.pieces import Mask, Plane, extent_of, grown, pieces_of
+from service.core.digit.pieces import Mask, Plane, Runs, extent_of, grown, pieces_of
 from service.core.numbers import thresholds as at
 
 
@@ -70,14 +70,12 @@ def blobs_of(mask: Mask, least: float, charge: Callable[[int], None]) -> tuple[l
     return blobs, len(longer) - len(kept)
 
 
-def _labelled(
-    start: NDArray[np.intp], stop: NDArray[np.intp], label: NDArray[np.intp], shape: tuple[int, ...]
-) -> NDArray[np.int32]:
+def _labelled(start: Runs, stop: Runs, label: Runs, shape: tuple[int, ...]) -> NDArray[np.int32]:
     """The number of its piece, counted from 1, at every pixel that is set; 0 elsewhere."""
     height, width = shape
     change = np.zeros(height * (width + 1) + 1, np.int32)
-    change[start] += (label + 1).astype(np.int32)
-    np.subtract.at(change, stop, (label + 1).astype(np.int32))
+    change[start] += label + 1
+    np.subtract.at(change, stop, label + 1)
     return change.cumsum(dtype=np.int32)[:-1].reshape(height, width + 1)[:, :width]
 
 
