@@ -1,0 +1,5 @@
+"""The tests and what measures: NumPy computes on one core, as in a worker, where its threads would wait for each other."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -8,6 +8,7 @@ mask. Neither adds up to the score as a ledger does.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ Floats = NDArray[np.float64]
 
 # Masks that are worked on at a time, so that thousands of them never lie side by side in float64; of large pictures
 # fewer, that have so many pixels together.
-BLOCK, PIXELS_AT_A_TIME = 500, 1 << 21
+BLOCK, PIXELS_AT_A_TIME = 500, 1 << 20
 # Masks that have no more pixels than these together are made once and kept side by side.
 PIXELS_SIDE_BY_SIDE = 1 << 24
 
@@ -29,7 +30,7 @@ def masks_at_a_time(size: Pair) -> int:
     How many masks of (rows, columns) are worked on at a time.
 
     >>> masks_at_a_time((28, 28)), masks_at_a_time((224, 224))
-    (500, 41)
+    (500, 20)
     """
     return max(1, min(BLOCK, PIXELS_AT_A_TIME // (size[0] * size[1])))
 
@@ -95,13 +96,10 @@ class Windows:
         return self.masks() if are_few(len(self), self.size) else None
 
     def blocks(self) -> Iterator[NDArray[np.bool_]]:
-        """The masks of all places, some at a time: all, where they have few pixels."""
-        if self._kept is not None:
-            yield self._kept
-            return
+        """The masks of all places, some at a time."""
         each = masks_at_a_time(self.size)
         for start in range(0, len(self), each):
-            yield self.masks(start, start + each)
+            yield self.masks(start, start + each) if self._kept is None else self._kept[start : start + each]
 
     def worth(self, drops: Floats) -> Floats:
         """What each pixel is worth, as occlusion() says; drops: (places,)   returns: (rows, columns)."""
@@ -166,33 +164,42 @@ class RandomMasks:
         return -(-self.size[0] // self.cells), -(-self.size[1] // self.cells)
 
     @cached_property
-    def _drawn(self) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Every grid, (count, cells, cells), and how far it is shifted, (count, 2)."""
-        generator = np.random.default_rng(self.seed)
-        grid = (generator.random((self.count, self.cells, self.cells)) < self.keep).astype(np.float32)
+    def _shifts(self) -> NDArray[np.int64]:
+        """How far each grid is shifted, (count, 2): drawn after all grids, each number of which is one step."""
+        generator = np.random.PCG64(self.seed)
+        generator.advance(self.count * self.cells**2)
         down, across = self._cell
         most: int | list[int] = down if down == across else [down, across]
-        return grid, generator.integers(0, most, (self.count, 2))
+        return np.random.Generator(generator).integers(0, most, (self.count, 2))
+
+    def _slices(self) -> Iterator[slice]:
+        each = masks_at_a_time(self.size)
+        return (slice(start, start + each) for start in range(0, self.count, each))
 
     @cached_property
     def _kept(self) -> NDArray[np.float32] | None:
-        return self._made(slice(None)) if are_few(self.count, self.size) else None
+        if not are_few(self.count, self.size):
+            return None
+        kept = np.empty((self.count, *self.size), np.float32)
+        for chosen, made in zip(self._slices(), self._made(), strict=True):
+            kept[chosen] = made
+        return kept
 
-    def _made(self, chosen: slice) -> NDArray[np.float32]:
-        grid, shifts = self._drawn
-        down, across = self._cell
-        large = enlarge_smoothly(grid[chosen], ((self.cells + 1) * down, (self.cells + 1) * across))
-        return crop(large, shifts[chosen], self.size)
+    def _made(self) -> Iterator[NDArray[np.float32]]:
+        generator, (down, across) = np.random.default_rng(self.seed), self._cell
+        for chosen in self._slices():
+            shifts = self._shifts[chosen]
+            grid = generator.random((len(shifts), self.cells, self.cells)) < self.keep
+            large = enlarge_smoothly(grid, ((self.cells + 1) * down, (self.cells + 1) * across))
+            yield crop(large, shifts, self.size)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """The masks, (n, rows, columns) at a time, 0 hides, 1 shows."""
-        each = masks_at_a_time(self.size)
-        for start in range(0, self.count, each):
-            chosen = slice(start, start + each)
-            yield self._made(chosen) if self._kept is None else self._kept[chosen]
+        kept = self._kept
+        return self._made() if kept is None else (kept[chosen] for chosen in self._slices())
 
 
-def enlarge_smoothly(grid: NDArray[np.float32], size: Pair) -> NDArray[np.float32]:
+def enlarge_smoothly(grid: NDArray[Any], size: Pair) -> NDArray[np.float32]:
     """
     Enlarge grids bilinearly, cell centres on cell centres, level beyond the outermost.
 
@@ -200,7 +207,7 @@ def enlarge_smoothly(grid: NDArray[np.float32], size: Pair) -> NDArray[np.float3
     """
     cells = grid.shape[1]
     down, across = (_reader(side, cells) for side in size)
-    return np.asarray(down @ grid @ across.T)
+    return np.asarray(down @ grid.astype(np.float32) @ across.T)
 
 
 def _reader(side: int, cells: int) -> NDArray[np.float32]:
@@ -218,7 +225,11 @@ def crop(large: NDArray[np.float32], shifts: NDArray[np.int64], size: Pair) -> N
 
 @dataclass(frozen=True, slots=True)
 class Saliency:
-    """An estimate for every pixel, (rows, columns), and its standard error, which shrinks as 1 / sqrt(masks)."""
+    """
+    An estimate for every pixel, (rows, columns), and its standard error, which shrinks as 1 / sqrt(masks).
+
+    Of several scores, (scores, rows, columns).
+    """
 
     estimate: Floats
     standard_error: Floats
@@ -228,7 +239,8 @@ def rise(masks: RandomMasks, scores: Floats) -> Saliency:
     """
     The mean score of the masked pictures in which a pixel shows.
 
-    masks: at least 2   scores: (n,), of the picture times each mask
+    masks: at least 2   scores: (n,), of the picture times each mask; or several, (scores, n), weighed while the masks
+        are made once
 
     saliency = 1 / (n * keep) * sum over masks of score * mask (the paper's equation 6). Scores from which their mean
     is taken off give the same up to a constant, with less noise: the centred variant.
@@ -238,10 +250,10 @@ def rise(masks: RandomMasks, scores: Floats) -> Saliency:
     (2, 2)
     """
     count, keep = len(masks), masks.keep
-    total, squares = np.zeros(masks.size), np.zeros(masks.size)
+    total, squares = (np.zeros((*scores.shape[:-1], *masks.size)) for _ in range(2))
     start = 0
     for each in masks.blocks():
-        block, some = each.astype(np.float64), scores[start : start + len(each)]
+        block, some = each.astype(np.float64), scores[..., start : start + len(each)]
         total += np.tensordot(some, block, 1)
         squares += np.tensordot(np.square(some), np.square(block), 1)
         start += len(each)

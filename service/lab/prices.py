@@ -90,7 +90,7 @@ ANALYSIS = 2.2
 MAP_CELL = 0.0006
 # The file with all maps of an adopted network, opened when it is first needed, and run once; and what it then holds.
 OPENED, OPENED_BYTE, OPENED_TIMES = 3000.0, 0.006, 3
-MASKED_PICTURE, MASKED_SCORE = 2.0, 3.0  # a mask is made and laid on; each score asked for is weighed with it
+MASKED_PICTURE, MASKED_SCORE = 2.5, 3.0  # a mask is made and laid on; each score asked for is weighed with it
 
 # Filters of the caller: a filter planned on a picture; a call of the engine; a map handed on, named and checked.
 STEP, PLAN, BANK, MAP = 45.0, 15.0, 32.0, 6.0
@@ -107,7 +107,6 @@ CARD, CARD_CHANNEL, CARD_WEIGHT = 3000.0, 700.0, 25.0
 
 # Writing.
 JSON_NUMBER_OUT = 0.026  # a float of an array, found in memory and written; the time is spent with the interpreter held
-JSON_BYTE_OUT = 0.001
 JSON_NUMBER_BYTES = 24  # a float64 with its comma, at most
 RESULT = 14.0  # the members of one picture's result, as dictionaries
 LABEL = 2.0  # a class as text, most probable first
@@ -420,10 +419,16 @@ def running(network: Network, count: int, *, with_maps: bool = False) -> float:
     return RUN + count * (each.read_with_maps if with_maps else each.read)
 
 
-def masking(asked: Input, scores: int, makings: int = 1) -> float:
-    """A mask made so often, laid on a picture of that shape, and so many scores weighed with it; without the run."""
-    larger = math.prod(asked.size) / math.prod(DIGIT_SHAPE), math.prod(asked.shape) / math.prod(DIGIT_SHAPE)
-    return makings * (MASKED_PICTURE * max(larger) + scores * MASKED_SCORE * larger[0])
+def masking(asked: Input, scores: int, makings: int = 1, cells: int = 0) -> float:
+    """
+    A mask made so often, laid on a picture of that shape, and so many scores weighed with it; without the run.
+
+    cells: to a side of the grid that it is enlarged from
+    """
+    pixels, numbers = math.prod(asked.size), math.prod(asked.shape)
+    larger = pixels / math.prod(DIGIT_SHAPE), numbers / math.prod(DIGIT_SHAPE)
+    made = MASKED_PICTURE * max(larger) + 2 * cells * pixels * MULTIPLY_ADD
+    return makings * made + scores * MASKED_SCORE * larger[0]
 
 
 def charge_analysis(network: Network, count: int, maps: Sequence[str], times: int = 1) -> None:

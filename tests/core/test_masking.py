@@ -92,6 +92,29 @@ def test_rise_is_the_papers_sum_and_its_error_the_standard_error_of_a_mean(size,
     np.testing.assert_allclose(rise(asked, scores).estimate, found.estimate, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [SIZE, (40, 25)])
+def test_masks_made_some_at_a_time_are_those_drawn_in_one_go(size, monkeypatch):
+    monkeypatch.setattr(masking, "PIXELS_AT_A_TIME", 7 * size[0] * size[1])
+    count, cells, generator = 20, 5, np.random.default_rng(3)
+    grid = (generator.random((count, cells, cells)) < 0.4).astype(np.float32)
+    down, across = (-(-side // cells) for side in size)
+    shifts = generator.integers(0, down if down == across else [down, across], (count, 2))
+    large = enlarge_smoothly(grid, ((cells + 1) * down, (cells + 1) * across))
+    wanted = [each[y : y + size[0], x : x + size[1]] for each, (y, x) in zip(large, shifts, strict=True)]
+    for side_by_side in (0, 1 << 24):
+        monkeypatch.setattr(masking, "PIXELS_SIDE_BY_SIDE", side_by_side)
+        np.testing.assert_array_equal(random_masks(count, cells, 0.4, 3, size), wanted)
+
+
+def test_several_scores_are_weighed_as_each_alone():
+    asked, scores = RandomMasks(700, 5, 0.4, 1, SIZE), np.random.default_rng(2).normal(3, 2, (3, 700))
+    together = rise(asked, scores)
+    for index, each in enumerate(scores):
+        alone = rise(asked, each)
+        np.testing.assert_allclose(together.estimate[index], alone.estimate, atol=1e-12)
+        np.testing.assert_allclose(together.standard_error[index], alone.standard_error, rtol=1e-9)
+
+
 def test_the_standard_error_shrinks_as_one_over_the_root_of_the_masks():
     errors = []
     for count in (500, 8000):

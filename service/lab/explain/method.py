@@ -60,7 +60,9 @@ class Method:
     def held(self, network: Network, options: Asked) -> int:
         """Bytes held for one picture while it is explained: the masked pictures, and what the answer has."""
         pixels, numbers = prod(network.passport.input.size), prod(network.passport.input.shape)
-        # A mask, for a while with what it is made of, and the scores of the picture under it.
         runs, size = self.runs(network, options), network.passport.input.size
-        masks = runs if are_few(runs, size) else min(runs, masks_at_a_time(size))
-        return masks * 4 * (3 * pixels + numbers) + runs * 4 * 64 + 8 * self.numbers(network, options)
+        # Masks that are kept; some for a while with what they are made of and laid on, or twice in 64 bits; and the
+        # scores of the picture under each.
+        kept = runs * pixels if are_few(runs, size) else 0
+        some = min(runs, masks_at_a_time(size)) * (5 * pixels + numbers)
+        return 4 * (kept + some + runs * 64) + 8 * self.numbers(network, options)

@@ -99,16 +99,17 @@ def explain_rise(case: Case) -> dict[str, Any]:
     masks = read_masks(case.network, case.options)
     whole = verdicts_of(case.network, case.picture[None], case.overrides)
     masked = _verdicts_under(case, (case.picture * block[:, None] for block in masks.blocks()))
+    names = [case.options.score, *(["margin"] if _adds_margin(case) else [])]
+    scores = [_scores_of_all(case, masked, name) for name in names]
+    # Masks that are too many to keep are made again for this, once for all scores.
+    found = masking.rise(masks, np.stack([variant for each in scores for variant in (each, each - each.mean())]))
+    maps = [
+        {"map": each, "standard_error": error} for each, error in zip(found.estimate, found.standard_error, strict=True)
+    ]
 
     def explained(score: str) -> dict[str, Any]:
-        scores = _scores_of_all(case, masked, score)
-        plain, centred = (masking.rise(masks, each) for each in (scores, scores - scores.mean()))
-        return {
-            "value": float(_scores(case, whole, score)[0]),
-            "map": plain.estimate,
-            "standard_error": plain.standard_error,
-            "centred": {"map": centred.estimate, "standard_error": centred.standard_error},
-        }
+        plain, centred = maps[2 * names.index(score) :][:2]
+        return {"value": float(_scores(case, whole, score)[0])} | plain | {"centred": centred}
 
     members = _head(case) | {"logits": case.logits}
     members |= {"masks": len(masks)} | {name: getattr(case.options, name) for name in ("cells", "keep", "seed")}

@@ -205,9 +205,11 @@ def price_of_mask(network: Network, options: Asked) -> float:
     """In units of lab/prices.py: a mask made, laid on, run, and weighed with each score."""
     scores = 2 if options.rival is not None and options.score != "margin" else 1
     run = prices.running(network, 1, with_maps=bool(options.changes)) - prices.RUN
-    # Too many masks to keep are made for the verdicts, for their weighing, and for that of the centred variant.
-    makings = 3 if options.method == "rise" and network.passport.is_adopted else 1
-    return run + prices.masking(network.passport.input, scores, makings)
+    if options.method != "rise":
+        return run + prices.masking(network.passport.input, scores)
+    # Too many masks to keep are made for the verdicts, and again for their weighing.
+    makings = 2 if network.passport.is_adopted else 1
+    return run + prices.masking(network.passport.input, scores, makings, options.cells)
 
 
 def check_work(network: Network, options: Asked, runs: int, allowed: float) -> None:
