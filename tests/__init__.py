@@ -1,4 +1,4 @@
-"""The tests and what measures: NumPy computes on one core, as in a worker, where its threads would wait for each other."""
+"""The tests, and what measures: NumPy computes on one core, as in a worker: its threads would wait for each other."""
 
 import os
 
