@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.core.digit import Frame, PreparedDigit, already_mnist, prepare
+from service.core.digit import Frame, PreparedDigit, Told, already_mnist, prepare
 from service.lab import prices
 
 
@@ -25,7 +25,7 @@ class Picture:
         # Tried before it is priced, which would take as long; it is little beside decoding, which has been charged.
         digit = already_mnist(self.pixels)
         if digit is None:
-            digit = prepare(self.pixels, _charge)
+            digit = prepare(self.pixels, _CHARGED)
         return digit if self.frame is None else digit.within(self.frame)
 
 
@@ -33,3 +33,6 @@ def _charge(part: np.ndarray) -> None:
     """Charge a look at a part of a picture: a sheet of paper in it, or a small digit, is looked at again."""
     if prices.is_charging():
         prices.charge("prepare", prices.preparing(part))
+
+
+_CHARGED = Told(_charge, prices.charge_joining, prices.charge_thinning)

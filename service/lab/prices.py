@@ -66,7 +66,9 @@ SCAN_PIXEL, SCAN_BYTE = 0.0008, 0.012
 # of which is one level, the lowest or the highest, the ink is known at once.
 DIGIT, DIGIT_PIXEL, WORK_PIXEL = 45.0, 0.0012, 0.012
 UNPLAIN, UNPLAIN_PIXEL = 2300.0, 0.075
-EVEN_SIDE, EVEN_SHARE, EVEN = 64, 0.4, 0.6
+EVEN_SHARE, EVEN_SIDES = 0.4, ((40, 0.2), (64, 0.6))  # sides up to the first of each cost this part
+BROKEN = 650.0  # ink of many pieces, seen from farther away until they hang together
+THINNED = 45.0  # a pixel taken off all sides of a broad stroke, and what that breaks looked for
 OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
 # A number of a picture that is brought to a size as a whole, and one of what it becomes; and what they hold meanwhile.
 WHOLE_PIXEL, WHOLE_BYTES = 0.004, 12
@@ -334,11 +336,21 @@ def preparing(pixels: np.ndarray) -> float:
     # Of neighbours, the share of those that differ, in the picture as it is looked at.
     grain, stroke = _changing(pixels) * factor, _changing(pixels, middle) * factor
     unplain: float = min(1.0, max(grain / GRAIN_FROM, stroke / STROKES_FROM))
-    if max(height, width) <= EVEN_SIDE:
-        even = int(max(np.count_nonzero(pixels == low), np.count_nonzero(pixels == high)))
-        unplain *= EVEN if even > EVEN_SHARE * pixels.size else 1.0
+    part = next((part for side, part in EVEN_SIDES if max(height, width) <= side), 1.0)
+    if part < 1 and max(np.count_nonzero(pixels == low), np.count_nonzero(pixels == high)) > EVEN_SHARE * pixels.size:
+        unplain *= part
     read = int(pixels.size) * DIGIT_PIXEL + (height * width * OPAQUE_PIXEL if pixels.shape[2:] == (4,) else 0.0)
     return DIGIT + read + work * WORK_PIXEL + unplain * (UNPLAIN + work * UNPLAIN_PIXEL)
+
+
+def charge_joining(_pieces: int) -> None:
+    """Charge that broken ink is joined, before it is: however large, few cells of it are looked at."""
+    charge("prepare", BROKEN)
+
+
+def charge_thinning(depth: int) -> None:
+    """Charge that a broad stroke is thinned, before it is: so many pixels off all its sides, unless it breaks."""
+    charge("prepare", depth * THINNED)
 
 
 def charge_fitting(pixels: np.ndarray, asked: Input) -> None:

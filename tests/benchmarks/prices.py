@@ -24,6 +24,7 @@ from service.app import create_app
 from service.core.convolution import geometry, pool
 from service.core.digit import prepare
 from service.lab import cards, prices
+from service.lab.picture import Picture
 from service.network.bank import correlate_bank
 from service.network.sessions import Network
 from service.pictures import codec
@@ -98,6 +99,13 @@ def measures() -> Iterator[tuple[str, float, float]]:
     for side in (28, 64, 256, 1024):
         noise = generator.integers(0, 256, (side, side), dtype=np.uint8)
         yield f"prepare noise of {side}", prices.preparing(noise), least_units(lambda noise=noise: prepare(noise))
+    for side in (28, 64, 256):
+        down, across = np.mgrid[:side, :side]
+        solid = np.where(np.hypot(down - side / 2, across - side / 2) < side / 4, 0, 255).astype(np.uint8)
+        with prices.opened(prices.Account(Limits())) as account:
+            Picture(solid).prepared()
+        found = least_units(lambda solid=solid: Picture(solid).prepared())
+        yield f"prepare a round of {side}", account.steps["prepare"], found
     for folder in sorted(SHIPPED_MODELS.glob("*/*")):
         network = Network(folder)
         images, maps = generator.random((32, 1, 28, 28), np.float32), list(network.passport.map_shapes())

@@ -13,6 +13,7 @@ from PIL import Image
 
 from service.api.http.codings import BODY
 from service.app import create_app
+from service.core.digit import mnist_form, strokes
 from service.core.errors import TooLarge
 from service.lab import prices
 from service.lab.options import PictureOptions
@@ -300,6 +301,40 @@ def test_each_look_at_a_part_of_a_picture_is_charged_before_it():
     assert account.steps["prepare"] > 1.5 * first
     with opened(Account(Limits(max_work_units=int(CALL + first + 1)))), pytest.raises(TooDear):
         Picture(spiral).prepared()
+
+
+def shapes(side):
+    """Pictures of ink on one level, each of which costs by what it is: broad, broken, or neither."""
+    down, across = np.mgrid[:side, :side]
+    away, middle = np.hypot(down - side / 2, across - side / 2), abs(across - side / 2)
+    yield "round", away < 0.2 * side
+    yield "square", np.maximum(abs(down - side / 2), middle) < 0.3 * side
+    yield "slab", (middle < 0.2 * side) & (abs(down - side / 2) < 0.4 * side)
+    yield "dots", (down % 5 == 0) & (across % 5 == 0) & (away < side / 3)
+    yield "bar", (middle < 0.04 * side) & (abs(down - side / 2) < 0.4 * side)
+
+
+@pytest.mark.parametrize("side", [28, 40, 64, 256])
+def test_what_is_done_to_broad_and_to_broken_strokes_is_charged_before_it(side, monkeypatch):
+    """Each round of thinning, and each look from farther away."""
+    rounds, joins = [], []
+    count, coarse = mnist_form._pieces_less_holes, strokes._coarse
+    monkeypatch.setattr(mnist_form, "_pieces_less_holes", lambda mask: rounds.append(1) or count(mask))
+    monkeypatch.setattr(strokes, "_coarse", lambda *ink: joins.append(1) or coarse(*ink))
+    seen = set()
+    for name, ink in shapes(side):
+        rounds.clear(), joins.clear()
+        picture = np.uint8(255) * ~ink
+        with opened(Account(Limits())) as account:
+            Picture(picture).prepared()
+        extra = (len(rounds) - 1 if rounds else 0) * prices.THINNED + len(joins) * prices.BROKEN
+        assert account.steps["prepare"] >= prices.preparing(picture) + extra - 1e-6, name
+        if extra:
+            seen.add(name)
+            first = prices.preparing(picture)
+            with opened(Account(Limits(max_work_units=int(CALL + first + 1)))), pytest.raises(TooDear):
+                Picture(picture).prepared()
+    assert seen >= {"round", "square", "dots"} - ({"dots"} if side < 40 else set())
 
 
 STEPS = {

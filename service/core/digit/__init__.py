@@ -10,7 +10,6 @@ can be undone before it looks. `prepare` takes these steps, and none of them dep
 What each step decides by is in thresholds.py, every number with its why.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from service.core.digit.mnist_form import (
     stroke_width,
     unstretched,
 )
-from service.core.digit.pieces import Mask, Plane, extent_of, grown
+from service.core.digit.pieces import NOBODY, Mask, Plane, Told, extent_of, grown
 from service.core.digit.small_pictures import outline_filled, without_hairs, without_impulses
 from service.core.digit.strokes import cut_out, digit_strokes, is_in_corner, is_sheet, painted_over
 from service.core.digit.thresholds import (
@@ -48,16 +47,16 @@ from service.core.errors import InvalidImage
 
 LOOKS = 2  # how often a picture is looked at again, from nearer
 
-__all__ = ["SIDE", "Frame", "LeftOut", "PreparedDigit", "already_mnist", "prepare"]
+__all__ = ["SIDE", "Frame", "LeftOut", "PreparedDigit", "Told", "already_mnist", "prepare"]
 
 
-def prepare(picture: NDArray[Any], before: Callable[[NDArray[Any]], None] = lambda _: None) -> PreparedDigit:
+def prepare(picture: NDArray[Any], told: Told = NOBODY) -> PreparedDigit:
     """
     Find the digit in `picture` and bring it into MNIST's form.
 
     picture: (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA; uint8 is 0 to 255, bool and float
         are 0 to 1; 0 is black
-    before: called with each part that will be looked at, all of the picture first; what it raises ends the work
+    told: who is told of the work before it is done; of the parts looked at, all of the picture is the first
     raises: InvalidImage when there is no ink, or the array is not a picture
 
     >>> import numpy as np
@@ -72,7 +71,7 @@ def prepare(picture: NDArray[Any], before: Callable[[NDArray[Any]], None] = lamb
              0,   0], dtype=uint8)
     """
     picture = checked(picture)
-    return already_mnist(picture) or _prepared(picture, 0, 0, before, looks=LOOKS)
+    return already_mnist(picture) or _prepared(picture, 0, 0, told, looks=LOOKS)
 
 
 def _ink_found(picture: NDArray[Any]) -> tuple[Plane, bool, bool, int]:
@@ -85,12 +84,12 @@ def _ink_found(picture: NDArray[Any]) -> tuple[Plane, bool, bool, int]:
     return ink, inverted, clean, factor
 
 
-def _beside(picture: NDArray[Any], thing: Mask, factor: int) -> NDArray[Any] | None:
+def _beside(picture: NDArray[Any], thing: Mask, factor: int, told: Told) -> NDArray[Any] | None:
     """Return a picture without the thing, (rows, columns), that lies in its corner, if something is drawn beside it."""
     rest = painted_over(picture, thing, factor)
     try:
         ink, _, clean, _ = _ink_found(rest)
-        ink, mask = digit_strokes(ink, clean=clean)
+        ink, mask = digit_strokes(ink, clean=clean, told=told)
     except InvalidImage:
         return None
     return rest if np.count_nonzero(mask) > DRAWN_BESIDE * np.count_nonzero(ink > INKED) else None
@@ -101,7 +100,7 @@ def _on_sheet(
     mask: Mask,
     factor: int,
     place: tuple[int, int],
-    before: Callable[[NDArray[Any]], None],
+    told: Told,
     *,
     looks: int,
 ) -> PreparedDigit | None:
@@ -109,17 +108,15 @@ def _on_sheet(
     y0, y1, x0, x1 = extent_of(mask)
     sheet = cut_out(picture[y0 * factor : y1 * factor, x0 * factor : x1 * factor], mask[y0:y1, x0:x1], factor)
     try:
-        on_it = _prepared(sheet, place[0] + x0 * factor, place[1] + y0 * factor, before, looks=looks)
+        on_it = _prepared(sheet, place[0] + x0 * factor, place[1] + y0 * factor, told, looks=looks)
     except InvalidImage:
         return None
     return on_it if stroke_width(on_it.image * np.float32(1 / 255)) < SHEET_STROKE else None
 
 
-def _prepared(
-    picture: NDArray[Any], left: int, top: int, before: Callable[[NDArray[Any]], None], *, looks: int
-) -> PreparedDigit:
+def _prepared(picture: NDArray[Any], left: int, top: int, told: Told, *, looks: int) -> PreparedDigit:
     """Prepare a picture that is the part at (left, top) of the posted one; `looks` says how often to look closer."""
-    before(picture)
+    told.looked(picture)
     ink, inverted, clean, factor = _ink_found(picture)
     as_found = ink
     if FEW <= max(ink.shape) <= SMALL:
@@ -129,14 +126,14 @@ def _prepared(
     if picture.shape[:2] == (SIDE, SIDE):
         ink = outline_filled(without_hairs(ink))
     swept = ink
-    ink, mask = digit_strokes(ink, clean=clean)
-    rest = _beside(picture, mask, factor) if looks and is_in_corner(mask) else None
+    ink, mask = digit_strokes(ink, clean=clean, told=told)
+    rest = _beside(picture, mask, factor, told) if looks and is_in_corner(mask) else None
     if rest is not None:  # the thing in the corner is so dark that the pen looks like paper
-        return _prepared(rest, left, top, before, looks=looks - 1)
+        return _prepared(rest, left, top, told, looks=looks - 1)
     y0, y1, x0, x1 = extent_of(mask)
     size = max(y1 - y0, x1 - x0)
     if looks and is_sheet(mask[y0:y1, x0:x1], mask.shape):
-        on_it = _on_sheet(picture, mask, factor, (left, top), before, looks=looks - 1)
+        on_it = _on_sheet(picture, mask, factor, (left, top), told, looks=looks - 1)
         if on_it is not None and on_it.inverted != inverted:
             return on_it
     if looks and factor > 1 and size < WORK_SIDE // CLOSER_BELOW:
@@ -144,7 +141,7 @@ def _prepared(
         margin = size // 2 + 4
         y0, x0 = max(0, y0 - margin) * factor, max(0, x0 - margin) * factor
         y1, x1 = (y1 + margin) * factor, (x1 + margin) * factor
-        return _prepared(picture[y0:y1, x0:x1], left + x0, top + y0, before, looks=0)
+        return _prepared(picture[y0:y1, x0:x1], left + x0, top + y0, told, looks=0)
     unused = NOT_ASKED
     if looks == LOOKS and max(picture.shape[:2]) <= SMALL:
         # What was mended does not show as it was posted: noise, outlines, a box around the digit.
@@ -159,4 +156,13 @@ def _prepared(
     crop = Crop(left, top, picture.shape[1], picture.shape[0], factor)
     # On a sheet a stroke stays as broad as it is: its breadth tells whether a pen made it.
     thins = not fits and narrowed == 1 and looks != LOOKS - 1
-    return placed(ink, (y0, y1, x0, x1), crop, inverted, fits=fits, thins=thins, narrowed=narrowed, unused=unused)
+    return placed(
+        ink,
+        (y0, y1, x0, x1),
+        crop,
+        inverted,
+        fits=fits,
+        thinning=told.thinned if thins else None,
+        narrowed=narrowed,
+        unused=unused,
+    )

@@ -6,6 +6,7 @@ digit's longer side becomes 20 pixels, anti-aliased, and its centre of mass is m
 pixels.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -178,7 +179,7 @@ def placed(
     crop: Crop,
     inverted: bool,
     fits: bool,
-    thins: bool,
+    thinning: Callable[[int], None] | None,
     narrowed: float,
     unused: LeftOut,
 ) -> PreparedDigit:
@@ -189,7 +190,7 @@ def placed(
     extent: (top, bottom, left, right) of the digit in it, in its pixels, ends exclusive
     inverted: whether the posted picture had dark ink
     fits: the plane is a field of 28 x 28 with a digit of about MNIST's size, so it keeps its pixels
-    thins: strokes bolder than MNIST's are brought to its breadth
+    thinning: where strokes bolder than MNIST's are brought to its breadth, told before of how many pixels
     narrowed: what `unstretched` returns, 1 for all but stretched digits
     unused: what of the picture was left out
     """
@@ -201,19 +202,20 @@ def placed(
     middle_y, middle_x = (y0 + y1) / 2, (x0 + x1) / 2
     stroke = stroke_width(digit)
     step = 1.0 if fits else longer / BOX  # work pixels in one pixel of the field
-    thin, bold = stroke < THINNEST * step, thins and stroke > BROADEST * step
+    thin, bold = stroke < THINNEST * step, stroke > BROADEST * step
     if thin:  # a hairline gets wider, and its ends longer: leave room for that
         step = (longer - stroke) / (BOX - THINNEST)
     elif fits:  # whole pixels stay whole
         middle_y, middle_x = np.ceil(middle_y), np.ceil(middle_x)
-    fine = at.FINE if bold else 1
+    fine = at.FINE if bold and thinning is not None else 1
     step_x = step * narrowed
     down = _resampling(digit.shape[0], middle_y - from_y, step / fine, fine * SIDE, thin)
     across = _resampling(digit.shape[1], middle_x - from_x, step_x / fine, fine * SIDE, thin)
     field = np.asarray(down @ digit @ across.T, np.float32)
-    if bold:
-        pen = stroke / step
-        thinned, taken = _thinned(field, round(fine * BOX * (pen - BROADEST) / (2 * (BOX - BROADEST))))
+    if bold and thinning is not None:
+        depth = round(fine * BOX * (stroke / step - BROADEST) / (2 * (BOX - BROADEST)))
+        thinning(depth)
+        thinned, taken = _thinned(field, depth)
         smaller = 1 - 2 * taken / (fine * BOX)
         shrinking = _resampling(fine * SIDE, fine * SIDE / 2, fine * smaller, SIDE, False)
         field = np.asarray(shrinking @ thinned @ shrinking.T, np.float32)

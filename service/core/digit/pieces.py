@@ -5,7 +5,9 @@ Pieces are labelled in numpy, on runs of pixels instead of pixels: a few hundred
 no image library is needed for it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,21 @@ Plane = NDArray[np.float32]  # (height, width), ink or levels, mostly 0 to 1
 Mask = NDArray[np.bool_]  # (height, width), where something is
 Runs = NDArray[np.int32]  # (runs,), of which a page may have a million: 32 bits halve what they hold
 
+
+class Told(NamedTuple):
+    """
+    Who is told of dear steps before each is taken; what it raises ends the work.
+
+    looked: of each part of a picture that will be looked at   joined: of broken ink, of how many pieces
+    thinned: of a broad stroke, of how many pixels may be taken off its sides
+    """
+
+    looked: Callable[[NDArray[Any]], None] = lambda _: None
+    joined: Callable[[int], None] = lambda _: None
+    thinned: Callable[[int], None] = lambda _: None
+
+
+NOBODY = Told()
 BLANK = "a digit needs ink, this picture is blank"
 
 

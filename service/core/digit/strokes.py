@@ -14,7 +14,20 @@ from numpy.typing import NDArray
 from service.core.digit import thresholds as at
 from service.core.digit.ink import full_strength
 from service.core.digit.mnist_form import stroke_width
-from service.core.digit.pieces import BLANK, Mask, Pieces, Plane, Runs, extent_of, grown, joined, painted, pieces_of
+from service.core.digit.pieces import (
+    BLANK,
+    NOBODY,
+    Mask,
+    Pieces,
+    Plane,
+    Runs,
+    Told,
+    extent_of,
+    grown,
+    joined,
+    painted,
+    pieces_of,
+)
 from service.core.digit.thresholds import SMALL
 from service.core.errors import InvalidImage
 
@@ -22,11 +35,12 @@ _TURNS = tuple((np.cos(turn), np.sin(turn)) for turn in np.deg2rad(at.SHEET_TURN
 _SLOPES = tuple(np.tan(np.deg2rad(at.RULE_SLOPES)))
 
 
-def digit_strokes(ink: Plane, *, clean: bool) -> tuple[Plane, Mask]:
+def digit_strokes(ink: Plane, *, clean: bool, told: Told = NOBODY) -> tuple[Plane, Mask]:
     """
     Return the ink, and where the digit's strokes are in it: specks, frames and the table's edge are dropped.
 
     ink: (height, width) float32, 0 paper to 1 ink   clean: its ground is of one level, so that all that differs is ink
+    told: of broken ink, before it is joined
     returns: (height, width), rules removed, and a mask of that shape
     raises: InvalidImage where there is no ink
     """
@@ -54,12 +68,12 @@ def digit_strokes(ink: Plane, *, clean: bool) -> tuple[Plane, Mask]:
         else:
             break
     if clean:
-        mask, pieces = _unbroken(ink, mask, pieces)
+        mask, pieces = _unbroken(ink, mask, pieces, told)
     keep = _belongs(pieces, mask.shape)
     return ink, _without_base_line(mask if keep.all() else painted(pieces, keep, mask.shape))
 
 
-def _unbroken(ink: Plane, mask: Mask, pieces: Pieces) -> tuple[Mask, Pieces]:
+def _unbroken(ink: Plane, mask: Mask, pieces: Pieces, told: Told) -> tuple[Mask, Pieces]:
     """Return a mask with the paler ink that its strokes go on as, and the pieces that its parts make together."""
     whole = _with_faint_ink(ink, mask)
     if whole is not mask:
@@ -67,7 +81,7 @@ def _unbroken(ink: Plane, mask: Mask, pieces: Pieces) -> tuple[Mask, Pieces]:
     if len(pieces.area) > 1:
         # What paler ink joins is one, be it less than is worth having.
         pieces = joined(pieces, _covering(pieces, pieces.start, ink > at.FAINTLY_INKED), mask.shape)
-    return whole, _joined(pieces, whole)
+    return whole, _joined(pieces, whole, told)
 
 
 def _covering(pieces: Pieces, place: Runs, cover: Mask) -> NDArray[np.intp]:
@@ -82,7 +96,7 @@ def _covering(pieces: Pieces, place: Runs, cover: Mask) -> NDArray[np.intp]:
     return of_piece
 
 
-def _joined(pieces: Pieces, mask: Mask) -> Pieces:
+def _joined(pieces: Pieces, mask: Mask, told: Told) -> Pieces:
     """
     Return the pieces of broken ink as what they make together, all others as they are.
 
@@ -92,6 +106,7 @@ def _joined(pieces: Pieces, mask: Mask) -> Pieces:
     total = int(pieces.area.sum())
     if len(pieces.area) < at.BROKEN_PIECES or pieces.area.max() > at.BROKEN * total:
         return pieces
+    told.joined(len(pieces.area))
     top, bottom, left, right = extent_of(mask)
     cell = max(1, -(-max(bottom - top, right - left) // at.BROKEN_CELLS))
     row = (pieces.start // (mask.shape[1] + 1) - top) // cell + at.BROKEN_REACH
