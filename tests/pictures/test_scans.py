@@ -196,6 +196,14 @@ def test_a_large_page_is_averaged_as_blocks_of_its_pixels(kind):
     assert np.abs(grey - whole).max() <= (1 if kind != "AVIF" else 40)
 
 
+@pytest.mark.parametrize("kind", [*KINDS, "JPEG"])
+def test_of_a_page_at_600_dpi_only_a_webp_holds_more_than_a_request_may(kind):
+    data, limits = encode(np.full((7016, 4960), 255, np.uint8), kind, **KINDS.get(kind, {})), Limits()
+    page = codec.open_file(data, limits.max_image_pixels, limits.max_jpeg_pixels, limits.max_scan_pixels)
+    assert (page.held > limits.max_request_bytes) == (kind == "WEBP")
+    assert 24 < limits.max_request_bytes / page.held * 7016 * 4960 / 1e6 < 25 or kind != "WEBP"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_scan_is_read_at_its_place_as_a_jpeg_of_it_is(kind, client):
     sheet = page()
