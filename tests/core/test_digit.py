@@ -10,13 +10,13 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from service.core import digit as digit_package
-from service.core.digit import LeftOut, PreparedDigit, ink, prepare, small_pictures, strokes
+from service.core.digit import LeftOut, PreparedDigit, prepare, small_pictures, strokes
 from service.core.digit.pieces import pieces_of
 from service.core.errors import InvalidImage
-from tests import gauntlet, reading
+from tests import corruptions, gauntlet, reading
 from tests.networks import read
 
 PROOF = bool(os.environ.get("FILTERSCOPE_PROOF"))
@@ -212,6 +212,30 @@ def test_what_faint_ink_joins_is_one_digit():
     assert prepare(picture).box == (2, 1, 11, 15)
 
 
+@pytest.mark.parametrize("side", [32, 56])
+def test_a_rasters_dots_are_ink_and_lone_pixels_everywhere_are_not(side):
+    dots = np.zeros((side, side), np.float32)
+    dots[8:-8:2, 10:16:2] = dots[8:14:2, 10:-10:2] = 1
+    assert small_pictures.without_impulses(dots) is dots
+    noisy = np.zeros((side, side), np.float32)
+    noisy[6:-6, 12:16] = 1
+    noisy[::5, ::5] = 1
+    cleaned = small_pictures.without_impulses(noisy)
+    assert cleaned[:, :10].max() == cleaned[:, 18:].max() == 0
+    assert cleaned[8:-8, 13:15].min() == 1
+
+
+@pytest.mark.parametrize("turn", [0, 12, 17])
+def test_what_is_written_on_a_note_is_read_however_the_note_lies(turn):
+    note = Image.fromarray(np.where(drawn(8, 120, height=0.55) > 127, np.uint8(70), np.uint8(200)))
+    shape = Image.new("L", note.size, 255).rotate(turn, Image.Resampling.BICUBIC, expand=True)
+    table = Image.new("L", (300, 260), 45)
+    table.paste(note.rotate(turn, Image.Resampling.BICUBIC, expand=True), (70, 50), shape)
+    prepared = prepare(np.asarray(table))
+    assert prepared.inverted
+    assert prepared.box[3] == pytest.approx(77, abs=5)  # and its pen
+
+
 def drawn_bold(pen):
     """An 8 with strokes of `pen` of its height, dark on light: two rounds, one above the other."""
     y, x = np.mgrid[:200, :200] / 100 - 1
@@ -268,11 +292,35 @@ def test_a_dark_thing_in_the_corner_hides_no_pencil():
     assert prepare(only).box == (0, 0, 118, 16)
 
 
+def on_a_line(*strokes):
+    """A digit of these strokes, dark on light, on a line from column 30 to 186; each a list of points."""
+    image = Image.new("L", (200, 200), 255)
+    for stroke in (*strokes, [(30, 159), (186, 159)]):
+        ImageDraw.Draw(image).line(stroke, fill=0, width=8, joint="curve")
+    return np.asarray(image)
+
+
 def test_the_foot_of_a_two_is_no_line_under_it():
-    picture = np.full((200, 200), 255, np.uint8)
-    picture[30:40, 70:110] = picture[30:160, 100:110] = 0
-    picture[155:163, 30:186] = 0  # out by a quarter on one side, a half on the other
-    assert prepare(picture).box[0] <= 31
+    two = [(70, 45), (100, 32), (124, 50), (120, 80), (82, 159)]  # its foot is out by a quarter and by a third
+    assert prepare(on_a_line(two)).box[0] <= 31
+
+
+@pytest.mark.parametrize("turn", [-3, 0, 3])
+@pytest.mark.parametrize(
+    "digit",
+    {
+        "a 1, from which the line sticks out far": [[(105, 32), (105, 159)]],
+        "a 7, which stands on its middle": [[(66, 36), (134, 36), (104, 159)]],
+        "a 9, which has a hole": [[(124, 36), (76, 50), (80, 90), (118, 80), (124, 36), (84, 159)]],
+        "a 0, which the line closes": [[(82, 155), (70, 100), (96, 32), (120, 90), (96, 155)]],
+    }.items(),
+    ids=lambda item: item[0][:3],
+)
+def test_a_line_under_a_digit_that_touches_it_is_taken_away(digit, turn):
+    picture = Image.fromarray(on_a_line(*digit[1])).rotate(turn, Image.Resampling.BICUBIC, fillcolor=255)
+    x, _, width, _ = prepare(np.asarray(picture)).box
+    assert x > 50
+    assert x + width < 150
 
 
 def test_the_posted_picture_is_left_alone():
@@ -529,6 +577,12 @@ def test_serifs_taken_off_a_letter_are_told():
     assert left.is_much
 
 
+@pytest.mark.parametrize(("kind", "most"), [("stripe", 0.05), ("fog", 0.05), ("dotted_line", 0.05), ("zigzag", 0.5)])
+def test_light_panels_and_a_line_across_are_no_part_of_what_a_digit_should_explain(kind, most, mnist):
+    spoilt = corruptions.corrupted(kind, mnist[0][:40], seed=1)
+    assert np.mean([prepare(picture).left_out.is_much for picture in spoilt]) <= most
+
+
 # ------------------------------------------------------------------------------------------------------ what it costs
 
 GRAIN = {
@@ -556,7 +610,7 @@ def test_grain_causes_no_more_work_than_a_bound(kind, side):
         return pieces
 
     with ExitStack() as stack:
-        for module in (ink, strokes, small_pictures):
+        for module in (strokes, small_pictures):
             stack.enter_context(mock.patch.object(module, "pieces_of", counted))
         with suppress(InvalidImage):
             prepare(picture)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from service.core.colour import is_grey
 from service.core.digit import thresholds as at
-from service.core.digit.pieces import BLANK, Mask, Plane, blank, pieces_of
+from service.core.digit.pieces import BLANK, Mask, Plane, blank
 from service.core.digit.thresholds import FAINTEST, FEW, SMALL
 from service.core.errors import InvalidImage
 
@@ -190,11 +190,17 @@ def _level_of_corners(picture: NDArray[np.uint8], ends: tuple[int, int]) -> int 
     """Return which end of its levels most corners of a small picture are on; None for others, and for panels."""
     if max(picture.shape) > at.COMPACT:
         return None
-    for one in (picture, picture.T):
-        if np.ptp(one[0]) and np.array_equal(one[0], one[-1]) and not np.ptp(one[:, 0]) and not np.ptp(one[:, -1]):
+    top, bottom, left, right = (line.tobytes() for line in (picture[0], picture[-1], picture[:, 0], picture[:, -1]))
+    for first, last, *sides in ((top, bottom, left, right), (left, right, top, bottom)):
+        if first == last and not _is_even(first) and all(map(_is_even, sides)):
             return None
-    corners = picture[[0, 0, -1, -1], [0, -1, 0, -1]].tolist()
+    corners = [top[0], top[-1], bottom[0], bottom[-1]]
     return next((end for end in ends if corners.count(end) >= at.GROUND_CORNERS), None)
+
+
+def _is_even(line: bytes) -> bool:
+    """Tell whether all levels of a line are one."""
+    return line.count(line[0]) == len(line)
 
 
 def ink_of(plane: Plane) -> tuple[Plane, bool, bool]:
@@ -216,9 +222,9 @@ def ink_of(plane: Plane) -> tuple[Plane, bool, bool]:
     light = levels > threshold
     inverted = _ground_is_light(light)
     clean = _of_one_level(counts[threshold + 1 :] if inverted else counts[: threshold + 1])
-    panels = _panels(plane, high - low)
+    panels = panels_of(plane, high - low)
     if panels is not None:
-        inverted = float(panels.mean()) > (low + high) / 2
+        inverted, clean = float(panels.mean()) > (low + high) / 2, False
         ink = np.abs(plane - panels)
     elif max(plane.shape) >= FEW and not clean and _uneven(scaled if inverted else 255 - scaled):
         inverted = _strokes_are_dark(small)
@@ -285,8 +291,9 @@ def _scaled(ink: Plane, strokes: Mask) -> Plane:
     low = min(at.NOISE_CUT * noise, at.NOISE_CUT_MOST * level)
     if max(ink.shape) < FEW:
         low, level = 0.0, float(ink.max())
-    scaled: Plane = np.clip((ink - np.float32(low)) * np.float32(1 / (level - low)), 0, 1)
-    return scaled
+    scaled: Plane = ink - np.float32(low)
+    scaled *= np.float32(1 / (level - low))
+    return np.minimum(np.maximum(scaled, np.float32(0), out=scaled), np.float32(1), out=scaled)
 
 
 def _otsu(counts: NDArray[np.intp]) -> int:
@@ -300,24 +307,16 @@ def _otsu(counts: NDArray[np.intp]) -> int:
 
 
 def _ground_is_light(light: Mask) -> bool:
-    """Decide which of two classes is the ground: there is more of it, it fills the rim, and strokes divide it."""
+    """Decide which of two classes is the ground: there is more of it, and it fills the rim."""
     rim = np.concatenate((light[0], light[-1], light[:, 0], light[:, -1]))
-    score = float(light.mean()) * at.GROUND_AREA + float(rim.mean()) - at.GROUND_EVEN
-    if abs(score) < at.GROUND_UNDECIDED:
-        # A digit that fills its picture. Its strokes hang together, the ground between them falls into parts.
-        score += at.GROUND_PART * (_parts(light) - _parts(~light))
-    return score > 0
+    return float(light.mean()) * at.GROUND_AREA + float(rim.mean()) > at.GROUND_EVEN
 
 
-def _parts(mask: Mask) -> int:
-    """Count the pieces of a mask that are more than specks."""
-    area = pieces_of(mask).area
-    return int((area > at.SPECK * mask.size).sum())
-
-
-def _panels(plane: Plane, contrast: float) -> Plane | None:
+def panels_of(plane: Plane, contrast: float) -> Plane | None:
     """
     Return the ground of a picture made of upright or level panels, as (1, width) or (height, 1), None for all others.
+
+    plane: (height, width) float32   contrast: between its lowest and its highest level
 
     The digit may be dark on one panel and light on the next. Both ends of every panel lie on the picture's rim, so the
     rim says how light each is.
@@ -400,6 +399,18 @@ def _smooth_surface(small: Plane) -> Plane:
         scale = at.SURFACE_SCALE * np.median(np.abs(rest)) + at.SURFACE_LEAST
         weight = 1 / (1 + (rest / scale) ** 2)
     return surface.reshape(small.shape)
+
+
+def without_slopes(plane: Plane) -> Plane:
+    """Return a small plane, (height, width), less the quadratic surface that lies nearest to it."""
+    basis = _even_surface(*plane.shape)
+    return plane - (basis @ (plane.ravel() @ basis)).reshape(plane.shape)
+
+
+@lru_cache(maxsize=64)
+def _even_surface(height: int, width: int) -> Plane:
+    """Return a basis of the quadratic surfaces, (height * width, 6), its columns orthogonal and of length 1."""
+    return np.linalg.qr(_surface(height, width).T).Q
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.digit import thresholds as at
+from service.core.digit.ink import panels_of, without_slopes
 from service.core.digit.pieces import Mask, Plane, grown
 from service.core.digit.thresholds import BROADEST, THINNEST
 
@@ -65,10 +66,12 @@ class LeftOut:
     """
     What of a picture the digit does not show, each a share of 0 to 1, None where it was not asked.
 
-    hairs: of the ink, what was taken off as crumbs and thin lines; of pictures of 28 x 28
+    hairs: of the ink, what was taken off as crumbs and thin lines; of pictures of 28 x 28, and not where it is one
+        line across the picture, dotted or not
     ink: of the inked area, what was dropped as another thing; of pictures up to SMALL pixels a side that were not
         mended, as is
-    explained: of how the picture's levels differ, what the digit's ink explains (their squared correlation)
+    explained: of how the picture's levels differ, light apart, what the digit's ink explains (their squared
+        correlation)
     """
 
     hairs: float | None = None
@@ -222,11 +225,10 @@ def placed(
         step, step_x = step * smaller, step_x * smaller
     if thin:
         field *= at.THIN_GAIN / np.partition(field, -at.THIN_DARKEST, axis=None)[-at.THIN_DARKEST :].mean()
-    np.clip(field, 0, 1, out=field)
-    down, across = field.sum(axis=1), field.sum(axis=0)
-    mass = float(down.sum())
-    dy = _step_aside(MIDDLE - float(down @ _PLACES) / mass, (y1 - y0) / step)
-    dx = _step_aside(MIDDLE - float(across @ _PLACES) / mass, (x1 - x0) / step_x)
+    np.minimum(np.maximum(field, np.float32(0), out=field), np.float32(1), out=field)
+    mass, down, across = field.ravel().dot(_MOMENTS).tolist()
+    dy = _step_aside(MIDDLE - down / mass, (y1 - y0) / step)
+    dx = _step_aside(MIDDLE - across / mass, (x1 - x0) / step_x)
     image = np.zeros((SIDE, SIDE), np.uint8)
     image[max(0, dy) : SIDE + min(0, dy), max(0, dx) : SIDE + min(0, dx)] = field[
         max(0, -dy) : SIDE - max(0, dy), max(0, -dx) : SIDE - max(0, dx)
@@ -251,7 +253,7 @@ def _thinned(field: Plane, depth: int) -> tuple[Plane, int]:
     field: (side, side) float32, 0 paper to 1 ink
     returns: (side, side), the minimum over about an octagon, and how many pixels were taken
     """
-    holes = _pieces_less_holes(field > at.MOSTLY_INK)
+    holes = pieces_less_holes(field > at.MOSTLY_INK)
     for taken in range(depth):
         inner = field.copy()
         np.minimum(inner[1:], field[:-1], out=inner[1:])
@@ -261,13 +263,13 @@ def _thinned(field: Plane, depth: int) -> tuple[Plane, int]:
         np.minimum(sides[:, 1:], across[:, :-1], out=sides[:, 1:])
         np.minimum(sides[:, :-1], across[:, 1:], out=sides[:, :-1])
         mask = sides > at.MOSTLY_INK
-        if not mask.any() or _pieces_less_holes(mask) != holes:
+        if not mask.any() or pieces_less_holes(mask) != holes:
             return field, taken
         field = sides
     return field, depth
 
 
-def _pieces_less_holes(mask: Mask) -> int:
+def pieces_less_holes(mask: Mask) -> int:
     """Return how many pieces a mask, (height, width), has less its holes: counted by its corners (Gray, 1971)."""
     padded = np.pad(mask, 1)
     a, b, c, d = padded[:-1, :-1], padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]
@@ -278,23 +280,45 @@ def _pieces_less_holes(mask: Mask) -> int:
     return int(np.count_nonzero(odd) - 2 * three - 2 * np.count_nonzero(across)) // 4
 
 
-def left_out(plane: Plane | None, ink: Plane, swept: Plane, kept: Mask) -> LeftOut:
+def left_out(plane: Plane | None, ink: Plane, swept: Plane, kept: Mask, *, clean: bool) -> LeftOut:
     """
-    Tell what of a small picture its digit leaves out.
+    Tell what of a small picture its digit leaves out; nothing is asked where that is a line across the digit.
 
     plane: (height, width) float32, the picture in grey, None where it was mended
     ink: of that shape, all that was found   swept: the ink without hairs and crumbs   kept: where the digit is
+    clean: the ground is of one level; panels, or light that changes smoothly, are not what a digit should explain
     """
     hairs = max(0.0, 1 - float(swept.sum()) / float(ink.sum())) if ink.shape == (SIDE, SIDE) else None
+    if hairs and _is_line(ink - swept > at.INKED, kept):
+        return NOT_ASKED
     if plane is None:
         return LeftOut(hairs)
     inked = swept > at.INKED
-    dropped = int(np.count_nonzero(inked & ~kept)) / int(np.count_nonzero(inked))
-    levels, shown = plane - plane.mean(), swept * grown(kept)
-    shown -= shown.mean()
+    dropped = np.count_nonzero(inked > kept) / np.count_nonzero(inked)
+    shown = swept * grown(kept)
+    if not clean:
+        panels = panels_of(plane, float(np.ptp(plane)))
+        plane = without_slopes(plane if panels is None else np.abs(plane - panels))
+        shown = without_slopes(shown)
+    levels = plane - np.float32(plane.sum() / plane.size)
+    shown -= np.float32(shown.sum() / shown.size)
     both = float(np.vdot(levels, levels)) * float(np.vdot(shown, shown))
     explained = min(1.0, float(np.vdot(levels, shown)) ** 2 / both) if both > 0 else 0.0
     return LeftOut(hairs, dropped, explained)
+
+
+def _is_line(taken: Mask, kept: Mask) -> bool:
+    """
+    Tell whether what was taken off a digit is one line, dotted or not, that goes on beside it.
+
+    taken, kept: (rows, columns). A letter's serifs and thin strokes lie above one another.
+    """
+    columns, places = np.flatnonzero(taken.any(axis=0)), np.flatnonzero(kept.any(axis=0))
+    crossed = taken[:, columns]
+    deep = len(crossed) - crossed[::-1].argmax(axis=0) - crossed.argmax(axis=0)
+    beside = np.count_nonzero((columns < places[0]) | (columns > places[-1]))
+    thin = np.count_nonzero(deep < at.LINE_DEEP)
+    return bool(beside >= at.HAIR_LENGTH and thin >= at.LINE_MOST * len(deep))
 
 
 def _step_aside(wanted: float, length: float) -> int:

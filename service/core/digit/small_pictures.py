@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.digit import thresholds as at
-from service.core.digit.pieces import Mask, Plane, grown, painted, pieces_of
+from service.core.digit.pieces import Mask, Plane, extent_of, grown, painted, pieces_of
 from service.core.digit.thresholds import KEPT
 
 
@@ -21,6 +21,11 @@ def without_impulses(ink: Plane) -> Plane:
     Only small pictures need it: in others a pixel is averaged away.
     """
     mask = ink > at.MOSTLY_INK
+    apart = mask.copy()
+    apart[:, 1:] &= ~mask[:, :-1]
+    apart[:, :-1] &= ~mask[:, 1:]
+    if np.count_nonzero(apart) < at.LONE_PIXELS:
+        return ink
     # A raster's dots touch each other's corners: they are drawn.
     ends = np.zeros_like(mask)
     ends[1:] |= mask[:-1]
@@ -28,7 +33,11 @@ def without_impulses(ink: Plane) -> Plane:
     beside = mask | ends
     ends[:, 1:] |= beside[:, :-1]
     ends[:, :-1] |= beside[:, 1:]
-    if np.count_nonzero(mask & ~ends) < at.LONE_PIXELS:
+    lone = mask & ~ends
+    if np.count_nonzero(lone) < at.LONE_PIXELS:
+        return ink
+    top, bottom, left, right = extent_of(lone)
+    if bottom - top < at.LONE_SPAN * len(lone) or right - left < at.LONE_SPAN * lone.shape[1]:
         return ink
     for _ in range(2):
         height, width = ink.shape

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from service.core.digit import thresholds as at
 from service.core.digit.ink import full_strength
-from service.core.digit.mnist_form import stroke_width
+from service.core.digit.mnist_form import pieces_less_holes, stroke_width
 from service.core.digit.pieces import (
     BLANK,
     NOBODY,
@@ -23,6 +23,7 @@ from service.core.digit.pieces import (
     Runs,
     Told,
     extent_of,
+    filled_lines,
     grown,
     joined,
     painted,
@@ -155,7 +156,7 @@ def _with_faint_ink(ink: Plane, mask: Mask) -> Mask:
 
 def _hangs_together(mask: Mask) -> bool:
     """Tell whether ink covers every row and column of its extent: then no piece lies far from the others."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    rows, columns = filled_lines(mask)
     return len(rows) > 0 and int(rows[-1] - rows[0]) < len(rows) and int(columns[-1] - columns[0]) < len(columns)
 
 
@@ -298,27 +299,63 @@ def _without_base_line(mask: Mask) -> Mask:
     Erase the line a digit stands on where the line touches it.
 
     Such a line is thin, and sticks out on both sides of everything above it. Where a stroke comes down into it, the
-    ink stays: the digit keeps its own strokes.
+    ink stays: the digit keeps its own strokes. A two's foot may stick out as well, but goes on to the right of the
+    stroke that it ends, which encloses nothing.
     """
     y0, y1, x0, x1 = extent_of(mask)
     height, width = y1 - y0, x1 - x0
     band = max(1, round(at.BASE_DEEP * height))
     if width < at.BASE_WIDTH or height < at.BASE_BANDS * band or width < at.BASE_BROAD * height:
         return mask
-    rest = np.flatnonzero(mask[y0 : y1 - band, x0:x1].any(axis=0))
-    left, right = int(rest[0]), int(rest[-1]) + 1
-    if left < at.BASE_OUT * width or width - right < at.BASE_OUT * width:
+    shape = mask[y0:y1, x0:x1]
+    slope = _slope_of_base(shape, band)
+    if slope is None:
         return mask
-    line = mask[y1 - band : y1, x0:x1]
+    level = _sheared(np.pad(shape, ((width, width), (0, 0))), slope)
+    foot = int(np.flatnonzero(level.any(axis=1))[-1]) + 1
+    above, line = level[: foot - band], level[foot - band : foot]
+    rest = np.flatnonzero(above.any(axis=0))
+    if not len(rest):
+        return mask
+    left, right = int(rest[0]), int(rest[-1]) + 1
+    out = min(left, width - right)
+    if out < at.BASE_OUT * width and (out < at.BASE_OUT_LEAST * width or _may_have_foot(above)):
+        return mask
     thickness = line.sum(axis=0)
     beside = np.concatenate((thickness[1 : left - 1], thickness[right + 1 : -1]))
     if not len(beside) or beside.max() > at.BASE_DEEP * height or beside.min() == 0:
         return mask
     first = line.argmax(axis=0)  # where the line begins in each column
-    hanging = mask[y1 - band - 1, x0:x1] & (first == 0)  # a stroke of the digit comes down into the line here
+    line &= above[-1] & (first == 0)  # a stroke of the digit comes down into the line here
     cut = mask.copy()
-    cut[y1 - band : y1, x0:x1] &= hanging
+    cut[y0:y1, x0:x1] = _sheared(level, slope, back=True)[width:-width]
     return cut
+
+
+def _slope_of_base(shape: Mask, deep: int) -> float | None:
+    """
+    Return by how much a line under a shape, (rows, columns), falls to the right, rows per column; None without one.
+
+    It is the lowest ink of every column, and that lies straight, up to `deep` rows.
+    """
+    lowest = len(shape) - shape[::-1].argmax(axis=0)
+    ends = max(1, round(at.BASE_ENDS * len(lowest)))
+    slope = float(np.median(lowest[-ends:]) - np.median(lowest[:ends])) / (len(lowest) - ends)
+    return slope if abs(slope) <= at.BASE_SLOPE and np.ptp(lowest - slope * np.arange(len(lowest))) <= deep else None
+
+
+def _may_have_foot(above: Mask) -> bool:
+    """
+    Tell whether what stands on a line, (rows, columns), may be a two without its foot.
+
+    A hole as small as a cell is what a pen left out.
+    """
+    touching = np.flatnonzero(above[-1])
+    if len(touching) and float(touching.mean()) > at.BASE_MIDDLE * above.shape[1]:
+        return False
+    closed = above.copy()
+    closed[-1] = True
+    return pieces_less_holes(_coarse(closed, -(-max(closed.shape) // at.BROKEN_CELLS))) > 0
 
 
 def _without_rules(ink: Plane) -> Plane:
@@ -396,7 +433,7 @@ def _sheared(plane: NDArray[Any], slope: float, *, back: bool = False) -> NDArra
 
 def is_sheet(shape: Mask, picture_shape: tuple[int, ...]) -> bool:
     """
-    Tell whether a shape is an area instead of strokes: broad, and solid in many rows and columns.
+    Tell whether a shape is a sheet of paper, not strokes: with its holes filled about a rectangle, and mostly set.
 
     shape: (rows, columns), what is set, cut to its extent   picture_shape: (height, width) of the whole mask
     """
@@ -405,22 +442,15 @@ def is_sheet(shape: Mask, picture_shape: tuple[int, ...]) -> bool:
         return False
     if not at.SHEET_FROM < height / width < at.SHEET_TO:
         return False
-    if np.count_nonzero(shape) <= at.SHEET_COVERED * at.SHEET_SOLID * shape.size:
-        return False  # strokes mostly: so little cannot be solid in as many rows
-    rows = (shape.sum(axis=1) > at.SHEET_COVERED * width).mean()
-    columns = (shape.sum(axis=0) > at.SHEET_COVERED * height).mean()
-    return bool(rows > at.SHEET_SOLID and columns > at.SHEET_SOLID) and _is_four_sided(shape)
-
-
-def _is_four_sided(shape: Mask) -> bool:
-    """Tell whether a shape with its holes filled is about a rectangle, laid down a little turned, and mostly set."""
     rows = np.flatnonzero(shape.any(axis=1))
     left = shape[rows].argmax(axis=1)
     right = shape.shape[1] - shape[rows, ::-1].argmax(axis=1)
     filled = int((right - left).sum())
+    if np.count_nonzero(shape) <= at.SHEET_PAPER * filled:
+        return False  # as strokes are, so that no box has to be found
     x, y = np.concatenate((left, right)), np.concatenate((rows, rows))
     box = min(np.ptp(x * c + y * s) * np.ptp(y * c - x * s) for c, s in _TURNS)
-    return bool(filled > at.SHEET_FILLS * box and np.count_nonzero(shape) > at.SHEET_PAPER * filled)
+    return bool(filled > at.SHEET_FILLS * box)
 
 
 def cut_out(part: NDArray[Any], sheet: Mask, factor: int) -> NDArray[Any]:

@@ -75,12 +75,6 @@ NOISE_CUT_MOST = 0.4
 # Which of two classes is the ground: there is more of it, which counts twice, and it fills the rim. An even draw of
 # both is GROUND_EVEN.
 GROUND_AREA, GROUND_EVEN = 2, 1.5
-# A score nearer to even than this is a digit that fills its picture. Then what counts is which class falls into parts.
-GROUND_UNDECIDED = 0.6
-# What a part more tells: two parts more outweigh any undecided score.
-GROUND_PART = 0.3
-# A part has more than this share of the picture; less is a speck.
-SPECK = 0.02
 # Panels are even along their length, to this share of the picture's contrast,
 PANEL_EVEN = 0.1
 # and differ from each other by more than this share; a shadow over paper seldom does with an edge so sharp.
@@ -114,6 +108,8 @@ EDGE = 0.25
 
 # So many lone pixels are noise; fewer may be the ends of strokes or a dot that was meant.
 LONE_PIXELS = 5
+# Noise lies over more than this share of the picture both ways; a raster's dots lie where the strokes are.
+LONE_SPAN = 0.85
 # Ranks among eight neighbours that hold a pixel: the second lowest and the second highest, so that one wrong
 # neighbour decides nothing.
 NEIGHBOUR_RANKS = (1, 6)
@@ -199,9 +195,17 @@ BASE_DEEP = 0.12
 # The digit and its line must be this many pixels wide, this many bands tall, and this wide for its height: a base
 # makes the whole broader than digits are.
 BASE_WIDTH, BASE_BANDS, BASE_BROAD = 8, 4, 0.4
+# The line's ends, whose heights tell its slope, are this share of its width.
+BASE_ENDS = 0.12
+# It falls or rises by less than 4 degrees; the foot of a one is drawn as it comes.
+BASE_SLOPE = 0.07
 # The line sticks out by this share on both sides; the foot of a one, two or seven sticks out less, or on one side.
-# A two's foot may stick out by a quarter, so that some short lines stay.
+# A two's foot may stick out by a quarter.
 BASE_OUT = 0.28
+# By this, where no foot is.
+BASE_OUT_LEAST = 0.12
+# A foot's stroke comes down into it left of this share of its width; a digit stands on a line's middle.
+BASE_MIDDLE = 0.42
 
 # --- ruled and squared paper ------------------------------------------------------------------------------------------
 
@@ -231,10 +235,6 @@ RULES_LEAVE = 0.002
 SHEET_PART = 0.15
 # Its height to its width: paper is not longer than that, and a digit one is.
 SHEET_FROM, SHEET_TO = 0.4, 2.5
-# A row or column is solid if this share of it is covered,
-SHEET_COVERED = 0.8
-# and a sheet is solid in this share of both; strokes are in few.
-SHEET_SOLID = 0.25
 # With what is written on it a sheet fills this share of a box laid around it; a round fills less than 0.79,
 SHEET_FILLS = 0.9
 # in one of these directions, in degrees: a sheet laid down by hand is seldom turned by more.
@@ -248,6 +248,9 @@ SHEET_STROKE = 3.6
 
 # Serifs, taken off a letter as hairs are, have more than this share of its ink; what is taken off a digit has less.
 HAIRS_LEFT_OUT = 0.08
+# A line across a picture of 28 x 28, a zigzag too, spans less than this many rows of most columns; serifs above one
+# another span more. Some columns have a thin part of the digit as well.
+LINE_DEEP, LINE_MOST = 9, 0.9
 # What is dropped of a small picture with a digit is dirt: less than this share of all that is inked.
 INK_LEFT_OUT = 0.2
 # A digit explains more than this of how its picture's levels differ; the seam of a grey shirt does not.
