@@ -11,7 +11,7 @@ import onnx
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from service.adopt.asked import AdoptionOptions, Numbers, Refused
-from service.adopt.build import find_maps, laid_out, source_name, with_maps, wrapped
+from service.adopt.build import between, find_maps, laid_out, source_name, with_maps, wrapped
 from service.adopt.canonical import (
     MOST_BYTES,
     TOLERANCE,
@@ -24,6 +24,7 @@ from service.adopt.canonical import (
     run_foreign,
     told,
 )
+from service.adopt.cells import with_true_cells, within_bytes
 from service.adopt.credit import credited_files
 from service.adopt.foreign import read_source
 from service.adopt.layers import FoundLayer
@@ -76,9 +77,11 @@ def make_model(asked: AdoptionOptions) -> dict[str, Any]:
     if asked.reference is not None:
         checks["reference"] = _refer(canonical, data, Path(asked.reference))
     lean = wrapped(canonical, numbers)
-    found = find_maps(lean, canonical, images[:1])
-    analysis = with_maps(lean, found)
-    files = {MODEL_FILE: lean.SerializeToString(), ANALYSIS_FILE: analysis.SerializeToString()}
+    found = within_bytes(find_maps(lean, canonical, images[:1]), MAPS_BYTES)
+    files = {MODEL_FILE: lean.SerializeToString(), ANALYSIS_FILE: with_maps(lean, found).SerializeToString()}
+    if (true := with_true_cells(files[ANALYSIS_FILE], lean, found, images)) != found:
+        found = true
+        files[ANALYSIS_FILE] = with_maps(lean, found).SerializeToString()
     _check_sizes(files, found)
     costs = _agree(canonical, numbers, data, files, images, checks)
     costs |= {"parameters": _parameters(canonical.model), "megabytes": round(len(files[MODEL_FILE]) / 1e6, 3)}
@@ -234,6 +237,7 @@ def _passport(
             **msgspec.to_builtins(numbers),
         },
         "layers": [_layer(one.layer) for one in found],
+        "between": {name: read.shape for name, read in between(found).items()},
         "files": {
             name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
             for name, content in files.items()
@@ -245,6 +249,8 @@ def _layer(layer: Layer) -> dict[str, Any]:
     members: dict[str, Any] = msgspec.to_builtins(layer)
     own = {"conv": set(), "linear": {"reduce"}}.get(layer.op, {"activation", "groups", "reduce"})
     members["source"] = source_name(layer.source)
+    own |= set() if layer.op == "avgpool" else {"counts_padding"}
+    own |= {"tensors"} if layer.op == "linear" else set()
     return {name: value for name, value in members.items() if name not in own}
 
 

@@ -9,7 +9,7 @@ from onnx import ModelProto, NodeProto, TensorProto, helper
 from service.adopt.asked import Numbers
 from service.adopt.canonical import LEAST_PROBABILITY, Canonical, fixed, node, open_foreign, run_foreign
 from service.adopt.foreign import ForeignModel
-from service.adopt.layers import FoundLayer, candidates, filters_of, find_layers
+from service.adopt.layers import BETWEEN, FoundLayer, ReadTensor, candidates, filters_of, find_layers, with_tensors
 from service.network.passport import IMAGE
 from service.network.sessions import WEIGHTS
 
@@ -58,7 +58,8 @@ def find_maps(lean: ModelProto, canonical: Canonical, probe: np.ndarray) -> list
     read = _with_outputs(lean, names)
     arrays = run_foreign(open_foreign(read), names, {IMAGE: probe})
     shapes = {name: array.shape[1:] for name, array in zip(names, arrays, strict=True) if array.dtype.kind == "f"}
-    return find_layers(lean.graph, WITHIN + canonical.source.image, shapes)
+    found = find_layers(lean.graph, WITHIN + canonical.source.image, shapes)
+    return with_tensors(lean.graph, found, shapes, source_name)
 
 
 def with_maps(lean: ModelProto, found: Sequence[FoundLayer]) -> ModelProto:
@@ -71,6 +72,7 @@ def with_maps(lean: ModelProto, found: Sequence[FoundLayer]) -> ModelProto:
     analysis.CopyFrom(lean)
     graph = analysis.graph
     outputs: dict[str, str] = {name: tensor for one in found for name, tensor in one.maps.items()}
+    outputs |= {name: tensor for name, (tensor, _) in between(found).items()}
     convolutions = {node.output[0]: node for node in graph.node if node.op_type == "Conv"}
     for one, weights, biases in filters_of(lean.graph, found):
         names = [f"{one.layer.name}.weight", f"{one.layer.name}.bias"]
@@ -84,6 +86,16 @@ def with_maps(lean: ModelProto, found: Sequence[FoundLayer]) -> ModelProto:
     for name, tensor in outputs.items():
         graph.node.append(node("Identity", [tensor], name))
     return _with_outputs(analysis, list(outputs))
+
+
+def between(found: Sequence[FoundLayer]) -> dict[str, ReadTensor]:
+    """What layers read that is no map, by name."""
+    return {
+        name: read
+        for one in found
+        for name, read in zip(one.layer.tensors, one.read, strict=True)
+        if name.startswith(BETWEEN)
+    }
 
 
 def _drop_unread(graph: onnx.GraphProto) -> None:

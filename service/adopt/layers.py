@@ -1,9 +1,10 @@
 """The layers of a canonical graph: which of its tensors are maps, what they are called, and what each layer reads."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from onnx import GraphProto, NodeProto, helper, numpy_helper
 
@@ -23,17 +24,32 @@ JOINS = {"Add": "add", "Sum": "add", "Mul": "mul", "Concat": "concat"}
 # What reads and makes maps, whatever was before; and the order of axes that Keras has them in.
 LAYERS_OF_MAPS = {"Conv", *POOLS}
 CHANNELS_LAST = [0, 2, 3, 1]
+# Before the name of what a layer reads that is no map.
+BETWEEN = "between/"
 # What a layer's name begins with, by its operation; in order of the graph a number follows.
 PREFIXES = {"maxpool": "pool", "avgpool": "pool", "globalmaxpool": "pool", "globalavgpool": "pool", "linear": "dense"}
 
 
+class ReadTensor(NamedTuple):
+    """A tensor of the graph that a layer reads, and its shape for one picture."""
+
+    tensor: str
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class FoundLayer:
-    """A layer, and the tensors of its maps by name; weights: the constants of a convolution that shows its filters."""
+    """
+    A layer, and the tensors of its maps by name.
+
+    weights: the constants of a convolution that shows its filters
+    read: the tensors that it reads, which its `layer.tensors` name; none where they are not all known
+    """
 
     layer: Layer
     maps: Mapping[str, str]
     weights: Sequence[str] = ()
+    read: Sequence[ReadTensor] = ()
 
 
 @dataclass(slots=True)
@@ -73,7 +89,11 @@ def candidates(graph: GraphProto) -> list[str]:
     fixed = {each.name for each in graph.initializer}
     inputs = {each.name for each in graph.input}
     named = [
-        name for node in graph.node if node.op_type in kinds for name in (*node.input[:2], *node.output[:1]) if name
+        name
+        for node in graph.node
+        if node.op_type in kinds
+        for name in (*node.input[: None if node.op_type in JOINS else 2], *node.output[:1])
+        if name
     ]
     return [name for name in dict.fromkeys(named) if name not in fixed and name not in inputs]
 
@@ -100,6 +120,45 @@ def find_layers(graph: GraphProto, image: str, shapes: Mapping[str, tuple[int, .
             read = (name,)
         origins |= dict.fromkeys(node.output, read)
     return found
+
+
+def with_tensors(
+    graph: GraphProto,
+    found: Sequence[FoundLayer],
+    shapes: Mapping[str, tuple[int, ...]],
+    told: Callable[[str], str],
+) -> list[FoundLayer]:
+    """
+    The same layers, each with what it reads to the number, where that is no constant.
+
+    shapes: of tensors for one picture; told: what a tensor was called in its file
+    """
+    asked = _Graph(graph, shapes)
+    same = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Identity"}
+    nodes = {name: node for node in graph.node for name in node.output}
+    names = {IMAGE: IMAGE} | {tensor: name for one in found for name, tensor in one.maps.items()}
+    known: list[FoundLayer] = []
+    for one in found:
+        read = _reading(asked, nodes[one.layer.source], one)
+        tensors = tuple(names.get(_first(same, tensor), BETWEEN + told(tensor)) for tensor in read)
+        layer = msgspec.structs.replace(one.layer, tensors=tensors)
+        known.append(replace(one, layer=layer, read=[ReadTensor(tensor, shapes[tensor]) for tensor in read]))
+    return known
+
+
+def _reading(asked: _Graph, node: NodeProto, one: FoundLayer) -> Sequence[str]:
+    """The tensors of a node that its maps are made of; none where they are not all of them, and its weights, known."""
+    if not one.maps or (one.layer.op == "conv" and not one.weights):
+        return ()
+    read = list(node.input) if one.layer.op in JOINS.values() else node.input[:1]
+    return read if all(asked.is_map(name) for name in read) else ()
+
+
+def _first(same: Mapping[str, str], tensor: str) -> str:
+    """The tensor that was handed on as this one."""
+    while tensor in same:
+        tensor = same[tensor]
+    return tensor
 
 
 def _found(asked: _Graph, node: NodeProto, layer: Layer) -> FoundLayer:
@@ -141,7 +200,8 @@ def _layer(asked: _Graph, node: NodeProto) -> dict[str, Any] | None:
                 "groups": given.get("group", 1)}  # fmt: skip
     if node.op_type in POOLS:
         kernel = tuple(given.get("kernel_shape", shapes["in_shape"][1:]))
-        return {"op": POOLS[node.op_type], **shapes, **_geometry(shapes, given, kernel)}
+        counts = {"counts_padding": True} if given.get("count_include_pad") else {}
+        return {"op": POOLS[node.op_type], **shapes, **_geometry(shapes, given, kernel), **counts}
     if node.op_type == "ReduceMean" and shapes["shape"] == (shapes["in_shape"][0], 1, 1):
         return {"op": "globalavgpool", **shapes, "kernel": shapes["in_shape"][1:]}
     is_join = node.op_type in JOINS and sum(asked.is_map(name) for name in node.input) > 1

@@ -10,7 +10,9 @@ from service.network.sessions import Network
 WALKED, SUMMED, LINEAR = ("pixels", "cam", "ledger", "deciding-set"), ("ledger", "deciding-set"), "deciding-set"
 NOT_WHOLE = "no layer of it has all that its scores are made of"
 NOT_LINEAR = "no layer of it is followed by what is linear for every picture"
-NO_CELLS = "the cells of an adopted network are not explained: its maps, and by method=ledger their shares, are"
+NO_CELLS = "what its layers read was not kept: adopt it again, and method=cell works"
+NOT_READ = "its weights are made as it runs, or what it reads is a constant, or more than could be kept"
+NO_CELL = f"of every layer, {NOT_READ}"
 NOT_EDITED = "an adopted network is walked back with its own weights alone: with changes method=occlusion and rise work"
 NO_FILTERS = "it has no convolution whose filters are constant"
 NO_MAPS = "no layer of it has maps"
@@ -57,7 +59,7 @@ def check_digits(network: Network) -> None:
 def explained_fault(network: Network, method: str) -> str:
     """Why an adopted network's decision is not explained by a method, or nothing."""
     if method == "cell":
-        return NO_CELLS
+        return _cells_fault(network)
     if method not in WALKED:
         return ""
     if fault := network.creditor.fault:
@@ -71,13 +73,22 @@ def explained_fault(network: Network, method: str) -> str:
     return NOT_LINEAR if method == LINEAR and not is_linear else ""
 
 
+def _cells_fault(network: Network) -> str:
+    passport = network.passport
+    if not passport.map_shapes():
+        return NO_MAPS
+    if passport.between is None:
+        return NO_CELLS
+    return "" if any(layer.tensors for layer in passport.layers) else NO_CELL
+
+
 def check_explained(network: Network, method: str, *, edited: bool) -> None:
     """Raise NotPossible where an adopted network's decision is not explained by that method."""
     if not network.passport.is_adopted:
         return
     if fault := explained_fault(network, method):
         working = ["classify", *(["feature-maps"] if network.passport.map_shapes() else [])]
-        working += [f"method={each}" for each in (*WALKED, "occlusion") if not explained_fault(network, each)]
+        working += [f"method={each}" for each in (*WALKED, "cell", "occlusion") if not explained_fault(network, each)]
         works = f"{', '.join(working)} and method=rise work"
         raise NotPossible(f"{network.name}/{network.version}: {fault}; {works}", "/method")
     if edited and method in WALKED:

@@ -446,7 +446,7 @@ def masking(asked: Input, scores: int, makings: int = 1, cells: int = 0) -> floa
 def charge_analysis(network: Network, count: int, maps: Sequence[str], times: int = 1) -> None:
     """Charge running a network with its maps at hand on so many pictures, `times` over; maps: those that are kept."""
     charge_opening(network)
-    shapes = network.passport.map_shapes()
+    shapes = network.passport.inner_shapes()
     held = 4 * count * sum(math.prod(shapes[name]) for name in maps)
     if network.passport.is_adopted:
         # Every inner map is an output, and so held as long as a run lasts, whichever are asked for.

@@ -7,7 +7,7 @@ layers say what they read.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf, log, log1p, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,6 +33,8 @@ MOST_VERSION_DIGITS = 9
 MOST_LEVELS = 100
 # What the layers of a network of ours can be.
 ACTIVATIONS, OPERATIONS = ("linear", "relu", "tanh"), ("conv", "maxpool", "avgpool", "linear")
+# Those of an adopted one that read several maps.
+JOINS = ("add", "mul", "concat")
 # What the first layers of an adopted network read.
 IMAGE = "image"
 
@@ -84,6 +86,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     One layer, in network order; shapes are (filters, rows, columns), a linear layer's is (features,).
 
     reads: the layers before it, or `image`, where the network is no chain; source: its tensor in the adopted file
+    tensors: of an adopted network what it reads to the number, one or several to be joined: maps by name, `image`, or
+        tensors of `Passport.between`; none where they are not known   counts_padding: an average counts padding as 0
     """
 
     name: str
@@ -99,6 +103,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     reduce: Literal["flatten", "mean"] = "flatten"
     reads: tuple[str, ...] = ()
     source: str = ""
+    tensors: tuple[str, ...] = ()
+    counts_padding: bool = False
 
     @property
     def maps(self) -> tuple[str, ...]:
@@ -221,7 +227,11 @@ class CreditRules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Passport(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole passport; what the service does not use itself is kept in `raw` and answered as it is."""
+    """
+    The whole passport; what the service does not use itself is kept in `raw` and answered as it is.
+
+    between: of an adopted network, the shapes of what layers read that is no map; None where that was not looked for
+    """
 
     format: Literal[1, 2] = 1
 
@@ -235,6 +245,7 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration = Calibration()
     cost: Cost | None = None
     credit: CreditRules | None = None
+    between: dict[str, tuple[int, ...]] | None = None
     description: str = ""
     accuracy: dict[str, Any] = {}
     raw: dict[str, Any] = {}
@@ -301,6 +312,19 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
         The (filters, rows, columns) of every map, in network order.
         """
         return {name: layer.shape for layer in self.layers for name in layer.maps}
+
+    def inner_shapes(self) -> dict[str, tuple[int, ...]]:
+        """
+        The same of all that the analysis file gives, what layers of an adopted network read beside maps included.
+        """
+        return self.map_shapes() | (self.between or {})
+
+    def tensors_of(self, layer: Layer) -> tuple[str, ...]:
+        """What a layer with places reads, to the number: maps by name, `image`, or tensors of `between`."""
+        if self.is_adopted:
+            return layer.tensors
+        index = self.layers.index(layer)
+        return self.layers[index - 1].maps[-1:] if index else (IMAGE,)
 
 
 def decode_plain(text: bytes) -> Any:
@@ -374,8 +398,14 @@ def _words_fault(layers: tuple[Layer, ...]) -> str:
             return f"{layer.name} must be one of {', '.join(OPERATIONS)}, it says {layer.op}"
         if layer.activation not in ACTIVATIONS:
             return f"{layer.name} must have the activation {', '.join(ACTIVATIONS)}, it says {layer.activation[:80]!r}"
-        if (layer.dilation, layer.groups, layer.reads) != ((1, 1), 1, ()):
-            return f"{layer.name} must have no dilation, groups or reads"
+        if (layer.dilation, layer.groups, layer.reads, layer.tensors, layer.counts_padding) != (
+            (1, 1),
+            1,
+            (),
+            (),
+            False,
+        ):
+            return f"{layer.name} must have no dilation, groups, reads or tensors, and count no padding"
     return ""
 
 
@@ -437,6 +467,45 @@ def _adopted_faults(passport: Passport) -> Iterator[str]:
         if not set(layer.reads) <= before:
             yield f"{layer.name} must read layers before it, it says {list(layer.reads)}"
         before.add(layer.name)
+    yield from _tensors_faults(passport)
+
+
+def _tensors_faults(passport: Passport) -> Iterator[str]:
+    """What keeps the tensors that layers read from being those of an adopted network."""
+    between = passport.between or {}
+    if len(between) > MOST_LAYERS or set(between) & {IMAGE, *passport.map_shapes()}:
+        yield f"between must be at most {MOST_LAYERS} tensors that are no maps, there are {len(between)}"
+    for name, shape in between.items():
+        if len(shape) != 3 or min(shape) < 1 or prod(shape) > MOST_WORK:
+            yield f"{name[:80]} must have a shape of 3 axes, it says {list(shape)[:8]}"
+    shapes = {IMAGE: passport.input.shape, **between}
+    for layer in passport.layers:
+        read = [shapes.get(name) for name in layer.tensors]
+        if None in read or (layer.op == "linear" and read):
+            yield f"{layer.name} must read tensors that are there, it says {list(layer.tensors)[:8]}"
+        elif read and layer.op not in JOINS and read != [layer.in_shape]:
+            yield f"{layer.name} must read one tensor of its in_shape, it says {list(layer.tensors)[:8]}"
+        elif read and layer.op in JOINS and not joins(layer, read):
+            yield f"{layer.name} must read tensors that make its shape, it says {list(layer.tensors)[:8]}"
+        shapes |= dict.fromkeys(layer.maps, layer.shape)
+
+
+def joins(layer: Layer, shapes: Sequence[tuple[int, ...] | None]) -> bool:
+    """Whether tensors of these shapes make a layer's: spread out where they are 1, or put one after another."""
+    read = [shape for shape in shapes if shape is not None]
+    if layer.op == "concat":
+        return joined_axis(layer, read) is not None
+    return all(size in {1, whole} for shape in read for size, whole in zip(shape, layer.shape, strict=True))
+
+
+def joined_axis(layer: Layer, shapes: Sequence[tuple[int, ...]]) -> int | None:
+    """The axis along which tensors of these shapes are put one after another, None where there is none."""
+    for axis in range(3):
+        others = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
+        is_whole = sum(shape[axis] for shape in shapes) == layer.shape[axis]
+        if is_whole and others == {layer.shape[:axis] + layer.shape[axis + 1 :]}:
+            return axis
+    return None
 
 
 def _credit_fault(passport: Passport) -> str:

@@ -105,7 +105,7 @@ class Network:
         self.card = _read_beside(files, CARD_FILE, self.passport)
         self._lean = _open_session(files, MODEL_FILE)
         self.creditor = Creditor(files, self.passport)
-        numbers = sum(prod(shape) for shape in self.passport.map_shapes().values()) + prod(self.passport.input.shape)
+        numbers = sum(prod(shape) for shape in self.passport.inner_shapes().values()) + prod(self.passport.input.shape)
         self._per_run = self.passport.input.batch or max(1, min(PICTURES_PER_RUN, NUMBERS_PER_RUN // numbers))
         # What InferenceSession.run calls once it has checked the names, which are fixed here.
         self._run_lean = self._lean._sess.run  # noqa: SLF001
@@ -231,7 +231,7 @@ class Network:
     def _faults_of(self, analysis: Analysis) -> Iterator[str]:
         """What keeps the two networks from being one, and the one of the passport; the first is what counts."""
         # All maps of a picture may be many megabytes.
-        shapes, probe = self.passport.map_shapes(), self._probe()[: 1 if self.passport.is_adopted else 2]
+        shapes, probe = self.passport.inner_shapes(), self._probe()[: 1 if self.passport.is_adopted else 2]
         lean, (analysed, maps) = self.classify(probe), self._analysed(analysis, probe, list(shapes), {})
         found = {name: array.shape[1:] for name, array in maps.items()}
         found |= analysis.weight_shapes

@@ -123,7 +123,21 @@ def test_it_is_explained_or_says_why_not(adopted, method):
             assert not reason or reason in answer.json["detail"]
             if reason:
                 check_what_works(adopted, answer.json["detail"])
-    if "layer" in METHODS[method].takes and not reason:
+    if "layer" in METHODS[method].takes and not reason and method != "cell":
         for layer in adopted.layers:
-            if layer["maps"] and method != "cell":
+            if layer["maps"]:
                 adopted.ask("/v1/explain", f"method={method}&layer={layer['name']}")
+
+
+def test_the_cells_of_each_of_its_layers_are_made_of_what_they_read(adopted):
+    for layer in adopted.layers:
+        if not layer["maps"]:
+            continue
+        filters, rows, columns = layer["shape"]
+        for place in ((0, 0, 0), (filters - 1, rows - 1, columns - 1), (filters // 2, rows // 2, columns // 3)):
+            where = "&".join(f"{name}={at}" for name, at in zip(("filter", "row", "col"), place, strict=True))
+            answer = adopted.ask("/v1/explain", f"method=cell&layer={layer['name']}&{where}")
+            assert answer.status_code == 200, answer.text
+            (cell,) = answer.json["results"]
+            made = sum(abs(each) for each in np.ravel(cell.get("products", cell["value"]))) + abs(cell.get("bias", 0))
+            assert abs(cell["residual"]) <= 1e-5 * made + 1e-30

@@ -248,10 +248,13 @@ def test_windows_are_a_seventh_of_the_sides_and_four_pixels_of_a_digit(client):
 
 
 @pytest.mark.parametrize("name", ["signed", "dense"])
-def test_a_network_without_a_walk_back_or_maps_is_explained_by_covering_alone(client, picture, name):
+def test_a_network_without_a_walk_back_or_maps_is_explained_by_covering_and_by_the_cells_that_it_has(
+    client, picture, name
+):
     calls = client.get(f"/v1/models/{name}").json["calls"]
+    assert (calls["POST /v1/explain?method=cell"] == "") == (name == "signed")
     for method in METHODS:
-        more = "&masks=50" if method == "rise" else ""
+        more = {"rise": "&masks=50", "cell": "&layer=conv1&filter=0&row=0&col=0"}.get(method, "")
         answer = client.post(f"/v1/explain?model={name}&method={method}{more}", data=png(picture))
         reason = calls.get(f"POST /v1/explain?method={method}", "")
         assert answer.status_code == (409 if reason else 200), method

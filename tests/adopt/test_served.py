@@ -394,7 +394,7 @@ def test_an_analysis_file_that_is_not_that_of_the_passport_is_told_when_it_is_as
     folder = tmp_path / "colour" / "1"
     shutil.copytree(models / "colour" / "1", folder)
     passport = json.loads((folder / "passport.json").read_text())
-    passport["layers"][0]["shape"] = [7, 30, 18]
+    passport["layers"][0]["shape"] = passport["layers"][1]["in_shape"] = [7, 30, 18]
     (folder / "passport.json").write_text(json.dumps(passport))
     client = create_app(Settings(models=str(tmp_path), default_model="colour")).test_client()
     assert client.post("/v1/classify", data=png(picture)).status_code == 200
@@ -405,7 +405,8 @@ def test_an_analysis_file_that_is_not_that_of_the_passport_is_told_when_it_is_as
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/v1/explain?model=nets&method=cell", "cells of an adopted network"),
+        ("/v1/explain?model=dense&method=cell&layer=conv1&filter=0&row=0&col=0", "no layer of it has maps"),
+        ("/v1/explain?model=made&method=cell&layer=conv1&filter=0&row=0&col=0", "made as it runs"),
         ("/v1/explain?model=signed&method=ledger", "no rule for Sign"),
         ('/v1/what-if?model=dense&changes=[{"layer":"conv1","filter":0,"action":"off"}]', "no convolution"),
         ("/v1/feature-maps?model=dense", "no layer of it has maps"),

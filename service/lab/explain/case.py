@@ -9,7 +9,8 @@ from service.core.ledger import Floats, head_weights
 from service.core.relevance import ConvPass, LayerPass, PoolPass
 from service.lab.changes import Overrides
 from service.lab.explain.asked import Asked
-from service.network.passport import Layer
+from service.lab.explain.cell import MapCell
+from service.network.passport import IMAGE, Layer
 from service.network.sessions import Network, Verdicts
 
 
@@ -73,13 +74,34 @@ class Case:
         for index in reversed(range(len(layers))):
             if layers[index].name == down_to:
                 return
-            yield self.computed(layers[index], layers[index - 1] if index else None)
+            yield self.computed(layers[index])
 
-    def reads(self, before: Layer | None) -> np.ndarray:
-        """What a layer reads, (channels, height, width): the map of the layer before it, or the picture."""
-        return self.picture if before is None else self.maps[before.maps[-1]]
+    def read(self, name: str) -> np.ndarray:
+        """A tensor that a layer reads, (channels, height, width): a map, another that was kept, or the picture."""
+        return self.picture if name == IMAGE else self.maps[name]
 
-    def computed(self, layer: Layer, before: Layer | None) -> LayerPass:
+    def cell(self, layer: Layer, place: tuple[int, ...]) -> MapCell:
+        """A cell of a layer's map, (filter, row, column), with what the layer reads."""
+        k, row, column = place
+        sources = [self.read(name) for name in self.network.passport.tensors_of(layer)]
+        if layer.op != "conv":
+            return MapCell(layer, (k, row, column), sources)
+        own = self.weights if f"{layer.name}.weight" in self.weights else self.network.weights
+        weights, biases = (own[f"{layer.name}.{part}"] for part in ("weight", "bias"))
+        return MapCell(layer, (k, row, column), sources, weights[k], biases[k])
+
+    def told_by(self, pool: Layer) -> np.ndarray:
+        """
+        What tells the winner of a maximum, (channels, height, width).
+
+        Every activation of our networks rises with its sum, so the largest sum wins a maximum too; and where tanh has
+        flattened two sums to one value, the sums still tell them apart.
+        """
+        (name,) = self.network.passport.tensors_of(pool)
+        sums = f"{name.removesuffix('.act')}.pre"
+        return self.maps[sums] if sums in self.maps and not self.network.passport.is_adopted else self.read(name)
+
+    def computed(self, layer: Layer) -> LayerPass:
         """One layer as it was computed on this picture."""
         if layer.op == "conv":
             weights, biases = (self.weights[f"{layer.name}.{part}"] for part in ("weight", "bias"))
@@ -94,10 +116,8 @@ class Case:
                 self.maps[f"{layer.name}.pre"],
                 (channels, height, width),
             )
-        # Every activation here rises with its sum, so the largest sum wins a maximum too; and where tanh has flattened
-        # two sums to one value, the sums still tell them apart.
-        read = self.maps[f"{before.name}.pre"] if before is not None and before.op == "conv" else self.reads(before)
-        return PoolPass(layer.name, layer.op.removesuffix("pool"), layer.kernel, layer.stride, layer.pads, read)
+        kind = layer.op.removesuffix("pool")
+        return PoolPass(layer.name, kind, layer.kernel, layer.stride, layer.pads, self.told_by(layer))
 
 
 def verdicts_of(network: Network, images: np.ndarray, overrides: Overrides) -> Verdicts:

@@ -1,21 +1,20 @@
 """The methods of POST /v1/explain, each a function that explains one picture, and the list of them all."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from service.core import masking
-from service.core.convolution import correlate, pad
+from service.core.convolution import correlate
 from service.core.errors import NotPossible
 from service.core.ledger import Floats, Ledger, activation_map, deciding_set, spread
 from service.core.presets import preset
-from service.core.relevance import LayerPass, PoolPass, winners
 from service.lab import prices
 from service.lab.explain.asked import Asked
 from service.lab.explain.case import Case, verdicts_of
+from service.lab.explain.cell import MapCell, windows_over, winner_of
 from service.lab.explain.credit import exactness_at_picture, gains_at, of_classes, parts_of
 from service.lab.explain.method import Method, of_maps
 from service.lab.explain.rules import (
@@ -27,13 +26,15 @@ from service.lab.explain.rules import (
     check_masks,
     check_window,
     credited_layer,
+    has_shares,
+    pools_over,
     price_of_mask,
     read_masks,
     read_windows,
 )
-from service.lab.explain.tail import Tail, count_classes, explained_shape, tail_of
+from service.lab.explain.tail import Tail, chosen_classes, count_classes, explained_shape, tail_of
 from service.lab.verdicts import named_class
-from service.network.passport import DIGIT_SHAPE, Layer
+from service.network.passport import DIGIT_SHAPE, IMAGE, JOINS, Layer
 from service.network.sessions import Network, Verdicts
 
 NOTES = {
@@ -159,34 +160,32 @@ def _check_means(weights: Floats) -> None:
 
 def explain_cell(case: Case) -> dict[str, Any]:
     """How one cell of a map came to its value, and what it added to each class."""
-    layers = case.network.passport.layers
     layer = cell_layer(case.network, case.options)
-    index = layers.index(layer)
-    before, after = layers[index - 1] if index else None, layers[index + 1]
-    k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
-    gains = gains_at(case, layer.name)
-    value = case.maps[layer.maps[-1]][k, row, column]
-    rows, columns = case.network.fields[layer.name]
-    corner = (row * layer.stride[0] - layer.pads[0], column * layer.stride[1] - layer.pads[1])
+    cell = case.cell(layer, tuple(int(getattr(case.options, name)) for name in ("filter", "row", "col")))
     members = _head(case) | {
         "layer": layer.name,
         "op": layer.op,
-        "filter": k,
-        "row": row,
-        "col": column,
-        "receptive_field": {"box": [columns.first(column), rows.first(row), columns.size, rows.size]},
-        "reads": before.maps[-1] if before else "image",
-        "corner": list(corner),
+        **dict(zip(("filter", "row", "col"), cell.place, strict=True)),
+        "receptive_field": {"box": _seen(case, layer, cell)},
+        **_read_by(case, cell),
         "logits": case.logits,
     }
-    window = _Window(case.reads(before), layer, corner)
     if layer.op == "conv":
-        members |= _sum_of_products(case, layer, window)
+        members |= _sum_of_products(case, cell)
+    elif layer.op in JOINS:
+        members |= _joined(case, cell)
     else:
-        members |= _pooled(case, case.computed(layer, before), window)
+        members |= _pooled(case, cell)
+    value = case.maps[layer.maps[-1]][cell.place]
+    if case.network.passport.is_adopted:
+        above = pools_over(case.network, layer)
+        members |= {"pooling": _pooling_of(case, above, cell)} if above else {}
+        return members | {"value": value} | _shares_of_cell(case, cell)
+    after = case.network.passport.layers[case.network.passport.layers.index(layer) + 1]
     if after.op in {"maxpool", "avgpool"}:
-        members["pooling"] = _pooling_of(case, after, layer, (k, row, column))
-    return members | {"value": value, "shares": gains[:, k, row, column] * float(value) + 0.0}
+        members["pooling"] = _pooling_of(case, [after], cell)
+    gains = gains_at(case, layer.name)
+    return members | {"value": value, "shares": gains[:, *cell.place] * float(value) + 0.0}
 
 
 def explain_deciding_set(case: Case) -> dict[str, Any]:
@@ -346,46 +345,38 @@ def _blurred(picture: np.ndarray) -> np.ndarray:
     return picture.astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """The cells that one cell of a layer reads: of `source` (channels, height, width), from `corner` on."""
-
-    source: np.ndarray
-    layer: Layer
-    corner: tuple[int, int]
-
-    @property
-    def inside(self) -> np.ndarray:
-        """(kh, kw), False where a cell is padding."""
-        return np.asarray(self._cut(np.ones((1, *self.source.shape[1:]), bool))[0])
-
-    @property
-    def values(self) -> np.ndarray:
-        """(channels, kh, kw), 0 where a cell is padding."""
-        return self._cut(self.source)
-
-    def _cut(self, source: np.ndarray) -> np.ndarray:
-        top, left = (start + pads for start, pads in zip(self.corner, self.layer.pads[:2], strict=True))
-        height, width = self.layer.kernel
-        return pad(source, self.layer.pads)[:, top : top + height, left : left + width]
+def _seen(case: Case, layer: Layer, cell: MapCell) -> list[int]:
+    """What a cell sees of the picture: x, y, width and height, in pixels."""
+    fields = case.network.fields.get(layer.name)
+    if fields is None:
+        return [0, 0, *reversed(case.network.passport.input.size)]
+    rows, columns = fields
+    return [columns.first(cell.place[2]), rows.first(cell.place[1]), columns.size, rows.size]
 
 
-def _sum_of_products(case: Case, layer: Layer, window: _Window) -> dict[str, Any]:
-    k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
-    weights, bias = case.weights[f"{layer.name}.weight"][k], case.weights[f"{layer.name}.bias"][k]
-    products = window.values.astype(np.float64) * weights
-    total, pre = float(products.sum()), case.maps[f"{layer.name}.pre"][k, row, column]
-    return {
-        "patch": _flat(window.values),
-        "inside": window.inside,
-        "weights": _flat(weights),
-        "products": _flat(products),
+def _read_by(case: Case, cell: MapCell) -> dict[str, Any]:
+    """What a cell of a convolution or pooling reads, and where that begins."""
+    layer, names = cell.layer, case.network.passport.tensors_of(cell.layer)
+    if layer.op in JOINS:
+        return {}
+    members: dict[str, Any] = {"reads": names[0], "corner": list(cell.corner)}
+    return members | {"dilation": list(layer.dilation)} if case.network.passport.is_adopted else members
+
+
+def _sum_of_products(case: Case, cell: MapCell) -> dict[str, Any]:
+    total, pre = float(cell.products.sum()), case.maps[f"{cell.layer.name}.pre"][cell.place]
+    members = {
+        "patch": _flat(cell.window),
+        "inside": cell.inside,
+        "weights": _flat(cell.weights),
+        "products": _flat(cell.products),
         "sum": total,
-        "bias": bias,
+        "bias": cell.bias,
         "pre": pre,
-        "residual": float(pre) - total - float(bias),
-        "activation": layer.activation,
+        "residual": float(pre) - total - float(cell.bias),
+        "activation": cell.layer.activation,
     }
+    return members | {"channels": list(cell.channels)} if case.network.passport.is_adopted else members
 
 
 def _flat(channels: np.ndarray) -> np.ndarray:
@@ -393,40 +384,62 @@ def _flat(channels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(channels[0] if len(channels) == 1 else channels)
 
 
-def _pooled(case: Case, computed: LayerPass, window: _Window) -> dict[str, Any]:
-    k, row, column = (int(getattr(case.options, name)) for name in ("filter", "row", "col"))
-    members = {"patch": np.ascontiguousarray(window.values[k]), "inside": window.inside}
-    if not isinstance(computed, PoolPass) or computed.kind != "max":
-        return members
-    return members | {"winner": _place_of(winners(computed)[k, row, column], window.corner, window.layer)}
+def _pooled(case: Case, cell: MapCell) -> dict[str, Any]:
+    members: dict[str, Any] = {"patch": cell.window[0], "inside": cell.inside}
+    if cell.layer.op.endswith("maxpool"):
+        winner = winner_of(cell, case.told_by(cell.layer))
+        members |= {} if winner is None else {"winner": list(winner)}
+    elif case.network.passport.is_adopted:
+        members["divisor"] = cell.divisor
+    return members | _missing(case, cell)
 
 
-def _place_of(winner: np.integer[Any], corner: tuple[int, int], pool: Layer) -> list[int]:
-    """(row, column), in the map that is pooled, of the cell of that number within its window."""
-    down, across = divmod(int(winner), pool.kernel[1])
-    return [corner[0] + down, corner[1] + across]
+def _joined(case: Case, cell: MapCell) -> dict[str, Any]:
+    names = case.network.passport.tensors_of(cell.layer)
+    return {
+        "parts": [
+            {"reads": names[each.tensor], **dict(zip(("filter", "row", "col"), each.place, strict=True)),
+             "value": each.value}
+            for each in cell.joined
+        ]
+    } | _missing(case, cell)  # fmt: skip
 
 
-def _pooling_of(case: Case, pool: Layer, layer: Layer, cell: tuple[int, int, int]) -> list[dict[str, Any]]:
-    """The windows of the pooling that read this cell, and for a maximum whether it won."""
-    k, row, column = cell
-    computed = case.computed(pool, layer)
-    won = winners(computed)[k] if isinstance(computed, PoolPass) and computed.kind == "max" else None
+def _missing(case: Case, cell: MapCell) -> dict[str, Any]:
+    """Of an adopted network, what it made of a cell less what is made of it here."""
+    if not case.network.passport.is_adopted:
+        return {}
+    return {"residual": float(case.maps[cell.layer.name][cell.place]) - cell.total}
+
+
+def _shares_of_cell(case: Case, cell: MapCell) -> dict[str, Any]:
+    """What a cell of an adopted network added to classes, where credit is known to go through its layer."""
+    passport, classes = case.network.passport, chosen_classes(case)
+    credit = passport.credit
+    if credit is None or not has_shares(case.network, case.options) or not case.network.creditor.can_walk():
+        return {}
+    seeds = np.eye(len(case.logits), dtype=np.float32)[classes]
+    gains = case.network.creditor.walk(case.picture, seeds, [cell.layer.name]).gains[cell.layer.name]
+    value = float(case.maps[cell.layer.maps[-1]][cell.place])
+    shares = gains[:, *cell.place].astype(np.float64) * value + 0.0
+    return {"classes": classes, "shares": shares, "exactness": credit.exactness[cell.layer.name]}
+
+
+def _pooling_of(case: Case, pools: Sequence[Layer], cell: MapCell) -> list[dict[str, Any]]:
+    """The windows of poolings that read this cell, and for a maximum whether it won."""
+    k, row, column = cell.place
     found = []
-    for r in range(pool.shape[1]):
-        for c in range(pool.shape[2]):
-            top, left = r * pool.stride[0] - pool.pads[0], c * pool.stride[1] - pool.pads[1]
-            if not (top <= row < top + pool.kernel[0] and left <= column < left + pool.kernel[1]):
-                continue
+    for pool in pools:
+        for r, c in windows_over(pool, row, column):
             members: dict[str, Any] = {
                 "layer": pool.name,
                 "row": r,
                 "col": c,
                 "value": case.maps[pool.name][k, r, c],
             }
-            if won is not None:
-                winner = _place_of(won[r, c], (top, left), pool)
-                members |= {"winner": winner, "wins": winner == [row, column]}
+            if pool.op.endswith("maxpool"):
+                winner = winner_of(case.cell(pool, (k, r, c)), case.told_by(pool))
+                members |= {} if winner is None else {"winner": list(winner), "wins": winner == (row, column)}
             found.append(members)
     return found
 
@@ -472,7 +485,35 @@ def _price_of_pixels(network: Network, options: Asked) -> float:
 
 
 def _price_of_cell(network: Network, options: Asked) -> float:
-    return 350.0 + _price_of_credit(network, options, len(network.passport.labels))
+    """Its window, those of poolings over it, and what it adds to classes."""
+    scores = count_classes(network, options)
+    if not network.passport.is_adopted:
+        return 350.0 + _price_of_credit(network, options, scores)
+    walked = _price_of_credit(network, options, scores) if has_shares(network, options) else 0.0
+    windows = sum(count * (30.0 + 0.03 * prod(pool.kernel)) for pool, count in _windows_over_cell(network, options))
+    return 150.0 + walked + windows + 0.03 * _numbers_of_cell(network, options)
+
+
+def _windows_over_cell(network: Network, options: Asked) -> Iterator[tuple[Layer, int]]:
+    """The poolings that read the map of a cell of an adopted network, and in how many windows the cell is."""
+    for pool in pools_over(network, cell_layer(network, options)):
+        yield pool, sum(1 for _ in windows_over(pool, options.row or 0, options.col or 0))
+
+
+def _numbers_of_cell(network: Network, options: Asked) -> int:
+    if not network.passport.is_adopted:
+        return of_maps(network, options)
+    layer = cell_layer(network, options)
+    read = layer.in_shape[0] // layer.groups if layer.op == "conv" else 1
+    windows = sum(6 * count for _, count in _windows_over_cell(network, options))
+    return (3 * read + 1) * prod(layer.kernel) + windows + 2 * len(network.passport.labels)
+
+
+def _maps_of_cell(network: Network, options: Asked) -> Sequence[str]:
+    layer = cell_layer(network, options)
+    read = [name for name in layer.tensors if name != IMAGE]
+    over = [name for pool in pools_over(network, layer) for name in pool.maps]
+    return list(dict.fromkeys([*read, *layer.maps, *over]))
 
 
 def _filters_of_head(network: Network) -> int:
@@ -580,7 +621,9 @@ METHODS = {
             frozenset({"target", "layer", "filter", "row", "col"}),
             is_exact=True,
             check=check_cell,
+            numbers=_numbers_of_cell,
             price=_price_of_cell,
+            maps=_maps_of_cell,
         ),
         Method(
             "deciding-set",

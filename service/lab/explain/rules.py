@@ -6,6 +6,7 @@ from service.core.convolution import Pair, check_pair
 from service.core.errors import InvalidOption, NotFound, NotPossible
 from service.core.masking import RandomMasks, Windows
 from service.lab import prices
+from service.lab.adopted import NOT_READ
 from service.lab.changes import check_filter
 from service.lab.explain.asked import Asked
 from service.lab.explain.method import Method
@@ -151,6 +152,9 @@ def check_cell(network: Network, options: Asked) -> None:
         if getattr(options, name) is None:
             raise InvalidOption(f"method=cell must have layer, filter, row and col; {name} is missing", f"/{name}")
     layer = cell_layer(network, options)
+    if network.passport.is_adopted and not layer.tensors:
+        working = [each.name for each in network.passport.layers if each.tensors]
+        raise NotPossible(f"{layer.name}: {NOT_READ}; method=cell works at: {', '.join(working)}", "/layer")
     filters, rows, columns = layer.shape
     check_filter(layer.name, options.filter or 0, filters, "/filter")
     for name, count in (("row", rows), ("col", columns)):
@@ -160,12 +164,27 @@ def check_cell(network: Network, options: Asked) -> None:
 
 def cell_layer(network: Network, options: Asked) -> Layer:
     """The layer of the cell asked for; conv1, conv1.pre and conv1.act are the same one."""
-    asked = options.layer or ""
-    layers = network.passport.layers[:-1]
+    asked, layers = options.layer or "", _having_maps(network)
     for layer in layers:
-        if asked in {layer.name, *layer.maps}:
+        if asked in {layer.name, *layer.maps} or (layer.source and asked == layer.source):
             return layer
     raise NotFound.among("layer", asked, [layer.name for layer in layers], "/layer")
+
+
+def pools_over(network: Network, layer: Layer) -> list[Layer]:
+    """The poolings of an adopted network that read the map of a layer, whole as it is."""
+    return [each for each in network.passport.layers if each.op.endswith("pool") and each.tensors == layer.maps[-1:]]
+
+
+def has_shares(network: Network, options: Asked) -> bool:
+    """Whether it is known what a cell of an adopted network adds to classes: of one that is not edited."""
+    credit = network.passport.credit
+    is_walked = credit is not None and not network.creditor.fault and not options.changes
+    return is_walked and credit is not None and cell_layer(network, options).name in credit.exactness
+
+
+def _having_maps(network: Network) -> list[Layer]:
+    return [layer for layer in network.passport.layers if layer.maps]
 
 
 def check_window(network: Network, options: Asked) -> None:

@@ -64,7 +64,7 @@ def tail_of(case: Case, *, rivals: bool = False) -> Tail:
         classes = range(len(case.logits))
         return Tail(case.last, case.head_input, classes, case.head, case.weights["head.bias"], "global")
     layer = credited_layer(case.network, case.options)
-    chosen = _classes(case, rivals=rivals)
+    chosen = chosen_classes(case, rivals=rivals)
     seeds = np.eye(len(case.logits), dtype=np.float32)[chosen]
     found = case.network.creditor.walk(case.picture, seeds, [layer.name])
     base = found.bases.get(layer.name, np.zeros(len(chosen)))
@@ -90,7 +90,7 @@ def explained_shape(network: Network, options: Asked) -> tuple[int, int, int]:
     return filters, rows, columns
 
 
-def _classes(case: Case, *, rivals: bool) -> list[int]:
+def chosen_classes(case: Case, *, rivals: bool = False) -> list[int]:
     """All classes, or of many the target, its rival, and the most probable others where those are wanted."""
     if len(case.logits) <= EVERY_CLASS:
         return list(range(len(case.logits)))
