@@ -6,7 +6,6 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 from onnx import ModelProto
-from onnxruntime import InferenceSession
 
 from service.adopt.build import between
 from service.adopt.canonical import open_foreign, run_foreign
@@ -38,27 +37,28 @@ def with_true_cells(
 
     images: (n, channels, rows, columns), the first of which is tried
     """
-    session, image = open_foreign(analysis), images[:1]
-    filters = {one.layer.name: arrays for one, *arrays in filters_of(lean.graph, found)}
-    return [one if _is_true(one, filters, session, image) else _unread(one) for one in found]
+    names = {name for one in found if one.layer.tensors for name in (*one.layer.tensors, one.layer.maps[0])}
+    wanted = sorted(names - {IMAGE})
+    if not wanted:
+        return list(found)
+    # All at once: a run computes all of them, whichever are asked for.
+    arrays = dict(zip(wanted, run_foreign(open_foreign(analysis), wanted, {IMAGE: images[:1]}), strict=True))
+    arrays[IMAGE] = images
+    filters = {one.layer.name: constants for one, *constants in filters_of(lean.graph, found)}
+    return [one if _is_true(one, filters, arrays) else _unread(one) for one in found]
 
 
-def _is_true(
-    one: FoundLayer, filters: dict[str, list[np.ndarray]], session: InferenceSession, image: np.ndarray
-) -> bool:
+def _is_true(one: FoundLayer, filters: dict[str, list[np.ndarray]], arrays: dict[str, np.ndarray]) -> bool:
     layer = one.layer
-    names = [name for name in layer.tensors if name != IMAGE]
     if not layer.tensors:
         return True
-    arrays = dict(zip([*names, "made"], run_foreign(session, [*names, layer.maps[0]], {IMAGE: image}), strict=True))
-    arrays[IMAGE] = image
     sources = [arrays[name][0] for name in layer.tensors]
     for place in _places(layer.shape):
         cell = MapCell(layer, place, sources)
         if layer.name in filters:
             weights, biases = filters[layer.name]
             cell = replace(cell, weights=weights[place[0]], bias=biases[place[0]])
-        missed = abs(float(arrays["made"][0][place]) - cell.total)
+        missed = abs(float(arrays[layer.maps[0]][0][place]) - cell.total)
         if not missed <= MISSED * cell.size + LEAST:
             return False
     return True
