@@ -318,8 +318,8 @@ def shapes(side):
 def test_what_is_done_to_broad_and_to_broken_strokes_is_charged_before_it(side, monkeypatch):
     """Each round of thinning, and each look from farther away."""
     rounds, joins = [], []
-    count, coarse = mnist_form._pieces_less_holes, strokes._coarse
-    monkeypatch.setattr(mnist_form, "_pieces_less_holes", lambda mask: rounds.append(1) or count(mask))
+    count, coarse = mnist_form.pieces_less_holes, strokes._coarse
+    monkeypatch.setattr(mnist_form, "pieces_less_holes", lambda mask: rounds.append(1) or count(mask))
     monkeypatch.setattr(strokes, "_coarse", lambda *ink: joins.append(1) or coarse(*ink))
     seen = set()
     for name, ink in shapes(side):

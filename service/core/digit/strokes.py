@@ -6,6 +6,7 @@ the picture cuts off.
 """
 
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ from service.core.digit.pieces import (
 from service.core.digit.thresholds import SMALL
 from service.core.errors import InvalidImage
 
-_TURNS = tuple((np.cos(turn), np.sin(turn)) for turn in np.deg2rad(at.SHEET_TURNS))
+# (turns, 2, 2): each a rotation of (x, y).
+_TURNS = np.array([[[c, s], [-s, c]] for c, s in ((np.cos(turn), np.sin(turn)) for turn in np.deg2rad(at.SHEET_TURNS))])
 _SLOPES = tuple(np.tan(np.deg2rad(at.RULE_SLOPES)))
 
 
@@ -340,7 +342,7 @@ def _slope_of_base(shape: Mask, deep: int) -> float | None:
     """
     lowest = len(shape) - shape[::-1].argmax(axis=0)
     ends = max(1, round(at.BASE_ENDS * len(lowest)))
-    slope = float(np.median(lowest[-ends:]) - np.median(lowest[:ends])) / (len(lowest) - ends)
+    slope = (median(lowest[-ends:].tolist()) - median(lowest[:ends].tolist())) / (len(lowest) - ends)
     return slope if abs(slope) <= at.BASE_SLOPE and np.ptp(lowest - slope * np.arange(len(lowest))) <= deep else None
 
 
@@ -448,9 +450,10 @@ def is_sheet(shape: Mask, picture_shape: tuple[int, ...]) -> bool:
     filled = int((right - left).sum())
     if np.count_nonzero(shape) <= at.SHEET_PAPER * filled:
         return False  # as strokes are, so that no box has to be found
-    x, y = np.concatenate((left, right)), np.concatenate((rows, rows))
-    box = min(np.ptp(x * c + y * s) * np.ptp(y * c - x * s) for c, s in _TURNS)
-    return bool(filled > at.SHEET_FILLS * box)
+    outline = np.concatenate((left, right, rows, rows), dtype=np.float64).reshape(2, -1)
+    turned = _TURNS @ outline
+    boxes = np.prod(np.ptp(turned, axis=-1), axis=-1)
+    return bool(filled > at.SHEET_FILLS * boxes.min())
 
 
 def cut_out(part: NDArray[Any], sheet: Mask, factor: int) -> NDArray[Any]:
