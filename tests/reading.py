@@ -3,6 +3,7 @@ How many digits are read right, over all the material there is, and what each ru
 
     python -m tests.reading                 every material: what is read, and what the plainest preparation makes of it
     python -m tests.reading --rules         each rule switched off in turn: what it had gained and lost
+    python -m tests.reading --rules --page  writes that into the normaliser's page
 
 Materials are made from seeds, from MNIST's test part, and from a folder of one's own with labels.csv (file,label) and
 the pictures that it names. They are kept in build/reading, for drawing them takes longer than reading them.
@@ -31,6 +32,7 @@ from service.core.digit.ink import _skewed_dark
 from service.core.errors import InvalidImage
 from service.settings import SHIPPED_MODELS
 from tests import corruptions, gauntlet
+from tests.benchmarks.page import put
 from tests.serving import ROOT
 from training.data.mnist import find_mnist, load_mnist
 from training.export.runner import open_session, run_all
@@ -39,6 +41,7 @@ Picture = np.ndarray
 Labelled = list[tuple[Picture, int]]
 NONE = -1  # the label of what is no digit
 CACHE = ROOT / "build" / "reading"
+PAGE, BY = ROOT / "service" / "core" / "digit" / "README.md", "python -m tests.reading --rules --page"
 STROKES = (-8, -4, 0, 5, 8, 12, 16, 20)  # passes that thicken a canvas' stroke: 5 to 32 % of the digit's height
 
 
@@ -432,13 +435,20 @@ def print_rules(makers: dict[str, Callable[[], Labelled]], rules: list[str], opt
                     if gain or loss:
                         gained[rule][name] = (gain, loss)
             print(f"{name}: {int(usual.sum())} of {len(some)}", file=sys.stderr, flush=True)
-    print(f"Of {count} pictures, what is read right only with a rule, and only without it:\n")
-    print("| rule | with | without | most |\n|---|---|---|---|")
+    lines = [
+        f"Of {count} pictures, what is read right only with a rule, and only without it:",
+        "",
+        "| rule | with | without | most |",
+        "|---|---|---|---|",
+    ]
     for rule, table in gained.items():
         gain, loss = np.sum([(0, 0), *table.values()], axis=0)
         told = sorted(table.items(), key=lambda item: (item[1][1] - item[1][0], item[0]))
         most = [*told[:3], *[each for each in told[3:] if each[1][1] > each[1][0]]]
-        print(f"| {rule} | {gain} | {loss} | {', '.join(f'{name} +{more} -{less}' for name, (more, less) in most)} |")
+        lines.append(f"| {rule} | {gain} | {loss} | {', '.join(f'{name} +{m} -{n}' for name, (m, n) in most)} |")
+    print("\n".join(lines))
+    if options.page:
+        PAGE.write_text(put(PAGE.read_text(encoding="utf-8"), "rules", lines, BY), encoding="utf-8")
 
 
 def print_table(makers: dict[str, Callable[[], Labelled]], options: argparse.Namespace) -> None:
@@ -469,9 +479,10 @@ def main() -> None:
     parser.add_argument(
         "--rules", nargs="*", metavar="WORD", help="switch rules off: all, or those with one of the words"
     )
+    parser.add_argument("--page", action="store_true", help="write what rules are worth into the normaliser's page")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="of the materials those with one of the words")
     parser.add_argument("--count", type=int, default=200, help="pictures of each kind")
-    parser.add_argument("--sample", type=int, default=100, help="pictures of each kind that rules are tried on")
+    parser.add_argument("--sample", type=int, default=200, help="pictures of each kind that rules are tried on")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--no-plain", action="store_true", help="leave the plainest preparation out")
     parser.add_argument("--save", type=Path, help="keep the table in this file")

@@ -6,16 +6,16 @@ from pathlib import Path
 PAGE = Path(__file__).with_name("README.md")
 
 
-def put(page, part, lines):
+def put(page, part, lines, by="make bench PAGE=1"):
     """
-    A page's text with the lines of a part in place of those that it had of it, or at its end.
+    A page's text with the lines of a part in place of those that it had of it, or at its end; by: the command.
 
     >>> put("# Speed\\n", "cold", ["one"])
     '# Speed\\n\\n<!-- cold: written by make bench PAGE=1 -->\\n### cold\\n\\none\\n<!-- end of cold -->\\n'
     >>> put(put("# Speed\\n", "cold", ["one"]), "cold", ["two"]) == put("# Speed\\n", "cold", ["two"])
     True
     """
-    begin, end = f"<!-- {part}: written by make bench PAGE=1 -->", f"<!-- end of {part} -->"
+    begin, end = f"<!-- {part}: written by {by} -->", f"<!-- end of {part} -->"
     written = "\n".join([begin, f"### {part}", "", *lines, end])
     before, found, rest = page.partition(begin)
     if not found:

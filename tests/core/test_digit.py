@@ -17,6 +17,7 @@ from service.core.digit import LeftOut, PreparedDigit, prepare, small_pictures, 
 from service.core.digit.pieces import pieces_of
 from service.core.errors import InvalidImage
 from tests import corruptions, gauntlet, reading
+from tests.benchmarks.page import tables
 from tests.networks import read
 
 PROOF = bool(os.environ.get("FILTERSCOPE_PROOF"))
@@ -489,9 +490,8 @@ def test_small_pictures_of_anything_do_not_break_it():
 HARD = {
     "stretched 16": 0.94,
     "broken pen": 0.92,
-    "underlined": 0.93,
     "dark squares": 0.9,
-    "note on a table": 0.85,
+    "note on a table": 0.94,
     "dashed": 0.88,
     "line dropout": 0.92,
     "faint pencil": 0.93,
@@ -536,7 +536,7 @@ def test_broken_ink_is_read_as_well_as_after_a_plain_blur(size, mnist):
     pictures = [reading.bitmap(image, size, 0.4) for image in images]
     ours = read("digits", [prepare(picture).image for picture in pictures]) == labels
     control = read("digits", [reading.plain(picture) for picture in pictures]) == labels
-    assert np.count_nonzero(ours) >= np.count_nonzero(control) - 0.015 * len(labels), np.flatnonzero(control & ~ours)
+    assert np.count_nonzero(ours) >= np.count_nonzero(control) - 0.01 * len(labels), np.flatnonzero(control & ~ours)
 
 
 # ----------------------------------------------------------------------------------------------------- what is left out
@@ -616,6 +616,11 @@ def test_grain_causes_no_more_work_than_a_bound(kind, side):
             prepare(picture)
     assert max(runs, default=0) <= 8192 + 10  # an eighth of 256 x 256
     assert sum(runs) <= 20_000
+
+
+def test_the_page_says_of_every_rule_what_it_is_worth():
+    lines = tables(reading.PAGE.read_text(encoding="utf-8"))["rules"]
+    assert [line.split(" | ")[0][2:] for line in lines[4:]] == list(reading.RULES)
 
 
 # ------------------------------------------------------------------------------------------------------ how it is told

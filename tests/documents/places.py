@@ -37,7 +37,7 @@ PLACES = (
     (r"make proof ONLY=deploy", TESTS),
     (r"make (test|proof)", TESTS),
     (r"make (fuzz|soak|cluster|audit|licences|interop)", GROUP),
-    (r"\.venv-test/bin/python -m tests\.reading_numbers", MNIST),
+    (r"\.venv-test/bin/python -m tests\.reading(_numbers| --rules --page)", MNIST),
     (r"make train|\.venv-test/bin/python -m (tests\.corruptions|training seams)", MNIST),
     (r"(QUICK=1 )?make bench( PAGE=1)?", "takes a quarter of an hour of a machine that does nothing else"),
     (r"([A-Z_]+=\S+ )+make serve", SET),
