@@ -145,7 +145,8 @@ def _prepared(picture: NDArray[Any], left: int, top: int, told: Told, *, looks: 
     unused = NOT_ASKED
     if looks == LOOKS and max(picture.shape[:2]) <= SMALL:
         # What was mended does not show as it was posted: noise, outlines, a box around the digit.
-        mended = found is not as_found or ink is not swept or float(swept.sum()) > float(found.sum())
+        mended = found is not as_found or ink is not swept
+        mended = mended or (swept is not found and float(swept.sum()) > float(found.sum()))
         unused = left_out(None if mended else grey(reduced(picture, 1)), found, swept, mask & (ink > 0), clean=clean)
     narrowed = unstretched(mask, (y0, y1, x0, x1))
     if (y1 - y0, x1 - x0) != mask.shape:

@@ -288,7 +288,9 @@ def left_out(plane: Plane | None, ink: Plane, swept: Plane, kept: Mask, *, clean
     ink: of that shape, all that was found   swept: the ink without hairs and crumbs   kept: where the digit is
     clean: the ground is of one level; panels, or light that changes smoothly, are not what a digit should explain
     """
-    hairs = max(0.0, 1 - float(swept.sum()) / float(ink.sum())) if ink.shape == (SIDE, SIDE) else None
+    hairs = None if ink.shape != (SIDE, SIDE) else 0.0
+    if hairs is not None and swept is not ink:
+        hairs = max(0.0, 1 - float(swept.sum()) / float(ink.sum()))
     if hairs and _is_line(ink - swept > at.INKED, kept):
         return NOT_ASKED
     if plane is None:
