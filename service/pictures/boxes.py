@@ -25,8 +25,9 @@ MAX_DEPTH = 4
 TAKEN = {b"ispe", b"iinf", b"iloc", b"idat", b"hvcC"}
 SEQUENCE_HEADER, FRAME_HEADER, FRAME = 1, 3, 6  # kinds of OBU, AV1's units
 SPS = 33  # of HEVC's units
-# Bytes a pixel: planes of 16 bits, in which ten and twelve bits lie; colours as bytes, and as Pillow has them.
-HELD, HELD_GREY = 13, 4
+# Bytes a pixel: planes of 16 bits, in which ten and twelve bits lie; colours as bytes, and as Pillow has them. Less
+# where planes are of 8 bits, those of colour at half the size, as most photographs are; less still in grey.
+HELD, HELD_PLAIN, HELD_GREY = 13, 10, 3
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class _File:
     settings: list[bytes] = field(default_factory=list)  # of HEVC
     parts: int = 0  # boxes, and what lies in them: pieces and units of all items
     bytes: int = 0  # of all items
-    is_grey: bool = True
+    held: int = 0  # for each pixel, by the dearest of its items
 
 
 def read(data: bytes, kind: str) -> Header:
@@ -65,8 +66,14 @@ def read(data: bytes, kind: str) -> Header:
     allowed = CLAIMED * width * height + CLAIMED_SPARE
     if claimed > allowed:
         raise TooLarge(f"the parts of a {kind} of {width} x {height} may have {allowed} pixels, these have {claimed}")
-    held = HELD_GREY if kind == "AVIF" and file.is_grey else HELD
-    return Header(kind=kind, width=width, height=height, file=lambda: _still(data, file), held=held, parts=file.parts)
+    return Header(
+        kind=kind,
+        width=width,
+        height=height,
+        file=lambda: _still(data, file),
+        held=file.held or HELD,
+        parts=file.parts,
+    )
 
 
 def _boxes(data: bytes, place: int, end: int, file: _File, depth: int = 0) -> Iterator[tuple[bytes, int, int]]:
@@ -186,8 +193,8 @@ def _claimed_of_units(content: bytes, file: _File) -> int:
         if has_size:
             size, place = _leb128(content, place)
         if kind == SEQUENCE_HEADER:
-            width, height, is_grey = _sequence(_Bits(content[place : place + min(size, 512)]))
-            file.is_grey = file.is_grey and is_grey
+            width, height, held = _sequence(_Bits(content[place : place + min(size, 512)]))
+            file.held = max(file.held, held)
             pixels = max(pixels, width * height)
         frames += kind in {FRAME_HEADER, FRAME}
         place += size
@@ -227,8 +234,8 @@ class _Bits:
         return (1 << zeros) - 1 + self.take(zeros)
 
 
-def _sequence(bits: _Bits) -> tuple[int, int, bool]:
-    """Width and height of the largest frame that a sequence header allows; whether it surely is 8 bits and grey."""
+def _sequence(bits: _Bits) -> tuple[int, int, int]:
+    """Width and height of the largest frame that a sequence header allows, and how much is held for a pixel at most."""
     profile = bits.take(3)
     bits.take(1)
     is_reduced = bool(bits.take(1))  # the header of a still picture, mostly
@@ -239,10 +246,10 @@ def _sequence(bits: _Bits) -> tuple[int, int, bool]:
     wide, high = bits.take(4) + 1, bits.take(4) + 1
     width, height = bits.take(wide) + 1, bits.take(high) + 1
     if not is_reduced or profile:
-        return width, height, False
+        return width, height, HELD
     bits.take(6)
     has_high_depth, is_grey = bits.take(1), bits.take(1)
-    return width, height, bool(is_grey and not has_high_depth)
+    return width, height, HELD if has_high_depth else HELD_GREY if is_grey else HELD_PLAIN
 
 
 def _skip_operating_points(bits: _Bits) -> None:
@@ -281,6 +288,8 @@ def _claimed_hevc(data: bytes, file: _File) -> int:
 def _settings_of(content: bytes, file: _File) -> Iterator[bytes]:
     """The parameter sets in hvcC (ISO/IEC 14496-15, 8.3.3)."""
     place = 23
+    is_plain = content[16] & 3 <= 1 and not content[17] & 7 and not content[18] & 7  # which colours, and bits beyond 8
+    file.held = max(file.held, HELD_PLAIN if is_plain else HELD)
     for _ in range(content[22]):
         (units,) = struct.unpack_from(">H", content, place + 1)
         place += 3

@@ -7,12 +7,13 @@ are those of the file: profiles of colour, and what a PNG says of its gamma, are
 
 import ctypes
 import io
+import math
 import struct
 import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -89,6 +90,7 @@ STEPS = (8, 4, 2)
 # Of a JPEG whose end is missing: rows of the last blocks, and those that are smoothed with them.
 LAST_ROWS = 24
 BAND_PIXELS = 2**18
+DECODED_BYTES = 2**27  # that a picture which is reduced may hold while it is decoded
 BAND_BYTES = 32  # of each pixel of a band, while it is averaged
 ROW_BYTES = 16  # that Pillow holds for each row, beside its pixels
 
@@ -228,10 +230,14 @@ def open_file(
     pixels = header.width * header.height
     if not pixels:
         raise Unreadable(f"the picture is damaged: it has {header.width} x {header.height} pixels")
-    allowed = limits.allowed(header.kind)
+    allowed, name = limits.allowed(header.kind), header.kind.split()[0]
     if pixels > allowed:
+        raise TooLarge(f"a picture may have {allowed} pixels, this {name} has {header.width} x {header.height}")
+    if _step(header, limits) > 1 and (held := _held(header, limits)) > DECODED_BYTES:
         raise TooLarge(
-            f"a picture may have {allowed} pixels, this {header.kind.split()[0]} has {header.width} x {header.height}"
+            f"a picture may hold {DECODED_BYTES} bytes while it is decoded, this {name} of {header.width} x "
+            f"{header.height} holds {held}: send it with fewer than {int(pixels * DECODED_BYTES / held)} pixels, or as "
+            "a JPEG, or a page as a PNG or TIFF in grey"
         )
     kind = f"{header.kind} {header.dear}" if header.dear else header.kind
     unpacked = max(pixels, header.unpacked)
@@ -290,7 +296,11 @@ def _held(header: Header, limits: PixelLimits) -> int:
     if header.kind == "JPEG":
         return reduced + header.is_buffered * pixels * 2 * 3
     band = max(BAND_PIXELS, header.width * step) * BAND_BYTES
-    return pixels * header.held + reduced + band + header.height * ROW_BYTES
+    rows = header.height if header.part is None else min(header.height, _rows_of_part(header, step))
+    pixels = pixels * rows // header.height
+    # What a decoder holds beside the pixels is gone when they are averaged.
+    averaged = pixels * min(header.held, DECODED_PIXEL_BYTES) + reduced + band
+    return max(pixels * header.held, averaged) + header.height * ROW_BYTES
 
 
 def _step(header: Header, limits: PixelLimits) -> int:
@@ -331,11 +341,13 @@ def _decoded(header: Header, limits: PixelLimits) -> tuple[np.ndarray, Frame | N
         pixels = _inflated(header.stream(), header.width, header.height, header.colour, for_digit=limits.keep_alpha)
         if pixels is not None:
             return _finished(pixels, header, limits), None
+    is_whole = step == 1 or header.kind == "JPEG"
+    if header.part is not None and not is_whole:
+        return _finished(_in_parts(header, step), header, limits), _frame(header, step)
     if header.kind == "BMP":
         rows: _Rows = bmp.read(header.file()).decode()
     else:
         rows = _by_pillow(header, step)
-    is_whole = step == 1 or header.kind == "JPEG"
     with closing(rows):
         if is_whole and header.clear:
             pixels = _put_together(rows, header)
@@ -364,9 +376,58 @@ def _colours(pixels: np.ndarray) -> np.ndarray:
 
 def _in_bands(rows: _Rows, header: Header, step: int) -> np.ndarray:
     """A picture brought to a smaller scale, (height / step, width / step), a band of rows at a time."""
-    each = max(1, BAND_PIXELS // (header.width * step)) * step
-    bands = [_averaged(rows.band(top, min(top + each, header.height)), step) for top in range(0, header.height, each)]
-    channels = max(band.shape[2] for band in bands)
+    each = _rows_of_band(header, step)
+    return _stacked(
+        [_averaged(rows.band(top, min(top + each, header.height)), step) for top in range(0, header.height, each)]
+    )
+
+
+def _in_parts(header: Header, step: int) -> np.ndarray:
+    """The same, each part of the file decoded for itself."""
+    assert header.part is not None
+    parts, above, each = [], b"", _rows_of_part(header, step)
+    for top in range(0, header.height, each):
+        bottom = min(top + each, header.height)
+        file, skip = header.part(top, bottom, above)
+        height = bottom - top + skip
+        of_part = replace(header, height=height, depth=8, file=_given(file), part=None, stream=None)
+        with closing(_by_pillow(of_part, step)) as rows:
+            above = rows.image.crop((0, height - 1, header.width, height)).tobytes()
+            parts.append(_in_bands(_Below(rows, skip), replace(of_part, height=bottom - top), step))
+    return _stacked(parts)
+
+
+def _given(file: bytes) -> Callable[[], bytes]:
+    return lambda: file
+
+
+def _rows_of_band(header: Header, step: int) -> int:
+    return max(1, BAND_PIXELS // (header.width * step)) * step
+
+
+def _rows_of_part(header: Header, step: int) -> int:
+    """Of about as many pixels as a band; those of strips or tiles, and those that become one, stay together."""
+    least = math.lcm(step, header.part_rows)
+    return -(-_rows_of_band(header, step) // least) * least
+
+
+@dataclass(slots=True)
+class _Below:
+    """The rows of a picture from one on."""
+
+    rows: _Rows
+    skip: int
+
+    def band(self, top: int, bottom: int) -> np.ndarray:
+        return self.rows.band(top + self.skip, bottom + self.skip)
+
+    def close(self) -> None:
+        self.rows.close()
+
+
+def _stacked(bands: list[np.ndarray]) -> np.ndarray:
+    """Bands one below the other, (height, width[, channels]): grey repeated, opacity added where one has it."""
+    channels = max(band.shape[2] if band.ndim == 3 else 1 for band in bands)
     pixels = np.concatenate([_with_channels(band, channels) for band in bands])
     return pixels[:, :, 0] if channels == 1 else pixels
 

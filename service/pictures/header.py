@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from service.core.errors import Unreadable
 
@@ -38,6 +38,8 @@ class Header:
     parts: segments, chunks, blocks or boxes that were counted on the way to its pixels
     unpacked: pixels that its decoder unpacks, where they are more: of tiles that reach beyond the picture
     frame: (left, top, right, bottom) of the part of the picture that the file has, None for all of it
+    part: makes the file of some of its rows; None where all are unpacked at once
+    part_rows: each part but the last has a multiple of so many rows
     """
 
     kind: str
@@ -57,6 +59,19 @@ class Header:
     parts: int = 0
     unpacked: int = 0
     frame: tuple[int, int, int, int] | None = None
+    part: "Callable[[int, int, bytes], PartFile] | None" = None
+    part_rows: int = 1
+
+
+class PartFile(NamedTuple):
+    """
+    The file of some rows of a picture, asked for from its top to its end: (top, bottom, the bytes of the row above).
+
+    skip: how many rows it has before those that were asked for
+    """
+
+    file: bytes
+    skip: int
 
 
 def count(parts: int, kind: str) -> int:

@@ -5,8 +5,10 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from service.core.errors import Unreadable
-from service.pictures.header import Header, count, cut_short, orientation
+from service.pictures.header import Header, PartFile, count, cut_short, orientation
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 END = b"\0\0\0\0IEND\xaeB`\x82"
@@ -42,6 +44,8 @@ def read(data: bytes) -> Header:
     else:
         clear = _clear(found.transparency[8:-4], colour, depth)
     is_plain = depth == 8 and not clear and not any(ways)
+    # A whole picture in colour may be too much to hold.
+    has_parts = depth >= 8 and not any(ways) and colour not in {GREY, PALETTE} and not (clear and depth == 16)
     return Header(
         kind="PNG",
         width=width,
@@ -55,6 +59,7 @@ def read(data: bytes) -> Header:
         colour=colour,
         parts=found.parts,
         stream=(lambda: b"".join([data[a + 8 : b - 4] for a, b in found.pixels])) if is_plain else None,
+        part=_FilteredRows(data, found.pixels, width, depth, colour).part if has_parts else None,
     )
 
 
@@ -111,6 +116,55 @@ def _held(colour: int, depth: int) -> int:
     if colour not in {GREY, PALETTE}:
         return 4
     return 2 if depth == 16 else 1
+
+
+PIECE_BYTES = 2**16  # of the packed pixels, unpacked at a time
+
+
+class _FilteredRows:
+    """
+    A coloured PNG of 8 or 16 bits, its rows one after another, as files of some rows each.
+
+    Rows are unpacked and stay filtered: a file of some of them, not packed, has the row above them first. Filters work
+    on each byte of a pixel for itself, so that the higher bytes of 16 bits are a picture of 8, as it is shown.
+    """
+
+    def __init__(self, data: bytes, chunks: list[tuple[int, int]], width: int, depth: int, colour: int) -> None:
+        self._width, self._colour, self._depth = width, colour, depth
+        self._row = 1 + width * CHANNELS[colour] * depth // 8
+        self._packed = (
+            data[at : min(at + PIECE_BYTES, end - 4)]
+            for begin, end in chunks
+            for at in range(begin + 8, end - 4, PIECE_BYTES)
+        )
+        self._unpacker = zlib.decompressobj()
+
+    def part(self, top: int, bottom: int, above: bytes) -> PartFile:
+        """Rows from top to bottom; above: the row above them as it was decoded, of 8 bits."""
+        raw = self._unpacked((bottom - top) * self._row)
+        if self._depth == 16:
+            rows = np.frombuffer(raw, np.uint8).reshape(-1, self._row)
+            raw = np.concatenate([rows[:, :1], rows[:, 1::2]], axis=1).tobytes()
+        skip = min(top, 1)
+        packed = zlib.compress(bytes(skip) + above * skip + raw, 0)
+        head = struct.pack(">4sIIBBBBB", b"IHDR", self._width, bottom - top + skip, 8, self._colour, 0, 0, 0)
+        pixels = struct.pack(">I", len(packed)) + b"IDAT" + packed + bytes(4)
+        return PartFile(
+            b"".join([SIGNATURE, struct.pack(">I", 13), head, zlib.crc32(head).to_bytes(4), pixels, END]), skip
+        )
+
+    def _unpacked(self, size: int) -> bytes:
+        found, left = [], size
+        try:
+            while left:
+                packed = self._unpacker.unconsumed_tail or next(self._packed, b"")
+                found.append(self._unpacker.decompress(packed, left))
+                left -= len(found[-1])
+                if not packed and not found[-1]:
+                    raise Unreadable("the picture is damaged or cut short: this PNG ends before its last rows")
+        except zlib.error as error:
+            raise Unreadable(f"the picture is damaged or cut short: {error}") from None
+        return b"".join(found)
 
 
 def mended(file: bytes, header: Header) -> bytes:

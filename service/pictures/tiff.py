@@ -7,9 +7,10 @@ meets one page, strips or tiles within the file, and none of what else a TIFF ma
 
 import struct
 from dataclasses import dataclass
+from itertools import accumulate
 
 from service.core.errors import TooLarge, Unreadable, UnsupportedType
-from service.pictures.header import MAX_ENTRIES, MAX_PARTS, ORIENTATION_TAG, Header, cut_short
+from service.pictures.header import MAX_ENTRIES, MAX_PARTS, ORIENTATION_TAG, Header, PartFile, cut_short
 from service.pictures.jpeg import MAX_SCANS
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER = 256, 257, 258, 259, 262, 266
@@ -23,7 +24,7 @@ KEPT = {
 }  # fmt: skip
 LISTS = {BITS, STRIPS, STRIP_SIZES, TILES, TILE_SIZES, EXTRA, FORMAT, TABLES, COLOURS, SUBSAMPLING, RANGE}
 # Types of values: how struct has them, and how many bytes each is.
-TYPE_SHORT = 3
+TYPE_SHORT, TYPE_LONG = 3, 4
 TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i"}
 NONE, CCITT, FAX3, FAX4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE = 1, 2, 3, 4, 5, 7, 8, 32773, 32946
 READ = {NONE, CCITT, FAX3, FAX4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE}
@@ -62,6 +63,8 @@ def read(data: bytes, max_pixels: int) -> Header:
     # Pillow takes grey of 16 bits as it is, or not at all, where white is 0.
     is_inverted = bits == 16 and _one(tags, PHOTOMETRIC, WHITE_IS_ZERO) == WHITE_IS_ZERO
     kept = {tag: tags[tag] for tag in KEPT & set(tags)}
+    # A whole picture in colour may be too much to hold.
+    has_parts = samples * bits > 8 and (TILE_SIZES if TILES in tags else STRIP_SIZES) in tags
     if is_inverted:
         kept[PHOTOMETRIC] = _Entry(TYPE_SHORT, (BLACK_IS_ZERO,))
     return Header(
@@ -77,6 +80,8 @@ def read(data: bytes, max_pixels: int) -> Header:
         is_inverted=is_inverted,
         parts=parts,
         unpacked=unpacked,
+        part=_Strips(data, order, kept).part if has_parts else None,
+        part_rows=_one(tags, TILE_HEIGHT if TILES in tags else ROWS, height),
     )
 
 
@@ -159,6 +164,31 @@ def _check_parts(tags: dict[int, _Entry], width: int, height: int, size: int, ma
     if sum(sizes.values[:wanted]) > size:
         raise Unreadable(f"the strips of this TIFF have {sum(sizes.values[:wanted])} bytes, the file has {size}")
     return wanted, unpacked
+
+
+class _Strips:
+    """A TIFF as files of some of its strips, or rows of tiles, each."""
+
+    def __init__(self, data: bytes, order: str, tags: dict[int, _Entry]) -> None:
+        self._data, self._order, self._tags = data, order, tags
+        self._is_tiled = TILES in tags
+        self._offsets, self._sizes = (TILES, TILE_SIZES) if self._is_tiled else (STRIPS, STRIP_SIZES)
+        height = _one(tags, HEIGHT, 0)
+        self._rows = _one(tags, TILE_HEIGHT, height) if self._is_tiled else _one(tags, ROWS, height)
+        self._across = -(-_one(tags, WIDTH, 0) // _one(tags, TILE_WIDTH, 1)) if self._is_tiled else 1
+
+    def part(self, top: int, bottom: int, _above: bytes) -> PartFile:
+        """Rows from top, where a strip or tile begins, to bottom."""
+        chosen = slice(top // self._rows * self._across, -(-bottom // self._rows) * self._across)
+        offsets, sizes = self._tags[self._offsets].values[chosen], self._tags[self._sizes].values[chosen]
+        strips = [self._data[offset : offset + size] for offset, size in zip(offsets, sizes, strict=True)]
+        ends = list(accumulate(map(len, strips), initial=8))
+        tags = self._tags | {
+            HEIGHT: _Entry(TYPE_LONG, (bottom - top,)),
+            self._offsets: _Entry(TYPE_LONG, tuple(ends[:-1])),
+            self._sizes: _Entry(TYPE_LONG, sizes),
+        }
+        return PartFile(_rewritten(b"".join([self._data[:8], *strips]), self._order, dict(sorted(tags.items()))), 0)
 
 
 def _rewritten(data: bytes, order: str, tags: dict[int, _Entry]) -> bytes:

@@ -122,6 +122,10 @@ CASES = {
     "tiff 36 MP colour": (
         "/v1/classify", BYTES, lambda: saved(Image.fromarray(colour(6000, 6000)), "TIFF", compression="tiff_lzw")
     ),
+    "png 36 MP colour, read": ("/v1/read", BYTES, lambda: png(colour(6000, 6000))),
+    "webp 7.6 MP": ("/v1/classify", BYTES, lambda: saved(Image.fromarray(colour(2750, 2750)), "WEBP", method=0)),
+    "avif 12 MP": ("/v1/classify", BYTES, lambda: saved(Image.fromarray(colour(3000, 4000)), "AVIF", speed=10)),
+    "avif 36 MP grey": ("/v1/classify", BYTES, lambda: saved(Image.fromarray(drawn(6000, 6000)), "AVIF", speed=10)),
     "jpeg 50 MP in scans": (
         "/v1/classify", BYTES, lambda: saved(Image.fromarray(colour(7000, 7000)), "JPEG", progressive=True)
     ),

@@ -131,7 +131,7 @@ def test_the_size_in_the_data_is_found(mode, width, height):
     item = item_of(data)
     file = boxes._File()
     assert boxes._claimed_of_units(item, file) == width * height
-    assert file.is_grey == (mode == "L")
+    assert file.held == (boxes.HELD_GREY if mode == "L" else boxes.HELD_PLAIN)
 
 
 def test_of_an_animated_avif_the_still_picture_is_read():

@@ -14,6 +14,7 @@ from service.core.errors import ServiceError, TooLarge, Unreadable, UnsupportedT
 from service.pictures import codec
 from service.settings import Limits
 from tests.drawing import draw, encode
+from tests.pictures import files
 from tests.serving import ROOT
 
 TIMES = 30 if os.environ.get("FILTERSCOPE_PROOF") else 1
@@ -229,6 +230,67 @@ def test_a_scan_above_its_limit_and_a_picture_for_filters_are_refused():
     for large in (0, 1_100_000):
         with pytest.raises(TooLarge, match="this PNG has 1000 x 1200"):
             codec.open_file(data, 10**6, 10**8, large)
+
+
+READ_HEADER = codec._read_header
+
+
+def same_as_whole(data, monkeypatch):
+    """Hold a picture that is decoded in parts of few rows to what it is when all is decoded at once: how many parts."""
+    monkeypatch.setattr(codec, "BAND_PIXELS", 400)
+    parts, found = [], []
+
+    def counted(*asked):
+        header = READ_HEADER(*asked)
+        part = header.part
+        header.part = part and (lambda *rows: parts.append(rows) or part(*rows))
+        return header
+
+    def whole(*asked):
+        header = READ_HEADER(*asked)
+        header.part = None
+        return header
+
+    for reader in (counted, whole):
+        monkeypatch.setattr(codec, "_read_header", reader)
+        file = codec.open_file(data, 100, 0, 10**6, keep_alpha=True, reduced_side=20)
+        found.append(file.decode()[0])
+    assert found[0].dtype == found[1].dtype
+    np.testing.assert_array_equal(*found)
+    return len(parts)
+
+
+@pytest.mark.parametrize("seed", range(20 * TIMES))
+@pytest.mark.parametrize(("colour", "depth", "clear"), [(2, 8, False), (2, 8, True), (2, 16, False), (4, 8, False),
+                                                        (4, 16, False), (6, 8, False), (6, 16, False)])  # fmt: skip
+def test_a_png_that_is_decoded_in_parts_is_what_it_is_as_a_whole(colour, depth, clear, seed, monkeypatch):
+    data = files.png(np.random.default_rng(seed), colour, depth, interlace=False, clear=clear, sizes=(60, 90))
+    assert same_as_whole(data, monkeypatch) > 1
+
+
+@pytest.mark.parametrize("mode", ["16-bit", "16-bit, white is 0", "RGB", "RGBA"])
+@pytest.mark.parametrize("seed", range(8 * TIMES))
+def test_a_tiff_that_is_decoded_in_parts_is_what_it_is_as_a_whole(mode, seed, monkeypatch):
+    random = np.random.default_rng(seed)
+    parts, tried = 0, 0
+    while parts < 2 and tried < 20:  # one of a single strip is a single part
+        data, drawn = tiff(random, mode)
+        if drawn.shape[0] > 20 and drawn.shape[1] > 20:
+            parts, tried = same_as_whole(data, monkeypatch), tried + 1
+    assert parts > 1
+
+
+def test_a_png_that_ends_within_its_rows_is_refused_in_parts_as_it_is_whole():
+    data = files.png(np.random.default_rng(2), 2, 8, interlace=False, clear=False, sizes=(60, 90))
+    for cut in (data[: len(data) // 2], data.replace(data[len(data) // 2 :][:9], bytes(9))):
+        with pytest.raises(Unreadable, match="damaged or cut short"):
+            codec.open_file(cut, 100, 0, 10**6, reduced_side=20).decode()
+
+
+def test_what_would_hold_too_much_while_it_is_decoded_is_refused_with_how_large_it_may_be():
+    data = encode(np.zeros((4000, 4000), np.uint8), "WEBP", lossless=True, method=0, quality=0)
+    with pytest.raises(TooLarge, match=r"134217728 bytes .* this WEBP of 4000 x 4000 .* fewer than \d{7} pixels"):
+        codec.open_file(data, PIXELS, 0, 36_000_000)
 
 
 MEASURE = """
