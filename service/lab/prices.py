@@ -71,8 +71,10 @@ BROKEN = 650.0  # ink of many pieces, seen from farther away until they hang tog
 THINNED = 45.0  # a pixel taken off all sides of a broad stroke, and what that breaks looked for
 OPAQUE_PIXEL = 0.03  # a pixel of one that may be transparent, laid on a ground
 # A number of a picture that is brought to a size as a whole, and one of what it becomes; and what they hold meanwhile.
-WHOLE_PIXEL, WHOLE_BYTES = 0.004, 12
-FITTED_NUMBER, FITTED_BYTES = 0.006, 8
+WHOLE_PIXEL, WHOLE_BYTES = 0.0016, 12
+FITTED_NUMBER, FITTED_BYTES = 0.0015, 8
+# Unless it has that size already: the axes gone along, and each row and column that is made; by bicubic more.
+FITTED, FITTED_LINE, DEAREST_RESAMPLING = 80.0, 1.2, 1.35
 STROKES_FROM, GRAIN_FROM = 0.09, 0.26
 WORK_SIDE = 256  # a larger picture is made smaller first
 
@@ -90,6 +92,8 @@ CUT_UP, CUT_UP_PIXEL = 1000.0, 0.45
 RUN, RUN_PICTURE, RUN_MULTIPLY_ADD = 25.0, 4.0, 1.1e-5
 ANALYSIS = 2.2
 MAP_CELL = 0.0006
+# Of an adopted network: the memory of a map is mapped anew in each run; and the maps of several pictures are joined.
+MAPPED_CELL, JOINED_CELL = 0.00025, 0.001
 # The file with all maps of an adopted network, opened when it is first needed, and run once; and what it then holds.
 OPENED, OPENED_BYTE, OPENED_TIMES = 3000.0, 0.006, 3
 MASKED_PICTURE, MASKED_SCORE = 2.5, 3.0  # a mask is made and laid on; each score asked for is weighed with it
@@ -357,8 +361,13 @@ def charge_fitting(pixels: np.ndarray, asked: Input) -> None:
     """Charge that a whole picture, (height, width[, channels]), is brought to what a network reads."""
     account = current.get()
     if account is not None:
-        count, made = int(pixels.size), math.prod(asked.shape)
+        count, made, size = int(pixels.size), math.prod(asked.shape), pixels.shape[:2]
         work = ARRAY + count * WHOLE_PIXEL + made * FITTED_NUMBER
+        if asked.fitting.place((size[0], size[1]), asked.size) != (size, (0, 0)):
+            lines = FITTED + sum(asked.size) * FITTED_LINE
+            work += lines * (DEAREST_RESAMPLING if asked.filter == "bicubic" else 1.0)
+        if pixels.shape[2:] == (4,):
+            work += size[0] * size[1] * OPAQUE_PIXEL
         account.charge("prepare", work, made * FITTED_BYTES + account.more_for_a_moment(count * WHOLE_BYTES))
 
 
@@ -420,7 +429,8 @@ def _each_of(network: Network) -> _Each:
     if passport.cost is not None:
         lean, analysis = (max(RUN_PICTURE, 1000 * each) for each in (passport.cost.ms.lean, passport.cost.ms.analysis))
         image = PREPARED_IMAGE + math.prod(passport.input.shape) * PREPARED_NUMBER
-        return _Each(lean, max(lean, analysis), written + RANKED + len(passport.labels) * RANKED_CLASS, image)
+        mapped = MAPPED_CELL * sum(math.prod(shape) for shape in passport.inner_shapes().values())
+        return _Each(lean, max(lean, analysis) + mapped, written + RANKED + len(passport.labels) * RANKED_CLASS, image)
     read = RUN_PICTURE + sum(layer.multiply_adds for layer in passport.layers) * RUN_MULTIPLY_ADD
     return _Each(read, read * ANALYSIS + cells * MAP_CELL, written, PREPARED_IMAGE)
 
@@ -447,11 +457,14 @@ def charge_analysis(network: Network, count: int, maps: Sequence[str], times: in
     """Charge running a network with its maps at hand on so many pictures, `times` over; maps: those that are kept."""
     charge_opening(network)
     shapes = network.passport.inner_shapes()
-    held = 4 * count * sum(math.prod(shapes[name]) for name in maps)
+    kept = count * sum(math.prod(shapes[name]) for name in maps)
+    held = 4 * kept
+    joined = 0.0
     if network.passport.is_adopted:
+        joined = kept * JOINED_CELL if count > 1 else 0.0
         # Every inner map is an output, and so held as long as a run lasts, whichever are asked for.
         held += 4 * min(count, network.pictures_per_run) * sum(map(math.prod, shapes.values()))
-    charge("run", times * running(network, count, with_maps=True), held)
+    charge("run", times * running(network, count, with_maps=True) + joined, held)
 
 
 def charge_opening(network: Network, *, walked: bool = False) -> None:

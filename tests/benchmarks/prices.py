@@ -23,9 +23,11 @@ from service.api.http.texts import read_text
 from service.app import create_app
 from service.core.convolution import geometry, pool
 from service.core.digit import prepare
+from service.core.inputs import fitted
 from service.lab import cards, prices
 from service.lab.picture import Picture
 from service.network.bank import correlate_bank
+from service.network.passport import Input
 from service.network.sessions import Network
 from service.pictures import codec
 from service.settings import SHIPPED_MODELS, Limits, Settings
@@ -106,6 +108,12 @@ def measures() -> Iterator[tuple[str, float, float]]:
             Picture(solid).prepared()
         found = least_units(lambda solid=solid: Picture(solid).prepared())
         yield f"prepare a round of {side}", account.steps["prepare"], found
+    for side, asked in ((64, 32), (64, 224), (1000, 224)):
+        noise, reads = generator.integers(0, 256, (side, side, 3), dtype=np.uint8), Input(shape=(3, asked, asked))
+        with prices.opened(prices.Account(Limits(max_work_units=10**9))) as account:
+            prices.charge_fitting(noise, reads)
+        found = least_units(lambda noise=noise, reads=reads: fitted(noise, reads.shape, reads.fitting))
+        yield f"bring a picture of {side} to {asked}", account.steps["prepare"], found
     for folder in sorted(SHIPPED_MODELS.glob("*/*")):
         network = Network(folder)
         images, maps = generator.random((32, 1, 28, 28), np.float32), list(network.passport.map_shapes())
