@@ -1,10 +1,16 @@
 """The image, built and run for real: as its own user, with a read-only root, no privileges and no shell."""
 
+import contextlib
 import http.client
 import json
 import os
+import re
+import shutil
 import signal
+import subprocess
+import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -23,6 +29,7 @@ from tests.deploy.containers import (
 from tests.drawing import draw, encode
 from tests.serving import free_port, wait_until_ready
 
+ROOT = Path(__file__).resolve().parents[2]
 LARGEST_OWN_LAYERS = 200_000_000
 
 
@@ -79,6 +86,49 @@ def ask(port, path, body=None):
     connection.request("POST" if body else "GET", path, body)
     response = connection.getresponse()
     return response.status, response.read()
+
+
+# --- without building it ---------------------------------------------------------------------------------------------
+
+
+def linked_packages(folder):
+    """The files of every package that the image installs, of the versions that are here, in a folder of their own."""
+    pinned = (ROOT / "deploy" / "requirements.txt").read_text(encoding="utf-8")
+    for name in sorted(set(re.findall(r"^([A-Za-z0-9_.-]+)==", pinned, re.MULTILINE))):
+        with contextlib.suppress(metadata.PackageNotFoundError):  # it is another Python's
+            for file in metadata.distribution(name).files or ():
+                if ".." not in file.parts and "__pycache__" not in file.parts:  # commands, and what is compiled
+                    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                    link_or_copy(file.locate(), folder / file)
+
+
+def link_or_copy(source, target):
+    try:
+        target.hardlink_to(source)
+    except OSError:  # on another disk
+        shutil.copyfile(source, target)
+
+
+def test_nothing_is_taken_out_of_the_image_that_the_service_needs(tmp_path):
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    linked_packages(packages)
+    for folder in ("service", "models", "deploy"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+    (removing,) = re.findall(r"^RUN (rm -rf .*?-delete)$", dockerfile, re.MULTILINE | re.DOTALL)
+    lines = [line.rstrip("\\") for line in removing.splitlines() if not line.lstrip().startswith("#")]
+    before = sum(path.is_file() for path in packages.rglob("*"))
+    subprocess.run(["sh", "-c", " ".join(lines)], cwd=packages, check=True)
+    assert sum(path.is_file() for path in packages.rglob("*")) < before
+    # -S: of other packages it sees none.
+    command = [sys.executable, "-S", "deploy/smoke.py"]
+    environ = {"PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+# --- built, and run ---------------------------------------------------------------------------------------------------
 
 
 def test_our_layers_are_within_the_size(root, own_files):
