@@ -83,8 +83,9 @@ FIND, FIND_PIXEL = 1500.0, 0.03
 STROKED, STROKED_PIXEL = 12000.0, 0.1  # more where much of it may be lines, of which each is looked at
 STROKED_FROM = 0.25  # the share of neighbours that differ from which all of that is charged
 FOUND_DIGIT, FOUND_PIXEL = 260.0, 0.0025
-# A pixel of a blob's mask: of the blob, of what it may be together with its neighbours, and of a part of it.
-BLOB_PIXEL, BLOB_BYTES = 0.001, 4
+# A blob, which is held against lines and other blobs; and a pixel of its mask: of the blob, of what it may be together
+# with its neighbours, and of a part of it.
+BLOB, BLOB_PIXEL, BLOB_BYTES = 30.0, 0.001, 4
 # A blob that may be several digits: where they touch, for each pixel of its picture, and the ways to cut it.
 CUT_UP, CUT_UP_PIXEL = 1000.0, 0.45
 
@@ -400,11 +401,11 @@ def finding(pixels: np.ndarray) -> float:
     return FIND + count * FIND_PIXEL + stroked * (STROKED + count * STROKED_PIXEL)
 
 
-def charge_blobs(pixels: int) -> None:
-    """Charge blobs whose masks have so many pixels in all; those of another picture are gone by then."""
+def charge_blobs(blobs: int, pixels: int) -> None:
+    """Charge so many blobs, whose masks have so many pixels in all; those of another picture are gone by then."""
     account = current.get()
     if account is not None:
-        account.charge("find", pixels * BLOB_PIXEL, account.more_for_a_moment(pixels * BLOB_BYTES))
+        account.charge("find", blobs * BLOB + pixels * BLOB_PIXEL, account.more_for_a_moment(pixels * BLOB_BYTES))
 
 
 def cutting(picture: np.ndarray) -> float:

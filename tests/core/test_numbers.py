@@ -7,11 +7,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 from service.core.digit.pieces import grown
-from service.core.numbers import find
+from service.core.numbers import _Grid, find
+from service.core.numbers import thresholds as at
 from service.core.numbers.blobs import Blob, joined_blob, trimmed
 from service.core.numbers.cuts import cut_up
 from service.core.numbers.paths import Step, best_paths
 from service.core.numbers.rows import mark_kind
+from service.core.numbers.rules import Line
 from service.core.numbers.seams import DIGIT_ROWS, Seams, padded, seam_picture
 from tests.drawing import draw, draw_lines
 from tests.hostile.peaks import stripes
@@ -39,10 +41,68 @@ def test_every_digit_is_found_once_and_lies_in_its_line():
 @pytest.mark.parametrize("page", [PAGE, stripes(40)], ids=["numbers", "stripes"])
 def test_what_blobs_hold_is_told_before_they_are_drawn(page):
     told = []
-    found = find(page, charge=told.append)
-    assert told[-1] >= sum(blob.mask.size for blob in found.blobs) > 0
+    found = find(page, charge=lambda *of_blobs: told.append(of_blobs))
+    assert told[-1][0] >= len(found.blobs) > 0
+    assert told[-1][1] >= sum(blob.mask.size for blob in found.blobs) > 0
     with pytest.raises(ZeroDivisionError):
-        find(page, charge=lambda pixels: pixels / 0)
+        find(page, charge=lambda _blobs, pixels: pixels / 0)
+
+
+def is_on_grid(blob, lines, height):
+    """What a grid says of a blob, a line after another."""
+    if blob.width < at.HAIR * height and blob.height > at.CELL_NARROW * height:
+        return True
+    near = np.zeros_like(blob.mask)
+    ys, xs = np.mgrid[blob.top : blob.bottom, blob.left : blob.right]
+    level, upright = (blob.top + blob.bottom) / 2, blob.middle
+    for line in lines:
+        off = line.at(upright) - level if line.is_level else line.at(level) - upright
+        along, across, more = (xs, ys, at.GOES_ON * height) if line.is_level else (ys, xs, 3.0)
+        if abs(off) > (blob.height if line.is_level else blob.width) + line.thick:
+            continue
+        if along.min() <= line.last + more and along.max() >= line.first - more:
+            near |= np.abs(across - line.offset - line.slope * along) < line.thick / 2 + at.REST_OFF
+    sides = sorted(
+        (line for line in lines if not line.is_level and line.first < level < line.last),
+        key=lambda line: line.at(level),
+    )
+    places = [side.at(level) for side in sides]
+    steps = [b - a for a, b in pairwise(places) if b - a > at.CELL_NARROW * height]
+    if len(steps) + 1 >= at.EVEN_SIDES:
+        step = float(np.median(steps))
+        even = np.mean([abs(each / step - round(each / step)) < at.UNEVEN for each in steps])
+        if even > at.MOSTLY_EVEN and blob.height > at.CELL_NARROW * step:
+            side = min(sides, key=lambda side: abs(side.at(level) - upright))
+            away = round((upright - side.at(level)) / step)
+            if away and abs(away) <= at.SIDES_MISSED:
+                wanted = side.offset + side.slope * ys + away * step
+                near |= np.abs(xs - wanted) < side.thick / 2 + max(at.REST_OFF, at.SIDE_OFF * step)
+    return np.count_nonzero(blob.mask & near) > at.REST_SHARE * np.count_nonzero(blob.mask)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_blob_is_held_against_all_lines_at_once_as_against_one_after_another(seed):
+    random, said = np.random.default_rng(seed), set()
+    height = float(random.uniform(10, 40))
+    step = random.uniform(15, 50)
+    lines = [
+        Line(False, *sorted(random.uniform(0, 300, 2)), step * index + random.normal(0, 1), random.normal(0, 0.01), 3.0)
+        for index in random.permutation(9)
+    ]
+    lines += [
+        Line(True, *sorted(random.uniform(0, 300, 2)), random.uniform(0, 300), random.normal(0, 0.03), 3.0)
+        for _ in range(4)
+    ]
+    for _ in range(200):
+        kind, tall, wide = random.choice(lines), int(random.integers(1, 30)), int(random.integers(1, 30))
+        place = random.uniform(0, 300)
+        top, left = (kind.at(place), place) if kind.is_level else (place, kind.at(place) + step * random.integers(3))
+        blob = Blob(int(top), int(left), random.random((tall, wide)) < 0.8)
+        for chosen in (lines, lines[:9], []):
+            wanted = is_on_grid(blob, chosen, height)
+            assert bool(_Grid(chosen, height).has(blob)) == wanted
+            said.add(wanted)
+    assert said == {False, True}
 
 
 def test_a_part_of_a_blob_holds_no_more_than_itself():

@@ -116,6 +116,7 @@ CASES = {
     ),
     "within another, blobs": ("/v1/read", BYTES, lambda: png(stripes(18))),
     "within another, more blobs": ("/v1/read", BYTES, lambda: png(stripes(6))),
+    "lines that touch nothing": ("/v1/read", BYTES, lambda: png(np.uint8(255) * ~(np.mgrid[:1600, :1600][0] % 2 < 1))),
     "masks of many cells": ("/v1/explain?method=rise&masks=20000&cells=28", BYTES, lambda: encode(draw(3), "PNG")),
     "png 36 MP colour": ("/v1/classify", BYTES, lambda: png(colour(6000, 6000))),
     "png 36 MP 16 bits": ("/v1/classify", BYTES, lambda: png(colour(6000, 6000).astype(np.uint16) * 257)),

@@ -46,13 +46,15 @@ class Finding(NamedTuple):
     restored: dict[int, Blob]
 
 
-def find(picture: NDArray[Any], most: int = 2000, charge: Callable[[int], None] = lambda _: None) -> Finding:
+def find(
+    picture: NDArray[Any], most: int = 2000, charge: Callable[[int, int], None] = lambda _blobs, _pixels: None
+) -> Finding:
     """
     Find what may be a digit in a picture.
 
     picture: (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA; uint8, or float 0 to 1
     most: how many digits there may be
-    charge: told, before blobs are drawn, how many pixels their masks have in all; it may raise
+    charge: told, before blobs are drawn, how many there are, and how many pixels their masks have in all; it may raise
     raises: InvalidImage where there is no ink, or more
     """
     picture = checked(picture)
@@ -65,7 +67,7 @@ def find(picture: NDArray[Any], most: int = 2000, charge: Callable[[int], None] 
     return found
 
 
-def _looked_at(picture: NDArray[Any], factor: int, most: int, charge: Callable[[int], None]) -> Finding:
+def _looked_at(picture: NDArray[Any], factor: int, most: int, charge: Callable[[int, int], None]) -> Finding:
     page = page_of(picture, factor)
     pieces = pieces_of(page.mask)
     height = _height_of(pieces, page.mask.shape)
@@ -163,6 +165,12 @@ class _Grid:
 
     def __init__(self, lines: list[Line], height: float) -> None:
         self._lines, self._height = lines, height
+        self._is_level = np.array([line.is_level for line in lines], np.bool_)
+        self._first, self._last, self._offset, self._slope, self._thick = (
+            np.array([(line.first, line.last, line.offset, line.slope, line.thick) for line in lines], np.float64)
+            .reshape(-1, 5)
+            .T
+        )
 
     def has(self, blob: Blob) -> bool:
         """Whether a blob is what was left over of a line or a corner: a hair, or with most of its ink on the grid."""
@@ -172,28 +180,37 @@ class _Grid:
         near = np.zeros_like(blob.mask)
         ys, xs = np.arange(blob.top, blob.bottom)[:, None], np.arange(blob.left, blob.right)[None, :]
         level, upright = (blob.top + blob.bottom) / 2, blob.middle
-        for line in self._lines:
-            off = line.at(upright) - level if line.is_level else line.at(level) - upright
-            if abs(off) > (blob.height if line.is_level else blob.width) + line.thick:
-                continue
-            along, across, more = (xs, ys, at.GOES_ON * self._height) if line.is_level else (ys, xs, 3.0)
-            if along[0, 0] > line.last + more or along[-1, -1] < line.first - more:
-                continue
+        for index in self._beside(blob, level, upright):
+            line = self._lines[index]
+            along, across = (xs, ys) if line.is_level else (ys, xs)
             near |= np.abs(across - line.offset - line.slope * along) < line.thick / 2 + at.REST_OFF
-        sides = [line for line in self._lines if not line.is_level and line.first < level < line.last]
-        step = _step([side.at(level) for side in sides], self._height)
+        sides = np.flatnonzero(~self._is_level & (self._first < level) & (level < self._last))
+        places = self._offset[sides] + self._slope[sides] * level
+        step = _step(places, self._height)
         if step and blob.height > at.CELL_NARROW * step:
-            side = min(sides, key=lambda side: abs(side.at(level) - upright))
-            away = round((upright - side.at(level)) / step)
+            nearest = int(np.abs(places - upright).argmin())
+            side, away = self._lines[sides[nearest]], round((upright - float(places[nearest])) / step)
             if away and abs(away) <= at.SIDES_MISSED:
                 wanted = side.offset + side.slope * ys + away * step
                 near |= np.abs(xs - wanted) < side.thick / 2 + max(at.REST_OFF, at.SIDE_OFF * step)
         return int(np.count_nonzero(blob.mask & near)) > at.REST_SHARE * count
 
+    def _beside(self, blob: Blob, level: float, upright: float) -> list[int]:
+        """Which lines a blob, whose middle is given, lies on, or where they would go on; of all of them at once."""
+        along, across = (np.where(self._is_level, *places) for places in ((upright, level), (level, upright)))
+        off = np.abs(self._offset + self._slope * along - across)
+        more = np.where(self._is_level, at.GOES_ON * self._height, 3.0)
+        begin, end = (
+            np.where(self._is_level, *sides) for sides in ((blob.left, blob.top), (blob.right - 1, blob.bottom - 1))
+        )
+        is_beside = off <= np.where(self._is_level, blob.height, blob.width) + self._thick
+        is_beside &= (begin <= self._last + more) & (end >= self._first - more)
+        return np.flatnonzero(is_beside).tolist()
 
-def _step(places: list[float], height: float) -> float:
+
+def _step(places: NDArray[np.float64], height: float) -> float:
     """How wide cells are, by where their sides are; 0 where these are few, or not of one width but for missing ones."""
-    steps = np.diff(sorted(places))
+    steps = np.diff(np.sort(places))
     steps = steps[steps > at.CELL_NARROW * height]
     if len(steps) + 1 < at.EVEN_SIDES:
         return 0.0

@@ -50,16 +50,17 @@ class Blob:
         return self.left + self.width / 2
 
 
-def blobs_of(mask: Mask, least: float, charge: Callable[[int], None]) -> tuple[list[Blob], int]:
+def blobs_of(mask: Mask, least: float, charge: Callable[[int, int], None]) -> tuple[list[Blob], int]:
     """
     The connected pieces of a mask that are at least so many pixels high or wide, and how many smaller there are.
 
-    charge: told, before the masks are made, how many pixels they have: pieces that nest have many times those of `mask`
+    charge: told, before masks are made, how many there are, and how many pixels they have: pieces that nest have many
+        times those of `mask`
     """
     pieces = pieces_of(mask)
     longer = np.maximum(pieces.bottom - pieces.top, pieces.right - pieces.left)
     kept = np.flatnonzero(longer >= least)
-    charge(int(((pieces.bottom - pieces.top) * (pieces.right - pieces.left))[kept].sum()))
+    charge(len(kept), int(((pieces.bottom - pieces.top) * (pieces.right - pieces.left))[kept].sum()))
     labels = _labelled(pieces.start, pieces.stop, pieces.label, mask.shape)
     blobs = []
     corners = zip(

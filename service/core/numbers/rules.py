@@ -155,18 +155,14 @@ def _runs_across(mask: Mask) -> NDArray[np.int32]:
     height, width = mask.shape
     flat = np.zeros((width, height + 1), np.int8)
     flat[:, :height] = mask.T
-    change = np.diff(np.concatenate(([0], flat.ravel())))
-    start, stop = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
+    flat = flat.ravel()
+    # Of two neighbours in a column one is set: a run begins, or ends.
+    edges = np.flatnonzero(flat != np.concatenate(([0], flat[:-1])))
+    start, stop = edges[::2], edges[1::2]
     lengths = np.zeros(flat.size, np.int32)
-    long = (stop - start).astype(np.int32)
-    lengths[np.repeat(start, long) + _within(long)] = np.repeat(long, long)
-    return lengths.reshape(width, height + 1)[:, :height].T
-
-
-def _within(lengths: NDArray[np.int32]) -> NDArray[np.intp]:
-    """0, 1, ... up to each length, one after another."""
-    ends = lengths.cumsum()
-    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    lengths[start] = stop - start
+    lengths[stop] = start - stop
+    return lengths.cumsum(dtype=np.int32).reshape(width, height + 1)[:, :height].T
 
 
 def _lines(
