@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import floor
 from typing import Literal
 
@@ -20,6 +21,8 @@ Fit = Literal["stretch", "crop", "letterbox"]
 Resampling = Literal["bilinear", "bicubic", "nearest", "area"]
 # Rows of a picture that are made at a time: each reads a band of the posted one alone, not all of it.
 ROWS_AT_A_TIME = 16
+# The weights of an axis of this length take 130 kB.
+LONGEST_KEPT = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +122,14 @@ def fitted(picture: np.ndarray, shape: tuple[int, ...], fitting: Fitting = STRET
     size = (planes.shape[1], planes.shape[2])
     made, start = fitting.place(size, (wanted[0], wanted[1]))
     spans = [_Span(*axis) for axis in zip(size, made, start, wanted, strict=True)]
-    down, across = (_Kernel(fitting.resampling, span) for span in spans)
-    seen = across.along(down.along(planes).swapaxes(1, 2)).swapaxes(1, 2)
-    image = np.full(shape, fitting.fill, np.float32)
-    rows, columns = (slice(span.first, span.first + span.count) for span in spans)
-    image[:, rows, columns] = seen.clip(0, 1)
+    if made == size == (wanted[0], wanted[1]) and start == (0, 0):
+        image = np.ascontiguousarray(planes)
+    else:
+        down, across = (_Kernel(fitting.resampling, span) for span in spans)
+        seen = across.along(down.along(planes).swapaxes(1, 2)).swapaxes(1, 2)
+        image = np.full(shape, fitting.fill, np.float32)
+        rows, columns = (slice(span.first, span.first + span.count) for span in spans)
+        np.clip(seen, 0, 1, out=image[:, rows, columns])
     (top, height), (left, width) = (span.read() for span in spans)
     matrix = np.array([[spans[1].step, 0, spans[1].origin], [0, spans[0].step, spans[0].origin], [0, 0, 1]])
     return FittedPicture(image, fitting.fit, (left, top, width, height), matrix)
@@ -211,19 +217,38 @@ class _Kernel:
         if self.resampling == "nearest":
             cells = (np.arange(span.count) + span.start + span.first + 0.5) * span.step
             return np.asarray(planes[:, np.floor(cells).astype(np.intp).clip(0, span.size - 1)])
-        kernel, reach = _KERNELS[self.resampling]
-        wide = max(span.step, 1.0)
         made = np.empty((len(planes), span.count, planes.shape[2]), np.float32)
-        for begin in range(0, span.count, ROWS_AT_A_TIME):
-            end = min(span.count, begin + ROWS_AT_A_TIME)
-            centres = (np.arange(begin, end) + span.start + span.first + 0.5) * span.step
-            # The cells that each of these reads; one on a border falls to the side that Pillow lets it fall to.
-            lows = (centres - reach * wide + 0.5).astype(np.intp).clip(0)
-            highs = (centres + reach * wide + 0.5).astype(np.intp).clip(0, span.size)
-            low, high = int(lows[0]), int(highs[-1])
-            near = np.arange(low, high)
-            weights = kernel((near - centres[:, None] + 0.5) * (1 / wide))
-            weights *= (near >= lows[:, None]) & (near < highs[:, None])
-            weights /= weights.sum(axis=1, keepdims=True)
-            np.matmul(weights.astype(np.float32), planes[:, low:high], out=made[:, begin:end])
+        kept = _bands_of if span.size <= LONGEST_KEPT else _bands_of.__wrapped__
+        for begin, low, weights in kept(self.resampling, span):
+            rows, cells = weights.shape
+            np.matmul(weights, planes[:, low : low + cells], out=made[:, begin : begin + rows])
         return made
+
+
+@lru_cache(maxsize=16)
+def _bands_of(resampling: Resampling, span: _Span) -> list[tuple[int, int, NDArray[np.float32]]]:
+    """
+    Along one axis, what makes some cells at a time: the first made, the first read, and the weights (made, read).
+
+    Pictures that come together are mostly of one size, so those of the last sizes are kept.
+    """
+    kernel, reach = _KERNELS[resampling]
+    wide = max(span.step, 1.0)
+    centres = (np.arange(span.count) + span.start + span.first + 0.5) * span.step
+    # The cells that each of these reads; one on a border falls to the side that Pillow lets it fall to.
+    lows = (centres - reach * wide + 0.5).astype(np.intp).clip(0)
+    highs = (centres + reach * wide + 0.5).astype(np.intp).clip(0, span.size)
+    near = lows[:, None] + np.arange(int((highs - lows).max()))
+    each = kernel((near - centres[:, None] + 0.5) * (1 / wide))
+    each *= near < highs[:, None]
+    each /= each.sum(axis=1, keepdims=True)
+    bands = []
+    for begin in range(0, span.count, ROWS_AT_A_TIME):
+        some = slice(begin, begin + ROWS_AT_A_TIME)
+        low, high = int(lows[begin]), int(highs[some][-1])
+        columns = near[some] - low
+        # What lies beyond the last cell has no weight, and is laid into a column that is cut off.
+        weights = np.zeros((len(columns), high - low + 1), np.float32)
+        weights[np.arange(len(columns))[:, None], columns.clip(max=high - low)] = each[some]
+        bands.append((begin, low, np.ascontiguousarray(weights[:, :-1])))
+    return bands

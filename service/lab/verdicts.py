@@ -72,7 +72,7 @@ def _of_adopted(verdicts: Verdicts, network: Network, *, full: bool) -> Iterator
     """What is known of a network of which neither novelty nor calibration is."""
     labels = network.passport.labels
     for index, probabilities, logits in zip(verdicts.classes, verdicts.probabilities, verdicts.logits, strict=True):
-        best = np.argsort(-probabilities, kind="stable")[:TOP].tolist()
+        best = _most_probable(probabilities)
         members = {
             "label": labels[index],
             "class": index,
@@ -80,6 +80,18 @@ def _of_adopted(verdicts: Verdicts, network: Network, *, full: bool) -> Iterator
             "top": [{"label": labels[one], "class": one, "confidence": probabilities[one]} for one in best],
         }
         yield members | ({"probabilities": probabilities, "logits": logits} if has_numbers(network, full=full) else {})
+
+
+def _most_probable(probabilities: np.ndarray) -> list[int]:
+    """
+    The most probable classes, the first of several alike first; of many, no more than these are put in order.
+
+    >>> _most_probable(np.array([0.1, 0.2, 0.1, 0.1, 0.3, 0.1, 0.1]))
+    [4, 1, 0, 2, 3]
+    """
+    least = np.partition(probabilities, -TOP)[-TOP] if len(probabilities) > TOP else probabilities.min()
+    among = np.flatnonzero(~(probabilities < least))  # with those that are no numbers, which come last
+    return [int(index) for index in among[np.argsort(-probabilities[among], kind="stable")[:TOP]]]
 
 
 def preparation(found: PreparedDigit | FittedPicture) -> dict[str, Any]:

@@ -205,6 +205,33 @@ def large():
     return b.model(b.dense(mean, CLASSES, 24), ("n", 3, 224, 224))
 
 
+def photographs(side=224, classes=1000):
+    """
+    A network of 2.2 M parameters for photographs, of the blocks of MobileNetV2 (arXiv 1801.04381): maps are widened,
+    filtered one by one, and made few again, beside the way past them.
+    """
+    b = Builder(1)
+
+    def clipped(x, out, channels, size=3, **attributes):
+        sums = b.conv(x, out, channels, size, **attributes)
+        return b.add("Clip", sums, b.constant(np.float32(0)), b.constant(np.float32(6)))
+
+    x, channels = clipped("x", 32, 3, strides=[2, 2], pads=[1, 1, 1, 1]), 32
+    for wider, out, count, stride in (
+        (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 2, 1), (6, 160, 2, 2), (6, 320, 1, 1),
+    ):  # fmt: skip
+        for index in range(count):
+            step, wide = stride if index == 0 else 1, channels * wider
+            deep = clipped(x, wide, channels, 1) if wider > 1 else x
+            deep = clipped(deep, wide, wide, group=wide, strides=[step, step], pads=[1, 1, 1, 1])
+            deep = b.conv(deep, out, wide, 1)
+            x = b.add("Add", x, deep) if (step, channels) == (1, out) else deep
+            channels = out
+    mean = b.add("GlobalAveragePool", b.add("Relu", b.conv(x, 640, channels, 1)))
+    told = b.dense(b.add("Flatten", mean), classes, 640)
+    return b.model(told, ("n", 3, side, side), shapes=[("n", classes)])
+
+
 def made_filters():
     """A convolution whose filters are made of the picture."""
     b = Builder()

@@ -1,9 +1,9 @@
 """
 Run the benchmarks: python -m tests.benchmarks [PART ...] (make bench)
 
-The parts are cold, requests, answers, calls, beside, overload, filters, prices and growth; all of them unless some are
-named. Prints the rows as they come, and writes build/bench/table.md and growth.png. With PAGE=1 in the environment the
-tables of the parts that ran are also put into README.md of this folder.
+The parts are cold, requests, answers, calls, adopted, beside, overload, filters, prices and growth; all of them unless
+some are named. Prints the rows as they come, and writes build/bench/table.md and growth.png. With PAGE=1 in the
+environment the tables of the parts that ran are also put into README.md of this folder.
 """
 
 import os
@@ -14,7 +14,17 @@ import sys
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from tests.benchmarks import answers, beside, cold, filters, growth, overload, prices, requests  # read the lines above
+from tests.benchmarks import (
+    adopted,
+    answers,
+    beside,
+    cold,
+    filters,
+    growth,
+    overload,
+    prices,
+    requests,
+)  # read the lines above
 from tests.benchmarks.page import PAGE, put
 from tests.benchmarks.servers import wrk_is_there
 from tests.benchmarks.table import HEAD, OUT, QUICK
@@ -24,12 +34,13 @@ PARTS = {
     "requests": requests.rows,
     "answers": answers.rows,
     "calls": answers.rows_in_process,
+    "adopted": adopted.rows,
     "beside": beside.rows,
     "overload": overload.rows,
     "filters": filters.rows,
     "prices": prices.rows,
 }
-WITHOUT_WRK = {"cold", "calls", "filters", "prices", "growth"}
+WITHOUT_WRK = {"cold", "calls", "adopted", "filters", "prices", "growth"}
 
 
 def main(named):
