@@ -16,7 +16,7 @@ NO_CELL = f"of every layer, {NOT_READ}"
 NOT_EDITED = "an adopted network is walked back with its own weights alone: with changes method=occlusion and rise work"
 NO_FILTERS = "it has no convolution whose filters are constant"
 NO_MAPS = "no layer of it has maps"
-NO_HISTORY = "of an adopted network no training was kept: classify, feature-maps and /v2 work"
+NO_HISTORY = "of an adopted network no training was kept: it has no steps, and answers as it is without one"
 NO_REPORT = "no report was made of it: adopt it with --report FOLDER, of labelled pictures"
 NO_DIGITS = "reading several needs a network of the ten digits, labelled 0 to 9 and adopted with --prepare digit"
 

@@ -9,13 +9,14 @@ from service.network.sessions import Library, Network
 Fed = dict[str, Any]
 
 
-def history_of(network: Network, library: Library) -> KeptTraining:
+def history_of(network: Network, library: Library, pointer: str = "/model") -> KeptTraining:
     """The kept training of a network; NotFound names the models that have one, NotPossible an adopted network."""
     check_own(network, NO_HISTORY)
     if network.history is None:
         raise no_history(
             f"{network.name}/{network.version}",
             [f"{each.name}/{each.version}" for each in library.networks if each.history],
+            pointer,
         )
     return network.history
 
@@ -26,7 +27,7 @@ def weights_at(network: Network, step: int | None, library: Library) -> Fed:
 
     raises: NotFound where the training was not kept, InvalidOption where it has no such step
     """
-    return {} if step is None else history_of(network, library).weights(step)
+    return {} if step is None else history_of(network, library, "/step").weights(step)
 
 
 def told_step(step: int | None) -> dict[str, int]:

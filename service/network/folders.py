@@ -70,7 +70,9 @@ def check_default(default: str, served: Iterable[Path], problems: Iterable[BadMo
     if not newest and root is not None:
         raise BadModel(f"there is no model in it that can be served{_how(problems)}", root)
     if default not in newest:
-        raise BadModel(f"the default model {default!r} is not among: {', '.join(sorted(newest)) or 'no model'}")
+        listed = ", ".join(sorted(newest)) or "no model"
+        how = "FILTERSCOPE_DEFAULT_MODEL, or --model of a command, names another"
+        raise BadModel(f"the default model {default!r} is not among: {listed}; {how}")
 
 
 def _is_note(path: Path) -> bool:

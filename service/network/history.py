@@ -75,10 +75,10 @@ def read_history(files: ModelFiles, passport: Passport, finished: Mapping[str, n
         raise BadModel(f"{HISTORY_FILE}: {error}", files.folder) from error
 
 
-def no_history(name: str, having: list[str]) -> NotFound:
-    """What is said where a model has no history: which ones have."""
+def no_history(name: str, having: list[str], pointer: str) -> NotFound:
+    """What is said where a model has no history: which ones have; pointer: to what of the request asked for it."""
     others = f"these have: {', '.join(having)}" if having else "no model here has"
-    return NotFound(f"the training of {name} was not kept; {others}", "/step")
+    return NotFound(f"the training of {name} was not kept; {others}", pointer)
 
 
 def _check(arrays: Mapping[str, np.ndarray], finished: Mapping[str, np.ndarray]) -> None:
