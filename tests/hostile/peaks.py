@@ -2,7 +2,8 @@
 The most memory that one accepted request takes beside its body and its answer, measured: the dearest ever found.
 
     python -m tests.hostile.peaks [NAME...]      prints a line for each: its status, MiB at its peak, of its answer,
-                                                 and charged; units of work
+                                                 and charged; units of work; and for how many ms it held the
+                                                 interpreter at a stretch, so that no probe was answered
 
 Each is asked of the application itself, in a process that has answered every form of body before.
 """
@@ -12,6 +13,8 @@ import io
 import json
 import struct
 import sys
+import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -133,6 +136,28 @@ CASES = {
 }  # fmt: skip
 
 
+class Waiting(threading.Thread):
+    """A thread that wants the interpreter again and again; longest: that it waited for it, in seconds of CPU."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self._is_over, self.longest = threading.Event(), 0.0
+
+    def run(self):
+        before = time.process_time()
+        while not self._is_over.wait(0.001):
+            now = time.process_time()  # of this process alone, however many others the machine has
+            self.longest, before = max(self.longest, now - before), now
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *error):
+        self._is_over.set()
+        self.join()
+
+
 def memory(name):
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(name)) * 1024
@@ -163,7 +188,9 @@ def main(names):
             measured(app, call, BYTES, small)
         for name in names or CASES:
             call, kind, make = CASES[name]
-            status, peak, length, account = measured(app, call, kind, make())
+            body = make()
+            with Waiting() as waiting:
+                status, peak, length, account = measured(app, call, kind, body)
             found = (
                 name,
                 status,
@@ -171,6 +198,7 @@ def main(names):
                 round(length / MIB),
                 round(account.held / MIB),
                 round(account.work),
+                round(1000 * waiting.longest),
             )
             print(json.dumps(found), flush=True)
 
