@@ -10,7 +10,7 @@ array([3])
 (1, 16, 24, 24)
 """
 
-from service.client.answers import Explanation, FeatureMaps, Responses, Verdict, Verdicts, WhatIf
+from service.client.answers import Explanation, FeatureMaps, RankedClass, Responses, Verdict, Verdicts, WhatIf
 from service.client.clients import AsyncClient, Client
 from service.client.errors import ClientError, Refused, Unexpected, Unreachable
 
@@ -20,6 +20,7 @@ __all__ = [
     "ClientError",
     "Explanation",
     "FeatureMaps",
+    "RankedClass",
     "Refused",
     "Responses",
     "Unexpected",

@@ -5,7 +5,7 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -19,12 +19,21 @@ Array = np.ndarray
 Found = TypeVar("Found")
 
 
+class RankedClass(NamedTuple):
+    """One of the most probable classes of a picture: its name, its index, and its probability."""
+
+    label: str
+    class_: int
+    confidence: float
+
+
 @dataclass(frozen=True)
 class Verdict:
     """
     What a network says of one picture.
 
-    digit: the class it tells, counted from 0, which of the networks of digits is the digit; label: its name
+    class_: the class it tells, counted from 0; label: its name; digit: the same as class_, as networks of digits say it
+    top: of an adopted network, its most probable classes, the first of which that is
     confidence: the probability of that   probabilities, logits: (classes,) float32, or (0,) where an answer leaves the
         numbers of very many classes out
     doubt: 0 and novelty, is_digit: None of a network that does not measure them   prepared: how the picture was brought
@@ -40,6 +49,12 @@ class Verdict:
     is_digit: bool | None
     prepared: Mapping[str, Any] | None
     label: str
+    top: tuple[RankedClass, ...] = ()
+
+    @property
+    def class_(self) -> int:
+        """The class it tells, counted from 0."""
+        return self.digit
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,8 @@ class Verdicts(Sequence[Verdict]):
     """
     What a network says of n pictures, in their order; also a sequence of n `Verdict`.
 
-    digits: (n,) int64, the class of each, which of the networks of digits is the digit; labels: its name
+    classes: (n,) int64, the class of each, counted from 0; labels: its name; digits: the same as classes, as networks
+        of digits say it   tops: of an adopted network, the most probable classes of each
     confidences, doubts: (n,) float32
     probabilities, logits: (n, classes) float32, or (n, 0) where an answer leaves the numbers of very many classes out
     novelties: (n,) float32, are_digits: (n,) bool; None of a network that does not measure it, whose doubts are 0
@@ -66,6 +82,12 @@ class Verdicts(Sequence[Verdict]):
     version: str
     sha256: str
     labels: tuple[str, ...]
+    tops: tuple[tuple[RankedClass, ...], ...] = ()
+
+    @property
+    def classes(self) -> Array:
+        """The class of each, counted from 0: (n,) int64."""
+        return self.digits
 
     def __len__(self) -> int:
         return len(self.digits)
@@ -87,6 +109,7 @@ class Verdicts(Sequence[Verdict]):
             None if self.are_digits is None else bool(self.are_digits[index]),
             self.prepared[index],
             self.labels[index],
+            self.tops[index] if self.tops else (),
         )
 
 
@@ -251,7 +274,12 @@ def verdicts_of(results: Sequence[Mapping[str, Any]], envelope: Mapping[str, Any
         envelope["version"],
         envelope["sha256"],
         tuple(str(result.get("label", index)) for result, index in zip(results, classes, strict=True)),
+        tuple(tuple(_ranked(each) for each in result.get("top", ())) for result in results),
     )
+
+
+def _ranked(member: Mapping[str, Any]) -> RankedClass:
+    return RankedClass(str(member["label"]), int(member["class"]), float(member["confidence"]))
 
 
 def with_arrays(value: Any) -> Any:

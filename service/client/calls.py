@@ -74,6 +74,8 @@ class Calls:
         prepare: "auto" finds the digit on any picture, or brings it to the size of an adopted network; "none" takes
             28 x 28, or that size, as it is, 0 for paper and 1 for ink
         progress: True for a bar, or a function of (done, in all)
+        returns: of an adopted network its class, its label and the most probable ones are `verdict.class_`,
+            `verdict.label` and `verdict.top`
         raises: Refused, Unreachable; TypeError or ValueError for what is no picture
 
         >>> verdicts = client.classify(["tests/three.png", "tests/three.png"])

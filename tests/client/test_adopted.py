@@ -73,11 +73,24 @@ def test_verdicts_have_the_class_and_its_label(app):
     verdicts = caller.classify([THREE, THREE], model="plain")
     answer = app.test_client().post("/v1/classify?model=plain", data=THREE.read_bytes()).json["results"][0]
     for verdict in verdicts:
-        assert (verdict.digit, verdict.label) == (answer["class"], answer["label"])
+        assert (verdict.digit, verdict.class_, verdict.label) == (answer["class"], answer["class"], answer["label"])
+        assert [each._asdict() for each in verdict.top] == [
+            {"label": each["label"], "class_": each["class"], "confidence": each["confidence"]}
+            for each in answer["top"]
+        ]
+        assert verdict.top[0][:2] == (verdict.label, verdict.class_)
         np.testing.assert_allclose(verdict.probabilities, answer["probabilities"], rtol=1e-6)
         assert (verdict.doubt, verdict.novelty, verdict.is_digit) == (0.0, None, None)
     assert verdicts.labels == (answer["label"],) * 2
-    assert caller.classify(THREE).labels == ("3",)
+    assert verdicts.classes.tolist() == verdicts.digits.tolist() == [answer["class"]] * 2
+    digits = caller.classify(THREE)
+    assert (digits.labels, digits.classes.tolist(), digits[0].class_, digits[0].top) == (("3",), [3], 3, ())
+
+
+def test_an_edited_networks_verdicts_are_named_too(app):
+    edited = client_of(app).what_if(THREE, SWITCHED_OFF, model="plain")
+    for verdicts in (edited.before, edited.after):
+        assert verdicts.labels[0] == LABELS[verdicts.classes[0]]
 
 
 def test_its_explanations_have_arrays_that_add_up(app):
