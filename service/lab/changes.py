@@ -7,6 +7,7 @@ import numpy as np
 
 from service.core.errors import InvalidKernel, InvalidOption, NotFound, NotPossible
 from service.core.kernels import check_kernel
+from service.lab import prices
 from service.lab.options import Change
 from service.network.sessions import Network, Verdicts, filter_weights
 
@@ -103,6 +104,7 @@ def _apply(change: Change, weights: np.ndarray, biases: np.ndarray, pointer: str
 
 
 def _replacement(change: Change, shape: tuple[int, ...], pointer: str) -> np.ndarray:
+    prices.charge_weights(change.weights)
     given = check_kernel(change.weights, max(shape[1:]), f"{pointer}/weights")
     given = given[None] if given.ndim == 2 else given
     if given.shape != shape:

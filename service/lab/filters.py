@@ -78,6 +78,7 @@ def _read_filter(index: int, posted: Filter, library: Library, limits: Limits) -
         came = " and ".join(sources) or "none of them"
         raise InvalidKernel(f"a filter has weights, a preset, or model, layer and filter; got {came}", pointer)
     if sources == ["weights"]:
+        prices.charge_weights(posted.weights)
         weights = check_kernel(posted.weights, limits.max_kernel_side, f"{pointer}/weights")
         return ReadyFilter(posted.name or f"filter_{index}", weights, posted.bias)
     if sources == ["preset"]:

@@ -44,6 +44,7 @@ LEVEL = 0.0008  # one of 0 to 255 as a byte, which is taken as it is
 # Decoding a picture file: what opening it costs, and each of its parts, then each pixel, then each byte, for noise has
 # many bytes a pixel.
 FILE, FILE_PART = 45.0, 0.4
+FILE_OF = {"AVIF": 800.0, "HEIC": 800.0, "TIFF": 80.0}  # more: what decoders make for each is mapped, and unmapped
 PIXEL_OF = {
     "PNG": 0.012, "JPEG": 0.0015, "WEBP": 0.013, "WEBP lossless": 0.013, "GIF": 0.006, "BMP": 0.008, "AVIF": 0.012,
     "TIFF": 0.008, "HEIC": 0.02,
@@ -99,6 +100,7 @@ MAPPED_CELL, JOINED_CELL = 0.00025, 0.001
 OPENED, OPENED_BYTE, OPENED_TIMES = 3000.0, 0.006, 3
 MASKED_PICTURE, MASKED_SCORE = 2.5, 3.0  # a mask is made and laid on; each score asked for is weighed with it
 
+WEIGHT = 0.2  # of a kernel that was sent: read from its text, and checked
 # Filters of the caller: a filter planned on a picture; a call of the engine; a map handed on, named and checked.
 STEP, PLAN, BANK, MAP = 45.0, 15.0, 32.0, 6.0
 MULTIPLY_ADD = 2e-5
@@ -316,7 +318,7 @@ def decoding(kind: str, pixels: int, size: int, scans: int) -> float:
     >>> round(decoding("PNG", 28 * 28, 500, 0))
     56
     """
-    work = FILE + pixels * PIXEL_OF[kind] + size * BYTE_OF[kind]
+    work = FILE + FILE_OF.get(kind, 0.0) + pixels * PIXEL_OF[kind] + size * BYTE_OF[kind]
     return work + scans * pixels * SCAN_PIXEL + size * SCAN_BYTE if scans else work
 
 
@@ -500,6 +502,18 @@ def charge_changes(changes: Sequence[Change], count: int) -> None:
     """Charge the edits of a network, which are made once and repeated in each of so many results."""
     if changes:
         charge("change", len(changes) * (CHANGE + count * CHANGE_OUT), len(changes) * count * CHANGE_BYTES)
+
+
+def charge_weights(weights: object) -> None:
+    """Charge a kernel that was sent, nested lists of numbers, before it is checked."""
+    charge("read", _numbers_in(weights) * WEIGHT)
+
+
+def _numbers_in(value: object) -> int:
+    """How many numbers there are in lists of lists, of which all are as deep as the first, or the first none."""
+    if not isinstance(value, list | tuple):
+        return 1
+    return sum(map(_numbers_in, value)) if value and isinstance(value[0], list | tuple) else len(value)
 
 
 def pooling(kind: str, cells: float, size: tuple[int, int], stride: tuple[int, int]) -> float:

@@ -26,6 +26,7 @@ from service.core.digit import prepare
 from service.core.inputs import fitted
 from service.lab import cards, prices
 from service.lab.picture import Picture
+from service.memory import give_back_large_blocks
 from service.network.bank import correlate_bank
 from service.network.passport import Input
 from service.network.sessions import Network
@@ -155,6 +156,7 @@ def unit_us() -> float:
 
 def requests(count: int, seed: int = 0) -> Iterator[tuple[float, float, tuple[Any, ...]]]:
     """Yield the price, the CPU in microseconds, and what was asked, of so many random requests that are accepted."""
+    give_back_large_blocks()  # as a worker does
     app = create_app(Settings())
     with app.app_context():
         while count:

@@ -28,6 +28,7 @@ from service.core.convolution import ACTIVATIONS, NORMALISATIONS, PAD_MODES, PAD
 from service.core.presets import PRESETS
 from service.lab import options
 from service.lab.prices import Account
+from service.memory import give_back_large_blocks
 from service.settings import Settings
 from tests.api import declared
 from tests.drawing import draw, encode, npy
@@ -54,6 +55,22 @@ WORDS = {
 SIZES = (1, 2, 3, 7, 9, 28, 63, 64, 400, 1000, 20_000)
 SIDES = (1, 4, 28, 28, 63, 128, 280, 512, 1024, 2048)
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
+
+
+# Ink, from how far down, across, and from the middle a pixel is; what is beside others is of 16 pixels.
+SHAPES = {
+    "round": lambda down, across, away, side: away < 0.2 * side,
+    "rounds": lambda down, across, away, side: np.hypot(down % 16 - 8, across % 16 - 8) < 6,
+    "rings": lambda down, across, away, side: abs(np.hypot(down % 16 - 8, across % 16 - 8) - 5) < 1,
+    "circles": lambda down, across, away, side: away % 9 < 1,
+    "dots": lambda down, across, away, side: (down % 5 == 0) & (across % 5 == 0),
+    "columns": lambda down, across, away, side: across % 3 < 1,
+    "slants": lambda down, across, away, side: (down + across) % 3 < 1,
+    "chevrons": lambda down, across, away, side: (down + abs(across - side // 2)) % 9 < 1,
+    "marks and slants": lambda down, across, away, side: np.where(
+        across < side // 3, (down % 56 < 44) & (across % 56 < 38), (down + across) % 18 < 1
+    ),
+}
 
 
 class Found(NamedTuple):
@@ -130,7 +147,7 @@ def picture_of(chance):
     return {
         "side": chance.choice(SIDES),
         "other": chance.choice([1, 1, 0.5, 0.01]),
-        "kind": chance.choice(["noise", "weak noise", "blocks", "spiral", "blank", "drawn", "rows"]),
+        "kind": chance.choice(["noise", "weak noise", "blocks", "spiral", "blank", "drawn", "rows", *SHAPES]),
         "channels": chance.choice([1, 1, 3, 4]),
         "form": chance.choice(["npy", "npy", "multipart", "json", *FORMATS]),
         "count": chance.choice([1, 1, 1, 2, 8, 64, 256]),
@@ -157,6 +174,10 @@ def pixels_of(picture):
             plane[i : height - i, width - 1 - i] = plane[i + 2 : height - i, i] = 0
     elif kind == "rows":
         plane[::3] = 0
+    elif kind in SHAPES:
+        down, across = np.mgrid[:height, :width]
+        away = np.hypot(down - height / 2, across - width / 2)
+        plane[SHAPES[kind](down, across, away, min(height, width)).astype(bool)] = 0
     elif kind == "drawn":
         plane = np.asarray(Image.fromarray(draw(3, 280)).resize((width, height)))
     return plane if len(shape) == 2 else np.repeat(plane[:, :, None], shape[2], axis=2)
@@ -259,6 +280,7 @@ def search(app, seconds, seed=0):
 
 
 def main(minutes):
+    give_back_large_blocks()
     app = create_app(Settings())
     with app.app_context():
         best = search(app, 60 * minutes, seed=int(time.time()))

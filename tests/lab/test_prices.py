@@ -124,6 +124,24 @@ def test_no_call_makes_more_lists_of_json_than_it_may_have_numbers(entered, kind
     assert read > 10
 
 
+def test_weights_and_what_is_escaped_in_a_query_are_charged(entered):
+    kernels = [[[1, 0.5, -3]] * 3] * 3, [[[[1] * 63] * 63]] * 4
+    read = []
+    for weights in kernels:
+        asked = json.dumps([{"weights": each} for each in weights])
+        for query in (asked, quote(asked)):
+            _, account, _ = priced(entered, "/v1/apply-filters?filters=" + query, TINY, "application/x-npy")
+            numbers = np.size(weights)
+            assert account.steps["read"] >= numbers * prices.WEIGHT + query.count("%") * prices.ESCAPE
+            read.append(account.steps["read"])
+    assert read == sorted(read)
+    change = {"layer": "conv1", "filter": 0, "action": "replace", "weights": [[1] * 9] * 9}
+    _, account, _ = priced(
+        entered, "/v1/what-if?changes=" + json.dumps([change] * 50), npy(draw(3, 28)), "application/x-npy"
+    )
+    assert account.steps["read"] >= 81 * prices.WEIGHT
+
+
 def with_parts(kind, count):
     return {"GIF": gif_with_blocks, "JPEG": with_comments, "PNG": lambda count: with_chunks(b"prVt", count)}[kind](
         count

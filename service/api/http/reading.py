@@ -185,8 +185,11 @@ def each_picture(items: Iterable[Item], work: Callable[[Item], Result]) -> list[
 
 
 def _query(request: Request) -> list[tuple[str, str]]:
-    if not request.environ.get("QUERY_STRING"):
+    query = request.environ.get("QUERY_STRING")
+    if not query:
         return []
+    if escapes := query.count("%"):
+        prices.charge("read", escapes * (prices.ESCAPE_SOUGHT + prices.ESCAPE))
     return [(name, value) for name, values in request.args.lists() for value in values]
 
 
