@@ -80,10 +80,12 @@ STROKES_FROM, GRAIN_FROM = 0.09, 0.26
 WORK_SIDE = 256  # a larger picture is made smaller first
 
 # Finding several digits: a page's ink, its rules and its pieces, for every pixel; then a digit found, made and chosen.
-FIND, FIND_PIXEL = 1500.0, 0.03
-STROKED, STROKED_PIXEL = 12000.0, 0.1  # more where much of it may be lines, of which each is looked at
+FIND, FIND_PIXEL = 900.0, 0.03
+STROKED, STROKED_PIXEL = 2000.0, 0.1  # more where much of it may be lines, of which each is looked at
 STROKED_FROM = 0.25  # the share of neighbours that differ from which all of that is charged
 FOUND_DIGIT, FOUND_PIXEL = 260.0, 0.0025
+# What may be a line, followed; and a piece of ink that it is held against.
+LINE, LINE_PIECE = 90.0, 0.05
 # A blob, which is held against lines and other blobs; and a pixel of its mask: of the blob, of what it may be together
 # with its neighbours, and of a part of it.
 BLOB, BLOB_PIXEL, BLOB_BYTES = 30.0, 0.001, 4
@@ -403,11 +405,20 @@ def finding(pixels: np.ndarray) -> float:
     return FIND + count * FIND_PIXEL + stroked * (STROKED + count * STROKED_PIXEL)
 
 
-def charge_blobs(blobs: int, pixels: int) -> None:
-    """Charge so many blobs, whose masks have so many pixels in all; those of another picture are gone by then."""
+def charge_found(what: str, count: int, size: int) -> None:
+    """
+    Charge what was found on a page, before it is looked at.
+
+    what: "lines", each of which is held against all of `size`; or "blobs", whose masks have so many pixels in all:
+        those of another picture are gone by then
+    """
     account = current.get()
-    if account is not None:
-        account.charge("find", blobs * BLOB + pixels * BLOB_PIXEL, account.more_for_a_moment(pixels * BLOB_BYTES))
+    if account is None:
+        return
+    if what == "lines":
+        account.charge("find", count * LINE + size * LINE_PIECE)
+    else:
+        account.charge("find", count * BLOB + size * BLOB_PIXEL, account.more_for_a_moment(size * BLOB_BYTES))
 
 
 def cutting(picture: np.ndarray) -> float:

@@ -41,11 +41,13 @@ def test_every_digit_is_found_once_and_lies_in_its_line():
 @pytest.mark.parametrize("page", [PAGE, stripes(40)], ids=["numbers", "stripes"])
 def test_what_blobs_hold_is_told_before_they_are_drawn(page):
     told = []
-    found = find(page, charge=lambda *of_blobs: told.append(of_blobs))
-    assert told[-1][0] >= len(found.blobs) > 0
-    assert told[-1][1] >= sum(blob.mask.size for blob in found.blobs) > 0
+    found = find(page, charge=lambda *of: told.append(of))
+    what, count, size = told[-1]
+    assert (what, found.rules) == ("blobs", []) or {"lines", "blobs"} == {each[0] for each in told}
+    assert count >= len(found.blobs) > 0
+    assert size >= sum(blob.mask.size for blob in found.blobs) > 0
     with pytest.raises(ZeroDivisionError):
-        find(page, charge=lambda _blobs, pixels: pixels / 0)
+        find(page, charge=lambda _what, _count, size: size / 0)
 
 
 def is_on_grid(blob, lines, height):

@@ -8,7 +8,6 @@ None of it depends on the network: `find` says what may be a digit, and `paths.p
 Every digit is made MNIST's form by `core/digit`, as a picture of one digit is.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from service.core.digit.ink import checked
 from service.core.digit.pieces import Mask, Pieces, pieces_of
 from service.core.errors import InvalidImage
 from service.core.numbers import thresholds as at
-from service.core.numbers.blobs import Blob, blobs_of
+from service.core.numbers.blobs import Blob, Charge, blobs_of
 from service.core.numbers.ground import Page, page_of
 from service.core.numbers.lines import lines_of
 from service.core.numbers.rules import Line, without_lines
@@ -46,15 +45,13 @@ class Finding(NamedTuple):
     restored: dict[int, Blob]
 
 
-def find(
-    picture: NDArray[Any], most: int = 2000, charge: Callable[[int, int], None] = lambda _blobs, _pixels: None
-) -> Finding:
+def find(picture: NDArray[Any], most: int = 2000, charge: Charge = lambda _what, _count, _size: None) -> Finding:
     """
     Find what may be a digit in a picture.
 
     picture: (height, width) grey, (height, width, 3) RGB or (height, width, 4) RGBA; uint8, or float 0 to 1
     most: how many digits there may be
-    charge: told, before blobs are drawn, how many there are, and how many pixels their masks have in all; it may raise
+    charge: told of lines before they are followed, and of blobs before they are drawn; it may raise
     raises: InvalidImage where there is no ink, or more
     """
     picture = checked(picture)
@@ -67,18 +64,18 @@ def find(
     return found
 
 
-def _looked_at(picture: NDArray[Any], factor: int, most: int, charge: Callable[[int, int], None]) -> Finding:
+def _looked_at(picture: NDArray[Any], factor: int, most: int, charge: Charge) -> Finding:
     page = page_of(picture, factor)
     pieces = pieces_of(page.mask)
     height = _height_of(pieces, page.mask.shape)
     if len(pieces.area) > at.SPECKS * most:
         raise _too_many(len(pieces.area), most)
-    mask, rules = without_lines(page.ink, page.mask, height)
+    mask, rules = without_lines(page.ink, page.mask, height, charge)
     if rules or height is None:
         pieces = pieces_of(mask)
         known, height = height, _height_of(pieces, mask.shape) or _height_of_all(pieces)
         if known is None and height is not None:
-            mask, rules = without_lines(page.ink, page.mask, height)
+            mask, rules = without_lines(page.ink, page.mask, height, charge)
     if height is None:
         return Finding(page, [], [], 1.0, 0.0, rules, len(pieces.area), {})
     longer = np.maximum(pieces.bottom - pieces.top, pieces.right - pieces.left)

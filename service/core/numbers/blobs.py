@@ -10,6 +10,10 @@ from service.core.digit import SIDE
 from service.core.digit.pieces import Mask, Plane, Runs, extent_of, grown, pieces_of
 from service.core.numbers import thresholds as at
 
+# Told of work before it is done: what it is done to, "lines" or "blobs", how many there are, and the size of all of
+# them together. What it raises ends the work.
+Charge = Callable[[str, int, int], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Blob:
@@ -50,17 +54,16 @@ class Blob:
         return self.left + self.width / 2
 
 
-def blobs_of(mask: Mask, least: float, charge: Callable[[int, int], None]) -> tuple[list[Blob], int]:
+def blobs_of(mask: Mask, least: float, charge: Charge) -> tuple[list[Blob], int]:
     """
     The connected pieces of a mask that are at least so many pixels high or wide, and how many smaller there are.
 
-    charge: told, before masks are made, how many there are, and how many pixels they have: pieces that nest have many
-        times those of `mask`
+    charge: told, before masks are made, of blobs and of their pixels: pieces that nest have many times those of `mask`
     """
     pieces = pieces_of(mask)
     longer = np.maximum(pieces.bottom - pieces.top, pieces.right - pieces.left)
     kept = np.flatnonzero(longer >= least)
-    charge(len(kept), int(((pieces.bottom - pieces.top) * (pieces.right - pieces.left))[kept].sum()))
+    charge("blobs", len(kept), int(((pieces.bottom - pieces.top) * (pieces.right - pieces.left))[kept].sum()))
     labels = _labelled(pieces.start, pieces.stop, pieces.label, mask.shape)
     blobs = []
     corners = zip(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from service.core.digit.pieces import Mask, Plane, painted, pieces_of
 from service.core.numbers import thresholds as at
+from service.core.numbers.blobs import Charge
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,13 @@ class Line:
         return self.offset + self.slope * along
 
 
-def without_lines(ink: Plane, mask: Mask, height: float | None) -> tuple[Mask, list[Line]]:
+def without_lines(ink: Plane, mask: Mask, height: float | None, charge: Charge) -> tuple[Mask, list[Line]]:
     """
     Take the lines off.
 
     ink: (height, width) float32, how strong it is   mask: of that shape, where there is ink
     height: of the digits, in pixels, where it is known
-    returns: a mask of that shape, and the lines found
+    charge: told of what may be lines, before each is followed   returns: a mask of that shape, and the lines found
     """
     pieces = pieces_of(mask)
     tall, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
@@ -62,7 +63,7 @@ def without_lines(ink: Plane, mask: Mask, height: float | None) -> tuple[Mask, l
     extent = float(wide[lined].max()), float(tall[lined].max())
     least = [at.LINE_PART * side if height is None else min(at.LINE_TIMES * height, side) for side in extent]
     faint = ink > np.float32(at.FAINT_LINE)
-    level = _lines(found & (across <= thick[0]), faint, least[0], thick[0], _seed_length(height, thick[0]))
+    level = _lines(found & (across <= thick[0]), faint, least[0], thick[0], _seed_length(height, thick[0]), charge)
     # Bars of sevens in a row make a line as thick as strokes; a frame as thick as that is longer.
     tall_as = float(np.median(tall[lined])) if height is None else height
     if thick[0] > at.STROKE_THICK * tall_as:
@@ -74,7 +75,8 @@ def without_lines(ink: Plane, mask: Mask, height: float | None) -> tuple[Mask, l
             least[1] = at.CELL_SIDE * between if height is None else min(least[1], at.CELL_SIDE * between)
         elif height is not None:
             least[1] = at.UPRIGHT_TIMES * height  # a one may be much taller than other digits
-        upright = _lines((found & (along <= thick[1])).T, faint.T, least[1], thick[1], _seed_length(height, thick[1]))
+        thin = (found & (along <= thick[1])).T
+        upright = _lines(thin, faint.T, least[1], thick[1], _seed_length(height, thick[1]), charge)
         long = at.UPRIGHT_TIMES * height if height is not None else 0.0
         sides = [Line(False, *line, thick[1]) for line in upright]
         if lines and thick[1] > at.SIDE_THICK * thick[0]:
@@ -166,13 +168,14 @@ def _runs_across(mask: Mask) -> NDArray[np.int32]:
 
 
 def _lines(
-    thin: Mask, faint: Mask, least: float, thick: float, seed_length: float
+    thin: Mask, faint: Mask, least: float, thick: float, seed_length: float, charge: Charge
 ) -> list[tuple[float, float, float, float]]:
     """
     Find the lines from left to right.
 
     thin: where ink is thin across   faint: where there is any   least: how long a line is at least
     seed_length: how long a piece of thin ink is at least that tells where a line may be
+    charge: told of how many such there are, and of how many pieces each is held against
     returns: (first, last, offset, slope) of each
     """
     pieces = pieces_of(thin)
@@ -187,6 +190,7 @@ def _lines(
     length = pieces.stop - pieces.start
     centre_x, centre_y = (pieces.left + pieces.right - 1) / 2, (pieces.top + pieces.bottom - 1) / 2
     order = np.argsort(-wide * seeds, kind="stable")[: int(seeds.sum())]
+    charge("lines", min(len(order), at.SEEDS), min(len(order), at.SEEDS) * len(pieces.area))
     done = np.zeros(len(pieces.area), bool)
     runs_of = np.argsort(pieces.label, kind="stable")
     heads = np.searchsorted(pieces.label[runs_of], np.arange(len(pieces.area) + 1))

@@ -98,7 +98,7 @@ def read_picture(picture: Picture, network: Network, options: ReadOptions, limit
     excerpt = excerpt_of(picture, options.region, turns)
     if prices.is_charging():
         prices.charge("find", prices.finding(excerpt.pixels))
-    found = _laid_out(find(excerpt.pixels, limits.max_digits, prices.charge_blobs), options)
+    found = _laid_out(find(excerpt.pixels, limits.max_digits, prices.charge_found), options)
     rows = rows_of(found.blobs, found.lines, found.height, found.restored)
     looker = _Looker(found, network)
     first = [candidate for row in rows for candidate in row.first_candidates()]
