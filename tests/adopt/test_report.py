@@ -83,6 +83,28 @@ def test_a_report_tells_what_every_filter_does_on_the_pictures(place, client, pi
     assert client.get("/v1/models/one/report?layer=conv1").json["layers"] == report["layers"]
 
 
+def test_of_more_classes_than_a_byte_counts_a_report_has_the_labels_and_their_indices(tmp_path):
+    labels, random = [f"kind {index}" for index in range(traits.MANY)], np.random.default_rng(4)
+    for label in ("kind 150", "kind 199", "kind 3"):
+        (tmp_path / "seen" / label).mkdir(parents=True)
+        for index in range(3):
+            levels = random.integers(0, 256, (24, 36, 3), np.uint8)
+            Image.fromarray(levels).save(tmp_path / "seen" / label / f"{index}.png")
+    place = adopted(tmp_path, tmp_path / "seen", traits.many_classes, labels=tuple(labels))
+    client = create_app(Settings(models=str(place.parent.parent), default_model="one")).test_client()
+    report = client.get("/v1/models/one/report").json
+    check(report, SCHEMAS["AdoptedReport"])
+    assert {index: count for index, count in enumerate(report["data"]["classes"]) if count} == {3: 3, 150: 3, 199: 3}
+    for told in report["layers"][0]["filters"]:
+        assert "class_means" not in told
+        assert {each["label"] for each in told["top"]} == {3, 150, 199}
+        assert all(report["pictures"][each["image"]].startswith(f"kind {each['label']}/") for each in told["top"])
+        assert told["favourite"] in {3, 150, 199}
+    (path,) = (tmp_path / "seen" / "kind 199").glob("0.png")
+    (result,) = client.post("/v1/explain?baseline=mean&rival=3&target=199", data=path.read_bytes()).json["results"]
+    assert result["classes"] == [199, 3]
+
+
 def test_its_mean_is_a_baseline_of_the_ledger(place, client, pictures):
     path = next(pictures.glob("b/*"))
     (result,) = client.post("/v1/explain?baseline=mean&full=true", data=path.read_bytes()).json["results"]
