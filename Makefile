@@ -27,6 +27,7 @@ test: .venv-test/ready  ## run every test, with a seeded sample of every proof
 # is no test) or 77 was skipped, as was one whose tests were all skipped.
 GROUPS := \
 	'proofs  = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest --ignore=tests/hostile --ignore=tests/deploy --ignore=tests/documents --ignore=tests/api/test_fuzz.py' \
+	'kinds   = .venv-test/bin/python -m tests.adopt.kinds' \
 	'docs    = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/documents' \
 	'hostile = FILTERSCOPE_PROOF=1 .venv-test/bin/python -m pytest tests/hostile --ignore=tests/hostile/test_parsers.py' \
 	'fuzz    = $(MAKE) fuzz' \

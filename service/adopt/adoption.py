@@ -77,7 +77,7 @@ def make_model(asked: AdoptionOptions) -> dict[str, Any]:
     if asked.reference is not None:
         checks["reference"] = _refer(canonical, data, Path(asked.reference))
     lean = wrapped(canonical, numbers)
-    found = within_bytes(find_maps(lean, canonical, images[:1]), MAPS_BYTES)
+    found = within_bytes(find_maps(lean, images[:1]), MAPS_BYTES)
     files = {MODEL_FILE: lean.SerializeToString(), ANALYSIS_FILE: with_maps(lean, found).SerializeToString()}
     if (true := with_true_cells(files[ANALYSIS_FILE], lean, found, images)) != found:
         found = true

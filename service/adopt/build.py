@@ -52,13 +52,13 @@ def wrapped(canonical: Canonical, numbers: Numbers) -> ModelProto:
     return lean
 
 
-def find_maps(lean: ModelProto, canonical: Canonical, probe: np.ndarray) -> list[FoundLayer]:
+def find_maps(lean: ModelProto, probe: np.ndarray) -> list[FoundLayer]:
     """The layers of a lean model, their shapes found by running it on one picture, (1, channels, rows, columns)."""
     names = candidates(lean.graph)
     read = _with_outputs(lean, names)
     arrays = run_foreign(open_foreign(read), names, {IMAGE: probe})
     shapes = {name: array.shape[1:] for name, array in zip(names, arrays, strict=True) if array.dtype.kind == "f"}
-    found = find_layers(lean.graph, WITHIN + canonical.source.image, shapes)
+    found = find_layers(lean.graph, shapes)
     return with_tensors(lean.graph, found, shapes, source_name)
 
 

@@ -98,15 +98,15 @@ def candidates(graph: GraphProto) -> list[str]:
     return [name for name in dict.fromkeys(named) if name not in fixed and name not in inputs]
 
 
-def find_layers(graph: GraphProto, image: str, shapes: Mapping[str, tuple[int, ...]]) -> list[FoundLayer]:
+def find_layers(graph: GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> list[FoundLayer]:
     """
-    Name the layers of a graph, in its order.
+    Name the layers of a graph that reads `image`, in its order.
 
-    image: the tensor that the first of them read; shapes: of tensors for one picture, without the axis of pictures
+    shapes: of tensors for one picture, without the axis of pictures
     """
     asked = _Graph(graph, shapes)
     counts: dict[str, int] = {}
-    origins: dict[str, tuple[str, ...]] = {image: (IMAGE,)}
+    origins: dict[str, tuple[str, ...]] = {IMAGE: (IMAGE,)}
     found: list[FoundLayer] = []
     for node in graph.node:
         read = tuple(dict.fromkeys(name for tensor in node.input for name in origins.get(tensor, ())))

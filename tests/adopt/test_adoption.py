@@ -110,6 +110,22 @@ def test_every_layer_of_a_branching_network_has_its_name_and_what_it_reads(tmp_p
     }  # fmt: skip
 
 
+def test_branches_that_both_begin_at_the_picture_say_so_and_see_what_they_read(tmp_path):
+    b = Builder()
+    first = b.add("Relu", b.conv("x", 6, 1, 5, pads=[2, 2, 2, 2]))
+    other = b.add("Relu", b.conv("x", 6, 1, 3, pads=[1, 1, 1, 1]))
+    mean = b.add("Flatten", b.add("GlobalAveragePool", b.add("Add", first, other)))
+    _, network = adopted(tmp_path, b.model(b.dense(mean, CLASSES, 6)))
+    layers = {layer.name: layer for layer in network.passport.layers}
+    assert (layers["conv1"].reads, layers["conv2"].reads) == (("image",), ("image",))
+    assert not network.passport.is_chain
+    assert [field.size for name in ("conv1", "conv2", "add1") for field in network.fields[name]] == [5, 5, 3, 3, 5, 5]
+    (tmp_path / "chain").mkdir()
+    _, network = adopted(tmp_path / "chain", traits.plain())
+    assert network.passport.is_chain
+    assert network.passport.layers[0].reads == ("image",)
+
+
 def test_numbers_with_the_channels_last_are_no_maps(tmp_path):
     """Keras gates by sigmoid and takes means where it has the channels: they were shown as rows."""
     b = Builder()
