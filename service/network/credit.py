@@ -11,6 +11,7 @@ the picture had them, so that each score is a sum, to rounding:
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import onnxruntime
@@ -23,6 +24,8 @@ from service.network.passport import IMAGE, Passport
 # What the graph gives out, each followed by a layer's name, or that of a term.
 GAINS, FILTERS, BIASES, BASE = "gains/", "filters/", "biases/", "base/"
 LOGITS, SEED, ADDED = "logits", "seed", "added"
+# Of a run, 32 MiB of them: the engine keeps the memory that its largest run took.
+GAINS_PER_RUN = 1 << 23
 
 
 Graph = tuple[onnxruntime.InferenceSession, Sequence[str]]
@@ -57,6 +60,9 @@ class Creditor:
 
     def __init__(self, files: ModelFiles, passport: Passport) -> None:
         self._passport = passport
+        # What a run holds grows with its scores: gains of every map for each of them.
+        cells = sum(prod(shape) for shape in passport.inner_shapes().values()) + prod(passport.input.shape)
+        self._per_run = max(1, GAINS_PER_RUN // cells)
         self._data: bytes | None = files.contents.get(CREDIT_FILE)
         self._fault = self._fault_of(self._data)
         self._found = ""
@@ -98,17 +104,24 @@ class Creditor:
         if isinstance(opened, str):
             raise NotPossible(f"{self._passport.name}/{self._passport.version}: {opened}", "/method")
         session, names = opened
-        wanted = [LOGITS, GAINS + IMAGE, *(name for name in names if name.startswith((FILTERS, BIASES)))]
+        wanted = [GAINS + IMAGE, *(name for name in names if name.startswith((FILTERS, BIASES)))]
         wanted += [kind + layer for layer in layers for kind in (GAINS, BASE) if kind + layer in names]
-        feed = {IMAGE: image[None], SEED: np.ascontiguousarray(seeds, np.float32)}
-        if added is not None:
-            feed[ADDED] = np.ascontiguousarray(added, np.float32)
-        found = dict(zip(wanted, session.run(wanted, feed), strict=True))
+        parts = []
+        for start in range(0, max(1, len(seeds)), self._per_run):
+            some = slice(start, start + self._per_run)
+            feed = {IMAGE: image[None], SEED: np.ascontiguousarray(seeds[some], np.float32)}
+            if added is not None:
+                feed[ADDED] = np.ascontiguousarray(added[some], np.float32)
+            parts.append(session.run([LOGITS, *wanted], feed))
+        logits, *arrays = parts[0]
+        if len(parts) > 1:
+            arrays = [np.concatenate(each) for each in list(zip(*parts, strict=True))[1:]]
+        found = dict(zip(wanted, arrays, strict=True))
 
         def of(kind: str) -> dict[str, np.ndarray]:
             return {name.removeprefix(kind): array for name, array in found.items() if name.startswith(kind)}
 
-        return Walked(found[LOGITS][0], of(GAINS), of(FILTERS), of(BIASES), of(BASE))
+        return Walked(logits[0], of(GAINS), of(FILTERS), of(BIASES), of(BASE))
 
     def _fault_of(self, data: bytes | None) -> str:
         credit = self._passport.credit

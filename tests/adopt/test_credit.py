@@ -6,7 +6,7 @@ import pytest
 from service.adopt.adoption import make_model, probes
 from service.adopt.asked import AdoptionOptions
 from service.network.sessions import Network
-from tests.adopt.traits import ADOPTED
+from tests.adopt.traits import ADOPTED, CLASSES, large
 
 REFUSED = {
     "sign": "no rule for Sign",
@@ -52,6 +52,36 @@ def test_the_credit_of_a_picture_and_of_each_whole_layer_adds_up(tmp_path, trait
             name: (len(seeds), passport.layer(name).shape[0]) for name in walked.filters
         }
     assert ("global" in [passport.credit.exactness[name] for name in passport.whole]) >= (trait in LINEAR_HEADS)
+
+
+@pytest.mark.parametrize("trait", ["residual", "squeeze and excite"])
+def test_scores_that_are_walked_back_a_few_at_a_time_are_those_of_one_run(tmp_path, monkeypatch, trait):
+    _, network = adopted(tmp_path, trait)
+    image = np.random.default_rng(4).random(network.passport.input.shape, np.float32)
+    whole, seeds = network.passport.whole[-1:], np.eye(len(network.passport.labels))
+    added = np.random.default_rng(5).random((4, *network.passport.layer(whole[0]).shape), np.float32)
+    for further in (None, added):
+        at_once = network.creditor.walk(image, seeds, whole, further)
+        for few in (1, 3):
+            monkeypatch.setattr(network.creditor, "_per_run", few)
+            parts = network.creditor.walk(image, seeds, whole, further)
+            np.testing.assert_array_equal(parts.logits, at_once.logits)
+            for name in ("gains", "filters", "biases", "bases"):
+                one, other = getattr(parts, name), getattr(at_once, name)
+                assert set(one) == set(other)
+                for key, array in one.items():
+                    np.testing.assert_allclose(array, other[key], rtol=1e-4, atol=1e-6)
+        monkeypatch.setattr(network.creditor, "_per_run", 100)
+
+
+def test_a_run_walks_no_more_scores_than_their_gains_have_room_for(tmp_path):
+    (tmp_path / "small").mkdir()
+    assert adopted(tmp_path / "small", "residual")[1].creditor._per_run >= CLASSES
+    place = tmp_path / "one" / "1"
+    place.mkdir(parents=True)
+    (tmp_path / "net.onnx").write_bytes(large().SerializeToString())
+    make_model(AdoptionOptions(model=str(tmp_path / "net.onnx"), folder=str(place), name="one", version="1"))
+    assert 1 <= Network(place).creditor._per_run < CLASSES
 
 
 @pytest.mark.parametrize("trait", [trait for trait in ADOPTED if trait not in {*REFUSED, *HELD}])

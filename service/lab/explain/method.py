@@ -10,6 +10,9 @@ from service.lab.explain.asked import Asked
 from service.lab.explain.case import Case
 from service.network.sessions import Network
 
+# That a walk back holds for each cell of the maps: measured of a network of 224 x 224, the engine's arena included.
+WALKED_BYTES = 16
+
 
 def nothing_more(_network: Network, _options: Asked) -> None:
     """Refuse nothing beside what every method refuses."""
@@ -65,4 +68,8 @@ class Method:
         # scores of the picture under each.
         kept = runs * pixels if are_few(runs, size) else 0
         some = min(runs, masks_at_a_time(size)) * (5 * pixels + numbers)
-        return 4 * (kept + some + runs * 64) + 8 * self.numbers(network, options)
+        held = 4 * (kept + some + runs * 64) + 8 * self.numbers(network, options)
+        if self.is_exact and network.passport.is_adopted:
+            # The walk back runs the network again, and holds gains beside its maps.
+            held += WALKED_BYTES * sum(prod(shape) for shape in network.passport.inner_shapes().values())
+        return held
