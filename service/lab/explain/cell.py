@@ -153,11 +153,9 @@ def winner_of(cell: MapCell, before: np.ndarray) -> tuple[int, int] | None:
     return top + down * row_step, left + across * column_step
 
 
-def windows_over(pool: Layer, row: int, column: int) -> Iterator[tuple[int, int]]:
-    """The rows and columns of the cells of a pooling whose windows hold a cell of what it reads."""
-    for r in _windows_over_line(pool, 0, row):
-        for c in _windows_over_line(pool, 1, column):
-            yield r, c
+def windows_over(pool: Layer, row: int, column: int) -> tuple[list[int], list[int]]:
+    """The rows, and the columns, of the cells of a pooling whose windows hold a cell of what it reads."""
+    return list(_windows_over_line(pool, 0, row)), list(_windows_over_line(pool, 1, column))
 
 
 def _windows_over_line(pool: Layer, axis: int, at: int) -> Iterator[int]:

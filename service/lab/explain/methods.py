@@ -1,6 +1,7 @@
 """The methods of POST /v1/explain, each a function that explains one picture, and the list of them all."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -430,7 +431,7 @@ def _pooling_of(case: Case, pools: Sequence[Layer], cell: MapCell) -> list[dict[
     k, row, column = cell.place
     found = []
     for pool in pools:
-        for r, c in windows_over(pool, row, column):
+        for r, c in product(*windows_over(pool, row, column)):
             members: dict[str, Any] = {
                 "layer": pool.name,
                 "row": r,
@@ -497,7 +498,7 @@ def _price_of_cell(network: Network, options: Asked) -> float:
 def _windows_over_cell(network: Network, options: Asked) -> Iterator[tuple[Layer, int]]:
     """The poolings that read the map of a cell of an adopted network, and in how many windows the cell is."""
     for pool in pools_over(network, cell_layer(network, options)):
-        yield pool, sum(1 for _ in windows_over(pool, options.row or 0, options.col or 0))
+        yield pool, prod(map(len, windows_over(pool, options.row or 0, options.col or 0)))
 
 
 def _numbers_of_cell(network: Network, options: Asked) -> int:
