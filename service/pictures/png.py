@@ -29,6 +29,8 @@ def read(data: bytes) -> Header:
     _, _, _, width, height, depth, colour, *ways, checksum = _HEADER.unpack_from(data)
     if zlib.crc32(data[12:29]) != checksum:
         raise Unreadable("the picture is damaged: the checksum of its header, a PNG's, is wrong")
+    if colour not in CHANNELS:
+        raise Unreadable(f"the picture is damaged: this PNG has colours of type {colour}, there are {sorted(CHANNELS)}")
     found = _KeptChunks()
     for kind, place, end in _chunks(data):
         found.parts += 1
