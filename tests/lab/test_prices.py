@@ -19,6 +19,7 @@ from service.lab import prices
 from service.lab.options import PictureOptions
 from service.lab.picture import Picture
 from service.lab.prices import CALL, Account, Ended, HandedOver, TooDear, charge, opened
+from service.network.passport import Input
 from service.pictures.header import MAX_PARTS
 from service.settings import Limits, Settings
 from tests.drawing import draw, encode, npy
@@ -379,3 +380,21 @@ def test_long_work_looks_whether_its_client_is_there_between_its_steps(entered, 
     status, _, _ = priced(entered, path, body, "application/x-npy")
     assert status == 200
     assert len(looks) >= least
+
+
+def fitting_price(size, **asked):
+    with prices.opened(prices.Account(Limits(max_work_units=10**9))) as account:
+        prices.charge_fitting(np.zeros(size, np.uint8), Input(prepare="picture", **asked))
+    return account.steps["prepare"]
+
+
+def test_bringing_a_picture_to_a_size_is_priced_by_the_rows_and_columns_that_are_made():
+    same, small = fitting_price((224, 224, 3), shape=(3, 224, 224)), fitting_price((28, 28), shape=(1, 28, 28))
+    # A picture of that size already is laid out, and no more.
+    assert same < fitting_price((64, 64, 3), shape=(3, 224, 224))
+    assert 5 * small < fitting_price((27, 28), shape=(1, 28, 28))
+    whole, part = (fitting_price((64, 64), shape=(1, 64, 64), short_side=side, fit="crop") for side in (64, 80))
+    assert 5 * whole < part
+    bilinear, bicubic = (fitting_price((90, 60, 3), shape=(3, 64, 64), filter=name) for name in ("bilinear", "bicubic"))
+    assert bilinear < bicubic
+    assert fitting_price((90, 60, 3), shape=(3, 64, 64)) < fitting_price((90, 60, 4), shape=(3, 64, 64))
