@@ -191,8 +191,8 @@ def main(count: int) -> bool:
     before = unit_us()
     found = list(requests(count))
     unit = (before + unit_us()) / 2
-    wrong = sorted((cpu / work / unit, cpu, work, asked) for work, cpu, asked in found)
-    wrong = [each for each in wrong if not LEAST <= each[0] <= MOST]
+    told = [(cpu / work / unit, cpu, work, asked) for work, cpu, asked in found]
+    wrong = sorted((each for each in told if not LEAST <= each[0] <= MOST), key=lambda each: each[0])
     for ratio, cpu, work, asked in wrong:
         print(f"{ratio:.2f}: {cpu:.0f} us, {work:.0f} units: {str(asked)[:400]}")
     dearest_us = max(cpu for _, cpu, _ in found)
