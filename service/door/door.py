@@ -100,7 +100,7 @@ class Door:
         self._held_bytes = 0
         self._waiting: deque[tuple[Request, Connection]] = deque()
         # In calls, over a tenth of a second of turns: another process that has the CPU for a moment shortens no line.
-        self._quick = Pace(over=16)
+        self._quick = Pace(over=16, least=16)
         self._heavy = Pace(over=8)  # in units
         self._heavy_work = 0.0  # in flight, in units
         self._heavy_since = 0.0  # when a heavy call was last done, or came to an empty lane

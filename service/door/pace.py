@@ -16,7 +16,8 @@ class Pace:
 
     The work of a lane is counted in calls or in units, whichever is known of it while it waits.
 
-    over: how many of the last notes count
+    over: how many of the last notes count, in the beginning all   least: notes from which the rate is known: the first
+        calls of a process take many times as long as others
 
     >>> pace = Pace(over=8)
     >>> pace.note(4, 0.002)
@@ -24,20 +25,20 @@ class Pace:
     0.5
     """
 
-    def __init__(self, over: int) -> None:
-        self._over = over
+    def __init__(self, over: int, least: int = 1) -> None:
+        self._over, self._least = over, least
+        self._notes = 0
         self._work = self._seconds = 0.0
 
     def note(self, work: float, seconds: float) -> None:
         """Note that so much work took so long, from when the work before was done."""
-        if not self._work:
-            self._work, self._seconds = work, seconds
-        self._work += (work - self._work) / self._over
-        self._seconds += (seconds - self._seconds) / self._over
+        self._notes = min(self._notes + 1, self._over)
+        self._work += (work - self._work) / self._notes
+        self._seconds += (seconds - self._seconds) / self._notes
 
     def seconds(self, work: float) -> float:
         """In how many seconds so much work will be done; 0 while nothing is known."""
-        return work * self._seconds / self._work if self._work else 0.0
+        return work * self._seconds / self._work if self._work and self._notes >= self._least else 0.0
 
     @property
     def usual(self) -> float:
