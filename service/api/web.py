@@ -21,11 +21,14 @@ POLICY = (
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
     # Asked again each time, answered 304: a new release is seen at once, and nothing is sent twice.
     "Cache-Control": "no-cache",
     "Vary": "Accept-Encoding",
+}
+# Of the page alone: no script or style has permissions of its own, or leads anywhere else.
+PAGE_HEADERS = {
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
 }
 # A comment that begins with /** has types, for the checker and for who works on the page. A visitor is not sent it.
 DOCUMENTATION = re.compile(rb"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -55,7 +58,7 @@ def blueprint() -> Blueprint:
     @routes.get("/", access=Access.OPEN)
     def page() -> Response:
         """Show the playground."""
-        return _send(assets["index.html"])
+        return _send(assets["index.html"], PAGE_HEADERS)
 
     @routes.get("/web/<path:name>", access=Access.OPEN)
     def asset(name: str) -> Response:
@@ -86,9 +89,9 @@ def read_assets(folder: Path = FOLDER) -> dict[str, Asset]:
     return assets
 
 
-def _send(asset: Asset) -> Response:
+def _send(asset: Asset, more: dict[str, str] | None = None) -> Response:
     is_compressed = request.accept_encodings["gzip"] > 0
-    response = Response(asset.compressed if is_compressed else asset.content, headers=HEADERS)
+    response = Response(asset.compressed if is_compressed else asset.content, headers=HEADERS | (more or {}))
     response.headers["Content-Type"] = asset.media_type
     if is_compressed:
         response.headers["Content-Encoding"] = "gzip"

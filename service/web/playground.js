@@ -12,8 +12,9 @@
 import { createKeeper, read } from "./state/address.js";
 import { Lanes, send, Refusal, want } from "./state/api.js";
 import { greatest, sharesOf } from "./numbers/arithmetic.js";
-import { byId, choice, set as setOn, write } from "./shared/dom.js";
+import { byId, choice, link, set as setOn, write } from "./shared/dom.js";
 import { createPad, EXAMPLE, play } from "./rail/drawing.js";
+import { completed, convolutions, isOfForm, kindOf, mapsName, MOST_WEIGHTS, shownLayers } from "./state/kind.js";
 import { fromFile } from "./state/picture.js";
 import { createRail, keyField } from "./rail/rail.js";
 import { createStore, DEFAULTS, singleKeys } from "./state/state.js";
@@ -21,7 +22,7 @@ import { editedWant, keepMaps, levelsOf, moved, posted, postedWhole, seenBy, ver
 import { bringPanel, focusTab, listenToTabs, showTab, watchTabs } from "./shared/tabs.js";
 import { createStanding, LATE_MS } from "./shared/standing.js";
 import { createVerdict } from "./rail/verdict.js";
-import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, UNREADABLE, WAITING } from "./shared/words.js";
+import { emptyWords, EXAMPLE as EXAMPLE_WORDS, faultOf, hintWords, refusal, spoken, UNREADABLE, WAITING } from "./shared/words.js";
 
 /** @import { Tensor } from "./numbers/types.d.ts" */
 /** @import { Answers, Arrays, Cell, Chosen, Data, EditedEntry } from "./state/types.d.ts" */
@@ -34,6 +35,7 @@ import { EMPTY, EXAMPLE as EXAMPLE_WORDS, refusal, spoken, UNREADABLE, WAITING }
 
 /** @type {Kept} */
 const BLANK = { picture: DEFAULTS.picture };
+const SAMPLE = "disc"; // what a network of pictures begins with
 const REST_MS = 600; // of the pen, before several digits are looked for
 const HISTORY = 40; // pictures that "Undo" goes back
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -48,6 +50,10 @@ const lanes = new Lanes(report);
 const addressKeeper = createKeeper(store);
 /** @type {Network | null} */
 let network = null;
+/** @type {Listed[]} */
+let served = [];
+/** @type {ViewName | undefined} */
+let asked; // of the address
 /** @type {{ picture: Picture, isPrepared: boolean } | null} */
 let whole = null; // what is posted, unless a digit of it is opened
 /** @type {NumberRow | undefined} */
@@ -57,6 +63,8 @@ let camera;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let resting;
 let inkIsNew = false;
+/** @type {number | null} */
+let openedFirst = null; // the digit of several that opened by itself
 /** @type {(() => void) | null} */
 let stopExample = null;
 let frameAsked = false;
@@ -115,7 +123,7 @@ const context = {
   openFile,
   restart,
   retry: () => lanes.retry(),
-  example: () => playExample(true),
+  example: () => (readsInk() ? playExample(true) : firstPicture()),
   film,
   editFilter: async ({ layer, filter }) => {
     (await view("bench"))?.take?.(layer, filter);
@@ -149,6 +157,7 @@ async function start() {
   listen();
   store.subscribe(changed);
   const { state, problems } = await read(location.hash);
+  asked = new URLSearchParams(location.hash.replace(/^#/, "")).has("view") ? state.view : undefined;
   showTab(state.view ?? DEFAULTS.view);
   store.set({ ...state, example: !state.picture });
   view(store.get().view);
@@ -189,15 +198,15 @@ async function openModels() {
   const late = tellLate("");
   try {
     const listed = /** @type {{ models: Listed[] }} */ (await send({ path: "/v1/models" }));
-    // What is adopted reads no digits, which is what this page shows.
-    const models = listed.models.filter(({ kind }) => !kind);
-    if (!models.length) return void notice("No model here reads digits; what is adopted answers by the API alone.");
+    const { models } = listed;
+    served = models;
     clearTimeout(late);
     const box = /** @type {HTMLSelectElement} */ (byId("model"));
     box.replaceChildren(
-      ...models.map(({ name, version, accuracy }) => {
+      ...models.map(({ name, version, accuracy, input, classes }) => {
         const test = accuracy?.test ? `, ${(accuracy.test * 100).toFixed(2)} % in tests` : "";
-        return choice([`${name}@${version}`, `${name} v${version}${test}`]);
+        const form = input ? `, ${input[1]} × ${input[2]} ${input[0] > 1 ? "colour" : "grey"}, ${classes} classes` : "";
+        return choice([`${name}@${version}`, `${name} v${version}${test}${form}`]);
       }),
     );
     const wished = store.get().model;
@@ -243,11 +252,45 @@ async function openModel(name, version, words = "") {
 /** @type {(described: Network) => void} */
 function takeNetwork(described) {
   for (const layer of Object.keys(weights)) delete weights[layer];
-  network = described;
+  const before = network && kindOf(network);
+  const isFirst = !network;
+  network = completed(described);
   forget(() => true);
   data.fixed = {};
+  const kind = kindOf(network);
+  setOn(document.documentElement, "data-classes", !kind.isDigits);
+  fitPad();
+  if (before && !isOfForm(before.form, kind.form)) whole = null; // in the form of the network before
+  const { picture, example, view: opened } = store.get();
+  // What one network is shown first is no picture for another.
+  if (example && kind.form.isInk !== (before?.form.isInk ?? true)) firstPicture();
+  else if (!before || !isOfForm(before.form, kind.form)) {
+    if (picture.kind === "pattern" || picture.kind === "levels") pad.showImage({ levels: levelsOf(picture, kind.form) });
+    if (before) store.set({ part: null });
+    inkIsNew ||= before !== null;
+  }
+  // A visitor who asked for no view is not to begin with one that shows nothing of this network.
+  if (isFirst && !asked && faultOf(opened, network))
+    store.set({ view: faultOf("network", network) ? "why" : "network" });
   checkState();
   schedule();
+}
+
+/** The pad in the shape of what the network reads. */
+function fitPad() {
+  if (!network) return;
+  const { form, isColour } = kindOf(network);
+  pad.reads(form, isColour, !form.isInk && store.get().ground === "dark");
+}
+
+/** Whether the network reads ink on paper, or the page does not know one yet. */
+const readsInk = () => !network || kindOf(network).form.isInk;
+
+/** What a visitor of this network sees first: a digit, drawn, or a picture. */
+function firstPicture() {
+  if (readsInk()) return playExample(!still.matches);
+  haltExample();
+  showPicture({ kind: "pattern", name: SAMPLE }, true);
 }
 
 /**
@@ -268,7 +311,8 @@ function openAgain(error, words, again) {
 
 /** Forget choices that this network does not have. */
 function checkState() {
-  const { at, changes } = store.get();
+  const { at, changes, target, rival, layer } = store.get();
+  const classes = network ? kindOf(network).labels.length : Infinity;
   /** @type {(slot: Slot) => boolean} */
   const has = ({ layer, filter }) => filter < (context.layer(layer)?.shape[0] ?? 0);
   const [, rows, columns] = (at && context.layer(at.layer)?.shape) || [0, 0, 0];
@@ -276,7 +320,14 @@ function checkState() {
   const kept = changes.filter(has);
   if (kept.length < changes.length)
     notice("Some changes of the link belong to filters that this network does not have.");
-  store.set({ at: fits ? at : null, pinned: Boolean(fits && store.get().pinned), changes: kept });
+  store.set({
+    at: fits ? at : null,
+    pinned: Boolean(fits && store.get().pinned),
+    changes: kept,
+    layer: context.layer(layer) ? layer : "",
+    target: target !== null && target < classes ? target : null,
+    rival: rival !== null && rival < classes ? rival : null,
+  });
 }
 
 /** @type {(state: State, before: State) => void} */
@@ -284,6 +335,10 @@ function changed(state, before) {
   if (state.picture !== before.picture && state.picture.kind !== "strokes" && state.picture !== pad.shown) {
     remember(before);
     showPicture(state.picture);
+  }
+  if (state.ground !== before.ground) {
+    fitPad();
+    inkIsNew = true;
   }
   if (state.theme !== before.theme) setOn(document.documentElement, "data-theme", state.theme || null);
   setOn(document.documentElement, "data-big", state.big);
@@ -311,29 +366,43 @@ function schedule() {
 function frame() {
   const state = store.get();
   write(byId("pad-hint"), hint(state));
-  if (inkIsNew) takePicture(state.picture);
+  // What a picture is posted as is known when the network is.
+  if (inkIsNew && network) takePicture(state.picture, network);
   data.input = data.base
     ? data.movedFrom === data.base && String(data.movedBy) === String(state.shift)
       ? data.input
       : moved(data.base, state.shift)
     : null;
   Object.assign(data, { movedFrom: data.base, movedBy: state.shift });
-  if (network && data.maps && mapsOf(network.layers[0]) && isCellOld(state))
-    return store.set({ at: strongest() });
+  if (network && data.maps && isCellOld(state) && strongest()) return store.set({ at: strongest() });
   const theme = state.theme || (dark.matches ? "dark" : "light");
   /** @type {Frame} */
-  const seen = { state, data, weights, theme, isEmpty: !whole && !state.example };
+  const seen = { state, data, weights, theme, isEmpty: !whole && !inkIsNew && !state.example };
   const model = network && { ...seen, network };
-  const wanted = model ? ask(model) : [];
+  const fault = network ? faultOf(state.view, network) : "";
+  const wanted = model ? ask(model, fault) : [];
   verdict.draw({ ...seen, network });
-  rail.draw(seen);
+  rail.draw({ ...seen, network });
   number?.draw(seen);
   camera?.draw(seen);
   if (model) {
-    views[state.view]?.draw(model);
+    if (!fault) views[state.view]?.draw(model);
     dock?.draw(model);
   }
-  standing.draw(seen, wanted);
+  setOn(byId(`view-${state.view}`), "data-refused", Boolean(fault));
+  setOn(byId("dock"), "hidden", state.view !== "network" || Boolean(fault));
+  standing.draw({ ...seen, network }, wanted, fault ? wayOut(fault, state.view) : null);
+}
+
+/**
+ * Why the open view shows nothing of this network, and the way to one that it shows.
+ * @type {(fault: string, name: ViewName) => { words: string, link: HTMLElement | null }}
+ */
+function wayOut(fault, name) {
+  const other = ["lecture", "learn"].includes(name) && served.find(({ kind }) => !kind);
+  if (!other) return { words: fault, link: null };
+  const wished = `${other.name}@${other.version}`;
+  return { words: fault, link: link(`Open it with ${other.name}`, () => choose(wished)) };
 }
 
 /** @type {Input | null} */
@@ -352,19 +421,22 @@ function isCellOld({ at, pinned }) {
 
 /** @type {(state: State) => string} */
 function hint({ example, picture }) {
-  if (example) return EXAMPLE_WORDS;
-  return picture.kind === "strokes" && !picture.strokes.length ? "Draw a digit here" : "";
+  const kind = network && kindOf(network);
+  if (example) return kind?.isColour ? hintWords(kind) : EXAMPLE_WORDS;
+  return picture.kind === "strokes" && !picture.strokes.length ? hintWords(kind) : "";
 }
 
-/** @type {(picture: Chosen) => void} */
-function takePicture(picture) {
+/** @type {(picture: Chosen, network: Network) => void} */
+function takePicture(picture, network) {
   inkIsNew = false;
-  whole = posted(picture, pad);
+  whole = posted(picture, pad, kindOf(network));
   number?.take(null);
+  openedFirst = null;
+  forget(({ lane }) => lane === "number");
   lookForSeveral();
   if (whole) return;
   forget(({ request }) => Boolean(request.picture));
-  write(byId("live"), EMPTY);
+  write(byId("live"), emptyWords(kindOf(network)));
 }
 
 /** Look for several digits, when a file was given or the pen has rested. */
@@ -372,7 +444,7 @@ function lookForSeveral() {
   const { picture, example } = store.get();
   clearTimeout(resting);
   const isLooked = picture.kind === "strokes" ? !example : picture.kind === "file" && !picture.isLive;
-  if (!whole || !isLooked) return;
+  if (!whole || !isLooked || !network || !kindOf(network).isDigits) return;
   const { picture: all } = whole;
   const look = async () => {
     if (pad.drawing) return void (resting = setTimeout(look, REST_MS));
@@ -386,10 +458,10 @@ function lookForSeveral() {
 }
 
 /**
- * Ask what the open view and the rail need; returns the wants.
- * @type {(model: Model) => Want[]}
+ * Ask what the open view and the rail need, or of a view that shows nothing of this network the rail; returns the wants.
+ * @type {(model: Model, fault: string) => Want[]}
  */
-function ask(model) {
+function ask(model, fault) {
   const { state, network } = model;
   /** @type {Want[]} */
   const list = [];
@@ -400,20 +472,25 @@ function ask(model) {
   const edited = data.base && editedWant(network, data, state.changes);
   if (edited) list.push(edited);
   else forget(({ lane }) => lane === "edited");
-  list.push(...(views[state.view]?.wants(model) || []), ...weightWants(state, network));
+  if (!fault) list.push(...(views[state.view]?.wants(model) || []), ...weightWants(state, network));
   for (const each of list) lanes.ask(each);
   return list;
 }
 
 /** @type {(state: State, network: Network) => Want[]} */
 function weightWants({ at, slot }, network) {
-  const layers = network.layers.filter(
-    ({ op, name }) => op === "conv" && !weights[name] && (name === at?.layer || name === slot.layer),
+  const layers = convolutions(network).filter(
+    ({ name, parameters }) =>
+      parameters <= MOST_WEIGHTS && !weights[name] && (name === at?.layer || name === slot.layer),
   );
   /** @type {(layer: string) => string} */
   const path = (layer) => `/v1/models/${network.name}/layers/${layer}/filters`;
   return layers.map(({ name }) =>
-    want(`weights/${name}`, { path: path(name), query: { version: network.version, format: "npz" } }),
+    want(
+      `weights/${name}`,
+      { path: path(name), query: { version: network.version, format: "npz" } },
+      { isOptional: kindOf(network).isAdopted },
+    ),
   );
 }
 
@@ -440,22 +517,25 @@ function keep(lane, { want: asked, answer }) {
 
 /**
  * A what-if answers both verdicts; the one after the changes is shown.
- * @type {(entry: Entry<Results<Verdict & { after?: Verdict }>> & { want: EditedEntry["want"] }) => void}
+ * @type {(entry: Entry<Results<Verdict & { before?: Verdict, after?: Verdict }>> & { want: EditedEntry["want"] }) => void}
  */
 function keepEdited(entry) {
   const [result] = entry.answer.results;
-  data.edited = { ...entry, result: result.after || result };
+  // What a network of photos saw is rounded to levels: both verdicts are to be of the same numbers.
+  const before = network && kindOf(network).isAdopted ? result.before : undefined;
+  data.edited = { ...entry, before, result: result.after || result };
 }
 
 /** @type {(entry: Entry<Results<Verdict>>) => Promise<void>} */
 async function keepVerdict(entry) {
   const { want: asked } = entry;
+  if (!network) return;
   const kept = { ...entry, result: entry.answer.results[0] };
   data.verdict = kept;
   announce();
   lastSeen += 1;
   const ticket = lastSeen;
-  const seen = await seenBy(kept);
+  const seen = await seenBy(kept, kindOf(network).form);
   if (ticket !== lastSeen || data.verdict !== kept) return;
   data.base = seen;
   const { picture } = asked.request;
@@ -468,6 +548,11 @@ async function keepNumber(entry) {
   data.number = entry;
   if (!(await number?.keep(entry))) return;
   if (pad.image) pad.showImage({ ...pad.image, box: undefined });
+  // All of it is no digit: unless one was chosen, every view is about the first.
+  if (store.get().part === null) {
+    openedFirst = number?.first() ?? null;
+    store.set({ part: openedFirst });
+  }
   announce();
   schedule();
 }
@@ -476,14 +561,20 @@ async function keepNumber(entry) {
 function showBox(seen, prepared) {
   const { picture } = store.get();
   if (picture.kind !== "file") return;
-  picture.seen = seen.levels;
-  if (prepared && pad.image && !pad.image.box && !number?.spoken()) pad.showImage({ ...pad.image, box: prepared.box });
+  picture.seen = seen;
+  if (prepared && pad.image && !pad.image.box && !number?.spoken() && !isWhole(prepared.box, pad.image.image))
+    pad.showImage({ ...pad.image, box: prepared.box });
 }
 
-/** @type {(layer: { op: string, name: string }) => Tensor | undefined} */
-function mapsOf({ op, name }) {
-  return data.maps?.arrays[op === "conv" ? `${name}.act` : name];
-}
+/**
+ * Whether a box is all of a picture: then there is nothing to frame.
+ * @type {(box: number[], image?: ImageBitmap | null) => boolean}
+ */
+const isWhole = ([, , width, height], image) =>
+  Boolean(image) && !(network && kindOf(network).form.isInk) && width === image?.width && height === image.height;
+
+/** @type {(layer: Pick<import("./numbers/types.d.ts").Layer, "op" | "name">) => Tensor | undefined} */
+const mapsOf = (layer) => data.maps?.arrays[mapsName(layer)];
 
 /**
  * Where a map answers most.
@@ -500,7 +591,7 @@ function peak(layer, filter) {
  * @type {() => Cell | null}
  */
 function strongest() {
-  const first = network?.layers[0];
+  const first = network && shownLayers(network, store.get().layer)[0];
   const maps = first && mapsOf(first);
   if (!maps) return null;
   const [filter, row, column] = greatest(maps);
@@ -557,7 +648,7 @@ function showPicture(picture, example = false) {
   pad.shown = picture;
   if (picture.kind === "strokes") pad.show(picture.strokes);
   else if (picture.kind === "file") pad.showImage({ image: picture.image });
-  else pad.showImage({ levels: levelsOf(picture) });
+  else if (network) pad.showImage({ levels: levelsOf(picture, kindOf(network).form) });
   inkIsNew = true;
   store.set({ picture: picture.kind === "strokes" ? { ...picture, strokes: pad.strokes } : picture, example, part: null });
 }
@@ -627,8 +718,9 @@ function announce() {
   clearTimeout(announcing);
   announcing = setTimeout(() => {
     const result = data.verdict?.result;
-    const several = store.get().part === null ? number?.spoken() : null;
-    if (result) write(byId("live"), several || spoken(result, sharesOf(result, network)));
+    const { part } = store.get();
+    const several = part === null || part === openedFirst ? number?.spoken() : null;
+    if (result) write(byId("live"), several || spoken(result, sharesOf(result, network), network ? kindOf(network).labels : []));
   }, 1000);
 }
 
@@ -660,11 +752,27 @@ async function fillTakeAway() {
   fillMenu(byId("take-menu"), [...takes, ...(views[store.get().view]?.takes ?? [])]);
 }
 
+/**
+ * Whether the network that an address names, or means by naming none, is the one that is shown.
+ * @type {(wished: string) => boolean}
+ */
+function isOpen(wished) {
+  const byDefault = served.find((model) => model.default) ?? served[0];
+  const name = wished || (byDefault && `${byDefault.name}@${byDefault.version}`);
+  return Boolean(network) && name === `${network?.name}@${network?.version}`;
+}
+
 async function followAddress() {
   const found = await addressKeeper.changed();
   if (!found) return;
   const { state, problems } = found;
   const { picture, ...others } = state;
+  const { model = DEFAULTS.model } = others;
+  if (model !== store.get().model && !isOpen(model)) {
+    // What else the address says is of that network.
+    store.set({ model, changes: [], at: null, pinned: false });
+    await openModels();
+  }
   store.set({ ...DEFAULTS, picture: store.get().picture, ...others });
   if (picture) showPicture(picture);
   store.set({ part: others.part ?? null });
@@ -700,9 +808,7 @@ function listen() {
   });
   const models = /** @type {HTMLSelectElement} */ (byId("model"));
   models.addEventListener("change", () => {
-    const [name, version] = models.value.split("@");
-    store.set({ model: models.value });
-    openModel(name, version);
+    choose(models.value);
   });
   byId("theme").addEventListener("click", () => {
     const isDark = (store.get().theme || (dark.matches ? "dark" : "light")) === "dark";
@@ -711,7 +817,8 @@ function listen() {
   byId("share").addEventListener("click", async () => {
     await addressKeeper.now();
     const { shareLink } = await import("./shared/sharing.js");
-    shareLink(store.get().picture.kind === "file");
+    const { picture } = store.get();
+    shareLink(picture, data.base);
   });
   byId("help").addEventListener("click", async () => {
     const { showHelp } = await import("./shared/sharing.js");
@@ -720,6 +827,17 @@ function listen() {
   dark.addEventListener("change", schedule);
   addEventListener("popstate", followAddress);
   addEventListener("hashchange", followAddress);
+}
+
+/**
+ * Open a network, name@version; what is looked at stays.
+ * @type {(wished: string) => void}
+ */
+function choose(wished) {
+  const [name, version] = wished.split("@");
+  /** @type {HTMLSelectElement} */ (byId("model")).value = wished;
+  store.set({ model: wished });
+  openModel(name, version);
 }
 
 const isFolded = () => document.documentElement.hasAttribute("data-folded");

@@ -154,3 +154,50 @@ def test_no_file_names_another_host_or_writes_markup_from_text(name):
     hosts = set(re.findall(r"https?://([\w.-]+)", text))
     assert hosts <= {"www.w3.org"}  # the name of SVG's elements, which is never fetched
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|\bstyle=", text)
+
+
+# Where a digit's size and the ten of them are what is told of: the lecture, learning, and the reading of numbers.
+OF_DIGITS = ("lecture/", "learn/", "rail/number.js")
+# Pixels of the page and bytes of a file that happen to be as many.
+NO_SIDES = {("network/network.js", "const BETWEEN = 28;"), ("numbers/npy.js", "28, true)")}
+# The passport's own word, and the name of an element.
+NAMES = {("state/kind.js", 'input.prepare ?? "digit"'), ("rail/verdict.js", '["verdict", "digit",')}
+# Sentences: those of digits are chosen where a network reads digits, in words.js or by the glossary's OF_CLASSES.
+SENTENCES = ("shared/words.js", "shared/glossary.js", "shared/sharing.js")
+BY_KIND = re.compile(r"isDigits|isOfDigits|is_digit|of-digits|\beither\(")
+
+
+def code_of(name):
+    """The lines of a script without their comments."""
+    text = re.sub(
+        r"/\*.*?\*/", lambda found: "\n" * found[0].count("\n"), (WEB / name).read_text("utf-8"), flags=re.DOTALL
+    )
+    return [re.sub(r"(^|\s)//.*", "", line) for line in text.splitlines()]
+
+
+def speaks_of_digits(line):
+    """Whether a line has a text with the word digit in it, and no choice by the kind of the network."""
+    texts = re.findall(r"\"[^\"]*\"|`[^`]*`", line)
+    return any(re.search(r"\bdigits?\b", text, re.IGNORECASE) for text in texts) and not BY_KIND.search(line)
+
+
+def found_in(lines, name):
+    """The lines that have a digit's side, count ten classes, or speak of digits whatever the network is."""
+    for number, line in enumerate(lines, 1):
+        is_side = re.search(r"(?<![\w.#-])(28|784)(?![\w.%])", line)
+        if is_side and not any(name == file and part in line for file, part in NO_SIDES):
+            yield f"{name}:{number}: {line.strip()}"
+        is_named = any(name == file and part in line for file, part in NAMES)
+        if re.search(r"length: 10\b", line) or (name not in SENTENCES and speaks_of_digits(line) and not is_named):
+            yield f"{name}:{number}: {line.strip()}"
+
+
+def test_no_script_but_those_on_digits_has_their_side_their_count_or_their_name():
+    scripts = [name for name in FILES if name.endswith(".js") and not name.startswith(OF_DIGITS)]
+    assert [found for name in scripts for found in found_in(code_of(name), name)] == []
+
+
+def test_a_side_a_count_and_a_name_of_digits_are_found():
+    wrong = ["paint(seen, 28, 28);", "Array.from({ length: 10 }, row)", 'make("h2", {}, "ten digits")']
+    assert len(list(found_in(wrong, "rail/verdict.js"))) == 3
+    assert list(found_in(['make("h2", {}, kind.isDigits ? "ten digits" : "classes")'], "rail/verdict.js")) == []

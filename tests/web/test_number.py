@@ -1,6 +1,7 @@
 """Several digits on the pad or in a file: read as a number, each with its box, and each to be opened in every view."""
 
 import io
+import json
 import re
 
 import numpy as np
@@ -33,6 +34,9 @@ def test_a_drawn_number_is_read_once_the_pen_rests_and_a_digit_of_it_opens_in_ev
     expect(page.locator("#number-text")).to_have_text("42")
     assert reads(opened) < len(FOUR + TWO)
     expect(page.locator("#live")).to_have_text("A number of 2 digits: 4 2.")
+    # All of it is no digit: the first opens by itself.
+    expect(parts(page).first).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#digit")).to_have_text("4")
     pad = page.locator("#pad").bounding_box()["width"]
     boxes = np.array(page.locator(".boxes span").evaluate_all(BOXES)) / pad * 100
     for (left, top, width, height), strokes in zip(boxes, (FOUR, TWO), strict=True):
@@ -69,6 +73,22 @@ def test_a_single_digit_stays_as_it_is(visit):
     opened.rest()
     assert reads(opened) == 1
     expect(page.locator("#several")).to_be_hidden()
+
+
+@pytest.mark.parametrize(("status", "words"), [(413, "4 MB are allowed"), (422, "the ink fills the picture")])
+def test_a_refused_reading_is_told_until_another_picture_is_drawn(visit, status, words):
+    opened = visit()
+    opened.expected = ["Failed to load resource"]
+    page = opened.open()
+    problem = {"title": "Refused", "status": status, "detail": words}
+    page.route("**/v1/read*", lambda route: route.fulfill(status=status, body=json.dumps(problem)))
+    opened.draw(FOUR)
+    told = page.locator("#several-problem")
+    expect(told).to_have_text(f"It was not read as a number of several digits: {words}")
+    page.unroute("**/v1/read*")
+    opened.draw(TWO)
+    expect(told).to_have_count(0)
+    expect(page.locator("#number-text")).to_have_text("42")
 
 
 def test_a_scribble_in_pieces_is_no_number(visit):

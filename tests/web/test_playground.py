@@ -382,7 +382,7 @@ def refuse(page, path, status, detail, headers=None):
 @pytest.mark.parametrize(
     ("path", "view", "status", "words"),
     [
-        ("/v1/explain", "why", 409, "This network's decision is not a sum of shares. only a linear head"),
+        ("/v1/explain", "why", 409, "This network does not answer that. only a linear head"),
         ("/v1/apply-filters", "bench", 422, "only a linear head"),
         ("/v1/apply-filters", "bench", 503, "The service is busy"),
         ("/v1/feature-maps", "network", 429, "The service is busy"),

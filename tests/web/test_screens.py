@@ -174,3 +174,14 @@ def test_the_letter_p_is_typed_where_letters_are_typed(opened):
     opened.page.get_by_label("Filter", exact=True).focus()
     opened.page.keyboard.press("p")
     expect(opened.page.locator("html")).not_to_have_attribute("data-big", "")
+
+
+def test_on_a_narrow_screen_bars_and_tools_stand_beside_the_pad_and_leave_no_gap(opened):
+    screen(opened.page, 768, 1024)
+    pad, bars, tools = (opened.page.locator(part).bounding_box() for part in (".pad-box", "#bars", "#pad-tools"))
+    right, bottom = pad["x"] + pad["width"], pad["y"] + pad["height"]
+    assert bars["x"] >= right
+    assert tools["x"] >= right
+    assert bars["y"] == pytest.approx(pad["y"], abs=2)
+    assert tools["y"] + tools["height"] == pytest.approx(bottom, abs=8)
+    assert opened.page.locator("#verdict").bounding_box()["y"] - bottom < 24

@@ -10,6 +10,8 @@ import { createMotion } from "./motion.js";
 import { createSlot, put } from "./slot.js";
 import { createStage } from "./stage.js";
 import { short } from "../numbers/scales.js";
+import { convolutions, sourcesOf } from "../state/kind.js";
+import { inGrey } from "../state/subject.js";
 import { ACTIVATIONS, changeOf, numberOf, PADDINGS, weightsOf } from "../state/state.js";
 import { CAPTIONS } from "../shared/words.js";
 
@@ -73,7 +75,10 @@ function describe(view, change) {
     () => view.motion.play(),
     slide({}),
     slide({}, "diagonal_rising"),
-    () => take(view, context.network().layers[0].name, 0),
+    () => {
+      const first = learntOf(context.network());
+      if (first) take(view, first.name, 0);
+    },
     slide({ place: 10 }),
     slide({ padding: "same" }),
     slide({ stride: 7 }),
@@ -91,7 +96,7 @@ function wants({ state, data, network }) {
     list.push(want("preset", { path: `/v1/filters/${name}`, query }));
   }
   if (!data.input) return list;
-  const call = responseCall(network, data.input, state);
+  const call = responseCall(network, inGrey(data.input), state);
   return [...list, want("response", call), ...chainWants(call, state.chain)];
 }
 
@@ -119,7 +124,7 @@ function patchesCall({ data, store }) {
   if (!data.input) return null;
   const size = kernel.rows === kernel.columns ? kernel.rows : `${kernel.rows},${kernel.columns}`;
   const query = { prepare: "none", patch_size: size, stride: bench.stride, padding: bench.padding };
-  return { method: "POST", path: "/v1/patches", picture: data.input, query };
+  return { method: "POST", path: "/v1/patches", picture: inGrey(data.input), query };
 }
 
 /** @type {(data: Data, state: State) => import("../state/types.d.ts").Request | undefined} */
@@ -137,8 +142,13 @@ function take(view, layer, filter) {
   view.context.set({ slot: { layer, filter }, named: null });
   if (!known) return;
   const [, channels, rows, columns] = known.weights.shape;
-  const start = filter * channels * rows * columns;
-  const cells = Array.from(known.weights.data.slice(start, start + rows * columns), exact);
+  const area = rows * columns;
+  const start = filter * channels * area;
+  // On a grey picture, whose channels are alike, a filter of colours is the sum of its planes.
+  const summed = Float32Array.from({ length: area }, (_, i) =>
+    Array.from({ length: channels }, (_plane, channel) => known.weights.data[start + channel * area + i]).reduce((a, b) => a + b),
+  );
+  const cells = Array.from(summed, exact);
   view.editKernel({ rows, columns, cells, bias: exact(known.biases.data[filter]) });
   const { stride, pads } = view.context.layer(layer) ?? { stride: [1], pads: [0] };
   const { bench } = view.context.store.get();
@@ -289,14 +299,20 @@ function listFilters(view, { data, network }) {
   const presets = data.presets?.answer;
   if (!view.filtersAreNew(presets, network)) return;
   const names = presets?.filters.map(({ name }) => [`named/${name}`, name.replaceAll("_", " ")]) ?? [];
-  const [{ name: layer, shape }] = network.layers;
-  const learnt = Array.from({ length: shape[0] }, (_, k) => [`learnt/${layer}/${k}`, `${layer}, filter ${k}`]);
+  const first = learntOf(network);
+  const learnt = Array.from({ length: first?.shape[0] ?? 0 }, (_, k) => [`learnt/${first?.name}/${k}`, `${first?.name}, filter ${k}`]);
   view.filter.box.replaceChildren(
     choice(["", "your own"]),
     make("optgroup", { label: "named" }, names.map(choice)),
     make("optgroup", { label: `learnt by ${network.name}` }, learnt.map(choice)),
   );
 }
+
+/**
+ * The layer whose filters read the picture itself, if there is one.
+ * @type {(network: Network) => import("../numbers/types.d.ts").Layer | undefined}
+ */
+const learntOf = (network) => convolutions(network).find((layer) => !sourcesOf(network, layer).length);
 
 /**
  * A named filter that has just arrived becomes the kernel.

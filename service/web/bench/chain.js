@@ -136,7 +136,8 @@ function drawStep(view, { data, theme }, name, index, side) {
   paint(grid.canvas, values, rows, columns, colourTable("diverging", theme), range);
   const first = data.response?.answer.results[0].filters[0].shape.slice(-2) ?? [rows, columns];
   // A pooled map has the same size on the page: a cell stands over the cells that it was made of.
-  const cell = Math.max(4, Math.floor((0.8 * side) / Math.max(rows, columns, ...(index ? [] : [first[0] / 4]))));
+  const least = Math.min(4, side / Math.max(rows, columns));
+  const cell = Math.max(least, Math.floor((0.8 * side) / Math.max(rows, columns, ...(index ? [] : [first[0] / 4]))));
   resize(grid.canvas, columns * cell, rows * cell);
   step.legend.draw("diverging", theme, range, `${labelOf(name)}: ${rows} × ${columns}`);
   const place = view.at?.index === index ? [view.at.row, view.at.column] : peak(values, columns);

@@ -1,6 +1,7 @@
 // A place in the network for the kernel of the editor, and what the network says with it.
 
 import { begun, choice, make, select, set, write } from "../shared/dom.js";
+import { convolutions, reasonOf, SHOWN_MAPS } from "../state/kind.js";
 import { changeOf, numberOf, weightsOf, withChange } from "../state/state.js";
 import { reshaped } from "./editor.js";
 import { verdictsOf } from "../state/subject.js";
@@ -12,11 +13,17 @@ import { replaced } from "../shared/words.js";
 /** @import { SlotView } from "./types.d.ts" */
 
 /**
+ * The maps that a filter of a layer reads: all of those before it, or those of its group.
+ * @type {(layer: Layer) => number}
+ */
+const channelsOf = ({ in_shape: [count], groups = 1 }) => count / groups;
+
+/**
  * The changes with the kernel in its slot; where a layer has channels, each sees it divided by their number.
  * @type {(kernel: Kernel, chosen: { changes: Change[], slot: Slot }, layer: Layer) => Change[]}
  */
 export function put(kernel, { changes: made, slot }, layer) {
-  const channels = layer.in_shape[0];
+  const channels = channelsOf(layer);
   const weights = weightsOf(kernel);
   const plane = weights.map((row) => row.map((value) => value / channels));
   /** @type {Action} */
@@ -60,13 +67,8 @@ function buildSlot(view) {
     "Edit that one",
   );
   view.outcome = make("p", { id: "outcome", role: "status" });
-  return make(
-    "div",
-    { class: "result" },
-    make("h2", {}, "In the network"),
-    make("div", { class: "controls" }, view.slot.field, view.put, view.out, view.takeLearnt),
-    view.outcome,
-  );
+  view.controls = make("div", { class: "controls" }, view.slot.field, view.put, view.out, view.takeLearnt);
+  return make("div", { class: "result" }, make("h2", {}, "In the network"), view.controls, view.outcome);
 }
 
 /** @type {(view: SlotView) => void} */
@@ -89,10 +91,9 @@ function takeOut({ context }) {
 function drawSlot(view, { state, data, network }) {
   if (view.slotsOf !== network) {
     view.slotsOf = network;
-    const slots = network.layers
-      .filter(({ op }) => op === "conv")
+    const slots = convolutions(network)
       .flatMap(({ name, shape, kernel }) => {
-        return Array.from({ length: shape[0] }, (_, filter) => [
+        return Array.from({ length: network.calls ? Math.min(shape[0], SHOWN_MAPS) : shape[0] }, (_, filter) => [
           `${name}/${filter}`,
           `${name}, filter ${filter} (${kernel.join(" × ")})`,
         ]);
@@ -100,14 +101,18 @@ function drawSlot(view, { state, data, network }) {
     view.slot.box.replaceChildren(...slots.map(choice));
     const { slot } = state;
     const isThere = slots.some(([value]) => value === `${slot.layer}/${slot.filter}`);
-    if (!isThere) queueMicrotask(() => view.context.set({ slot: { layer: network.layers[0].name, filter: 0 } }));
+    const first = convolutions(network)[0]?.name ?? "";
+    if (!isThere) queueMicrotask(() => view.context.set({ slot: { layer: first, filter: 0 } }));
   }
   const { layer, filter } = state.slot;
   view.slot.box.value = `${layer}/${filter}`;
   const isIn = changeOf(state.changes, layer, filter)?.action === "replace";
   set(view.out, "hidden", !isIn);
   const info = network.layers.find(({ name }) => name === layer);
-  if (!info) return;
+  const reason = convolutions(network).length ? "" : `It has no place in ${network.name}: ${reasonOf(network, "POST /v1/what-if, and changes")}.`;
+  set(view.controls, "hidden", Boolean(reason));
+  if (reason) write(view.outcome, reason);
+  if (!info || reason) return;
   const fits = info.kernel[0] === state.kernel.rows && info.kernel[1] === state.kernel.columns;
   write(view.put, fits ? "Put it into the network" : `Make it ${info.kernel.join(" × ")} and put it into the network`);
   set(view.put, "hidden", isIn && fits);
@@ -119,7 +124,7 @@ function drawSlot(view, { state, data, network }) {
  *   slot: Slot, info: Layer) => string}
  */
 function outcome(isIn, { before, shown }, { isSettled, error }, { layer, filter }, info) {
-  const channels = info.in_shape[0];
+  const channels = channelsOf(info);
   if (!isIn) return channels === 1 ? "" : `Each of its ${channels} channels gets your kernel, divided by ${channels}.`;
   if (!isSettled || !before || !shown) return error ? "The changed network has not answered." : "It is in the network.";
   return replaced(`${layer}/${filter}`, before, shown);

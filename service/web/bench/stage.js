@@ -6,6 +6,7 @@ import { begun, changes, make, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { cellAt, frame, heatmap, leastSide, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short } from "../numbers/scales.js";
+import { kindOf } from "../state/kind.js";
 import { unread } from "../shared/words.js";
 
 /** @import { Theme } from "../numbers/types.d.ts" */
@@ -13,7 +14,6 @@ import { unread } from "../shared/words.js";
 /** @import { Context } from "../shared/types.d.ts" */
 /** @import { Motion, Placed, Places, Sides, Stage, StageView } from "./types.d.ts" */
 
-const SIDE = 28;
 const GAPS = 150; // pixels in a row for signs and gaps
 const ABOVE = 400; // pixels of the window that other things take where the sum is below the picture
 const LEAST = 196; // side of a picture there, in pixels
@@ -55,7 +55,7 @@ export function createStage(context, editor, motion) {
     },
     draw: (model) => draw(view, model),
     grid: () => view.places,
-    sides: () => view.sides ?? sidesOf(view.width, 7, 7),
+    sides: () => view.sides ?? sidesOf(view.width, 7, 7, longerOf(context)),
     frameIn: (box, rows, columns) => frame(view.inner, box, rows, columns),
   };
 }
@@ -120,15 +120,16 @@ function listenToDrag(view) {
 /**
  * The sides, in pixels, of the picture and the map, and of a cell of patch, filter and products; and which of three
  * arrangements there is room for: all in a row, the sum below, or the filter below that as well.
- * @type {(width: number, rows: number, columns: number) => Sides}
+ * side: the longer one of the picture, in its own pixels
+ * @type {(width: number, rows: number, columns: number, side: number) => Sides}
  */
-function sidesOf(width, rows, columns) {
+function sidesOf(width, rows, columns, pixels) {
   const isBig = document.documentElement.hasAttribute("data-big");
   const most = Math.max(rows, columns);
   const arrangement = width < 600 ? "stacked" : width < 940 || isBig ? "below" : "abreast";
   const ratio = Math.max(1, Math.floor(devicePixelRatio));
   /** @type {(side: number) => number} */
-  const whole = (side) => SIDE * Math.max(1, Math.floor((side / SIDE) * ratio) / ratio);
+  const whole = (side) => (side < pixels ? side : pixels * Math.max(1, Math.floor((side / pixels) * ratio) / ratio));
   if (arrangement === "abreast") {
     const cell = Math.max(9, Math.min(LARGEST, Math.floor((0.19 * (width - GAPS)) / most)));
     const picture = whole(Math.min((width - GAPS - 3 * cell * columns) / 2, 0.55 * innerHeight));
@@ -148,12 +149,18 @@ function sidesOf(width, rows, columns) {
   return { arrangement, picture, map: picture, cell, factor: cell, editor };
 }
 
+/** @type {(context: Context) => number} */
+function longerOf(context) {
+  const { width, height } = kindOf(context.network()).form;
+  return Math.max(width, height);
+}
+
 // ---- drawing ----
 
 /** @type {(view: StageView, model: Model) => number} */
 function draw(view, { state, data, theme }) {
   const { kernel } = state;
-  const sides = sidesOf(view.width, kernel.rows, kernel.columns);
+  const sides = sidesOf(view.width, kernel.rows, kernel.columns, longerOf(view.context));
   view.sides = sides;
   set(view.row, "class", `bench ${sides.arrangement}`);
   const entry = data.response;
@@ -202,10 +209,11 @@ function drawCounts(view, { geometry: { patches, kernel, unread: edge, pads } },
  */
 function drawPicture(view, { geometry }, input, theme) {
   const [top, left, bottom, right] = geometry.pads;
-  const [rows, columns] = [SIDE + top + bottom, SIDE + left + right];
+  const { width, height, isInk } = input;
+  const [rows, columns] = [height + top + bottom, width + left + right];
   const whole = { top: -top, left: -left, height: rows, width: columns };
-  const { patch } = cut(input.unit, { rows: SIDE, columns: SIDE }, whole);
-  paint(view.picture, patch, rows, columns, colourTable("pencil", theme), [0, 1]);
+  const { patch } = cut(input.unit, { rows: height, columns: width }, whole);
+  paint(view.picture, patch, rows, columns, colourTable(isInk ? "pencil" : "light", theme), [0, 1]);
   const { picture: side } = /** @type {Sides} */ (view.sides);
   const scale = side / Math.max(rows, columns);
   resize(view.picture, columns * scale, rows * scale);
@@ -238,7 +246,8 @@ function drawMap(view, { filters: [{ response, shape }] }, isWhole, theme) {
   const shown = Float32Array.from(values, (value, i) => (isWhole || i <= place ? value : NaN));
   paint(view.grid.canvas, shown, rows, columns, colourTable("diverging", theme), range);
   const { map: side } = /** @type {Sides} */ (view.sides);
-  const cell = Math.max(1, Math.floor(side / Math.max(rows, columns)));
+  const longer = Math.max(rows, columns);
+  const cell = longer > side ? side / longer : Math.max(1, Math.floor(side / longer));
   resize(view.grid.canvas, columns * cell, rows * cell);
   const { row, column } = at(view.places);
   view.grid.mark(rows, columns, [row, column], short(values[place]));
@@ -253,17 +262,18 @@ function drawSum(view, { filters: [filter], geometry }, { want: { request } }, t
   const { row, column } = at(view.places);
   const [rows, columns] = geometry.kernel;
   const box = windowOf(geometry, row, column);
-  const { patch, padding } = cut(request.picture.unit, { rows: SIDE, columns: SIDE }, box);
+  const { unit, width, height, isInk } = request.picture;
+  const { patch, padding } = cut(unit, { rows: height, columns: width }, box);
   const weights = Float32Array.from(/** @type {number[]} */ (filter.weights.flat()));
   const laid = request.json.orientation === "convolution" ? weights.toReversed() : weights;
   const { products, sum } = multiply(patch, laid);
   const { cell, factor } = /** @type {Sides} */ (view.sides);
   const layout = { rows, columns, cell, theme };
   const label = `patch, ${rows} by ${columns}`;
-  const seen = clip(box);
+  const seen = clip(box, request.picture);
   const edge = seen.height * seen.width < rows * columns ? ", with padding" : "";
   view.patch.replaceChildren(
-    numbers({ ...layout, cell: factor, values: patch, scale: "pencil", range: [0, 1], muted: padding, label }),
+    numbers({ ...layout, cell: factor, values: patch, scale: isInk ? "pencil" : "light", range: [0, 1], muted: padding, label }),
     make("figcaption", {}, `patch${edge}`),
   );
   const range = shownRange("diverging", extent(products));

@@ -163,4 +163,5 @@ export interface SlotView {
   out: HTMLElement;
   takeLearnt: HTMLElement;
   outcome: HTMLElement;
+  controls: HTMLElement;
 }

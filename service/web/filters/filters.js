@@ -1,10 +1,12 @@
 // filters/ is the view of what the network has learnt: its filters, a card of each, and how it behaves on a data set.
 
+import { ranking } from "../numbers/arithmetic.js";
 import { want } from "../state/api.js";
 import { begun, caption, changes, choice, make, select, set, term, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, plainPercent, shownRange, short } from "../numbers/scales.js";
+import { convolutions, kindOf, labelOf, reasonOf, sourcesOf } from "../state/kind.js";
 import { isOff, toggled } from "../state/state.js";
 import { CAPTIONS, refusal } from "../shared/words.js";
 
@@ -15,7 +17,10 @@ import { CAPTIONS, refusal } from "../shared/words.js";
 /** @import { FiltersView, Mosaic, Reported } from "./types.d.ts" */
 
 const TILE = 64;
-const BARS = 46; // pixels from the least to the greatest of ten bars
+const BARS = 46; // pixels from the least to the greatest of the bars
+const NAMED = 5; // classes that are told where they have names
+const REPORT = "GET /v1/models/NAME/report";
+const SHOWN = 256; // filters of a layer
 const EXPLAINED = new Set(["bias", "coherence", "separable", "silent", "d′", "selectivity", "Gabor wave"]);
 
 /** @type {(root: HTMLElement, context: Context) => View} */
@@ -55,15 +60,26 @@ export function create(root, context) {
 
 /** @type {(view: FiltersView, network: Network) => Request} */
 function cardsRequest({ layer }, network) {
-  const path = `/v1/models/${network.name}/layers/${layer || network.layers[0].name}/filters`;
+  const path = `/v1/models/${network.name}/layers/${layerOf(layer, network)}/filters`;
   return { path, query: { version: network.version, card: true } };
+}
+
+/**
+ * The layer that is shown: of another network than the one it was chosen of, the first.
+ * @type {(chosen: string | null, network: Network) => string}
+ */
+function layerOf(chosen, network) {
+  const all = convolutions(network);
+  return (all.find(({ name }) => name === chosen) ?? all[0]).name;
 }
 
 /** @type {(view: FiltersView, model: Model) => Want[]} */
 function wants(view, { network }) {
-  const layer = view.layer || network.layers[0].name;
+  const layer = layerOf(view.layer, network);
+  const cards = want("cards", cardsRequest(view, network));
+  if (reasonOf(network, REPORT)) return [cards];
   return [
-    want("cards", cardsRequest(view, network)),
+    cards,
     want(
       "report",
       { path: `/v1/models/${network.name}/report`, query: { version: network.version, layer } },
@@ -74,7 +90,7 @@ function wants(view, { network }) {
 
 /** @type {(view: FiltersView, model: Model) => void} */
 function draw(view, { state, data, network, theme }) {
-  const layers = network.layers.filter(({ op }) => op === "conv");
+  const layers = convolutions(network);
   if (view.network !== network) {
     Object.assign(view, { network, layer: layers[0].name, chosen: 0 });
     view.picker.box.replaceChildren(
@@ -122,7 +138,7 @@ function mosaic({ weights }) {
 
 /** @type {(view: FiltersView, cards: Cards, theme: Theme) => void} */
 function drawTiles(view, { filters, layer }, theme) {
-  const mosaics = filters.map(mosaic);
+  const mosaics = filters.slice(0, SHOWN).map(mosaic);
   const range = shownRange(
     "diverging",
     mosaics.map(({ values }) => extent(values)).reduce(([a, b], [c, d]) => [Math.min(a, c), Math.max(b, d)]),
@@ -153,12 +169,19 @@ function drawTiles(view, { filters, layer }, theme) {
   );
   view.legend.draw("diverging", theme, range, "weights of this layer");
   const { channels } = mosaics[0];
-  write(
-    view.words,
-    channels > 1
-      ? `Each filter has ${channels} channels, one for each map before it; they lie side by side.`
-      : "Each filter reads the picture itself.",
-  );
+  const network = view.context.network();
+  const info = /** @type {Layer} */ (view.context.layer(layer));
+  const rest = filters.length > SHOWN ? ` The first ${SHOWN} of ${filters.length} are shown.` : "";
+  write(view.words, `${wordsOf(info, channels, sourcesOf(network, info).length > 0)}${rest}`);
+}
+
+/** @type {(layer: Layer, channels: number, isDeep: boolean) => string} */
+function wordsOf({ in_shape: [before] }, channels, isDeep) {
+  if (channels === 1 && before > 1) return "Each filter reads one map before it.";
+  if (channels === 1) return "Each filter reads the picture itself.";
+  if (!isDeep) return `Each filter reads the picture itself: it has ${channels} channels, for red, green and blue; they lie side by side.`;
+  if (channels < before) return `Each filter has ${channels} channels, one for each map of its group; they lie side by side.`;
+  return `Each filter has ${channels} channels, one for each map before it; they lie side by side.`;
 }
 
 /**
@@ -170,7 +193,7 @@ function drawBlanks(view, { name, shape: [count] }) {
   write(view.words, `The filters of ${name} have not come yet.`);
   view.card.replaceChildren();
   view.tilesBox.replaceChildren(
-    ...Array.from({ length: count }, () => {
+    ...Array.from({ length: Math.min(count, SHOWN) }, () => {
       const canvas = heatmap({ class: "heat hatched" });
       resize(canvas, TILE, TILE);
       return make("span", { class: "switch" }, canvas);
@@ -209,7 +232,7 @@ function drawCard(view, filter, state, reported, theme) {
       isFlat ? make("button", { onclick: () => context.editFilter({ layer, filter: index }) }, "Edit this filter") : "",
       make("button", { "aria-pressed": String(off), onclick: change }, off ? "Switch on" : "Switch off"),
     ),
-    ...report(reported, layer, index),
+    ...report(reported, layer, index, context.network()),
   );
 }
 
@@ -242,9 +265,11 @@ function facts(card, bias) {
 
 /**
  * What the report on a data set says of a filter.
- * @type {(reported: Reported, layer: string, index: number) => HTMLElement[]}
+ * @type {(reported: Reported, layer: string, index: number, network: Network) => HTMLElement[]}
  */
-function report({ answer, error }, layer, index) {
+function report({ answer, error }, layer, index, network) {
+  const reason = reasonOf(network, REPORT);
+  if (reason) return [make("p", { class: "muted" }, `${reason[0].toUpperCase()}${reason.slice(1)}.`)];
   if (error) return [make("p", { class: "muted" }, `No report on a data set: ${refusal(error)}`)];
   if (!answer) return [];
   const { data, layers, thumbnails } = answer;
@@ -254,18 +279,23 @@ function report({ answer, error }, layer, index) {
   const rows = [
     ["mean and largest answer", `${short(filter.mean)} and ${short(filter.max)}`],
     ["silent", `in ${plainPercent(filter.zeros)} of its places`],
-    ["answers most to", String(filter.favourite)],
+    ["answers most to", labelOf(network, filter.favourite)],
   ];
   // Not every filter has them: a tanh answers below 0 as well, and then there is no share of one digit.
-  if (Number.isFinite(filter.d_prime)) rows.push(["d′", `${short(filter.d_prime)}, to that digit`]);
+  const { isDigits } = kindOf(network);
+  if (Number.isFinite(filter.d_prime)) rows.push(["d′", `${short(filter.d_prime)}, to that ${isDigits ? "digit" : "class"}`]);
   if (Number.isFinite(filter.selectivity)) rows.push(["selectivity", short(filter.selectivity)]);
-  rows.push(["without it", `accuracy ${filter.off.accuracy > 0 ? "+" : ""}${plainPercent(filter.off.accuracy)}`]);
+  if (filter.off)
+    rows.push(["without it", `accuracy ${filter.off.accuracy > 0 ? "+" : ""}${plainPercent(filter.off.accuracy)}`]);
   return [
     make("h3", {}, `On ${data.images.toLocaleString("en")} pictures of ${data.name}`),
     list(rows),
-    make("p", { class: "muted" }, "Its mean answer to each digit:"),
-    classBars(filter.class_means, filter.favourite),
-    ...topPictures(filter.top, thumbnails),
+    make("p", { class: "muted" }, isDigits ? "Its mean answer to each digit:" : "The classes that it answers most, by its mean answer:"),
+    isDigits
+      ? classBars(filter.class_means, filter.favourite)
+      : list(classList(filter.class_means, network)),
+    ...topPictures(filter.top, network, thumbnails),
+    ...(answer.pictures ? [topNames(filter.top, answer.pictures)] : []),
   ];
 }
 
@@ -278,6 +308,22 @@ function list(rows) {
   );
 }
 
+/** @type {(means: number[], network: Network) => [name: string, text: string][]} */
+function classList(means, network) {
+  return ranking(means)
+    .slice(0, NAMED)
+    .map((index) => [labelOf(network, index), short(means[index])]);
+}
+
+/**
+ * The names of the pictures that it answered most, where they were a folder's.
+ * @type {(top: FilterReport["top"], pictures: string[]) => HTMLElement}
+ */
+function topNames(top, pictures) {
+  const names = top.slice(0, NAMED).map(({ image }) => pictures[image]);
+  return make("p", { class: "muted" }, `It answered most to ${names.join(", ")}.`);
+}
+
 /** @type {(means: number[], favourite: number) => HTMLElement} */
 function classBars(means, favourite) {
   // Bars stand on 0: a mean below it hangs down, so that the tallest is the greatest.
@@ -286,15 +332,15 @@ function classBars(means, favourite) {
   return make(
     "ol",
     { class: "small-bars" },
-    means.map((mean, digit) => {
+    means.map((mean, index) => {
       const bar = make("span", { "aria-hidden": "true" });
       bar.style.height = `${Math.abs(mean) * scale}px`;
       bar.style.marginBottom = `${((mean < 0 ? mean : 0) - lo) * scale}px`;
       return make(
         "li",
-        { class: digit === favourite ? "best" : null, "aria-label": `${digit}: ${short(mean)}`, title: short(mean) },
+        { class: index === favourite ? "best" : null, "aria-label": `${index}: ${short(mean)}`, title: short(mean) },
         bar,
-        String(digit),
+        String(index),
       );
     }),
   );
@@ -302,16 +348,16 @@ function classBars(means, favourite) {
 
 /**
  * The pictures that it answered most, where the service has the data set at hand.
- * @type {(top: FilterReport["top"], thumbnails?: Record<string, string>) => HTMLElement[]}
+ * @type {(top: FilterReport["top"], network: Network, thumbnails?: Record<string, string>) => HTMLElement[]}
  */
-function topPictures(top, thumbnails = {}) {
+function topPictures(top, network, thumbnails = {}) {
   const found = top.filter(({ image }) => thumbnails[image]);
   if (!found.length) return [];
   const pictures = found.map(({ image, label, value }) =>
     make("img", {
       src: thumbnails[image],
-      alt: `a ${label}, ${short(value)}`,
-      title: `a ${label}: ${short(value)}`,
+      alt: `a ${labelOf(network, label)}, ${short(value)}`,
+      title: `a ${labelOf(network, label)}: ${short(value)}`,
       width: 42,
       height: 42,
       class: "heat",

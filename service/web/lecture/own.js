@@ -4,9 +4,20 @@ import { short } from "../numbers/scales.js";
 import { changes, link, make, radios, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { cellAt, heatmap, legend } from "../shared/heatmap.js";
-import { SIDE } from "../state/picture.js";
 import { numberOf, weightsOf } from "../state/state.js";
-import { answerOf, applyWant, around, bar, cellWords, figure, flat, inputOf, paintMap, paintPicture } from "./parts.js";
+import {
+  answerOf,
+  applyWant,
+  around,
+  bar,
+  cellWords,
+  figure,
+  flat,
+  inputOf,
+  paintMap,
+  paintPicture,
+  SIDE,
+} from "./parts.js";
 import { sourceOf, sources } from "./parts.js";
 
 /** @import { Kernel, Model } from "../state/types.d.ts" */

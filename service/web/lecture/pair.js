@@ -4,18 +4,18 @@ import { fixed } from "../numbers/scales.js";
 import { make, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { frame, heatmap, legend } from "../shared/heatmap.js";
-import { SIDE } from "../state/picture.js";
 import {
   around,
   cellWords,
   figure,
   flat,
-  PAIR_NAMES,
   paintMap,
   paintPicture,
+  PAIR_NAMES,
   pairOf,
   pairWant,
   plate,
+  SIDE,
 } from "./parts.js";
 import { SIZE, sourceOf, sources, STRIDE } from "./parts.js";
 

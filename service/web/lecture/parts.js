@@ -5,13 +5,15 @@ import { make, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { frame, heatmap, paint } from "../shared/heatmap.js";
 import { want } from "../state/api.js";
-import { context2d, PATTERNS, pattern, SIDE } from "../state/picture.js";
+import { context2d, PATTERNS, pattern } from "../state/picture.js";
 
 /** @import { Theme } from "../numbers/types.d.ts" */
 /** @import { Grid, GridEvents } from "../shared/types.d.ts" */
 /** @import { Call, Input, Model, Want } from "../state/types.d.ts" */
 /** @import { Answer, Asked, Picked, Room, Shown } from "./types.d.ts" */
 
+export const SIDE = 28; // of the lecture's picture
+const FORM = { width: SIDE, height: SIDE, channels: 1, isInk: true };
 export const SIZE = 7; // of a patch and of a filter
 export const STRIDE = 2;
 export const PAIR = [{ preset: "diagonal_falling" }, { preset: "diagonal_rising" }];
@@ -31,7 +33,7 @@ export function inputOf(name, levels) {
   count -= 1; // the page's own pictures count up
   const made = levels();
   const unit = Float32Array.from(made, (level) => Math.fround(level / 255));
-  const input = { levels: made, unit, width: SIDE, height: SIDE, id: count };
+  const input = { ...FORM, levels: made, unit, id: count };
   patterns.set(name, input);
   return input;
 }
@@ -41,7 +43,7 @@ export function inputOf(name, levels) {
  * @type {(room: Room, model: Model) => Input | null}
  */
 export function sourceOf({ source }, { data }) {
-  return source ? inputOf(source, () => pattern(source)) : (data.input ?? null);
+  return source ? inputOf(source, () => pattern(source, FORM).levels) : (data.input ?? null);
 }
 
 /**

@@ -4,8 +4,7 @@ import { changes, make, radios, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { frame, heatmap } from "../shared/heatmap.js";
 import { want } from "../state/api.js";
-import { SIDE } from "../state/picture.js";
-import { answerOf, figure, paintMap, paintPicture, plate, SIZE } from "./parts.js";
+import { answerOf, figure, paintMap, paintPicture, plate, SIDE, SIZE } from "./parts.js";
 
 /** @import { Theme } from "../numbers/types.d.ts" */
 /** @import { Model } from "../state/types.d.ts" */

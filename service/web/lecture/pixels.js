@@ -4,9 +4,8 @@ import { short } from "../numbers/scales.js";
 import { link, make, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { frame, numbers } from "../shared/heatmap.js";
-import { SIDE } from "../state/picture.js";
 import { cut } from "../numbers/arithmetic.js";
-import { figure, paintPicture } from "./parts.js";
+import { figure, paintPicture, SIDE } from "./parts.js";
 
 /** @import { Chosen, Model } from "../state/types.d.ts" */
 /** @import { Create } from "./types.d.ts" */
@@ -51,7 +50,7 @@ export const create = (room) => {
     const i = row * SIDE + column;
     levels[i] = levels[i] < 128 ? 255 : 0;
     /** @type {Chosen} */
-    const picture = { kind: "levels", levels };
+    const picture = { kind: "levels", levels, width: SIDE, height: SIDE, channels: 1, isInk: true };
     const isOn = edit && edit.picture === now;
     edit =
       isOn && edit

@@ -4,8 +4,7 @@ import { cut, multiply } from "../numbers/arithmetic.js";
 import { fixed, plainPercent, short } from "../numbers/scales.js";
 import { changes, make, write } from "../shared/dom.js";
 import { multiplication } from "../shared/heatmap.js";
-import { SIDE } from "../state/picture.js";
-import { bar, figure, flat, paintPicture, pairOf, pairWant, picker, place, SIZE, STRIDE } from "./parts.js";
+import { bar, figure, flat, paintPicture, pairOf, pairWant, picker, place, SIDE, SIZE, STRIDE } from "./parts.js";
 
 /** @import { Model } from "../state/types.d.ts" */
 /** @import { Create } from "./types.d.ts" */

@@ -1,11 +1,13 @@
 // The dock: one cell of one map, and the sum behind it.
 
-import { clip, convolutionCell, fieldOf, mapOf, poolCell } from "../numbers/arithmetic.js";
+import { clip, convolutionCell, fieldOf, formed, mapOf, poolCell } from "../numbers/arithmetic.js";
 import { begun, changes, make, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
-import { frame, heatmap, multiplication, numbers, paint, resize } from "../shared/heatmap.js";
+import { frame, heatmap, multiplication, numbers, paint, paintPicture, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short, signed } from "../numbers/scales.js";
+import { kindOf, mapsName, MOST_WEIGHTS, sourcesOf } from "../state/kind.js";
 import { changeOf, isOff, toggled } from "../state/state.js";
+import { refusal } from "../shared/words.js";
 
 /** @import { Filters, Layer, Part, Tensor, Theme } from "../numbers/types.d.ts" */
 /** @import { Cell, MapsEntry, Model, State } from "../state/types.d.ts" */
@@ -16,7 +18,15 @@ import { changeOf, isOff, toggled } from "../state/state.js";
 /** @type {(state: State) => number} */
 const sideOf = ({ big }) => (big ? 220 : document.documentElement.clientWidth < 1120 ? 112 : 140);
 const STRONGEST = 2;
+const TOO_LARGE = "The filters of this layer are too many numbers to be written out.";
 const TODO = "Point at a map. The sum behind its cell is then here.";
+
+// What arithmetic.js knows to compute of a sum; of other activations the service's answer is told.
+/** @type {(layer: Layer) => boolean} */
+const isComputed = ({ activation }) => ["linear", "relu", "tanh"].includes(activation);
+
+/** @type {(layer: Layer | undefined) => boolean} */
+const isTooLarge = (layer) => (layer?.parameters ?? 0) > MOST_WEIGHTS;
 
 /** @type {(root: HTMLElement, context: Context) => { draw(model: Model): void, focus(): void }} */
 export function createDock(root, context) {
@@ -85,16 +95,19 @@ function draw(dock, model) {
   const { state, data, network, theme, weights } = model;
   const at = state.at;
   const layer = network.layers.find(({ name }) => name === at?.layer);
-  const map = layer && data.maps?.arrays[layer.op === "conv" ? `${layer.name}.act` : layer.name];
+  const map = layer && data.maps?.arrays[mapsName(layer)];
   dock.root.classList.toggle("open", state.pinned);
   const isKnown = layer?.op !== "conv" || Boolean(weights[layer.name]);
-  write(dock.todo, map ? "The filter has not come yet." : TODO);
+  const { error } = dock.context.lanes.standing(`weights/${layer?.name}`);
+  write(dock.todo, !map ? TODO : error ? refusal(error) : isTooLarge(layer) ? TOO_LARGE : "The filter has not come yet.");
   set(dock.todo, "hidden", Boolean(map) && isKnown);
   if (!at || !layer || !data.maps || !map || state.view !== "network") return;
   if (!dock.isNew(at, state.pinned, data.maps, weights[at.layer], theme, state.scale, state.changes, state.big))
     return;
   dock.side = sideOf(state);
-  resize(dock.picture, dock.side, dock.side);
+  const { width, height } = data.maps.want.request.picture;
+  const scale = dock.side / Math.max(width, height);
+  resize(dock.picture, width * scale, height * scale);
   write(dock.title, `${layer.name}, filter ${at.filter}, row ${at.row}, column ${at.column}`);
   write(dock.pin, state.pinned ? "Unpin" : "Pin");
   set(dock.pin, "aria-pressed", String(state.pinned));
@@ -107,7 +120,7 @@ function draw(dock, model) {
 /** @type {(dock: Dock, layer: Layer, at: Cell, state: State) => void} */
 function drawFilterTools(dock, layer, at, { changes: made }) {
   const isConvolution = layer.op === "conv";
-  set(dock.edit, "hidden", !isConvolution || layer.in_shape[0] !== 1);
+  set(dock.edit, "hidden", !isConvolution || layer.in_shape[0] !== (layer.groups ?? 1));
   set(dock.off, "hidden", !isConvolution);
   write(dock.off, isOff(made, at.layer, at.filter) ? "Switch on" : "Switch off");
 }
@@ -117,7 +130,8 @@ function drawMap(dock, at, map, state, theme) {
   const { rows, columns, start } = mapOf(map, at.filter);
   const range = shownRange(state.scale, extent(map.data, start, start + rows * columns));
   paint(dock.grid.canvas, map.data, rows, columns, colourTable(state.scale, theme), range, start);
-  const cell = Math.max(1, Math.floor(dock.side / Math.max(rows, columns)));
+  const longer = Math.max(rows, columns);
+  const cell = longer > dock.side ? dock.side / longer : Math.max(1, Math.floor(dock.side / longer));
   resize(dock.grid.canvas, columns * cell, rows * cell);
   const value = map.data[start + at.row * columns + at.column];
   dock.grid.name(`${at.layer}, filter ${at.filter}, cells`);
@@ -127,9 +141,10 @@ function drawMap(dock, at, map, state, theme) {
 
 /** @type {(dock: Dock, layer: Layer, at: Cell, maps: MapsEntry, theme: Theme) => void} */
 function drawPicture(dock, layer, at, maps, theme) {
-  paint(dock.picture, maps.want.request.picture.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
-  const box = clip(fieldOf(layer, at.row, at.column));
-  frame(dock.field, box, 28, 28);
+  const { picture } = maps.want.request;
+  paintPicture(dock.picture, picture, theme);
+  const box = clip(fieldOf(layer, at.row, at.column), picture);
+  frame(dock.field, box, picture.height, picture.width);
   write(dock.fieldName, `sees ${box.height} × ${box.width} pixels`);
 }
 
@@ -137,22 +152,46 @@ function drawPicture(dock, layer, at, maps, theme) {
 function drawWork(dock, layer, at, maps, model) {
   const input = inputOf(layer, maps, model);
   const known = model.weights[layer.name];
-  if (layer.op !== "conv") drawPool(dock, layer, at, input, model);
+  dock.work.replaceChildren();
+  write(dock.formula, "");
+  if (layer.op.endsWith("pool") && input) drawPool(dock, layer, at, input, maps, model);
+  else if (layer.op !== "conv") drawJoint(dock, layer, at, maps, model);
+  else if (!input) write(dock.formula, "What it reads is not among the layers that are shown.");
   else if (known) drawConvolution(dock, layer, at, input, known, maps, model);
-  else {
-    dock.work.replaceChildren();
-    write(dock.formula, "");
-  }
 }
 
 /**
- * What a layer reads: the map before it, or the picture.
- * @type {(layer: Layer, maps: MapsEntry, model: Model) => Tensor}
+ * A cell of what is made of other layers' cells at the same place: their sum, their product, or one of theirs.
+ * @type {(dock: Dock, layer: Layer, at: Cell, maps: MapsEntry, model: Model) => void}
+ */
+function drawJoint(dock, layer, at, { arrays }, { network }) {
+  const value = valueAt(arrays[layer.name], at) ?? 0;
+  let first = 0;
+  const words = sourcesOf(network, layer).flatMap((source) => {
+    const filter = layer.op === "concat" ? at.filter - first : at.filter;
+    const [count, rows, columns] = source.shape;
+    first += count;
+    if (filter < 0 || filter >= count) return [];
+    const place = rows * columns === 1 ? { ...at, filter, row: 0, column: 0 } : { ...at, filter };
+    const found = valueAt(arrays[mapsName(source)], place);
+    return [`${source.name}/${filter}${found === null ? "" : ` ${short(found)}`}`];
+  });
+  const sign = { add: " + ", mul: " × " }[/** @type {string} */ (layer.op)] ?? ", ";
+  const from = words.length === 1 ? `of ${words[0]}` : words.join(sign);
+  dock.formula.replaceChildren(`${layer.op}: ${from}${words.length > 1 ? " = " : " → "}`, strong(value));
+}
+
+/**
+ * What a layer reads: the maps before it, if they are shown, or the picture.
+ * @type {(layer: Layer, maps: MapsEntry, model: Model) => Tensor | undefined}
  */
 function inputOf(layer, { arrays, want: { request } }, { network }) {
-  const before = network.layers[network.layers.indexOf(layer) - 1];
-  if (before) return arrays[before.op === "conv" ? `${before.name}.act` : before.name];
-  return { shape: [1, 28, 28], data: request.picture.unit };
+  const [before] = sourcesOf(network, layer);
+  if (before) return arrays[mapsName(before)];
+  const { channels, width, height } = kindOf(network).form;
+  const { unit } = request.picture;
+  const { numbers: form } = network.passport;
+  return { shape: [channels, height, width], data: form ? formed(unit, width * height, form) : unit };
 }
 
 /**
@@ -167,6 +206,7 @@ function drawConvolution(dock, layer, at, input, known, { arrays }, { state, the
       : [...cell.parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, STRONGEST);
   const rest = cell.sum - parts.reduce((sum, part) => sum + part.sum, 0);
   dock.work.replaceChildren(...parts.map((part) => writtenOut(part, layer, cell.parts.length, dock, theme)));
+  const after = isComputed(layer) ? cell.after : (valueAt(arrays[mapsName(layer)], at) ?? NaN);
   const others = cell.parts.length - parts.length;
   if (others > 0) dock.work.append(make("p", {}, `${others} other channels: ${signed(rest)}`));
   const served = valueAt(arrays[`${layer.name}.pre`], at);
@@ -177,16 +217,22 @@ function drawConvolution(dock, layer, at, input, known, { arrays }, { state, the
     strong(cell.bias),
     " = ",
     strong(cell.before),
-    layer.activation === "linear" ? "" : `, ${layer.activation} → ${short(cell.after)}`,
+    layer.activation === "linear" ? "" : `, ${layer.activation} → ${short(after)}`,
   ];
   if (change) words.push(". This filter is changed: the sum is of the learnt one.");
   else if (served !== null)
-    words.push(
-      Math.abs(served - cell.before) < 1e-3
-        ? ", as the service computed."
-        : ` but the service answered ${short(served)}!`,
-    );
+    words.push(servedWords(served, cell.before, Boolean(dock.context.network().calls)));
   dock.formula.replaceChildren(...words);
+}
+
+/**
+ * Whether the service computed the same. An adopted network may do to the numbers before a layer what is no layer.
+ * @type {(served: number, before: number, isAdopted: boolean) => string}
+ */
+function servedWords(served, before, isAdopted) {
+  if (Math.abs(served - before) < 1e-3 * (isAdopted ? Math.max(1, Math.abs(served)) : 1)) return ", as the service computed.";
+  if (isAdopted) return `. The service answered ${short(served)}: before this layer, the network changes the numbers in a way that is not shown.`;
+  return ` but the service answered ${short(served)}!`;
 }
 
 /** @type {(value: number) => HTMLElement} */
@@ -195,7 +241,8 @@ function strong(value) {
 }
 
 /** @type {(part: Part, layer: Layer, channels: number, dock: Dock, theme: Theme) => HTMLElement} */
-function writtenOut(part, layer, channels, { side, work }, theme) {
+function writtenOut(part, layer, channels, { side, work, context }, theme) {
+  const { isInk } = kindOf(context.network()).form;
   const [rows, columns] = layer.kernel;
   const isOnly = channels === 1;
   // No wider than its place: a drawing that is made smaller has smaller numbers, too.
@@ -203,24 +250,28 @@ function writtenOut(part, layer, channels, { side, work }, theme) {
   const room = isOnly ? side - 20 : side / 2;
   const cell = Math.max(8, Math.min(44, most, Math.floor(room / Math.max(rows, columns))));
   const layout = { rows, columns, cell, theme };
-  if (isOnly) return make("div", { class: "sum" }, multiplication(part, layout));
+  if (isOnly && isInk) return make("div", { class: "sum" }, multiplication(part, layout));
   const range = shownRange("diverging", extent(part.patch));
-  const shown = { range, scale: /** @type {const} */ ("diverging"), label: `channel ${part.channel}` };
+  const shown = { range, scale: /** @type {const} */ ("diverging"), label: isOnly ? "patch" : `channel ${part.channel}` };
+  if (isOnly) return make("div", { class: "sum" }, multiplication(part, layout, shown));
   const factors = multiplication({ ...part, products: null }, layout, shown);
   return make("div", { class: "sum" }, factors, make("span", { class: "formula" }, strong(part.sum)));
 }
 
-/** @type {(dock: Dock, layer: Layer, at: Cell, input: Tensor, model: Model) => void} */
-function drawPool(dock, layer, at, input, { theme }) {
-  const { patch, padding, winner, value } = poolCell(layer, at.filter, at.row, at.column, input);
+/** @type {(dock: Dock, layer: Layer, at: Cell, input: Tensor, maps: MapsEntry, model: Model) => void} */
+function drawPool(dock, layer, at, input, { arrays }, { theme }) {
+  const cell = poolCell(layer, at.filter, at.row, at.column, input);
+  const { patch, padding, winner } = cell;
   const [rows, columns] = layer.kernel;
   const isMax = layer.op === "maxpool";
+  // Whether padding counts in a mean is the network's own.
+  const value = isMax || !padding.size ? cell.value : (valueAt(arrays[layer.name], at) ?? cell.value);
   const shown = patch.map((each) => (Number.isFinite(each) ? each : 0));
   const picture = numbers({
     values: shown,
     rows,
     columns,
-    cell: 44,
+    cell: Math.max(4, Math.min(44, Math.floor(220 / Math.max(rows, columns)))),
     scale: "diverging",
     theme,
     range: shownRange("diverging", extent(shown)),

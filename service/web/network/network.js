@@ -1,17 +1,18 @@
 // network/ is the first view: the feature maps of every layer (here), and one cell of one map (dock.js).
 //
-// The layers stand from left to right, between the picture and the ten digits (ends.js), or one under the other where
-// there is no room.
+// The layers stand from left to right, between the picture and the classes (ends.js), or one under the other where there
+// is no room.
 
 import { convolutionCell, difference, mapOf } from "../numbers/arithmetic.js";
-import { begun, caption, changes, make, radios, set, shape, write } from "../shared/dom.js";
-import { createEnds, ENDS_WIDTH, endsWant } from "./ends.js";
+import { begun, caption, changes, either, make, radios, set, shape, write } from "../shared/dom.js";
+import { createEnds, endsWant, endsWidth } from "./ends.js";
 import { enter, roving } from "../shared/grid.js";
 import { cellAt, heatmap, legend, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange } from "../numbers/scales.js";
+import { areAllShown, kindOf, mapsName, SHOWN_MAPS, shownLayers, sourcesOf } from "../state/kind.js";
 import { changeOf } from "../state/state.js";
 import { mapWants } from "../state/subject.js";
-import { CAPTIONS } from "../shared/words.js";
+import { CAPTIONS, CAPTIONS_OF_CLASSES } from "../shared/words.js";
 
 /** @import { Layer, Span, Tensor } from "../numbers/types.d.ts" */
 /** @import { Arrays, Cell, Data, Input, MapsEntry, Model, Network, State, Weights } from "../state/types.d.ts" */
@@ -32,7 +33,6 @@ export function create(root, context) {
   const view = begun({ context, layers: [], size: "", width: 0, linesAreNew: changes() });
   view.strip = make("div", { class: "layers", "data-lane": "maps" });
   view.lines = shape("svg", { class: "lines", "aria-hidden": "true" });
-  view.ends = createEnds(context);
   view.shiftWords = make("p", { class: "muted shifted" });
   view.scale = radios("Colours", "scale", SCALES, (scale) => context.set({ scale }));
   view.range = radios("Range", "range", RANGES, (range) => context.set({ range }));
@@ -45,18 +45,21 @@ export function create(root, context) {
     ],
     (value) => context.set({ before: value === "1" }),
   );
+  view.chosen = make("div", { hidden: true });
   const takes = [
     { name: "feature maps", record: () => context.data.maps?.want.request, formats: ["png", "npz", "json"] },
   ];
-  view.caption = describe(context);
+  view.captions = [describe(context, CAPTIONS.network), describe(context, CAPTIONS_OF_CLASSES.network)];
+  ["of-digits", "of-classes"].forEach((name, i) => view.captions[i].classList.add(name));
   root.append(
-    view.caption,
+    ...view.captions,
     make(
       "div",
       { class: "controls after" },
       view.scale.field,
       view.range.field,
       view.stage.field,
+      view.chosen,
       compass(context),
       view.shiftWords,
     ),
@@ -71,14 +74,14 @@ export function create(root, context) {
   return { draw: (model) => draw(view, model), wants: (model) => [...mapWants(model), ...endsWant(model)], takes };
 }
 
-/** @type {(context: Context) => HTMLElement} */
-function describe(context) {
+/** @type {(context: Context, words: string) => HTMLElement} */
+function describe(context, words) {
   const strongest = () => {
     const at = context.strongest();
     if (at) context.set({ at, pinned: true });
   };
   return caption(
-    CAPTIONS.network,
+    words,
     strongest,
     () => context.set({ before: true, scale: "diverging" }),
     () => context.set({ shift: [1, 0] }),
@@ -97,7 +100,7 @@ function compass({ set: change, store }) {
   return make(
     "fieldset",
     { class: "field" },
-    make("legend", { class: "muted" }, "Shift the digit"),
+    make("legend", { class: "muted" }, "Shift the ", either("digit", "picture")),
     make(
       "div",
       { class: "compass" },
@@ -110,44 +113,65 @@ function compass({ set: change, store }) {
   );
 }
 
-/** @type {(view: NetworkView, network: Network) => void} */
-function build(view, network) {
-  view.network = network;
+/** @type {(view: NetworkView, network: Network, chosen: string) => void} */
+function build(view, network, chosen) {
+  if (view.network !== network) view.ends = createEnds(view.context, network);
+  set(view.chosen, "hidden", areAllShown(network));
+  Object.assign(view, { network, layer: chosen });
   view.size = ""; // new tiles have no size yet
   view.strip.replaceChildren();
-  view.layers = network.layers.filter(({ op }) => op !== "linear").map((layer) => buildLayer(view, layer));
-  const columns = [view.ends.picture, ...view.layers.map(({ root }) => root), view.ends.digits];
+  view.layers = shownLayers(network, chosen).map((layer) => buildLayer(view, layer));
+  const columns = [view.ends.picture, ...view.layers.map(({ root }) => root), view.ends.classes];
   columns.forEach((column, i) => {
     if (i) view.strip.append(make("span", { class: "arrow", "aria-hidden": "true" }, "▸"));
     view.strip.append(column);
   });
 }
 
+/**
+ * The choice of a layer, for a network with more than there is room for.
+ * @type {(view: NetworkView, network: Network, state: State) => Promise<void>}
+ */
+async function drawChoice(view, network, state) {
+  const { createLayerChoice } = await import("../shared/layers.js");
+  view.choice ??= createLayerChoice(view.context, view.chosen);
+  view.choice.draw(network, state);
+}
+
 /** @type {(view: NetworkView, info: Layer) => LayerView} */
 function buildLayer(view, info) {
   const [count, rows, columns] = info.shape;
-  const tiles = Array.from({ length: count }, (_, filter) => buildTile(view, { info, rows, columns }, filter));
+  const shown = view.context.network().calls ? Math.min(count, SHOWN_MAPS) : count;
+  const tiles = Array.from({ length: shown }, (_, filter) => buildTile(view, { info, rows, columns }, filter));
   const buttons = tiles.map(({ button }) => button);
   const label = `${info.name}: ${count} maps of ${rows} by ${columns}`;
   const maps = make("div", { class: "maps", role: "group", "aria-label": label }, buttons);
   enter(buttons, buttons[0]);
   roving(maps, () => layer.across || 1);
-  const what =
-    info.op === "conv"
-      ? `${count} filters ${info.kernel.join("×")}`
-      : `${info.op === "maxpool" ? "max" : "mean"} of ${info.kernel.join("×")}`;
   const title = make(
     "h2",
     { title: `${info.parameters} parameters` },
     info.name,
-    make("small", {}, what),
-    make("small", {}, `each ${rows} × ${columns}`),
+    make("small", {}, whatOf(info)),
+    make("small", {}, shown < count ? `${shown} of ${count}, each ${rows} × ${columns}` : `each ${rows} × ${columns}`),
   );
   const strip = legend();
   const root = make("div", { class: "layer" }, title, maps, strip.root);
   /** @type {LayerView} */
   const layer = { info, rows, columns, isNew: changes(), legend: strip, tiles, maps, root };
   return layer;
+}
+
+/**
+ * What a layer does, in a few words.
+ * @type {(layer: Layer) => string}
+ */
+function whatOf({ op, shape: [count], kernel, reads = [] }) {
+  if (op === "conv") return `${count} filters ${kernel.join("×")}`;
+  if (op === "maxpool") return `max of ${kernel.join("×")}`;
+  if (op.endsWith("pool")) return `mean of ${kernel.join("×")}`;
+  const words = /** @type {Record<string, string>} */ ({ add: "sum of", mul: "product of", concat: "maps of" });
+  return `${words[op] ?? `${op} of`} ${reads.length > 2 ? `${reads.length} layers` : reads.join(", ")}`;
 }
 
 /** @type {(view: NetworkView, layer: { info: Layer, rows: number, columns: number }, filter: number) => Tile} */
@@ -172,7 +196,8 @@ function buildTile(view, { info, rows, columns }, filter) {
 /** @type {(view: NetworkView, model: Model) => void} */
 function draw(view, model) {
   const { state, network } = model;
-  if (view.network !== network) build(view, network);
+  if (view.network !== network || view.layer !== state.layer) build(view, network, state.layer);
+  if (!areAllShown(network)) drawChoice(view, network, state);
   view.scale.choose(state.scale);
   view.range.choose(state.range);
   view.stage.choose(state.before ? "1" : "");
@@ -195,8 +220,9 @@ function layOut(view) {
   const size = `${width} ${height} ${devicePixelRatio}`;
   if (size === view.size || !width) return;
   view.size = size;
+  const { isDigits: isOfDigits } = kindOf(view.context.network());
   // From the caption on: a sentence that comes and goes above it is not to change the sizes of the maps.
-  const above = view.strip.getBoundingClientRect().top - view.caption.getBoundingClientRect().top + PADDING;
+  const above = view.strip.getBoundingClientRect().top - view.captions[isOfDigits ? 0 : 1].getBoundingClientRect().top + PADDING;
   const room = Math.max(height - AROUND - (isPane ? above : 100), 160);
   const sides = view.layers.map(({ rows, columns }) => Math.max(rows, columns));
   const found = fitting(view, sides, width, room);
@@ -218,13 +244,14 @@ function layOut(view) {
  */
 function fitting(view, sides, width, room) {
   const counts = view.layers.map(({ tiles }) => tiles.length);
+  const ends = endsWidth(view.context.network());
   // In sight side by side, or else a little to scroll: a row per layer would be much more.
   for (const deep of [room, 1.5 * room, 2 * room]) {
     for (const tile of TILES) {
       const chosen = sides.map((side) => tileSide(side, tile));
       const across = chosen.map((side, i) => acrossOf(counts[i], side, deep));
       const wide = chosen.map((side, i) => columnWidth(across[i], side));
-      const total = wide.reduce((sum, each) => sum + each, ENDS_WIDTH + (sides.length + 1) * BETWEEN);
+      const total = wide.reduce((sum, each) => sum + each, ends + (sides.length + 1) * BETWEEN);
       if (total <= width) return enlarged({ sides, counts, chosen, across }, width - total, deep);
     }
   }
@@ -266,9 +293,11 @@ function columnWidth(across, side) {
   return Math.max(88, across * (side + 2 + GAP));
 }
 
-// A cell has whole device pixels, so that all cells of a map look alike.
+// A cell has whole device pixels, so that all cells of a map look alike. A map with more cells than the largest tile has
+// pixels is made smaller.
 /** @type {(side: number, wished: number) => number} */
 function tileSide(side, wished) {
+  if (side > TILES[0]) return wished;
   const ratio = Math.max(1, Math.floor(devicePixelRatio));
   return side * Math.max(1, Math.floor((wished / side) * ratio) / ratio);
 }
@@ -277,8 +306,8 @@ function tileSide(side, wished) {
 function drawLayer(layer, model) {
   const { state, data, theme } = model;
   const { info } = layer;
-  const name = info.op === "conv" ? `${info.name}.${state.before ? "pre" : "act"}` : info.name;
-  const maps = data.maps?.arrays[name];
+  const isBefore = state.before && info.maps[0].endsWith(".pre");
+  const maps = data.maps?.arrays[isBefore ? `${info.name}.pre` : mapsName(info)];
   const marked = data.maps ? state.at && `${state.at.layer}/${state.at.filter}/${state.pinned}` : "";
   if (!layer.isNew(maps, state.scale, state.range, theme, marked, state.changes)) return;
   layer.root.classList.toggle("unanswered", !maps);
@@ -328,30 +357,35 @@ function drawLegend(layer, maps, { state, data, theme }) {
 }
 
 /**
- * Join the map at hand with the maps that gave most to its cell, and the digit at hand with the filters that did.
+ * Join the map at hand with the maps that gave most to its cell, and the class at hand with the filters that did.
  * @type {(view: NetworkView, model: Model) => void}
  */
-function drawLines(view, { state, data, weights }) {
+function drawLines(view, { state, data, weights, network }) {
   const { lines, strip, ends } = view;
   const { at } = state;
-  const digit = ends.digit();
-  if (!view.linesAreNew(at, data.maps, data.ends, digit, at && weights[at.layer], view.size, view.isWide)) return;
+  const label = ends.label();
+  if (!view.linesAreNew(at, data.maps, data.ends, label, at && weights[at.layer], view.size, view.isWide)) return;
   lines.replaceChildren();
   if (!view.isWide || !data.maps) return;
   const box = strip.getBoundingClientRect();
   set(lines, "viewBox", `0 0 ${box.width} ${box.height}`);
-  const index = view.layers.findIndex(({ info }) => info.name === at?.layer);
-  if (at && index >= 0) {
-    const end = view.layers[index].tiles[at.filter].button;
-    if (index === 0) join(lines, box, ends.canvas, end, 1);
-    else
-      for (const { channel, share } of inputsOf(view, index, at, data.maps.arrays, weights))
-        join(lines, box, view.layers[index - 1].tiles[channel].button, end, share);
+  const here = view.layers.find(({ info }) => info.name === at?.layer);
+  const end = at && here?.tiles[at.filter]?.button;
+  if (at && here && end) {
+    const sources = sourcesOf(network, here.info);
+    if (!sources.length) join(lines, box, ends.canvas, end, 1);
+    for (const source of sources) {
+      const tiles = view.layers.find(({ info }) => info === source)?.tiles ?? [];
+      for (const { channel, share } of inputsOf(here.info, source, at, data.maps.arrays, weights))
+        if (tiles[channel]) join(lines, box, tiles[channel].button, end, share);
+    }
   }
-  for (const { layer, filter, share } of ends.shares(EDGES)) {
-    const tile = view.layers.find(({ info }) => info.name === layer)?.tiles[filter];
-    const last = view.layers.at(-1)?.tiles[filter]; // where maps are pooled at last, the line begins there
-    if (tile && last) join(lines, box, last.button, ends.rows[digit ?? 0], share);
+  const row = ends.row();
+  for (const { layer, filter, share } of row ? ends.shares(EDGES) : []) {
+    const found = view.layers.find(({ info }) => info.name === layer);
+    const last = view.layers.at(-1); // where maps are pooled at last, the line begins there
+    const from = last?.tiles.length === found?.tiles.length ? last : found;
+    if (from?.tiles[filter]) join(lines, box, from.tiles[filter].button, /** @type {HTMLElement} */ (row), share);
   }
 }
 
@@ -371,14 +405,14 @@ function join(lines, box, from, to, share) {
 }
 
 /**
- * @type {(view: NetworkView, index: number, at: Cell, arrays: Arrays, weights: Weights) => { channel: number,
+ * The maps of a source that gave most to a cell, as shares of the greatest.
+ * @type {(info: Layer, source: Layer, at: Cell, arrays: Arrays, weights: Weights) => { channel: number,
  *   share: number }[]}
  */
-function inputsOf(view, index, at, arrays, weights) {
-  const { info } = view.layers[index];
+function inputsOf(info, source, at, arrays, weights) {
+  if (info.op === "concat") return [];
   if (info.op !== "conv") return [{ channel: at.filter, share: 1 }];
-  const source = view.layers[index - 1].info;
-  const input = arrays[source.op === "conv" ? `${source.name}.act` : source.name];
+  const input = arrays[mapsName(source)];
   const known = weights[info.name];
   if (!input || !known) return [];
   const { parts } = convolutionCell(info, at.filter, at.row, at.column, input, known.weights, known.biases);
@@ -403,6 +437,6 @@ function shiftWords({ data }) {
   const parts = names.map(
     (name) => `${name.replace(".act", "")} ${plainPercent(difference(before[name].data, after[name].data))}`,
   );
-  const logits = difference(before.logits.data, after.logits.data);
-  return `Change of each layer, as a share of what it was: ${parts.join(", ")}, logits ${plainPercent(logits)}.`;
+  const logits = before.logits && after.logits ? `, logits ${plainPercent(difference(before.logits.data, after.logits.data))}` : "";
+  return `Change of each layer, as a share of what it was: ${parts.join(", ")}${logits}.`;
 }

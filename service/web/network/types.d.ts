@@ -1,7 +1,7 @@
 // The types of network/.
 
 import type { Layer } from "../numbers/types.d.ts";
-import type { Context, Grid, Legend, Radios } from "../shared/types.d.ts";
+import type { Context, Grid, LayerChoice, Legend, Radios } from "../shared/types.d.ts";
 import type { Model, Network } from "../state/types.d.ts";
 
 export interface Tile {
@@ -29,21 +29,23 @@ export interface Fit {
   across: number[];
 }
 
-/** The ends of the row: the picture that goes in, and the ten digits that come out. */
+/** The ends of the row: the picture that goes in, and the classes that come out. */
 export interface Ends {
   picture: HTMLElement;
   canvas: HTMLCanvasElement;
-  digits: HTMLElement;
-  rows: HTMLElement[];
+  classes: HTMLElement;
   draw(model: Model): void;
-  /** the digit whose filters are shown: the one pointed at, or the verdict */
-  digit(): number | null;
-  /** the filters that added most to that digit, or took most from it, as shares of the greatest */
+  /** the class whose filters are shown: the one pointed at, or the verdict */
+  label(): number | null;
+  /** its row, where it is shown */
+  row(): HTMLElement | null;
+  /** the filters that added most to that class, or took most from it, as shares of the greatest */
   shares(most: number): { layer: string; filter: number; share: number }[];
 }
 
 export interface NetworkView {
   root: HTMLElement;
+  /** of the network that is shown */
   ends: Ends;
   height: number;
   context: Context;
@@ -57,11 +59,17 @@ export interface NetworkView {
   linesAreNew(...values: unknown[]): boolean;
   strip: HTMLElement;
   lines: SVGElement;
-  caption: HTMLElement;
+  /** for the digits, and for other classes */
+  captions: HTMLElement[];
   shiftWords: HTMLElement;
+  /** which layer is shown, where there is no room for all */
+  chosen: HTMLElement;
+  choice?: LayerChoice;
   scale: Radios;
   range: Radios;
   stage: Radios;
+  /** of which choice the layers are */
+  layer?: string;
 }
 
 export interface Dock {

@@ -2,7 +2,7 @@
 //
 // This file does the sums behind a cell again, so that they can be shown. Each is compared with the service's answer.
 
-/** @import { Box, Field, Layer, Part, Plane, Probabilities, Tensor, Values } from "./types.d.ts" */
+/** @import { Box, Field, Formed, Layer, Levels, Part, Plane, Probabilities, Tensor, Values } from "./types.d.ts" */
 
 /**
  * The place of one map inside a layer's answer: {rows, columns, start}.
@@ -37,29 +37,31 @@ export function activate(name, value) {
 /**
  * The window of its layer's input that one cell reads; top and left may lie in the padding.
  * layer: as GET /v1/models/{m} describes it
- * @type {(layer: Pick<Layer, "kernel" | "stride" | "pads">, row: number, column: number) => Box}
+ * @type {(layer: Pick<Layer, "kernel" | "stride" | "pads" | "dilation">, row: number, column: number) => Box}
  */
-export function windowOf(layer, row, column) {
-  const [top, left] = layer.pads;
+export function windowOf({ kernel, stride, pads, dilation = [1, 1] }, row, column) {
   return {
-    top: row * layer.stride[0] - top,
-    left: column * layer.stride[1] - left,
-    height: layer.kernel[0],
-    width: layer.kernel[1],
+    top: row * stride[0] - pads[0],
+    left: column * stride[1] - pads[1],
+    height: (kernel[0] - 1) * dilation[0] + 1,
+    width: (kernel[1] - 1) * dilation[1] + 1,
   };
 }
 
 /**
- * Cut a window out of one plane. What lies outside is padding: `outside`, and listed in `padding`.
+ * Cut a window out of one plane, each `steps`-th row and column of it. What lies outside is padding: `outside`, and
+ * listed in `padding`.
  * @type {(values: Values, plane: { rows: number, columns: number, start?: number }, box: Box,
- *   outside?: number) => { patch: Float32Array, padding: Set<number> }}
+ *   outside?: number, steps?: number[]) => { patch: Float32Array, padding: Set<number> }}
  */
-export function cut(values, { rows, columns, start = 0 }, { top, left, height, width }, outside = 0) {
+export function cut(values, { rows, columns, start = 0 }, box, outside = 0, [down, right] = [1, 1]) {
+  const { top, left } = box;
+  const [height, width] = [Math.ceil(box.height / down), Math.ceil(box.width / right)];
   const patch = new Float32Array(height * width);
   const padding = new Set();
   for (let i = 0; i < height; i += 1) {
     for (let j = 0; j < width; j += 1) {
-      const [y, x] = [top + i, left + j];
+      const [y, x] = [top + i * down, left + j * right];
       const isInside = y >= 0 && x >= 0 && y < rows && x < columns;
       patch[i * width + j] = isInside ? values[start + y * columns + x] : outside;
       if (!isInside) padding.add(i * width + j);
@@ -83,19 +85,22 @@ export function multiply(patch, weights, start = 0) {
 }
 
 /**
- * One cell of a convolution: per channel its patch, products and sum, then bias and the total.
- * input: {shape: [C, h, w], data}; weights: {shape: [K, C, kh, kw], data}; biases: {data}
+ * One cell of a convolution: per channel its patch, products and sum, then bias and the total. A filter of a group
+ * reads the channels of its group alone.
+ * input: {shape: [C, h, w], data}; weights: {shape: [K, C / groups, kh, kw], data}; biases: {data}
  * @type {(layer: Layer, filter: number, row: number, column: number, input: Tensor, weights: Tensor,
  *   biases: Tensor) => { box: Box, parts: Part[], sum: number, bias: number, before: number, after: number }}
  */
 export function convolutionCell(layer, filter, row, column, input, weights, biases) {
   const box = windowOf(layer, row, column);
-  const [, channels, height, width] = weights.shape;
+  const [filters, channels, height, width] = weights.shape;
+  const first = Math.floor((filter * (input.shape[0] / channels)) / filters) * channels;
   const parts = [];
   let total = 0;
-  for (let channel = 0; channel < channels; channel += 1) {
-    const { patch, padding } = cut(input.data, mapOf(input, channel), box);
-    const start = (filter * channels + channel) * height * width;
+  for (let i = 0; i < channels; i += 1) {
+    const channel = first + i;
+    const { patch, padding } = cut(input.data, mapOf(input, channel), box, 0, layer.dilation);
+    const start = (filter * channels + i) * height * width;
     const { products, sum } = multiply(patch, weights.data, start);
     parts.push({ channel, patch, padding, products, sum, weights: weights.data.slice(start, start + height * width) });
     total += sum;
@@ -112,7 +117,7 @@ export function convolutionCell(layer, filter, row, column, input, weights, bias
 export function poolCell(layer, filter, row, column, input) {
   const box = windowOf(layer, row, column);
   const isMax = layer.op === "maxpool";
-  const { patch, padding } = cut(input.data, mapOf(input, filter), box, isMax ? -Infinity : 0);
+  const { patch, padding } = cut(input.data, mapOf(input, filter), box, isMax ? -Infinity : 0, layer.dilation);
   let winner = 0;
   for (let i = 1; i < patch.length; i += 1) if (patch[i] > patch[winner]) winner = i;
   const mean = patch.reduce((sum, value) => sum + value, 0) / patch.length;
@@ -129,27 +134,52 @@ export function fieldOf(layer, row, column) {
 }
 
 /**
- * Keep a box within the 28 x 28 picture.
- * @type {(box: Box, side?: number) => Box}
+ * Keep a box within a picture of width x height.
+ * @type {(box: Box, picture: { width: number, height: number }) => Box}
  */
-export function clip({ top, left, height, width }, side = 28) {
+export function clip({ top, left, height, width }, picture) {
   const [y, x] = [Math.max(top, 0), Math.max(left, 0)];
-  return { top: y, left: x, height: Math.min(top + height, side) - y, width: Math.min(left + width, side) - x };
+  return {
+    top: y,
+    left: x,
+    height: Math.min(top + height, picture.height) - y,
+    width: Math.min(left + width, picture.width) - x,
+  };
 }
 
 /**
- * Move a picture by whole pixels. Paper comes in.
- * @type {(levels: Uint8Array, shift: number[], side?: number) => Uint8Array}
+ * Move a picture by whole pixels. Paper comes in; of a photo, whose ground may be anything, its edge goes on.
+ * @type {(picture: Levels, shift: number[]) => Uint8Array}
  */
-export function shifted(levels, [right, down], side = 28) {
+export function shifted({ levels, width, height, channels, isInk }, [right, down]) {
   const moved = new Uint8Array(levels.length);
-  for (let y = 0; y < side; y += 1) {
-    for (let x = 0; x < side; x += 1) {
-      const [fromY, fromX] = [y - down, x - right];
-      if (fromY >= 0 && fromX >= 0 && fromY < side && fromX < side) moved[y * side + x] = levels[fromY * side + fromX];
+  /** @type {(at: number, size: number) => number} */
+  const within = (at, size) => Math.min(Math.max(at, 0), size - 1);
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const [fromY, fromX] = [within(y - down, height), within(x - right, width)];
+      if (isInk && (fromY !== y - down || fromX !== x - right)) continue;
+      const [to, from] = [y * width + x, fromY * width + fromX].map((place) => place * channels);
+      for (let channel = 0; channel < channels; channel += 1) moved[to + channel] = levels[from + channel];
     }
   }
   return moved;
+}
+
+/**
+ * The numbers that a network was trained on, of a picture in 0..1: its channels in that order, dark as light, times
+ * scale, less mean, by std. unit: a plane of `area` for each channel
+ * @type {(unit: Float32Array, area: number, form: Formed) => Float32Array}
+ */
+export function formed(unit, area, { order, invert, scale = 1, mean, std }) {
+  const channels = unit.length / area;
+  /** @type {(values: number[] | null | undefined, channel: number, none: number) => number} */
+  const of = (values, channel, none) => values?.[values.length === 1 ? 0 : channel] ?? none;
+  return unit.map((_, i) => {
+    const channel = Math.floor(i / area);
+    const value = unit[i + area * (order === "bgr" ? channels - 1 - 2 * channel : 0)];
+    return ((invert ? 1 - value : value) * scale - of(mean, channel, 0)) / of(std, channel, 1);
+  });
 }
 
 /**
@@ -178,12 +208,14 @@ export function softmax(logits, temperature = 1) {
 }
 
 /**
- * The ten shares before doubt: the softmax of the logits at the network's temperature. Of its probabilities the service
- * says: (1 - doubt) softmax(logits / temperature) + doubt / 10.
+ * The shares of the classes before doubt: the softmax of the logits at the network's temperature. Of its probabilities
+ * the service says: (1 - doubt) softmax(logits / temperature) + doubt / classes. A network that was adopted has neither
+ * temperature nor doubt: its shares are its probabilities.
  * @type {(verdict: Probabilities,
- *   network: { passport?: { calibration?: { temperature?: number } } } | null) => number[]}
+ *   network: { calls?: object, passport?: { calibration?: { temperature?: number } } } | null) => number[]}
  */
 export function sharesOf({ probabilities, logits, doubt }, network) {
+  if (network?.calls) return probabilities;
   if (doubt === undefined) return softmax(logits, network?.passport?.calibration?.temperature ?? 1);
   return probabilities.map((share) => Math.max(0, (share - doubt / probabilities.length) / (1 - doubt)));
 }

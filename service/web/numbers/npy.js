@@ -67,11 +67,11 @@ export function readNpz(buffer) {
 }
 
 /**
- * A lossless grey PNG as a data: URL; stored rather than deflated, so that it is made at once.
+ * A lossless PNG, grey or of colour, as a data: URL; stored rather than deflated, so that it is made at once.
  * @type {(levels: Uint8Array, width: number, height: number) => string}
  */
 export function pngUrl(levels, width, height) {
-  return `data:image/png;base64,${base64(png(width, height, storedZlib(scanLines(levels, width, height))))}`;
+  return `data:image/png;base64,${base64(png(width, height, storedZlib(scanLines(levels, height)), isRgb(levels, width, height)))}`;
 }
 
 /**
@@ -80,17 +80,21 @@ export function pngUrl(levels, width, height) {
  */
 export async function shortPngUrl(levels, width, height) {
   if (typeof CompressionStream === "undefined") return pngUrl(levels, width, height);
-  const stream = new Blob([scanLines(levels, width, height)]).stream().pipeThrough(new CompressionStream("deflate"));
+  const stream = new Blob([scanLines(levels, height)]).stream().pipeThrough(new CompressionStream("deflate"));
   const data = new Uint8Array(await new Response(stream).arrayBuffer());
-  return `data:image/png;base64,${base64(png(width, height, data))}`;
+  return `data:image/png;base64,${base64(png(width, height, data, isRgb(levels, width, height)))}`;
 }
 
-/** @type {(width: number, height: number, data: Uint8Array) => Uint8Array<ArrayBuffer>} */
-function png(width, height, data) {
+/** @type {(levels: Uint8Array, width: number, height: number) => boolean} */
+const isRgb = (levels, width, height) => levels.length > width * height;
+
+/** @type {(width: number, height: number, data: Uint8Array, isColour: boolean) => Uint8Array<ArrayBuffer>} */
+function png(width, height, data, isColour) {
   const head = new Uint8Array(13);
   new DataView(head.buffer).setUint32(0, width);
   new DataView(head.buffer).setUint32(4, height);
   head[8] = 8;
+  head[9] = isColour ? 2 : 0;
   const parts = [
     latin("\x89PNG\r\n\x1a\n"),
     chunk("IHDR", head),
@@ -100,8 +104,9 @@ function png(width, height, data) {
   return joined(parts);
 }
 
-/** @type {(levels: Uint8Array, width: number, height: number) => Uint8Array<ArrayBuffer>} */
-function scanLines(levels, width, height) {
+/** @type {(levels: Uint8Array, height: number) => Uint8Array<ArrayBuffer>} */
+function scanLines(levels, height) {
+  const width = levels.length / height; // in bytes
   const lines = new Uint8Array(height * (width + 1));
   for (let y = 0; y < height; y += 1) lines.set(levels.subarray(y * width, (y + 1) * width), y * (width + 1) + 1);
   return lines;

@@ -9,6 +9,9 @@ const STOPS = {
   "diverging-dark": "ffc48a f29a4b c96f1f 8a4a12 4a2a10 15171a 12304a 1c527f 2f7cb8 62a9de a9d3f5",
   "pencil-light": "ffffff dfdfdf bfbfbf 9f9f9f 808080 606060 404040 202020 000000",
   "pencil-dark": "15171a 2f3033 4b4c4e 69696b 868788 a5a5a6 c3c3c4 e1e1e1 ffffff",
+  // A photo's light is the same in every theme.
+  "light-light": "000000 ffffff",
+  "light-dark": "000000 ffffff",
   "viridis-light": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
   "viridis-dark": "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725",
 };

@@ -10,7 +10,7 @@ export type Span = [number, number];
 export type Theme = "light" | "dark";
 
 /** A colour scale. */
-export type Scale = "diverging" | "pencil" | "viridis";
+export type Scale = "diverging" | "pencil" | "viridis" | "light";
 
 /** An array of any shape, row by row. */
 export interface Tensor {
@@ -39,10 +39,29 @@ export interface Filters {
   biases: Tensor;
 }
 
-/** A layer, as GET /v1/models/{m} describes it. A linear layer has no kernel, stride and pads; nothing here reads them. */
+/** A picture of grey levels, or of red, green and blue of each pixel: rows x columns x channels, 0..255. */
+export interface Levels {
+  levels: Uint8Array;
+  width: number;
+  height: number;
+  channels: number;
+  /** whether 255 is ink on paper, else light */
+  isInk: boolean;
+}
+
+/**
+ * A layer, as GET /v1/models/{m} describes it. A linear layer has no kernel, stride and pads; nothing here reads them.
+ * Where the picture's places are gone, what it lacks of these is taken from the passport (described in state/kind.js).
+ */
 export interface Layer {
   name: string;
-  op: "conv" | "maxpool" | "avgpool" | "linear";
+  op: "conv" | "maxpool" | "avgpool" | "globalavgpool" | "add" | "mul" | "concat" | "linear";
+  /** the names of its maps; the last are those after activation */
+  maps: string[];
+  /** the layers that it reads, of an adopted network: none is the picture. Of ours each reads the one before */
+  reads?: string[];
+  dilation?: [number, number];
+  groups?: number;
   shape: number[];
   in_shape: number[];
   kernel: [number, number];
@@ -58,6 +77,15 @@ export interface Field {
   size: [number, number];
   jump: [number, number];
   start: [number, number];
+}
+
+/** How a picture in 0..1 becomes what a network was trained on, as its passport has it under "numbers". */
+export interface Formed {
+  order?: string;
+  invert?: boolean;
+  scale?: number;
+  mean?: number[] | null;
+  std?: number[] | null;
 }
 
 /** One channel's part of a sum. */

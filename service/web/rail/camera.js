@@ -1,8 +1,8 @@
 // The live camera, on the pad: five pictures a second go the way of a file, so every view follows. The last one stays.
 
 import { context2d } from "../state/picture.js";
-import { byId, make, openDialog, set } from "../shared/dom.js";
-import { CAMERA_HINT, noCamera } from "../shared/words.js";
+import { byId, make, openDialog, set, write } from "../shared/dom.js";
+import { cameraHint, noCamera } from "../shared/words.js";
 import { place } from "./frames.js";
 
 /** @import { FileChosen } from "../state/types.d.ts" */
@@ -17,13 +17,14 @@ export function createCamera(context) {
   const video = make("video", { playsinline: true, muted: true, "aria-label": "Camera" });
   const frame = make("span", { hidden: true });
   const take = make("button", { class: "main", onclick: () => stop(true) }, "Take it");
+  const hint = make("p", { class: "unseen", role: "status" }, "");
   const root = make(
     "div",
     { class: "live", id: "camera", hidden: true },
     video,
     make("div", { class: "boxes", "aria-hidden": "true" }, frame),
     make("p", { class: "row" }, take, make("button", { onclick: () => stop(false) }, "Stop")),
-    make("p", { class: "unseen", role: "status" }, CAMERA_HINT),
+    hint,
   );
   byId("drop").append(root);
   const canvas = make("canvas");
@@ -48,6 +49,7 @@ export function createCamera(context) {
     video.srcObject = stream;
     [last, own] = [null, new WeakSet()];
     set(root, "hidden", false);
+    write(hint, cameraHint(!document.documentElement.hasAttribute("data-classes")));
     take.focus({ preventScroll: true });
     await video.play();
     timer = setInterval(look, EVERY_MS);

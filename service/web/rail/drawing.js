@@ -1,13 +1,16 @@
 // The pad: strokes become ink. Strokes are kept as points in 0..1, so that they can be drawn again at any size.
 
 import { context2d, INK_SIDE, NUMBER_SIDE } from "../state/picture.js";
+import { paintPicture } from "../shared/heatmap.js";
 
-/** @import { Point } from "../state/types.d.ts" */
+/** @import { Levels } from "../numbers/types.d.ts" */
+/** @import { Form, Point } from "../state/types.d.ts" */
 /** @import { Pad, PadEvents, Shown } from "./types.d.ts" */
 
-const PEN = 2.2 / 28; // width of the pen, as a share of the pad
-const FINE_PEN = 1.2 / 28; // for several digits, each of which is smaller
-const KEY_STEP = 1 / 28;
+const PEN = 8.8 / INK_SIDE; // width of the pen, as a share of the pad
+const FINE_PEN = 4.8 / INK_SIDE; // for several digits, each of which is smaller
+const TALLEST = 24; // rem: a picture that is higher than wide makes the pad no higher
+const KEY_STEP = 4 / INK_SIDE;
 
 // A link has a byte for each number of a point. Points are rounded to that, so that a link has the very same ink.
 /** @type {(point: Point) => Point} */
@@ -57,7 +60,23 @@ export function createPad(canvas, on) {
     pen: [0.5, 0.5],
     drawing: null,
     focused: false,
-    levels: () => greyOf(ink.getImageData(0, 0, INK_SIDE, INK_SIDE).data),
+    isOff: false,
+    isDark: false,
+    ink: () => {
+      const { width, height } = small;
+      const levels = greyOf(ink.getImageData(0, 0, width, height).data);
+      return { levels: pad.isDark ? levels.map((level) => 255 - level) : levels, width, height, channels: 1 };
+    },
+    reads: (form, isOff, isDark) => {
+      Object.assign(pad, { isOff, isDark });
+      canvas.classList.toggle("off", isOff);
+      const [width, height] = isOff ? [INK_SIDE, INK_SIDE] : sizeOf(form);
+      if (small.width !== width || small.height !== height) Object.assign(small, { width, height });
+      const box = /** @type {HTMLElement} */ (canvas.parentElement);
+      box.style.aspectRatio = width === height ? "" : `${width} / ${height}`;
+      box.style.width = width < height ? `min(100%, ${(TALLEST * width) / height}rem)` : "";
+      redraw(pad, canvas, ink);
+    },
     fine: () => fine(pad.strokes),
     show: (strokes) => {
       pad.strokes = strokes.map((points) => [...points]);
@@ -91,6 +110,17 @@ export function createPad(canvas, on) {
   listenToKeys(canvas, pad);
   new ResizeObserver(() => pad.redraw()).observe(canvas);
   return pad;
+}
+
+/**
+ * The pixels of ink that are sent to a network: of digits always as many; to another in the shape of its pictures, and
+ * no fewer than these have.
+ * @type {(form: Form) => [width: number, height: number]}
+ */
+function sizeOf({ width, height, isInk }) {
+  if (isInk) return [INK_SIDE, INK_SIDE];
+  const scale = Math.max(1, INK_SIDE / Math.max(width, height));
+  return [Math.round(width * scale), Math.round(height * scale)];
 }
 
 /** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D, point: Point, on: PadEvents) => void} */
@@ -136,12 +166,11 @@ function blank(context) {
 
 /** @type {(pad: Pad, canvas: HTMLCanvasElement, ink: CanvasRenderingContext2D) => void} */
 function redraw(pad, canvas, ink) {
-  const side = Math.round(canvas.clientWidth * devicePixelRatio);
-  if (side && canvas.width !== side) {
-    canvas.width = side;
-    canvas.height = side;
-  }
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.round(side * devicePixelRatio));
+  if (width && height && (canvas.width !== width || canvas.height !== height)) Object.assign(canvas, { width, height });
   for (const context of [context2d(canvas), ink]) blank(context);
+  // A picture has its own light; only what is drawn is on the ground that was chosen.
+  canvas.classList.toggle("dark", pad.isDark && !pad.image && !(pad.isOff && !pad.strokes.length));
   if (pad.image) drawImage(context2d(canvas), pad.image);
   for (const points of pad.strokes) points.forEach((_, i) => drawSegment(canvas, ink, points, i));
   if (pad.focused) drawCursor(canvas, pad.pen);
@@ -149,12 +178,13 @@ function redraw(pad, canvas, ink) {
 
 /** @type {(context: CanvasRenderingContext2D, shown: Shown) => void} */
 function drawImage(context, { image, levels, box }) {
-  const { width: side } = context.canvas;
+  const { width, height } = context.canvas;
+  const side = Math.max(width, height);
   context.imageSmoothingEnabled = !levels;
   const source = levels ? levelsCanvas(levels) : image;
   if (!source) return;
-  const scale = side / Math.max(source.width, source.height);
-  const [left, top] = [(side - source.width * scale) / 2, (side - source.height * scale) / 2];
+  const scale = Math.min(width / source.width, height / source.height);
+  const [left, top] = [(width - source.width * scale) / 2, (height - source.height * scale) / 2];
   context.drawImage(source, left, top, source.width * scale, source.height * scale);
   if (!box) return;
   context.strokeStyle = "#0b5cad";
@@ -162,12 +192,11 @@ function drawImage(context, { image, levels, box }) {
   context.strokeRect(left + box[0] * scale, top + box[1] * scale, box[2] * scale, box[3] * scale);
 }
 
-/** @type {(levels: Uint8Array) => HTMLCanvasElement} */
+// The pad is of white paper in every theme.
+/** @type {(levels: Levels) => HTMLCanvasElement} */
 function levelsCanvas(levels) {
-  const canvas = Object.assign(document.createElement("canvas"), { width: 28, height: 28 });
-  const image = new ImageData(28, 28);
-  levels.forEach((ink, i) => image.data.set([255 - ink, 255 - ink, 255 - ink, 255], 4 * i));
-  context2d(canvas).putImageData(image, 0, 0);
+  const canvas = document.createElement("canvas");
+  paintPicture(canvas, levels, "light");
   return canvas;
 }
 
@@ -179,9 +208,10 @@ function drawSegment(canvas, ink, points, index) {
 // The newest piece of a stroke: a curve between the middles of its neighbours, so that corners are round.
 /** @type {(context: CanvasRenderingContext2D, points: Point[], index: number, pen: number) => void} */
 function drawPiece(context, points, index, pen) {
-  const side = context.canvas.width;
+  const { width, height } = context.canvas;
+  const [x, y] = points[0];
   if (index) drawCurve(context, points, index, pen);
-  else drawDot(context, points[0][0] * side, points[0][1] * side, (pen * side) / 2);
+  else drawDot(context, x * width, y * height, (pen * Math.max(width, height)) / 2);
 }
 
 // A line of no length draws nothing. So a stroke begins with a dot.
@@ -195,12 +225,13 @@ function drawDot(context, x, y, radius) {
 
 /** @type {(context: CanvasRenderingContext2D, points: Point[], index: number, pen: number) => void} */
 function drawCurve(context, points, index, pen) {
-  const side = context.canvas.width;
+  const { width, height } = context.canvas;
   /** @type {(point: Point) => [number, number]} */
-  const at = ([x, y]) => [x * side, y * side];
+  const at = ([x, y]) => [x * width, y * height];
   /** @type {(a: Point, b: Point) => [number, number]} */
-  const middle = ([ax, ay], [bx, by]) => [((ax + bx) / 2) * side, ((ay + by) / 2) * side];
-  Object.assign(context, { strokeStyle: "#000", lineWidth: pen * side, lineCap: "round", lineJoin: "round" });
+  const middle = ([ax, ay], [bx, by]) => [((ax + bx) / 2) * width, ((ay + by) / 2) * height];
+  const lineWidth = pen * Math.max(width, height);
+  Object.assign(context, { strokeStyle: "#000", lineWidth, lineCap: "round", lineJoin: "round" });
   context.beginPath();
   const previous = points[index - 1];
   context.moveTo(...(index > 1 ? middle(points[index - 2], previous) : at(previous)));
@@ -212,11 +243,12 @@ function drawCurve(context, points, index, pen) {
 /** @type {(canvas: HTMLCanvasElement, pen: Point) => void} */
 function drawCursor(canvas, [x, y]) {
   const context = context2d(canvas);
-  const side = canvas.width;
+  const { width, height } = canvas;
+  const side = Math.max(width, height);
   context.strokeStyle = "#0b5cad";
   context.lineWidth = Math.max(2, side / 150);
   context.beginPath();
-  context.arc(x * side, y * side, (PEN * side) / 2 + 2, 0, 2 * Math.PI);
+  context.arc(x * width, y * height, (PEN * side) / 2 + 2, 0, 2 * Math.PI);
   context.stroke();
 }
 
@@ -239,7 +271,7 @@ function listenToPointers(canvas, pad) {
     );
   };
   canvas.addEventListener("pointerdown", (event) => {
-    if (owner !== null || event.button !== 0) return;
+    if (owner !== null || event.button !== 0 || pad.isOff) return;
     owner = event.pointerId;
     canvas.setPointerCapture(owner);
     pad.focused = false;
@@ -268,7 +300,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 /** @type {(canvas: HTMLCanvasElement, pad: Pad) => void} */
 function listenToKeys(canvas, pad) {
   canvas.addEventListener("focus", () => {
-    pad.focused = canvas.matches(":focus-visible");
+    pad.focused = canvas.matches(":focus-visible") && !pad.isOff;
     pad.redraw();
   });
   canvas.addEventListener("blur", () => {
@@ -280,7 +312,7 @@ function listenToKeys(canvas, pad) {
     if (event.key === "Shift" && pad.drawing) pad.end();
   });
   canvas.addEventListener("keydown", (event) => {
-    if (!pressed(event, pad)) return;
+    if (pad.isOff || !pressed(event, pad)) return;
     event.preventDefault();
     pad.redraw();
   });

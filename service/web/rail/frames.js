@@ -5,9 +5,16 @@
  * @type {(frame: HTMLElement, box: number[], size: { width: number, height: number }, margin?: number) => void}
  */
 export function place(frame, [x, y, w, h], { width, height }, margin = 0) {
-  const side = Math.max(width, height);
-  const [left, top] = [x + (side - width) / 2 - margin, y + (side - height) / 2 - margin];
-  const places = { left, top, width: w + 2 * margin, height: h + 2 * margin };
-  for (const [name, value] of Object.entries(places))
-    frame.style.setProperty(name, `${((100 * value) / side).toFixed(2)}%`);
+  const { clientWidth, clientHeight } = frame.parentElement ?? {};
+  const aspect = (clientWidth || 1) / (clientHeight || 1);
+  const [across, down] = [Math.max(width, height * aspect), Math.max(height, width / aspect)];
+  const [left, top] = [x + (across - width) / 2 - margin, y + (down - height) / 2 - margin];
+  /** @type {[name: string, value: number, side: number][]} */
+  const places = [
+    ["left", left, across],
+    ["top", top, down],
+    ["width", w + 2 * margin, across],
+    ["height", h + 2 * margin, down],
+  ];
+  for (const [name, value, side] of places) frame.style.setProperty(name, `${((100 * value) / side).toFixed(2)}%`);
 }

@@ -2,7 +2,7 @@
 // A digit that is pressed is opened: it becomes the picture that every view is about.
 
 import { networkCall, want } from "../state/api.js";
-import { decodeSeen } from "../state/picture.js";
+import { decodeSeen, INK_SIDE } from "../state/picture.js";
 import { inputOf } from "../state/subject.js";
 import { byId, changes, make, set, write } from "../shared/dom.js";
 import { percent } from "../numbers/scales.js";
@@ -13,7 +13,7 @@ import { place } from "./frames.js";
 /** @import { Context } from "../shared/types.d.ts" */
 /** @import { NumberRow, Shown } from "./types.d.ts" */
 
-const PEN_MORE = 0.5 / 28; // of the pad's side, on each side of a stroke
+const PEN_MORE = 2 / INK_SIDE; // of the pad's side, on each side of a stroke
 
 /** @type {(context: Context, pad: { image: Shown | null }) => NumberRow} */
 export function createNumber(context, pad) {
@@ -62,7 +62,7 @@ export function createNumber(context, pad) {
         class: digit.digit === null ? "part unsure" : "part",
         "aria-label": `Digit ${i + 1} of ${reading?.digits.length}: ${said(digit)}`,
         title: said(digit),
-        onclick: () => context.set({ part: context.store.get().part === i ? null : i, shift: [0, 0] }),
+        onclick: () => context.set({ part: i, shift: [0, 0] }),
         onpointerenter: point(true),
         onpointerleave: point(false),
         onfocus: point(true),
@@ -89,11 +89,12 @@ export function createNumber(context, pad) {
       if (!isMany || !isOfNow()) return false;
       const decoded = await Promise.all(found.digits.map(({ prepared }) => decodeSeen(prepared.image)));
       if (!isOfNow()) return false;
-      inputs = decoded.map(inputOf);
+      inputs = decoded.map((levels) => inputOf({ ...levels, isInk: true }));
       show(found);
       return true;
     },
     opened: (part) => (part === null ? null : (inputs[part] ?? null)),
+    first: () => reading?.digits.findIndex(({ digit }) => digit !== null) ?? null,
     spoken: () => reading && spokenNumber(reading),
     draw({ state: { part } }) {
       if (!isNew(part, reading)) return;

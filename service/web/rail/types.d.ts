@@ -1,12 +1,13 @@
 // The types of rail/.
 
-import type { Frame, Input, Network, Picture, Point, ReadEntry, Want } from "../state/types.d.ts";
+import type { Levels } from "../numbers/types.d.ts";
+import type { Form, Frame, Input, Network, Picture, Point, ReadEntry, Want } from "../state/types.d.ts";
 import type { PadTools } from "../shared/types.d.ts";
 
-/** A picture that is shown on the pad instead of strokes: an image or 28 x 28 levels, and the box of the digit in it. */
+/** A picture that is shown on the pad instead of strokes: an image or levels, and the box of what is read in it. */
 export interface Shown {
   image?: ImageBitmap | null;
-  levels?: Uint8Array;
+  levels?: Levels;
   box?: [number, number, number, number];
 }
 
@@ -28,12 +29,14 @@ export interface Pad extends PadTools {
   /** the stroke that is being drawn */
   drawing: Point[] | null;
   focused: boolean;
+  /** whether it takes no ink: for a network of colour it shows pictures */
+  isOff: boolean;
+  /** whether light is drawn on a dark ground */
+  isDark: boolean;
   /** the picture that playground.js showed last */
   shown?: unknown;
-  /** the ink, INK_SIDE squared, 255 = ink */
-  levels(): Uint8Array;
-  /** the same strokes by a finer pen, NUMBER_SIDE squared: where several digits share the pad, each of them is small */
-  fine(): Uint8Array;
+  /** take the shape of what a network reads */
+  reads(form: Form, isOff: boolean, isDark: boolean): void;
   show(strokes: Point[][]): void;
   showImage(image: Shown): void;
   redraw(): void;
@@ -54,6 +57,8 @@ export interface NumberRow {
   keep(entry: ReadEntry): Promise<boolean>;
   /** the digit that is opened, as the network reads it */
   opened(part: number | null): Input | null;
+  /** the first digit that is answered for */
+  first(): number | null;
   spoken(): string | null;
   draw(model: Frame): void;
 }
@@ -64,9 +69,10 @@ export interface Camera {
   draw(model: Frame): void;
 }
 
-/** One digit's bar. */
+/** One class's bar. */
 export interface Bar {
   root: HTMLElement;
+  name: HTMLElement;
   fill: HTMLElement;
   tick: HTMLElement;
   share: HTMLElement;

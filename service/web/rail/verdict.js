@@ -1,49 +1,76 @@
-// The verdict: digit, confidence, ten bars, and the 28 x 28 that the network saw.
+// The verdict: what is read, with what confidence, a bar for each digit or for the most probable classes, and what the
+// network saw.
 
-import { piecesOf, sharesOf } from "../numbers/arithmetic.js";
+import { piecesOf, ranking, sharesOf } from "../numbers/arithmetic.js";
 import { byId, changes, make, set, term, write } from "../shared/dom.js";
-import { paint } from "../shared/heatmap.js";
-import { colourTable, percent } from "../numbers/scales.js";
+import { paintPicture } from "../shared/heatmap.js";
+import { percent } from "../numbers/scales.js";
 import { standingOf } from "../shared/standing.js";
+import { kindOf, SHOWN_CLASSES } from "../state/kind.js";
 import { INK_SIDE } from "../state/picture.js";
 import { verdictsOf } from "../state/subject.js";
-import { aged, DOUBT, EMPTY, reading, UNREAD, WAITING } from "../shared/words.js";
+import { aged, DOUBT, emptyWords, reading, UNREAD, WAITING } from "../shared/words.js";
 
 /** @import { Lanes } from "../state/api.js" */
-/** @import { Frame, Network, Verdict, VerdictEntry } from "../state/types.d.ts" */
+/** @import { Frame, Kind, Network, Verdict, VerdictEntry } from "../state/types.d.ts" */
 /** @import { Bar, DoubtBar } from "./types.d.ts" */
+
+const DIGITS = 10;
 
 /** @type {(lanes: Lanes) => { draw(model: Frame & { network: Network | null }): void }} */
 export function createVerdict(lanes) {
   const [box, digit, confidence, aside] = ["verdict", "digit", "confidence", "aside"].map((id) => byId(id));
-  const rows = Array.from({ length: 10 }, (_, label) => makeRow(label));
-  byId("bars").append(...rows.map((row) => row.root));
+  const bars = byId("bars");
+  /** @type {Bar[]} */
+  let rows = [];
   const seen = /** @type {HTMLCanvasElement} */ (byId("seen"));
   const doubt = makeDoubt(byId("doubt"));
-  const seenIsNew = changes();
-  const isNew = changes();
+  const [seenIsNew, isNew, kindIsNew] = [changes(), changes(), changes()];
 
   /** @type {(model: Frame & { network: Network | null }) => void} */
   function draw({ data, theme, isEmpty, network }) {
     const { before, shown } = verdictsOf(data);
-    const missing = isEmpty ? EMPTY : lanes.standing("verdict").error ? UNREAD : lanes.standing("verdict").want ? WAITING : "";
+    const kind = network && kindOf(network);
+    if (kindIsNew(kind)) rows = build(kind);
+    const missing = isEmpty ? emptyWords(kind) : lanes.standing("verdict").error ? UNREAD : lanes.standing("verdict").want ? WAITING : "";
     const age = shown ? ageOf(lanes) : "";
-    if (isNew(before, shown, missing, age)) {
+    if (isNew(before, shown, missing, age, kind)) {
       const shares = shown && sharesOf(shown, network);
       const sharesBefore = before && sharesOf(before, network);
-      const [words, rest] = shown && shares ? reading(shown, shares, pieces(shown, data.verdict)) : ["", missing];
-      write(digit, shown ? String(shown.digit) : "–");
+      const labels = kind?.labels ?? rows.map((_, i) => String(i));
+      const [words, rest] = shown && shares ? reading(shown, shares, labels, pieces(shown, data.verdict)) : ["", missing];
+      write(digit, shown ? shown.label : "–");
+      set(digit, "title", shown && !kind?.isDigits ? shown.label : null);
       write(confidence, words);
       write(aside, age || rest);
-      rows.forEach((row, label) => drawRow(row, label, shown, shares, sharesBefore));
+      const first = !kind || kind.isDigits ? [...rows.keys()] : ranking(shares ?? []);
+      rows.forEach((row, i) => drawRow(row, first[i], labels, shown, shares, sharesBefore));
       drawDoubt(doubt, shown?.doubt ?? 0);
     }
-    set(box, "class", `verdict${shown?.is_digit === false ? " doubt" : ""}`);
-    if (seenIsNew(data.input, theme)) {
-      paint(seen, data.input?.levels || new Uint8Array(784), 28, 28, colourTable("pencil", theme), [0, 255]);
-    }
+    set(box, "class", `verdict${shown?.is_digit === false ? " doubt" : ""}${kind && !kind.isDigits ? " named" : ""}`);
+    if (kind && seenIsNew(data.input, theme, kind)) paintPicture(seen, data.input ?? blank(kind), theme);
+  }
+
+  /** @type {(kind: Kind | null) => Bar[]} */
+  function build(kind) {
+    const isOfDigits = !kind || kind.isDigits;
+    const count = kind?.isDigits === false ? Math.min(SHOWN_CLASSES, kind.labels.length) : DIGITS;
+    const made = Array.from({ length: count }, () => makeRow());
+    bars.replaceChildren(...made.map((row) => row.root));
+    set(bars, "class", isOfDigits ? "bars" : "bars named");
+    set(bars, "aria-label", isOfDigits ? "Probability of each digit" : "The most probable classes");
+    return made;
   }
   return { draw };
+}
+
+/**
+ * A picture of nothing: of ink paper, else a ground between black and white.
+ * @type {(kind: Kind) => import("../numbers/types.d.ts").Levels}
+ */
+function blank({ form }) {
+  const levels = new Uint8Array(form.width * form.height * form.channels).fill(form.isInk ? 0 : 255);
+  return { ...form, levels };
 }
 
 /**
@@ -66,31 +93,36 @@ function ageOf(lanes) {
   return edited.isLate ? "Of the network before the last change." : "";
 }
 
-/** @type {(label: number) => Bar} */
-function makeRow(label) {
+/** @type {() => Bar} */
+function makeRow() {
+  const name = make("span", { class: "name" }, "");
   const fill = make("span", { class: "fill" });
   const tick = make("span", { class: "tick", hidden: true });
   const share = make("span", { class: "share" }, "");
   const root = make(
     "li",
     {},
-    make("span", {}, String(label)),
+    name,
     make("span", { class: "track", "aria-hidden": "true" }, fill, tick),
     share,
   );
-  return { root, fill, tick, share };
+  return { root, name, fill, tick, share };
 }
 
 /**
- * @type {(bar: Bar, label: number, verdict: Verdict | null, shares: number[] | null, before: number[] | null) => void}
+ * @type {(bar: Bar, index: number | undefined, labels: string[], verdict: Verdict | null, shares: number[] | null,
+ *   before: number[] | null) => void}
  */
-function drawRow({ root, fill, tick, share }, label, verdict, shares, before) {
-  const value = shares ? shares[label] : 0;
+function drawRow({ root, name, fill, tick, share }, index = -1, labels, verdict, shares, before) {
+  const value = shares?.[index] ?? 0;
+  const label = labels[index] ?? "";
+  write(name, label);
+  set(name, "title", label);
   fill.style.width = `${value * 100}%`;
   write(share, verdict ? percent(value) : "");
-  set(root, "class", verdict?.digit === label ? "best" : null);
+  set(root, "class", verdict?.class === index ? "best" : null);
   set(tick, "hidden", !before);
-  if (before) tick.style.left = `calc(${before[label] * 100}% - 1.5px)`;
+  if (before) tick.style.left = `calc(${(before[index] ?? 0) * 100}% - 1.5px)`;
 }
 
 /** @type {(root: HTMLElement) => DoubtBar} */

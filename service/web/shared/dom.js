@@ -131,6 +131,15 @@ export function mark(name) {
 }
 
 /**
+ * Words for a network of digits, and those that stand in their place for any other.
+ * @type {(ofDigits: string, ofClasses: string) => HTMLElement[]}
+ */
+export const either = (ofDigits, ofClasses) => [
+  make("span", { class: "of-digits" }, ofDigits),
+  make("span", { class: "of-classes" }, ofClasses),
+];
+
+/**
  * Show something in the page's one dialog.
  * @type {(title: string, ...content: (Node | string)[]) => HTMLDialogElement}
  */

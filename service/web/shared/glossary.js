@@ -33,3 +33,20 @@ export const GLOSSARY = {
     "How ten logits become ten shares: e to the power of each, divided by the sum of all ten. The largest logit gets the most.",
   stride: "How many pixels the window moves from one patch to the next.",
 };
+
+/**
+ * The same words where a network tells other classes than the ten digits, or reads other pictures than ink on paper.
+ * @type {Record<string, string>}
+ */
+export const OF_CLASSES = {
+  "d′":
+    "How far the answers to one class lie from those to the others, in units of their spread. From about 2 the two can be told apart nearly always.",
+  logits:
+    "The score of a class, before the scores are made shares: e to the power of each logit, divided by the sum of all of them, gives the shares.",
+  margin: "The logit of one class less the logit of another. Above 0 the first one leads.",
+  padding:
+    "Cells around the picture that count as 0. Without padding (crop, also called valid) the window stays inside; with it (pad, also called same) the map has as many cells as steps fit the picture.",
+  selectivity: "Whether the filter answers to one class or to all: 0 is to all alike, 1 is to one alone.",
+  softmax:
+    "How logits become shares: e to the power of each, divided by the sum of all. The largest logit gets the most.",
+};

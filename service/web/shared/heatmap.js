@@ -4,7 +4,7 @@ import { make, shape, set, write } from "./dom.js";
 import { colourOf, colourTable, extent, level, short, shownRange } from "../numbers/scales.js";
 import { context2d } from "../state/picture.js";
 
-/** @import { Box, Span, Values } from "../numbers/types.d.ts" */
+/** @import { Box, Levels, Span, Theme, Values } from "../numbers/types.d.ts" */
 /** @import { Legend, Matrix, Multiplication, Properties } from "./types.d.ts" */
 
 /**
@@ -26,6 +26,20 @@ export function paint(canvas, values, rows, columns, table, [lo, hi], start = 0)
   for (let i = 0; i < count; i += 1) {
     const value = values[start + i];
     words[i] = Number.isNaN(value) ? 0 : table[level(value, lo, hi)];
+  }
+  context.putImageData(image, 0, 0);
+}
+
+/**
+ * Paint a picture as it is looked at: ink on the paper of the theme, or the light and the colours of a photo.
+ * @type {(canvas: HTMLCanvasElement, picture: Levels, theme: Theme) => void}
+ */
+export function paintPicture(canvas, { levels, width, height, channels, isInk }, theme) {
+  if (isInk) return paint(canvas, levels, height, width, colourTable("pencil", theme), [0, 255]);
+  const { context, image, words } = bufferOf(canvas, height, width);
+  for (let i = 0; i < words.length; i += 1) {
+    const [red, green, blue] = channels > 1 ? levels.subarray(3 * i, 3 * i + 3) : Array(3).fill(levels[i]);
+    words[i] = ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
   }
   context.putImageData(image, 0, 0);
 }

@@ -4,9 +4,10 @@ import { Refusal, send } from "../state/api.js";
 import { make, openDialog, set, write } from "./dom.js";
 import { LANGUAGES, plain } from "../state/snippets.js";
 import { singleKeys } from "../state/state.js";
-import { ABOUT, KEYS, LINK_KEEPS_ALL, LINK_KEEPS_PIXELS, refusal, SINGLE } from "./words.js";
+import { ABOUT, KEYS, LINK_KEEPS_ALL, LINK_KEEPS_NO_PICTURE, linkKeepsPixels, refusal, SINGLE } from "./words.js";
+import { isKept } from "../state/address.js";
 
-/** @import { Card, Network, Request } from "../state/types.d.ts" */
+/** @import { Card, Chosen, Input, Network, Request } from "../state/types.d.ts" */
 /** @import { Take } from "./types.d.ts" */
 
 /**
@@ -106,10 +107,10 @@ async function copyText(text, element) {
 }
 
 /**
- * The link dialog: the address as it is, to copy.
- * @type {(isPhoto: boolean) => void}
+ * The link dialog: the address as it is, to copy. base: what the network saw of the picture
+ * @type {(picture: Chosen, base: Input | null) => void}
  */
-export function shareLink(isPhoto) {
+export function shareLink(picture, base) {
   const box = make("input", { type: "text", readonly: true, value: location.href, "aria-label": "Link to this view" });
   const said = make("span", { class: "muted", role: "status" }, "");
   const copy = make(
@@ -123,7 +124,9 @@ export function shareLink(isPhoto) {
     },
     "Copy",
   );
-  const words = isPhoto ? LINK_KEEPS_PIXELS : LINK_KEEPS_ALL;
+  const levels = picture.kind === "file" ? base : picture.kind === "levels" ? picture : null;
+  const isPhoto = picture.kind === "file" && base;
+  const words = levels && !isKept(levels) ? LINK_KEEPS_NO_PICTURE : isPhoto ? linkKeepsPixels(base) : LINK_KEEPS_ALL;
   openDialog("Link to this view", make("p", {}, words), make("p", { class: "wide" }, box), make("div", { class: "row" }, copy, said));
   set(box, "value", location.href);
   box.select();

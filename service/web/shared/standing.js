@@ -3,16 +3,21 @@
 // an answer is missing or old, and a sentence in the open view says why and what to do.
 
 import { byId, make, set, write } from "./dom.js";
-import { aged, EMPTY_VIEWS, refusal, WAITING } from "./words.js";
+import { kindOf } from "../state/kind.js";
+import { aged, emptyView, refusal, WAITING } from "./words.js";
 
 /** @import { Lanes } from "../state/api.js" */
-/** @import { Data, Frame, ViewName, Want } from "../state/types.d.ts" */
+/** @import { Data, Frame, Network, ViewName, Want } from "../state/types.d.ts" */
 /** @import { Context, Sentence, Told } from "./types.d.ts" */
+
+/** @typedef {Frame & { network: Network | null }} Shown */
 
 export const LATE_MS = 500; // before that an answer is on its way, and a mark would only flicker
 const OLDER_MS = 5000; // how often the age of an old answer is written again
 
-/** @type {(context: Context) => { draw(model: Frame, wanted: Want[]): void }} */
+/** @typedef {{ words: string, link: HTMLElement | null }} Fault why a view shows nothing of a network, and a way out */
+
+/** @type {(context: Context) => { draw(model: Shown, wanted: Want[], fault: Fault | null): void }} */
 export function createStanding(context) {
   /** @type {Map<ViewName, Sentence>} */
   const sentences = new Map();
@@ -21,9 +26,9 @@ export function createStanding(context) {
 
   /**
    * wanted: what the open view and the rail ask at this moment
-   * @type {(model: Frame, wanted: Want[]) => void}
+   * @type {(model: Shown, wanted: Want[], fault: Fault | null) => void}
    */
-  function draw(model, wanted) {
+  function draw(model, wanted, fault) {
     const standings = new Map(wanted.map(({ lane }) => [lane, standingOf(context.lanes, lane)]));
     const marks = new Set();
     for (const part of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-lane]"))) {
@@ -31,7 +36,9 @@ export function createStanding(context) {
       if (part.dataset.standing !== mark) set(part, "data-standing", mark);
       if (mark && part.closest(".stage") && part.getClientRects().length) marks.add(mark);
     }
-    tell(sentenceOf(model.state.view), { model, wanted, standings, marks });
+    const sentence = sentenceOf(model.state.view);
+    if (fault) tellFault(sentence, fault);
+    else tell(sentence, { model, wanted, standings, marks });
     clearTimeout(timer);
     const waits = [...standings.values()].filter(({ isSettled }) => !isSettled);
     const next = Math.min(...waits.map(({ waited, isLate }) => (isLate ? OLDER_MS : LATE_MS - waited + 1)));
@@ -72,15 +79,24 @@ function markOf({ dataset: { lane = "", also = "" } }, data, standings) {
   return isOld ? "old" : null;
 }
 
+/** @type {(sentence: Sentence, fault: Fault) => void} */
+function tellFault({ root, reason, rest }, { words, link }) {
+  set(root, "class", "standing");
+  set(root, "hidden", false);
+  if (reason.textContent === words) return;
+  write(reason, words);
+  rest.replaceChildren(...(link ? [link] : []));
+}
+
 /**
- * @type {(sentence: Sentence, now: { model: Frame, wanted: Want[], standings: Map<string, Told>,
+ * @type {(sentence: Sentence, now: { model: Shown, wanted: Want[], standings: Map<string, Told>,
  *   marks: Set<string> }) => void}
  */
 function tell({ root, reason, rest }, { model, wanted, standings, marks }) {
   const told = wanted.filter(({ isOptional }) => !isOptional).map(({ lane }) => standings.get(lane));
   const failed = told.find((standing) => standing?.error)?.error;
   const isLate = told.some((standing) => standing?.isLate);
-  const why = failed ? refusal(failed) : model.isEmpty ? EMPTY_VIEWS[model.state.view] : isLate ? WAITING : "";
+  const why = failed ? refusal(failed) : model.isEmpty ? emptyView(model.state.view, model.network && kindOf(model.network)) : isLate ? WAITING : "";
   write(reason, why);
   write(rest, isLate ? meaning(marks, [...standings.values()]) : "");
   set(root, "class", failed ? "standing problem" : "standing");

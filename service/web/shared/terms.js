@@ -23,9 +23,11 @@ export function explainTerms(first) {
     if (shown === word) return;
     hide();
     shown = word;
-    const { GLOSSARY } = await import("./glossary.js");
+    const { GLOSSARY, OF_CLASSES } = await import("./glossary.js");
     if (shown !== word) return;
-    write(box, GLOSSARY[word.dataset.term ?? ""] ?? "");
+    const name = word.dataset.term ?? "";
+    const isOfDigits = !document.documentElement.hasAttribute("data-classes");
+    write(box, (isOfDigits ? undefined : OF_CLASSES[name]) ?? GLOSSARY[name] ?? "");
     set(box, "hidden", false);
     set(word, "aria-describedby", "explanation");
     place(box, word);

@@ -44,6 +44,11 @@ export interface Field<Control extends HTMLElement> {
   field: HTMLElement;
 }
 
+/** The choice of a layer. */
+export interface LayerChoice {
+  draw(network: Network, state: State): void;
+}
+
 export interface Radios {
   field: HTMLElement;
   choose(value: string): void;
@@ -111,6 +116,10 @@ export type Told = import("../state/types.d.ts").LaneStanding & { isLate: boolea
 /** The pad, as the parts of the page see it. */
 export interface PadTools {
   undo(): void;
+  /** what is drawn, as a picture to post */
+  ink(): { levels: Uint8Array; width: number; height: number; channels: number };
+  /** the same strokes by a finer pen, NUMBER_SIDE squared: where several digits share the pad, each of them is small */
+  fine(): Uint8Array;
 }
 
 /** What every part of the page is given. */

@@ -2,20 +2,43 @@
 
 import { ranking } from "../numbers/arithmetic.js";
 import { percent, short } from "../numbers/scales.js";
+import { convolutions, kindOf, reasonOf } from "../state/kind.js";
 
 /** @import { Refusal } from "../state/api.js" */
-/** @import { Reading, Verdict, ViewName } from "../state/types.d.ts" */
+/** @import { Kind, Network, Reading, Verdict, ViewName } from "../state/types.d.ts" */
 
-export const EMPTY = "Nothing drawn yet. Draw a digit, drop a picture, or take the example.";
+/** @type {(kind: Kind | null) => string} */
+export function emptyWords(kind) {
+  if (kind?.isColour) return "No picture yet. Drop one, paste one, or take the example.";
+  return `Nothing drawn yet. Draw ${kind && !kind.isDigits ? "something" : "a digit"}, drop a picture, or take the example.`;
+}
+
+/**
+ * What stands on an empty pad.
+ * @type {(kind: Kind | null) => string}
+ */
+export function hintWords(kind) {
+  if (kind?.isColour) return "Drop a picture, or paste one";
+  return kind && !kind.isDigits ? "Draw here, or drop a picture" : "Draw a digit here";
+}
+
 export const EXAMPLE = "An example. Draw over it.";
 export const UNREAD = "No answer for this picture yet.";
 export const WAITING = "The service has not answered yet.";
 
 /**
- * What to do in each view while nothing is drawn.
- * @type {Record<ViewName, string>}
+ * What to do in a view while nothing is drawn.
+ * @type {(view: ViewName, kind: Kind | null) => string}
  */
-export const EMPTY_VIEWS = {
+export function emptyView(view, kind) {
+  const words = EMPTY_VIEWS[view];
+  if (!kind || kind.isDigits) return words;
+  const first = kind.isColour ? ["No picture yet.", "Drop a picture"] : ["Nothing drawn yet.", "Draw something"];
+  return words.replace("Nothing drawn yet.", first[0]).replace(/\b(draw) a digit/i, (_, [d]) => (d === "D" ? first[1] : first[1].toLowerCase()));
+}
+
+/** @type {Record<ViewName, string>} */
+const EMPTY_VIEWS = {
   lecture: "Nothing drawn yet. Draw a digit, and the lecture goes on with it.",
   network: "Nothing drawn yet. Draw a digit, and every map fills with one filter’s answer to it.",
   bench: "Nothing drawn yet. Write your filter here, and draw a digit to see it slide.",
@@ -26,11 +49,39 @@ export const EMPTY_VIEWS = {
 };
 
 /**
+ * Why a view shows nothing of this network, in a sentence; "" where it shows it.
+ * @type {(view: ViewName, network: Network) => string}
+ */
+export function faultOf(view, network) {
+  const { isDigits, isAdopted, labels } = kindOf(network);
+  if (view === "lecture" && isDigits && isAdopted)
+    return `The lecture is told with a network of this service’s own, whose parts it names, and ${network.name} was adopted.`;
+  if (view === "lecture" && !isDigits)
+    return `The lecture is on the reading of digits, and ${network.name} tells ${told(labels)}.`;
+  if (view === "learn" && !isDigits)
+    return `Here a network of digits is seen as it learns, and ${network.name} tells ${told(labels)}. Of an adopted network no training was kept.`;
+  if (view === "network") return sentence(reasonOf(network, "POST /v1/feature-maps"), network, "Why shows what its scores are made of.");
+  if (["what-if", "filters"].includes(view) && !convolutions(network).length)
+    return sentence(reasonOf(network, "POST /v1/what-if, and changes"), network, "Why shows what its scores are made of.");
+  return "";
+}
+
+/** @type {(reason: string, network: Network, more: string) => string} */
+const sentence = (reason, { name }, more) => (reason ? `This view shows nothing of ${name}: ${reason}. ${more}` : "");
+
+/** @type {(labels: string[]) => string} */
+function told(labels) {
+  const first = labels.slice(0, 3).join(", ");
+  return labels.length > 3 ? `${labels.length} classes: ${first}, …` : first;
+}
+
+/**
  * What each view shows, and what to try in it. A part in [brackets] is a link, a word in {braces} one of the glossary.
  * The lecture says so step by step, and learning in each of its parts.
  * @type {Record<Exclude<ViewName, "lecture" | "learn">, string>}
  */
 export const CAPTIONS = {
+  // Of digits; those of other classes are below.
   network:
     "Your digit goes in at the left, and ten digits come out at the right. Each small picture between is a {map}: the answers of one {filter}. A {conv} layer has filters, a {pool} layer makes its maps smaller. Point at a map to see the sum behind a cell, and click to pin it. Start with the [strongest answer], look at the sums [before] their {activation}, or [shift the digit by a pixel] to see what {pooling} forgives.",
   bench:
@@ -42,9 +93,23 @@ export const CAPTIONS = {
     "These are the {filters} that the network has learnt, a layer at a time. One of a deeper layer has a {channel} for each map before it. A card says what is known of a filter before it sees a picture. Choose a filter to read its card, to edit it, or to switch it off.",
 };
 
+/**
+ * The captions that are others where a network tells other classes than the digits.
+ * @type {{ network: string, why: string }}
+ */
+export const CAPTIONS_OF_CLASSES = {
+  network:
+    "The picture goes in at the left, and its most probable classes come out at the right. Each small picture between is a {map}: of a {conv} layer the answers of one {filter}, of a {pool} layer a smaller one. Point at a map to see what is behind a cell, and click to pin it. Start with the [strongest answer], look at the sums [before] their {activation}, or [shift the picture by a pixel] to see what {pooling} forgives.",
+  why: "A ball starts at what the network says without any filter. Each filter of the layer that is told below is a peg. A peg pushes the ball towards one class (blue, right) or towards its rival (orange, left) by its {share}. Where the ball lands is the {margin} of their {logits}. [Drop it], switch a filter off by its name, or ask for [the smallest set that flips it].",
+};
+
 export const UNREADABLE =
   "This file is no picture that can be read here. PNG, JPEG, WEBP, GIF and BMP can. Your drawing is kept.";
-export const LINK_KEEPS_PIXELS = "The link keeps the 28 × 28 pixels that the network saw. It does not keep your photo.";
+/** @type {(size: { width: number, height: number }) => string} */
+export const linkKeepsPixels = ({ width, height }) =>
+  `The link keeps the ${height} × ${width} pixels that the network saw. It does not keep your photo.`;
+export const LINK_KEEPS_NO_PICTURE =
+  "The link reopens this view, this network and these changes. It has no room for a picture of this size: keep the file.";
 export const LINK_KEEPS_ALL =
   "The link reopens this picture, this view, this filter and these changes. They are sent to a server only when someone opens the link.";
 export const ABOUT =
@@ -56,7 +121,7 @@ export const ABOUT =
  */
 export function replaced(place, before, shown) {
   /** @type {(verdict: Verdict) => string} */
-  const read = (verdict) => `${verdict.digit} (confidence ${percent(verdict.confidence)})`;
+  const read = (verdict) => `${verdict.label} (confidence ${percent(verdict.confidence)})`;
   return `With your filter as ${place} it reads ${read(shown)}. Before, it read ${read(before)}. Every view now shows the changed network.`;
 }
 
@@ -73,20 +138,22 @@ export const DOUBT =
   "Doubt is how much was given back evenly, because the picture is unlike a digit. The bars are before it, the confidence is after it.";
 
 /**
- * The confidence, and the lines under it; shares: of the ten digits, before doubt; pieces: of ink that do not touch.
- * @type {(verdict: Verdict, shares: number[], pieces: number) => [confidence: string, aside: string]}
+ * The confidence, and the lines under it; shares: of the classes, before doubt; pieces: of ink that do not touch.
+ * @type {(verdict: Verdict, shares: number[], labels: string[], pieces: number) => [confidence: string, aside: string]}
  */
-export function reading(verdict, shares, pieces) {
+export function reading(verdict, shares, labels, pieces) {
   const [first, second] = ranking(shares);
   const name = verdict.doubt ? "Confidence, after doubt." : "Confidence.";
   const rest =
     verdict.is_digit === false
-      ? `This may not be ${pieces > 1 ? `one digit: its ink is in ${pieces} pieces` : "a digit"}. Closest: ${first}. Novelty ${short(verdict.novelty)} (0 is like a digit, 1 unlike any).`
-      : `Next: ${second}, ${percent(shares[second])}.`;
+      ? `This may not be ${pieces > 1 ? `one digit: its ink is in ${pieces} pieces` : "a digit"}. Closest: ${labels[first]}. Novelty ${short(verdict.novelty)} (0 is like a digit, 1 unlike any).`
+      : `Next: ${labels[second]}, ${percent(shares[second])}.`;
   return [percent(verdict.confidence), `${name} ${rest}`];
 }
 
-export const CAMERA_HINT = "Hold a digit in front of the camera. Escape stops it.";
+/** @type {(isOfDigits: boolean) => string} */
+export const cameraHint = (isOfDigits) =>
+  `Hold ${isOfDigits ? "a digit" : "what is to be read"} in front of the camera. Escape stops it.`;
 
 /** @type {(reason: string) => string} */
 export function noCamera(reason) {
@@ -124,12 +191,12 @@ export function spokenNumber({ text, digits }) {
 
 /**
  * What is spoken when the pen rests.
- * @type {(verdict: Verdict, shares: number[]) => string}
+ * @type {(verdict: Verdict, shares: number[], labels: string[]) => string}
  */
-export function spoken(verdict, shares) {
+export function spoken(verdict, shares, labels) {
   const [first, second] = ranking(shares);
   const start = verdict.is_digit === false ? "This may not be a digit. Closest:" : "Reads as";
-  return `${start} ${first}, confidence ${percent(verdict.confidence)}. Next ${second}, ${percent(shares[second])}.`;
+  return `${start} ${labels[first]}, confidence ${percent(verdict.confidence)}. Next ${labels[second]}, ${percent(shares[second])}.`;
 }
 
 /**
@@ -142,9 +209,15 @@ export function refusal(error) {
   if (status === 401) return "This service wants a key.";
   if (status === 429 || status === 503) return "The service is busy; slower updates for a moment.";
   if (status === 404 && /nothing at/.test(problem.detail || "")) return "This service does not offer that call yet.";
-  if (status === 409) return `This network's decision is not a sum of shares. ${problem.detail}`;
+  if (status === 409) return `This network does not answer that. ${problem.detail}`;
   return problem.detail || problem.title || `The service answered ${status}.`;
 }
+
+/**
+ * Why it is not known whether a picture has several digits.
+ * @type {(error: Refusal) => string}
+ */
+export const notLooked = (error) => `It was not read as a number of several digits: ${refusal(error)}`;
 
 /** @type {(edge: number[]) => string} */
 export function unread([rows, columns]) {

@@ -2,13 +2,16 @@
 // is checked; what does not fit is not used, and its key is named.
 
 import { base64, fromBase64 } from "../numbers/npy.js";
-import { PATTERNS } from "./picture.js";
+import { NAMED } from "./picture.js";
 import { RANGES, SCALES } from "../numbers/scales.js";
 import { ACTIVATIONS, DEFAULTS, PADDINGS, VIEWS } from "./state.js";
 
+/** @import { Levels } from "../numbers/types.d.ts" */
 /** @import { Bench, Change, Chosen, Kernel, Point, State, Store } from "./types.d.ts" */
 
-const SIDE = 28;
+const MOST_LEVELS = 50_000; // of a picture that a link keeps
+const LARGEST_SIDE = 512;
+const MOST_CLASSES = 10_000;
 
 /**
  * Write a state as the text after the #.
@@ -29,6 +32,8 @@ export async function write(state) {
   add("scale", differs(state, "scale") && state.scale);
   add("range", differs(state, "range") && state.range);
   add("before", state.before && "1");
+  add("layer", state.layer);
+  add("ground", differs(state, "ground") && state.ground);
   add("shift", String(state.shift) !== "0,0" && state.shift.join(","));
   // The part of a photo is kept as the picture itself.
   add("part", state.part !== null && state.picture.kind === "strokes" && String(state.part));
@@ -77,8 +82,20 @@ function writeChange(change) {
 async function writePicture({ picture, example }) {
   if (picture.kind === "pattern") return `t:${picture.name}`;
   if (picture.kind === "strokes") return picture.strokes.length && !example ? `s:${packStrokes(picture.strokes)}` : "";
-  const levels = picture.kind === "levels" ? picture.levels : picture.seen;
-  return levels ? `x:${urlSafe(base64(await deflate(new Uint8Array(levels), "CompressionStream")))}` : "";
+  const levels = picture.kind === "levels" ? picture : picture.seen;
+  return levels && isKept(levels) ? `${formOf(levels)}:${urlSafe(base64(await deflate(new Uint8Array(levels.levels), "CompressionStream")))}` : "";
+}
+
+/**
+ * Whether a link has room for a picture.
+ * @type {(picture: Levels) => boolean}
+ */
+export const isKept = ({ levels }) => levels.length <= MOST_LEVELS;
+
+// A square of ink is "x"; another form is told: rows, columns, channels, and "i" where it is of ink.
+/** @type {(picture: Levels) => string} */
+function formOf({ width, height, channels, isInk }) {
+  return isInk && channels === 1 && width === height ? "x" : `p${height}x${width}x${channels}${isInk ? "i" : ""}`;
 }
 
 /**
@@ -138,6 +155,8 @@ const READERS = {
     ),
   }),
   before: (text) => ({ before: oneOf(text, ["1"]) === "1" }),
+  layer: (text) => ({ layer: matched(text, /^\w+$/)[0] }),
+  ground: (text) => ({ ground: oneOf(text, ["light", "dark"]) }),
   shift: (text) => ({
     shift: matched(text, /^(-?\d),(-?\d)$/)
       .slice(1)
@@ -173,8 +192,8 @@ const READERS = {
     return { bench: { ...slides(stride, padding, activation, flip), place: -1, isWhole: true }, chain };
   },
   change: (text) => ({ changes: text.split(";").map(readChange) }),
-  target: (text) => ({ target: within(text, 0, 9) }),
-  rival: (text) => ({ rival: within(text, 0, 9) }),
+  target: (text) => ({ target: within(text, 0, MOST_CLASSES - 1) }),
+  rival: (text) => ({ rival: within(text, 0, MOST_CLASSES - 1) }),
   hide: (text) => ({ hide: matched(text, /^[a-z-]+(,[a-z-]+)*$/)[0].split(",") }),
   big: (text) => ({ big: oneOf(text, ["1"]) === "1" }),
   theme: (text) => ({ theme: oneOf(text, ["light", "dark"]) }),
@@ -192,7 +211,7 @@ const OLD_VIEWS = {
 /** @type {(stride: string, padding: string, activation: string, flip: string) => Omit<Bench, "place" | "isWhole">} */
 function slides(stride, padding, activation, flip) {
   return {
-    stride: within(stride, 1, 28),
+    stride: within(stride, 1, LARGEST_SIDE),
     padding: oneOf(padding, PADDINGS.map(([name]) => name)),
     activation: oneOf(activation, ACTIVATIONS),
     flip: flip === "1",
@@ -249,14 +268,15 @@ function readChange(text) {
 
 /** @type {(text: string) => Promise<Chosen>} */
 async function readPicture(text) {
-  const kind = text.slice(0, 2);
-  const rest = text.slice(2);
-  if (kind === "t:") return { kind: "pattern", name: oneOf(rest, Object.keys(PATTERNS)) };
-  if (kind === "s:") return { kind: "strokes", strokes: unpackStrokes(rest) };
-  oneOf(kind, ["x:"]);
+  const [kind, rest] = [text.slice(0, text.indexOf(":")), text.slice(text.indexOf(":") + 1)];
+  if (kind === "t") return { kind: "pattern", name: oneOf(rest, NAMED) };
+  if (kind === "s") return { kind: "strokes", strokes: unpackStrokes(rest) };
+  const [, sizes, ink] = kind === "x" ? [kind, "", "i"] : matched(kind, /^p(\d+x\d+x[13])(i?)$/);
   const levels = await deflate(fromBase64(fromUrlSafe(rest)), "DecompressionStream");
-  if (levels.length !== SIDE * SIDE) throw new RangeError(text);
-  return { kind: "levels", levels };
+  const side = String(Math.sqrt(levels.length));
+  const [height, width, channels] = (sizes ? sizes.split("x") : [side, side, "1"]).map((size) => within(size, 1, LARGEST_SIDE));
+  if (levels.length !== height * width * channels) throw new RangeError(text);
+  return { kind: "levels", levels, width, height, channels, isInk: ink === "i" };
 }
 
 /**

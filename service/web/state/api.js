@@ -90,7 +90,8 @@ function bodyOf({ picture, json }, headers) {
     return picture.bytes;
   }
   headers["Content-Type"] = "application/x-npy";
-  return writeNpy(picture.levels, [picture.height, picture.width]);
+  const { levels, height, width, channels } = picture;
+  return writeNpy(levels, channels > 1 ? [height, width, channels] : [height, width]);
 }
 
 /** @type {(picture: Picture) => string} */
@@ -296,7 +297,7 @@ export function want(lane, request, options = {}) {
 }
 
 /**
- * A call on a picture that a network reads: 28 x 28 and as it is, or any and prepared.
+ * A call on a picture that a network reads: of its size and as it is, or any and prepared.
  * @template {Picture} P
  * @param {string} path
  * @param {{ name: string, version: string }} network

@@ -16,7 +16,7 @@ export async function plain(record, origin) {
   const { method = "GET", path, query, json, picture } = record;
   if (!picture) return { method, url: origin + address(record), body: json || null, file: null };
   if (picture.bytes && picture.bytes.byteLength > INLINE_BYTES) {
-    return { method, url: origin + address(record), body: null, file: picture.name || "digit.jpg" };
+    return { method, url: origin + address(record), body: null, file: picture.name || "picture.jpg" };
   }
   const image = picture.bytes
     ? base64(new Uint8Array(picture.bytes))

@@ -31,8 +31,10 @@ export const DEFAULTS = {
   scale: "diverging",
   range: "layer",
   before: false, // show maps before their activation
+  layer: "", // the one that is shown of a network with more than there is room for
   shift: [0, 0], // pixels right and down
   part: null, // which of several digits is opened
+  ground: "light", // of what is drawn
   kernel: { rows: 7, columns: 7, cells: LECTURE_EDGE.map(String), bias: "0" },
   named: null,
   bench: { stride: 2, padding: "valid", activation: "linear", flip: false, place: -1, isWhole: true },
@@ -131,12 +133,12 @@ export function allOff(layer, filters) {
 }
 
 /**
- * The two digits that Why compares: those asked for, or the winner and the runner-up.
+ * The two classes that Why compares: those asked for, or the winner and the runner-up.
  * @type {(chosen: { target: number | null, rival: number | null }, logits: number[]) => [number, number]}
  */
 export function pairOf({ target, rival }, logits) {
   const order = ranking(logits);
-  const first = target ?? order.filter((digit) => digit !== rival)[0];
-  const second = rival !== null && rival !== first ? rival : order.filter((digit) => digit !== first)[0];
+  const first = target ?? order.filter((each) => each !== rival)[0];
+  const second = rival !== null && rival !== first ? rival : order.filter((each) => each !== first)[0];
   return [first, second];
 }

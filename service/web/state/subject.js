@@ -1,50 +1,58 @@
-// What is looked at (ink, a file, a pattern or 28 x 28 levels), as a picture to post and as the network saw it.
+// What is looked at (ink, a file, a pattern or levels), as a picture to post and as the network saw it.
 
 import { networkCall, want } from "./api.js";
 import { shifted } from "../numbers/arithmetic.js";
-import { decodeSeen, INK_SIDE, NUMBER_SIDE, pattern, SIDE } from "./picture.js";
+import { isOfForm, kindOf, mapsName, numbersOf, shownLayers } from "./kind.js";
+import { decodeSeen, lightOf, NUMBER_SIDE, pattern } from "./picture.js";
 import { extent } from "../numbers/scales.js";
 
-/** @import { Call, Change, Chosen, Data, Entry, Input } from "./types.d.ts" */
+/** @import { Levels } from "../numbers/types.d.ts" */
+/** @import { Call, Change, Chosen, Data, Entry, Form, Input, Kind } from "./types.d.ts" */
 /** @import { Arrays, Model, Network, Picture, Verdict, VerdictEntry, Want } from "./types.d.ts" */
+/** @import { PadTools } from "../shared/types.d.ts" */
 
+const MOST_BEFORE = 200_000; // sums before activation that are asked for to be held against the page's own
+const MOST_PLAIN = 100; // classes; of more the scores come when they are asked for
 let count = 0;
 
 /**
- * 28 x 28 levels as every call on a network takes them with prepare=none.
- * @type {(levels: Uint8Array) => Input}
+ * Levels as every call on a network takes them with prepare=none. `unit` has them in 0..1, a plane for each channel.
+ * @type {(levels: Levels) => Input}
  */
-export function inputOf(levels) {
+export function inputOf(form) {
   count += 1;
-  return {
-    levels,
-    width: SIDE,
-    height: SIDE,
-    id: count,
-    unit: Float32Array.from(levels, (level) => Math.fround(level / 255)),
-  };
+  const { levels, width, height, channels } = form;
+  const area = width * height;
+  const unit = new Float32Array(levels.length);
+  for (let i = 0; i < unit.length; i += 1) unit[i] = levels[(i % area) * channels + Math.floor(i / area)] / 255;
+  return { ...form, id: count, unit };
 }
 
 /**
- * The 28 x 28 levels of a picture that is made of them.
- * @type {(picture: Extract<Chosen, { kind: "pattern" | "levels" }>) => Uint8Array}
+ * The levels of a picture that is made of them.
+ * @type {(picture: Extract<Chosen, { kind: "pattern" | "levels" }>, form: Form) => Levels}
  */
-export function levelsOf(picture) {
-  return picture.kind === "pattern" ? pattern(picture.name) : picture.levels;
+export function levelsOf(picture, form) {
+  return picture.kind === "pattern" ? pattern(picture.name, form) : picture;
 }
 
 /**
- * The picture that a call would be sent, and whether the service has to find the digit in it; null when empty.
- * @type {(picture: Chosen, pad: { levels(): Uint8Array }) => { picture: Picture, isPrepared: boolean } | null}
+ * The picture that a call would be sent, and whether the service has to bring it to the network's form; null when empty.
+ * @type {(picture: Chosen, pad: PadTools, kind: Kind) => { picture: Picture, isPrepared: boolean } | null}
  */
-export function posted(picture, pad) {
+export function posted(picture, pad, { form }) {
   count += 1;
-  if (picture.kind === "pattern" || picture.kind === "levels")
-    return { picture: inputOf(levelsOf(picture)), isPrepared: false };
+  if (picture.kind === "pattern" || picture.kind === "levels") {
+    const levels = levelsOf(picture, form);
+    if (isOfForm(levels, form)) return { picture: inputOf(levels), isPrepared: false };
+    // Levels of ink are light as a picture; which of both is ink, the service sees by itself.
+    const light = levels.isInk ? { ...levels, isInk: false, levels: levels.levels.map((ink) => 255 - ink) } : levels;
+    return { picture: { ...light, id: count }, isPrepared: true };
+  }
   if (picture.kind === "file")
     return { picture: { bytes: picture.bytes, name: picture.name, id: count }, isPrepared: true };
   if (!picture.strokes.length) return null;
-  return { picture: { levels: pad.levels(), width: INK_SIDE, height: INK_SIDE, id: count }, isPrepared: true };
+  return { picture: { ...pad.ink(), id: count }, isPrepared: true };
 }
 
 /**
@@ -55,7 +63,7 @@ export function postedWhole(picture, whole, pad) {
   if (picture.kind === "file") return whole;
   if (picture.kind !== "strokes") return null;
   count += 1;
-  return { levels: pad.fine(), width: NUMBER_SIDE, height: NUMBER_SIDE, id: count };
+  return { levels: pad.fine(), width: NUMBER_SIDE, height: NUMBER_SIDE, channels: 1, id: count };
 }
 
 /**
@@ -63,9 +71,12 @@ export function postedWhole(picture, whole, pad) {
  * @type {(network: Network, subject: { picture: Picture, isPrepared: boolean }) => Want}
  */
 export function verdictWant(network, { picture, isPrepared }) {
-  const options = isPrepared ? { prepared_image: true } : {};
+  const options = { ...(isPrepared ? { prepared_image: true } : {}), ...whole(network) };
   return want("verdict", networkCall("/v1/classify", network, picture, options, isPrepared));
 }
+
+/** @type {(network: Network) => { full?: true }} */
+const whole = (network) => (kindOf(network).labels.length > MOST_PLAIN ? { full: true } : {});
 
 /**
  * The request for the verdict on a shifted picture or a changed network; null where neither is. `before` is the
@@ -76,10 +87,10 @@ export function editedWant(network, { input, base, verdict }, changes) {
   if (!input || !verdict) return null;
   const before = verdict.result;
   if (changes.length) {
-    const { query, ...call } = networkCall("/v1/what-if", network, input, {});
+    const { query, ...call } = networkCall("/v1/what-if", network, input, whole(network));
     return want("edited", { ...call, json: { ...query, changes } }, { before });
   }
-  return input === base ? null : want("edited", networkCall("/v1/classify", network, input, {}), { before });
+  return input === base ? null : want("edited", networkCall("/v1/classify", network, input, whole(network)), { before });
 }
 
 /**
@@ -88,18 +99,36 @@ export function editedWant(network, { input, base, verdict }, changes) {
  */
 export function verdictsOf({ verdict, edited }) {
   return edited
-    ? { before: edited.want.before, shown: edited.result }
+    ? { before: edited.before ?? edited.want.before, shown: edited.result }
     : { before: null, shown: verdict?.result ?? null };
 }
 
 /**
- * The 28 x 28 of a verdict, once decoded.
- * @type {(entry: VerdictEntry) => Promise<Input>}
+ * What the network saw of a verdict's picture, once decoded.
+ * @type {(entry: VerdictEntry, form: Form) => Promise<Input>}
  */
-export async function seenBy({ result, want: { request } }) {
+export async function seenBy({ result, want: { request } }, { channels, isInk }) {
   const image = result.prepared?.image;
   // A picture that needs no preparing is posted as the network reads it.
-  return image ? inputOf(await decodeSeen(image)) : /** @type {Input} */ (request.picture);
+  return image ? inputOf({ ...(await decodeSeen(image, channels)), isInk }) : /** @type {Input} */ (request.picture);
+}
+
+/** @type {WeakMap<Input, Input>} */
+const greys = new WeakMap();
+
+/**
+ * The same in grey, which a filter of one plane is laid on.
+ * @type {(input: Input) => Input}
+ */
+export function inGrey(input) {
+  const { levels, width, height, channels, isInk } = input;
+  if (channels === 1) return input;
+  const known = greys.get(input);
+  if (known) return known;
+  const light = new Uint8Array(width * height).map((_, i) => lightOf(levels.subarray(3 * i, 3 * i + 3)));
+  const grey = inputOf({ width, height, channels: 1, isInk, levels: light });
+  greys.set(input, grey);
+  return grey;
 }
 
 /**
@@ -107,7 +136,9 @@ export async function seenBy({ result, want: { request } }) {
  * @type {(base: Input, shift: number[]) => Input}
  */
 export function moved(base, shift) {
-  return base && (shift[0] || shift[1]) ? inputOf(shifted(base.levels, shift)) : base;
+  if (!base || (!shift[0] && !shift[1])) return base;
+  const { width, height, channels, isInk } = base;
+  return inputOf({ width, height, channels, isInk, levels: shifted(base, shift) });
 }
 
 /**
@@ -115,14 +146,15 @@ export function moved(base, shift) {
  * @type {(model: Model) => Want[]}
  */
 export function mapWants({ state, data, network }) {
-  if (!data.input) return [];
-  const convolutions = network.layers.filter(({ op }) => op === "conv").map(({ name }) => name);
+  const layers = shownLayers(network, state.layer);
+  if (!data.input || !layers.length) return [];
+  const convolutions = layers.filter(({ op, maps }) => op === "conv" && maps[0].endsWith(".pre"));
   const before = state.before
-    ? convolutions
-    : convolutions.filter((name) => name === (state.at?.layer || convolutions[0]));
-  const names = network.layers.flatMap(({ name, op }) =>
-    op === "conv" ? [`${name}.act`] : op === "linear" ? [] : [name],
-  );
+    ? convolutions.map(({ name }) => name)
+    : convolutions
+        .filter((layer) => layer.name === (state.at?.layer || convolutions[0].name) && numbersOf(layer) <= MOST_BEFORE)
+        .map(({ name }) => name);
+  const names = layers.map(mapsName);
   const list = [
     want("maps", mapsRequest(network, data.input, [...names, ...before.map((name) => `${name}.pre`)], state.changes)),
   ];

@@ -1,6 +1,6 @@
 // The types of state/: what is chosen (State), what was answered (Data), and what is asked (Request, Want, Entry).
 
-import type { Field, Filters, Layer, Scale, Span, Tensor, Theme } from "../numbers/types.d.ts";
+import type { Field, Filters, Formed, Layer, Levels, Scale, Span, Tensor, Theme } from "../numbers/types.d.ts";
 
 // ---- what is chosen ----
 
@@ -70,14 +70,14 @@ export interface FileChosen {
   /** one of many that a camera gives: the next comes at once */
   isLive?: boolean;
   /** what the network saw of it, once it is known */
-  seen?: Uint8Array;
+  seen?: Levels;
 }
 
 /** The picture that is looked at. */
 export type Chosen =
   | { kind: "strokes"; strokes: Point[][] }
   | { kind: "pattern"; name: string }
-  | { kind: "levels"; levels: Uint8Array }
+  | ({ kind: "levels" } & Levels)
   | FileChosen;
 
 /** Everything that is chosen on the page. */
@@ -99,6 +99,10 @@ export interface State {
   range: "layer" | "map" | "fixed";
   /** show maps before their activation */
   before: boolean;
+  /** the layer that is shown of a network with more than there is room for; "" is some of each size */
+  layer: string;
+  /** what is drawn on, where the service does not see by itself which of both is ink */
+  ground: "light" | "dark";
   /** pixels right and down */
   shift: number[];
   /** which digit of a picture with several is opened; null is the whole picture */
@@ -112,7 +116,7 @@ export interface State {
   /** where "put into the network" puts the kernel */
   slot: Slot;
   changes: Change[];
-  /** the two digits that Why compares; null is the winner, and the runner-up */
+  /** the two classes that Why compares; null is the winner, and the runner-up */
   target: number | null;
   rival: number | null;
   /** parts of the page that are not shown */
@@ -130,16 +134,32 @@ export interface Store {
 
 // ---- what is asked ----
 
-/** 28 x 28 levels as a network reads them, with `unit` the same in 0..1. */
+/** How a network reads a picture. */
+export type Form = Omit<Levels, "levels">;
+
+/** What a network is. */
+export interface Kind {
+  form: Form;
+  /** whether it reads the ten digits, one in each picture: the lecture and the reading of numbers are about these */
+  isDigits: boolean;
+  isAdopted: boolean;
+  isColour: boolean;
+  /** of its classes */
+  labels: string[];
+}
+
+/** Levels as a network reads them, with `unit` the same in 0..1, a plane for each channel. */
 export interface Input extends Ink {
+  isInk: boolean;
   unit: Float32Array;
 }
 
-/** A picture that is sent as grey levels. */
+/** A picture that is sent as levels: of each pixel one, or red, green and blue. */
 export interface Ink {
   levels: Uint8Array;
   width: number;
   height: number;
+  channels: number;
   id: number;
   bytes?: undefined;
   name?: undefined;
@@ -255,8 +275,17 @@ export interface Network {
   name: string;
   version: string;
   layers: Layer[];
-  passport?: { calibration?: { temperature?: number } };
+  passport: {
+    input: { shape: number[]; prepare?: "digit" | "picture" };
+    labels: string[];
+    layers?: Partial<Layer>[];
+    /** of an adopted network */
+    numbers?: Formed;
+    calibration?: { temperature?: number };
+  };
   card?: Card;
+  /** of an adopted network: every call, and why it does not answer it, or "" */
+  calls?: Record<string, string>;
 }
 
 /** A share that was measured, and how far it may be off: half of its 95 % interval. */
@@ -279,6 +308,9 @@ export interface Card {
 /** One line of GET /v1/models. */
 export interface Listed {
   kind?: string;
+  /** of an adopted network: [channels, rows, columns], and how many classes */
+  input?: number[];
+  classes?: number;
   name: string;
   version: string;
   default?: boolean;
@@ -286,12 +318,15 @@ export interface Listed {
 }
 
 export interface Verdict {
+  /** of a network of digits alone; other views than theirs go by the class */
   digit: number;
+  class: number;
+  label: string;
   confidence: number;
   probabilities: number[];
   logits: number[];
   doubt?: number;
-  novelty: number;
+  novelty?: number;
   is_digit?: boolean;
   prepared?: { image?: string; box: [number, number, number, number] };
 }
@@ -368,10 +403,14 @@ export interface Ledger {
   rival: number;
   layer: string;
   logits: number[];
-  head_bias: number[];
+  /** what the shares and the base are of, where not of all classes */
+  classes?: number[];
+  base: number[];
+  /** whether removing a filter costs its share (global), or shares add up on this picture alone (gates) */
+  exactness: "global" | "gates";
   receptive_field: Field;
   shares: { filters: Rows };
-  margin: { value: number; residual: number; shares: { filters: number[]; places: Rows } };
+  margin: { value: number; base: number; residual: number; shares: { filters: number[]; places: Rows } };
 }
 
 /** The same, method pixels. */
@@ -387,7 +426,8 @@ export interface Pixels {
 /** The same, method deciding-set. */
 export interface DecidingSet {
   target: number;
-  filters: { found: boolean; size: number; members: number[]; digit_after: number };
+  layer: string;
+  filters: { found: boolean; size: number; members: number[]; class_after: number };
   places: { found: boolean; size: number };
 }
 
@@ -432,7 +472,8 @@ export interface FilterReport {
   favourite: number;
   d_prime: number;
   selectivity: number;
-  off: { accuracy: number };
+  /** of a network of digits */
+  off?: { accuracy: number };
   class_means: number[];
   top: { image: number; label: number; value: number }[];
 }
@@ -441,6 +482,8 @@ export interface NetworkReport {
   data: { name: string; images: number };
   layers: { name: string; filters: FilterReport[] }[];
   thumbnails?: Record<string, string>;
+  /** of an adopted network: the names of the pictures in their folder */
+  pictures?: string[];
 }
 
 export interface Results<Result> {
@@ -451,8 +494,24 @@ export interface VerdictEntry extends Entry<Results<Verdict>> {
   result: Verdict;
 }
 
+/** A map over the picture: POST /v1/explain, method cam, occlusion or rise. */
+export interface Covered {
+  method: string;
+  target: number;
+  map: Rows;
+  /** of rise: what is left of the map once the mean over all covers is taken off */
+  centred?: { map: Rows };
+  layer?: string;
+  count?: number;
+  masks?: number;
+  window?: [number, number];
+  standard_error?: Rows;
+}
+
 /** The verdict on a changed network or a shifted picture; its want has the one before. */
 export interface EditedEntry extends VerdictEntry {
+  /** of an adopted network, the answer's own: of the very numbers that were changed on */
+  before?: Verdict;
   want: Want & { before: Verdict };
 }
 
@@ -485,6 +544,7 @@ export interface Answers {
   places?: Answered<Results<Ledger>>;
   pixels?: Answered<Results<Pixels>>;
   deciding?: Answered<Results<DecidingSet>>;
+  covered?: Answered<Results<Covered>>;
   cards?: Answered<Cards, Request>;
   report?: Answered<NetworkReport, Request>;
 }

@@ -1,7 +1,7 @@
 // The types of what-if/.
 
 import type { Layer } from "../numbers/types.d.ts";
-import type { Context } from "../shared/types.d.ts";
+import type { Context, LayerChoice } from "../shared/types.d.ts";
 import type { Network } from "../state/types.d.ts";
 
 /** One filter's switch. */
@@ -22,6 +22,10 @@ export interface WhatIfView {
   context: Context;
   network?: Network;
   layers: LayerSwitches[];
+  /** of which choice the layers are */
+  chosen?: string;
+  chosenBox: HTMLElement;
+  choice?: LayerChoice;
   isNew(...values: unknown[]): boolean;
   tableIsNew(...values: unknown[]): boolean;
   switches: HTMLElement;

@@ -3,8 +3,9 @@
 import { begun, caption, changes, make, set, write } from "../shared/dom.js";
 import { enter, roving } from "../shared/grid.js";
 import { heatmap, paint, resize } from "../shared/heatmap.js";
-import { mapOf, sharesOf } from "../numbers/arithmetic.js";
+import { mapOf, ranking, sharesOf } from "../numbers/arithmetic.js";
 import { colourTable, extent, fixed, percent, shownRange, short, signed } from "../numbers/scales.js";
+import { areAllShown, convolutions, kindOf, labelOf, mapsName, numbersOf, SHOWN_CLASSES, SHOWN_MAPS, shownLayers } from "../state/kind.js";
 import { allOff, changeOf, toggled, withChange } from "../state/state.js";
 import { mapWants, verdictsOf } from "../state/subject.js";
 import { CAPTIONS } from "../shared/words.js";
@@ -24,8 +25,10 @@ export function create(root, context) {
   view.list = make("div", { class: "result" });
   view.table = make("table", {});
   view.headline = make("h2", { id: "after" }, "");
+  view.chosenBox = make("div", { hidden: true });
   root.append(
     describe(context),
+    view.chosenBox,
     make(
       "div",
       { class: "columns split" },
@@ -44,13 +47,15 @@ export function create(root, context) {
     ),
   );
   const takes = [{ name: "what-if", record: () => context.data.edited?.want.request, formats: ["json"] }];
-  return { draw: (model) => draw(view, model), wants: mapWants, takes };
+  /** @type {View["wants"]} */
+  const wants = (model) => mapWants({ ...model, state: { ...model.state, layer: layerOf(model.network, model.state.layer) } });
+  return { draw: (model) => draw(view, model), wants, takes };
 }
 
 /** @type {(context: Context) => HTMLElement} */
 function describe(context) {
   const half = () => {
-    const { name, shape } = context.network().layers[0];
+    const [{ name, shape }] = convolutions(context.network());
     const even = [...Array(shape[0]).keys()].filter((filter) => filter % 2 === 0);
     context.set({ changes: allOff(name, even) });
   };
@@ -60,18 +65,41 @@ function describe(context) {
 /** @type {(view: WhatIfView, network: Network) => void} */
 function build(view, network) {
   view.network = network;
-  view.layers = network.layers.filter(({ op }) => op === "conv").map((info) => buildLayer(view, info));
+  const shown = shownLayers(network, layerOf(network, view.chosen ?? ""));
+  view.layers = shown.filter(({ op }) => op === "conv").map((info) => buildLayer(view, info));
   view.switches.replaceChildren(...view.layers.map(({ root }) => root));
+}
+
+/**
+ * The layer that is chosen of a network with more than there is room for; where there are no filters among those that are
+ * shown else, the one with the fewest cells.
+ * @type {(network: Network, chosen: string) => string}
+ */
+function layerOf(network, chosen) {
+  if (shownLayers(network, chosen).some(({ op }) => op === "conv")) return chosen;
+  return [...convolutions(network)].sort((a, b) => numbersOf(a) - numbersOf(b))[0]?.name ?? "";
+}
+
+/**
+ * The choice of a layer of filters, for a network with more than there is room for.
+ * @type {(view: WhatIfView, network: Network, state: State) => Promise<void>}
+ */
+async function drawChoice(view, network, state) {
+  const { createLayerChoice } = await import("../shared/layers.js");
+  view.choice ??= createLayerChoice(view.context, view.chosenBox, true);
+  view.choice.draw(network, state);
 }
 
 /** @type {(view: WhatIfView, info: Layer) => LayerSwitches} */
 function buildLayer(view, info) {
   const { context } = view;
-  const [count, rows, columns] = info.shape;
-  const side = Math.max(rows, columns) * Math.max(1, Math.floor(TILE / Math.max(rows, columns)));
+  const [filters, rows, columns] = info.shape;
+  const count = context.network().calls ? Math.min(filters, SHOWN_MAPS) : filters;
+  const longer = Math.max(rows, columns);
+  const side = longer > TILE ? TILE : longer * Math.floor(TILE / longer);
   const tiles = Array.from({ length: count }, (_, filter) => {
     const canvas = heatmap();
-    resize(canvas, side, side);
+    resize(canvas, side * (columns / longer), side * (rows / longer));
     const button = make(
       "button",
       {
@@ -99,7 +127,8 @@ function buildLayer(view, info) {
   const root = make(
     "div",
     { class: "result" },
-    make("div", { class: "dock-head" }, make("h2", {}, `${info.name}, ${count} filters`), all),
+    make("div", { class: "dock-head" }, make("h2", {}, `${info.name}, ${filters} filters`), all),
+    count < filters ? make("p", { class: "muted" }, `The first ${count} are shown.`) : null,
     group,
   );
   return { info, tiles, root, all };
@@ -120,18 +149,23 @@ function switchAll(context, { name, shape }) {
 
 /** @type {(view: WhatIfView, model: Model) => void} */
 function draw(view, { state, data, network, theme }) {
-  if (view.network !== network) build(view, network);
+  if (view.network !== network || view.chosen !== state.layer) {
+    view.chosen = state.layer;
+    build(view, network);
+  }
   if (view.isNew(data.maps, state.changes, theme)) {
     for (const layer of view.layers) drawLayer(layer, state, data, theme);
     drawList(view, state.changes);
   }
+  set(view.chosenBox, "hidden", areAllShown(network));
+  if (!areAllShown(network)) drawChoice(view, network, state);
   const { before, shown } = verdictsOf(data);
   if (view.tableIsNew(before, shown)) drawTable(view, before, shown, network);
 }
 
 /** @type {(layer: LayerSwitches, state: State, data: Data, theme: Theme) => void} */
 function drawLayer({ info, tiles, all }, { changes: made }, data, theme) {
-  const maps = data.maps?.arrays[`${info.name}.act`];
+  const maps = data.maps?.arrays[mapsName(info)];
   const range = maps && shownRange("diverging", extent(maps.data));
   let off = 0;
   tiles.forEach(({ button, canvas, root }, filter) => {
@@ -197,8 +231,8 @@ function drawTable(view, changedFrom, after, network) {
     return;
   }
   const before = changedFrom || after;
-  const change = before.digit === after.digit ? `Still ${after.digit}` : `${before.digit} becomes ${after.digit}`;
-  write(view.headline, `${changedFrom ? change : after.digit}, confidence ${percent(after.confidence)}`);
+  const change = before.class === after.class ? `Still ${after.label}` : `${before.label} becomes ${after.label}`;
+  write(view.headline, `${changedFrom ? change : after.label}, confidence ${percent(after.confidence)}`);
   const [sharesBefore, shares] = [sharesOf(before, network), sharesOf(after, network)];
   /** @type {(name: string, ...texts: string[]) => HTMLElement} */
   const row = (name, ...texts) =>
@@ -208,13 +242,15 @@ function drawTable(view, changedFrom, after, network) {
       make("th", { scope: "row" }, name),
       texts.map((text) => make("td", {}, text)),
     );
-  const rows = before.logits.map((logit, digit) =>
+  const { isDigits, labels } = kindOf(network);
+  const first = [...ranking(shares).slice(0, SHOWN_CLASSES), ...ranking(sharesBefore).slice(0, SHOWN_CLASSES)];
+  const rows = (isDigits ? [...labels.keys()] : [...new Set(first)]).map((index) =>
     row(
-      String(digit),
-      percent(sharesBefore[digit]),
-      percent(shares[digit]),
-      fixed(after.logits[digit], 2),
-      signed(after.logits[digit] - logit),
+      labelOf(network, index),
+      percent(sharesBefore[index]),
+      percent(shares[index]),
+      fixed(after.logits[index], 2),
+      signed(after.logits[index] - before.logits[index]),
     ),
   );
   view.table.replaceChildren(
@@ -225,7 +261,7 @@ function drawTable(view, changedFrom, after, network) {
       make(
         "tr",
         {},
-        ["digit", "share before", "share after", "logit after", "change of the logit"].map((text) =>
+        [isDigits ? "digit" : "class", "share before", "share after", "logit after", "change of the logit"].map((text) =>
           make("th", { scope: "col" }, text),
         ),
       ),

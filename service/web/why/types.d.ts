@@ -1,7 +1,7 @@
 // The types of why/.
 
 import type { Context, Field, Grid, Legend } from "../shared/types.d.ts";
-import type { Pixels } from "../state/types.d.ts";
+import type { Change, Input, Ledger, Model, Network, Pixels, Want } from "../state/types.d.ts";
 import type { Theme } from "../numbers/types.d.ts";
 
 /** One peg: a filter, or the smaller ones together, and its share of the margin. */
@@ -19,6 +19,15 @@ export interface Row extends Peg {
   to: number;
 }
 
+/** What changes where parts of the picture are covered. */
+export interface Covering {
+  root: HTMLElement;
+  wants(network: Network, input: Input, target: number, changes: Change[]): Want[];
+  /** what of the view the network does not answer; edits: the layer whose filters the pegs switch, if there is one */
+  words(network: Network, ledger: Ledger | undefined, changes: Change[], edits: string | null): string;
+  draw(model: Model): void;
+}
+
 export interface WhyView {
   root: HTMLElement;
   context: Context;
@@ -28,7 +37,20 @@ export interface WhyView {
   isDecidingAsked: boolean;
   /** whether every peg is shown */
   all: boolean;
-  gridAt: [digit: number, filter: number];
+  gridAt: [row: number, filter: number];
+  /** of which the parts are that are shown */
+  network?: Network;
+  /** what of this view the network does not answer */
+  refused: HTMLElement;
+  /** of an adopted network, once it has come */
+  covering?: Covering;
+  coveringBox: HTMLElement;
+  /** for the digits, and for other classes */
+  captions: HTMLElement[];
+  pegs: HTMLElement;
+  shares: HTMLElement;
+  pushed: HTMLElement;
+  credited: HTMLElement;
   target: Field<HTMLSelectElement>;
   rival: Field<HTMLSelectElement>;
   list: HTMLElement;
@@ -52,7 +74,7 @@ export interface WhyView {
   gridWords: HTMLElement;
   gridLegend: Legend;
   offWords: HTMLElement;
-  digits: HTMLElement;
+  classes: HTMLElement;
   /** a value as a place, in percent of the width */
   scale(value: number): number;
   rows?: Row[];

@@ -1,18 +1,20 @@
-// why/ is the view of the decision: the margin between two digits, filter by filter. The shares add up to it exactly.
+// why/ is the view of the decision: the margin between two classes, filter by filter. The shares add up to it exactly.
 //
-// It is drawn as a pachinko: each filter is a peg that pushes a ball.
+// It is drawn as a pachinko: each filter is a peg that pushes a ball. What a network does not answer is left out, and a
+// sentence says why; what covering its picture changes (covering.js) is told of any.
 
 import { networkCall, want } from "../state/api.js";
-import { begun, caption, changes, make, select, set, write } from "../shared/dom.js";
+import { begun, caption, changes, choice, either, make, select, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
-import { heatmap, legend, paint, resize } from "../shared/heatmap.js";
+import { heatmap, legend, paint, paintPicture, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, signed } from "../numbers/scales.js";
+import { filtersBehind, kindOf, labelOf, methodReason } from "../state/kind.js";
 import { allOff, isOff, pairOf, toggled } from "../state/state.js";
-import { CAPTIONS } from "../shared/words.js";
+import { CAPTIONS, CAPTIONS_OF_CLASSES } from "../shared/words.js";
 
 /** @import { Theme } from "../numbers/types.d.ts" */
 /** @import { Call, Change, DecidingSet, Entry, Input, Ledger, Members } from "../state/types.d.ts" */
-/** @import { Model, Network, Pixels, Results, State, Verdict, Want } from "../state/types.d.ts" */
+/** @import { Model, Network, Pixels, Results, Verdict, Want } from "../state/types.d.ts" */
 /** @import { Context, View } from "../shared/types.d.ts" */
 /** @import { Peg, Row, WhyView } from "./types.d.ts" */
 
@@ -24,9 +26,10 @@ export function create(root, context) {
   /** @type {WhyView} */
   const view = begun({ root, context, isDecidingAsked: false, all: false, gridAt: [0, 0] });
   Object.assign(view, { isNew: changes(), areShareNew: changes(), placesAreNew: changes() });
-  const digits = Array.from({ length: 10 }, (_, digit) => String(digit));
-  view.target = select("Why", digits, (digit) => context.set({ target: Number(digit) }));
-  view.rival = select("and not", digits, (digit) => context.set({ rival: Number(digit) }));
+  view.target = select("Why", [], (label) => context.set({ target: Number(label) }));
+  view.rival = select("and not", [], (label) => context.set({ rival: Number(label) }));
+  view.refused = make("p", { class: "muted", id: "refused", hidden: true }, "");
+  view.coveringBox = make("div", { hidden: true });
   view.list = make("ol", { class: "pegs" });
   view.ball = make("span", { class: "ball", "aria-hidden": "true", hidden: true });
   view.total = make("p", { class: "formula", id: "ledger-sum" });
@@ -53,29 +56,36 @@ export function create(root, context) {
     view.deciding,
     view.more,
   );
-  root.append(
+  view.captions = [CAPTIONS.why, CAPTIONS_OF_CLASSES.why].map((words) =>
     caption(
-      CAPTIONS.why,
+      words,
       () => drop(view),
       () => askDeciding(view),
     ),
-    view.controls,
-    view.flip,
-    make(
-      "div",
-      { class: "columns split" },
-      make(
-        "div",
-        { class: "result wide", "data-lane": "ledger" },
-        view.headline,
-        make("div", { class: "pachinko" }, view.list, view.ball),
-        view.total,
-      ),
-      buildPictures(view),
-    ),
-    buildShares(view),
   );
-  const takes = [{ name: "ledger", record: () => context.data.ledger?.want.request, formats: ["json"] }];
+  ["of-digits", "of-classes"].forEach((name, i) => view.captions[i].classList.add(name));
+  view.pegs = make(
+    "div",
+    { class: "result wide", "data-lane": "ledger" },
+    view.headline,
+    make("div", { class: "pachinko" }, view.list, view.ball),
+    view.total,
+  );
+  const pictures = buildPictures(view);
+  view.shares = buildShares(view);
+  root.append(
+    ...view.captions,
+    view.controls,
+    view.refused,
+    view.flip,
+    make("div", { class: "columns split" }, view.pegs, pictures),
+    view.shares,
+    view.coveringBox,
+  );
+  const takes = [
+    { name: "ledger", record: () => context.data.ledger?.want.request, formats: ["json"] },
+    { name: "covering", record: () => context.data.covered?.want.request, formats: ["json", "png"] },
+  ];
   return { draw: (model) => draw(view, model), wants: (model) => wants(view, model), takes };
 }
 
@@ -91,13 +101,19 @@ function wants(view, { state, data, network }) {
   const { input, verdict } = data;
   if (!input || !verdict) return [];
   const [target, rival] = pairOf(state, verdict.result.logits);
-  const others = otherChanges(state, network);
-  /** @type {(method: string, made: Change[]) => Call<Input>} */
-  const call = (method, made) => explainCall(network, input, made, { method, target, rival });
-  const list = [want("ledger", call("ledger", others)), want("pixels", call("pixels", state.changes))];
-  if (others.length < state.changes.length) list.push(want("places", call("ledger", state.changes)));
-  if (view.isDecidingAsked) list.push(want("deciding", call("deciding-set", others)));
-  return list;
+  // An adopted network is walked back as it came alone.
+  const made = kindOf(network).isAdopted ? [] : state.changes;
+  const others = otherChanges(made, network);
+  /** @type {(lane: string, method: string, made: Change[]) => Want[]} */
+  const call = (lane, method, made) =>
+    methodReason(network, method) ? [] : [want(lane, explainCall(network, input, made, { method, target, rival }))];
+  return [
+    ...call("ledger", "ledger", others),
+    ...call("pixels", "pixels", made),
+    ...(others.length < made.length ? call("places", "ledger", made) : []),
+    ...(view.isDecidingAsked ? call("deciding", "deciding-set", others) : []),
+    ...((kindOf(network).isAdopted && view.covering?.wants(network, input, target, state.changes)) || []),
+  ];
 }
 
 /** @type {(network: Network, picture: Input, changesMade: Change[], options: Members) => Call<Input>} */
@@ -106,15 +122,19 @@ function explainCall(network, picture, changesMade, options) {
   return changesMade.length ? { ...call, query: {}, json: { ...call.query, changes: changesMade } } : call;
 }
 
-/** @type {(network: Network) => string} */
-function lastLayer(network) {
+/**
+ * The layer whose filters the pegs are: of an adopted network that of its ledger, if its maps are filters' one by one.
+ * @type {(network: Network, ledger?: Ledger) => string | null}
+ */
+function pegLayer(network, ledger) {
+  if (kindOf(network).isAdopted) return ledger ? (filtersBehind(network, ledger.layer)?.name ?? null) : null;
   const [last] = network.layers.filter(({ op }) => op === "conv").slice(-1);
   return last.name;
 }
 
-/** @type {(state: State, network: Network) => Change[]} */
-function otherChanges({ changes: made }, network) {
-  return made.filter(({ layer, action }) => layer !== lastLayer(network) || action !== "off");
+/** @type {(made: Change[], network: Network) => Change[]} */
+function otherChanges(made, network) {
+  return made.filter(({ layer, action }) => layer !== pegLayer(network) || action !== "off");
 }
 
 /** @type {(view: WhyView) => void} */
@@ -142,14 +162,11 @@ function buildPictures(view) {
     view.placesLegend.root,
     view.placesWords,
   );
-  return make(
-    "div",
-    { class: "result" },
-    make("h3", {}, "Where the push comes from"),
-    view.placesFigure,
-    make("h3", {}, "The ink, by its credit"),
-    make("figure", { class: "result fit", "data-lane": "pixels" }, view.ink, view.inkLegend.root, view.inkWords),
-  );
+  view.pushed = make("div", { class: "result" }, make("h3", {}, "Where the push comes from"), view.placesFigure);
+  const name = make("h3", {}, "The ", either("ink", "picture"), ", by its credit");
+  const figure = make("figure", { class: "result fit", "data-lane": "pixels" }, view.ink, view.inkLegend.root, view.inkWords);
+  view.credited = make("div", { class: "result" }, name, figure);
+  return make("div", { class: "result" }, view.pushed, view.credited);
 }
 
 /** @type {(view: WhyView) => HTMLElement} */
@@ -159,27 +176,23 @@ function buildShares(view) {
       view.gridAt = [row, column];
       view.context.redraw();
     },
-    pin: (_digit, filter) => toggle(view, filter),
+    pin: (_row, filter) => toggle(view, filter),
   });
   view.gridWords = make("p", { class: "muted", "aria-live": "off" });
   view.gridLegend = legend();
-  const heading = make("h3", {}, "Every filter (across) and every digit (down)");
+  const heading = make("h3", {}, "Every filter (across) and every ", either("digit", "class that is told"), " (down)");
   view.offWords = make(
     "p",
     { class: "muted", hidden: true },
     "This table keeps the shares of the filters that are off.",
   );
-  view.digits = make(
-    "ol",
-    { "aria-hidden": "true" },
-    Array.from({ length: 10 }, (_, digit) => make("li", {}, String(digit))),
-  );
+  view.classes = make("ol", { "aria-hidden": "true" });
   return make(
     "div",
     { class: "result", "data-lane": "ledger" },
     heading,
     view.offWords,
-    make("div", { class: "scroll" }, make("div", { class: "digit-grid" }, view.digits, view.grid.root)),
+    make("div", { class: "scroll" }, make("div", { class: "class-grid" }, view.classes, view.grid.root)),
     view.gridWords,
     make("div", { class: "fit" }, view.gridLegend.root),
   );
@@ -187,18 +200,29 @@ function buildShares(view) {
 
 /** @type {(view: WhyView, filter: number) => void} */
 function toggle({ context }, filter) {
-  context.set({ changes: toggled(context.store.get().changes, lastLayer(context.network()), filter) });
+  const layer = pegLayer(context.network(), context.data.ledger?.answer.results[0]);
+  if (layer) context.set({ changes: toggled(context.store.get().changes, layer, filter) });
 }
 
 // ---- drawing ----
 
 /** @type {(view: WhyView, model: Model) => void} */
 function draw(view, model) {
-  const { data, state } = model;
-  const hasOff = otherChanges(state, model.network).length < state.changes.length;
+  const { data, state, network } = model;
+  if (view.network !== network) suit(view, network);
+  const { isAdopted } = kindOf(network);
+  const hasOff = !isAdopted && otherChanges(state.changes, network).length < state.changes.length;
+  const isRefused = Boolean(methodReason(network, "ledger"));
   set(view.placesFigure, "data-lane", hasOff ? "places" : "ledger");
   set(view.offWords, "hidden", !hasOff);
-  set(view.controls, "hidden", !data.ledger);
+  set(view.controls, "hidden", isRefused ? !data.verdict : !data.ledger);
+  const told = data.ledger?.answer.results[0];
+  const notes = isAdopted ? (view.covering?.words(network, told, state.changes, pegLayer(network, told)) ?? "") : "";
+  write(view.refused, notes);
+  set(view.refused, "hidden", !notes);
+  if (isAdopted) view.covering?.draw(model);
+  if (data.pixels) drawInk(view, data.pixels.answer.results[0], model);
+  if (isRefused && data.verdict) choosePair(view, pairOf(state, data.verdict.result.logits));
   if (!data.ledger) return;
   const [ledger] = data.ledger.answer.results;
   const { isSettled } = view.context.lanes.standing("edited");
@@ -209,23 +233,56 @@ function draw(view, model) {
   }
   const places = hasOff ? data.places : data.ledger;
   if (places && view.placesAreNew(places, model.theme)) drawPlaces(view, places, model.theme);
-  if (data.pixels) drawInk(view, data.pixels.answer.results[0], model);
   drawShares(view, ledger, model);
 }
 
-/** @type {(view: WhyView, ledger: Ledger, model: Model, edited: Verdict | null) => void} */
-function drawPegs(view, ledger, { state }, edited) {
-  const { target, rival, margin, layer, head_bias: bias } = ledger;
+/** @type {(view: WhyView) => Promise<void>} */
+async function openCovering(view) {
+  const { createCovering } = await import("./covering.js");
+  if (view.covering) return;
+  view.covering = createCovering(view.context);
+  view.coveringBox.append(view.covering.root);
+  view.context.redraw();
+}
+
+/**
+ * The parts that a network answers, and its classes.
+ * @type {(view: WhyView, network: Network) => void}
+ */
+function suit(view, network) {
+  const { labels, form, isAdopted } = kindOf(network);
+  Object.assign(view, { network, gridAt: [0, 0], isDecidingAsked: false });
+  for (const { box } of [view.target, view.rival])
+    box.replaceChildren(...labels.map((label, i) => choice([String(i), label])));
+  const isRefused = Boolean(methodReason(network, "ledger"));
+  for (const part of [view.captions[1], view.pegs, view.pushed, view.shares, view.drop, view.more, view.rival.field]) set(part, "hidden", isRefused);
+  set(view.credited, "hidden", Boolean(methodReason(network, "pixels")));
+  set(view.deciding, "hidden", isRefused || Boolean(methodReason(network, "deciding-set")));
+  set(view.coveringBox, "hidden", !isAdopted);
+  if (isAdopted) openCovering(view);
+  const scale = SIDE / Math.max(form.width, form.height);
+  for (const canvas of [view.under, view.ink]) resize(canvas, form.width * scale, form.height * scale);
+}
+
+/** @type {(view: WhyView, pair: number[]) => void} */
+function choosePair(view, [target, rival]) {
   view.target.box.value = String(target);
   view.rival.box.value = String(rival);
   for (const option of view.rival.box.options) option.disabled = option.value === String(target);
+}
+
+/** @type {(view: WhyView, ledger: Ledger, model: Model, edited: Verdict | null) => void} */
+function drawPegs(view, ledger, { state, network }, edited) {
+  const { target, rival, margin, layer } = ledger;
+  choosePair(view, [target, rival]);
+  const edits = pegLayer(network, ledger);
   /** @type {(filter: number) => boolean} */
-  const offNow = (filter) => isOff(state.changes, layer, filter);
+  const offNow = (filter) => edits !== null && isOff(state.changes, edits, filter);
   const pegs = pegsOf(margin.shares.filters, offNow, view.all ? Infinity : SHOWN);
-  const start = bias[target] - bias[rival];
+  const start = margin.base;
   let running = start;
   /** @type {Row[]} */
-  const rows = [{ name: "bias", share: start, from: 0, to: start }];
+  const rows = [{ name: kindOf(network).isAdopted ? "base" : "bias", share: start, from: 0, to: start }];
   for (const peg of pegs) {
     const from = running;
     if (!peg.isOff) running += peg.share;
@@ -236,11 +293,11 @@ function drawPegs(view, ledger, { state }, edited) {
   const pad = (hi - lo || 1) * 0.03;
   view.scale = (value) => ((value - lo + pad) / (hi - lo + 2 * pad)) * 100;
   view.rows = rows;
-  view.list.replaceChildren(...rows.map((row, i) => pegRow(view, row, rows[i + 1])));
-  const winner = running > 0 ? target : rival;
+  view.list.replaceChildren(...rows.map((row, i) => pegRow(view, row, rows[i + 1], edits !== null)));
+  const [first, second] = [target, rival].map((label) => labelOf(network, label));
   write(
     view.headline,
-    `${target} leads ${rival} by ${fixed(running, 2)}${running > 0 ? "" : `: it reads ${winner} rather than ${target}`}`,
+    `${first} leads ${second} by ${fixed(running, 2)}${running > 0 ? "" : `: it reads ${second} rather than ${first}`}`,
   );
   write(view.more, view.all ? `Only the ${SHOWN} largest` : `All ${margin.shares.filters.length} pegs`);
   write(
@@ -271,8 +328,8 @@ function pegsOf(shares, isOff, most) {
   return shown;
 }
 
-/** @type {(view: WhyView, row: Row, next: Row | undefined) => HTMLElement} */
-function pegRow(view, { name, share, from, to, filter, isOff }, next) {
+/** @type {(view: WhyView, row: Row, next: Row | undefined, isSwitch: boolean) => HTMLElement} */
+function pegRow(view, { name, share, from, to, filter, isOff }, next, isSwitch) {
   const bar = make("span", { class: `push ${share < 0 ? "against" : "for"}${isOff ? " off" : ""}` });
   const [left, right] = [Math.min(from, isOff ? from + share : to), Math.max(from, isOff ? from + share : to)].map(
     view.scale,
@@ -284,7 +341,7 @@ function pegRow(view, { name, share, from, to, filter, isOff }, next) {
   const fall = make("span", { class: "fall", hidden: !next });
   fall.style.left = `${view.scale(to)}%`;
   const label =
-    filter === undefined
+    filter === undefined || !isSwitch
       ? make("span", { class: "peg-name" }, name)
       : make(
           "button",
@@ -315,11 +372,11 @@ function totalWords(rows, running, margin, edited, hasOff) {
     .slice(1)
     .filter(({ isOff }) => !isOff)
     .map(({ share }) => (share < 0 ? `− ${fixed(-share)}` : `+ ${fixed(share)}`));
-  const sum = `bias ${fixed(rows[0].share)} ${terms.join(" ")} = ${fixed(running, 4)}`;
+  const sum = `${rows[0].name} ${fixed(rows[0].share)} ${terms.join(" ")} = ${fixed(running, 4)}`;
   if (!hasOff)
     return `${sum}. The network says ${fixed(margin.value, 4)}; off by ${Math.abs(margin.residual).toExponential(0)}.`;
   return edited
-    ? `${sum}, with what is off left out; the what-if says so too: it reads ${edited.digit}.`
+    ? `${sum}, with what is off left out; the what-if says so too: it reads ${edited.label}.`
     : `${sum}, with what is off left out.`;
 }
 
@@ -353,46 +410,52 @@ function drawDeciding(view, answer, { state, network }) {
   set(view.deciding, "aria-pressed", String(view.isDecidingAsked));
   set(view.flip, "hidden", !view.isDecidingAsked || !answer);
   if (!answer || !view.isDecidingAsked) return;
-  const { members, found, size, digit_after: digit } = answer.filters;
+  const { members, found, size, class_after: after } = answer.filters;
   if (!found) {
-    write(view.flip, `No set of filters flips ${answer.target}.`);
+    write(view.flip, `No set of filters flips ${labelOf(network, answer.target)}.`);
     return;
   }
-  const layer = lastLayer(network);
+  const layer = pegLayer(network, view.context.data.ledger?.answer.results[0]);
   const off = () => {
+    if (!layer) return;
     const others = state.changes.filter((change) => change.layer !== layer || change.action !== "off");
     view.context.set({ changes: [...others, ...allOff(layer, members)] });
   };
-  const all = network.layers.find(({ name }) => name === layer)?.shape[0];
+  const [all, ...sides] = network.layers.find(({ name }) => name === answer.layer)?.shape ?? [];
   const { places } = answer;
-  const [down, across] = network.layers.find(({ op }) => op === "linear")?.in_shape.slice(1) ?? [0, 0];
+  const { isAdopted } = kindOf(network);
+  const [down, across] = isAdopted ? sides : (network.layers.find(({ op }) => op === "linear")?.in_shape.slice(1) ?? [0, 0]);
   const orPlaces = places.found ? ` Or without ${places.size} of its ${down * across} places.` : "";
   view.flip.replaceChildren(
-    `Without ${size} of ${all} filters (${members.join(", ")}) it reads ${digit}; no smaller set does that.${orPlaces} `,
-    make("button", { class: "link", onclick: off }, "Switch them off"),
+    `Without ${size} of ${all} filters (${members.join(", ")}) it reads ${labelOf(network, after)}; no smaller set does that.${orPlaces} `,
+    layer ? make("button", { class: "link", onclick: off }, "Switch them off") : "",
   );
 }
 
 /** @type {(view: WhyView, entry: Entry<Results<Ledger>, Call<Input>>, theme: Theme) => void} */
 function drawPlaces(view, { want: { request }, answer }, theme) {
   const [{ margin, receptive_field: field, target, rival }] = answer.results;
+  const network = view.context.network();
   const values = margin.shares.places;
   const [rows, columns] = [values.length, values[0].length];
   const range = shownRange("diverging", extent(values.flat()));
-  paint(view.under, request.picture.levels, 28, 28, colourTable("pencil", theme), [0, 255]);
+  const { width, height } = request.picture;
+  paintPicture(view.under, request.picture, theme);
   paint(view.places, values.flat(), rows, columns, colourTable("diverging", theme), range);
-  const pixel = SIDE / 28;
+  const pixel = SIDE / Math.max(width, height);
+  // Where a place reads all of the picture, the places lie evenly over it.
+  const jump = field.jump.map((step, axis) => step || [height, width][axis] / [rows, columns][axis]);
   /** @type {(axis: 0 | 1) => number} */
-  const centre = (axis) => field.start[axis] + (field.size[axis] - 1) / 2 + 0.5 - field.jump[axis] / 2;
+  const centre = (axis) => (field.jump[axis] ? field.start[axis] + (field.size[axis] - 1) / 2 + 0.5 - jump[axis] / 2 : 0);
   Object.assign(view.places.style, {
     position: "absolute",
     opacity: "0.8",
     left: `${centre(1) * pixel}px`,
     top: `${centre(0) * pixel}px`,
-    width: `${columns * field.jump[1] * pixel}px`,
-    height: `${rows * field.jump[0] * pixel}px`,
+    width: `${columns * jump[1] * pixel}px`,
+    height: `${rows * jump[0] * pixel}px`,
   });
-  view.placesLegend.draw("diverging", theme, range, `orange for ${rival}, blue for ${target}`);
+  view.placesLegend.draw("diverging", theme, range, `orange for ${labelOf(network, rival)}, blue for ${labelOf(network, target)}`);
   write(
     view.placesWords,
     `${rows} × ${columns} places; each reads ${field.size[0]} × ${field.size[1]} pixels around it`,
@@ -406,18 +469,20 @@ function drawInk(view, answer, { theme }) {
   const { shares, value, head_bias: bias, residual } = answer.margin;
   const values = shares.pixels.flat();
   const range = shownRange("diverging", extent(values));
-  paint(view.ink, values, 28, 28, colourTable("diverging", theme), range);
+  const [rows, columns] = [shares.pixels.length, shares.pixels[0].length];
+  paint(view.ink, values, rows, columns, colourTable("diverging", theme), range);
   view.inkLegend.draw("diverging", theme, range, "share of the margin");
   const ink = values.reduce((sum, share) => sum + share, 0);
   const biases = Object.values(shares.biases).reduce((sum, share) => sum + share, 0) + bias;
+  const what = kindOf(view.context.network()).form.isInk ? "ink" : "light";
   write(
     view.inkWords,
-    `ink ${signed(ink)}, biases ${signed(biases)} = ${fixed(value, 2)}; off by ${Math.abs(residual).toExponential(0)}`,
+    `${what} ${signed(ink)}, biases ${signed(biases)} = ${fixed(value, 2)}; off by ${Math.abs(residual).toExponential(0)}`,
   );
 }
 
 /** @type {(view: WhyView, ledger: Ledger, model: Model) => void} */
-function drawShares(view, { shares: { filters }, layer, logits }, { theme }) {
+function drawShares(view, { shares: { filters }, classes, layer, logits }, { theme, network }) {
   if (!view.areShareNew(filters, theme, view.gridAt)) return;
   const [rows, columns] = [filters.length, filters[0].length];
   const values = filters.flat();
@@ -425,12 +490,16 @@ function drawShares(view, { shares: { filters }, layer, logits }, { theme }) {
   const cell = Math.max(10, Math.min(22, Math.floor((view.root.clientWidth - 60) / columns)));
   paint(view.grid.canvas, values, rows, columns, colourTable("diverging", theme), range);
   resize(view.grid.canvas, columns * cell, rows * cell);
-  view.digits.style.gridAutoRows = `${cell}px`;
-  const [digit, filter] = view.gridAt;
-  view.grid.mark(rows, columns, view.gridAt, signed(filters[digit][filter]));
+  view.classes.style.gridAutoRows = `${cell}px`;
+  const told = classes ?? [...filters.keys()];
+  view.classes.replaceChildren(...told.map((index) => make("li", {}, labelOf(network, index))));
+  const [row, filter] = [Math.min(view.gridAt[0], rows - 1), Math.min(view.gridAt[1], columns - 1)];
+  const share = signed(filters[row][filter]);
+  const isSwitch = pegLayer(network, view.context.data.ledger?.answer.results[0]) !== null;
+  view.grid.mark(rows, columns, [row, filter], share);
   view.gridLegend.draw("diverging", theme, range, "share of the logit");
   write(
     view.gridWords,
-    `${layer}/${filter} pushes ${digit} by ${signed(filters[digit][filter])}, of the logit ${fixed(logits[digit], 2)}. A click switches it off or on.`,
+    `${layer}/${filter} pushes ${labelOf(network, told[row])} by ${share}, of the logit ${fixed(logits[told[row]], 2)}.${isSwitch ? " A click switches it off or on." : ""}`,
   );
 }
