@@ -22,6 +22,8 @@ from tests.web.browsing import PROOF, SEVEN, ask, in_proof, needs_chromium, perc
 
 pytestmark = needs_chromium
 
+# Long, and markup if it was taken for such.
+LONG = tuple(f"<b>the long name of a class</b> {'x' * 40} {index}" for index in range(traits.CLASSES))
 CLOTHES = ("ankle boot", "T-shirt", "coat", "bag")
 
 
@@ -39,7 +41,7 @@ NETWORKS = {
     "many": (traits.many_classes, {"labels": tuple(f"kind {index}" for index in range(traits.MANY))}),
     "dense": (traits.no_maps, {}),
     "signed": (lambda: traits.plain(is_signed=True), {}),
-    "branched": (traits.squeeze_and_excite, {}),
+    "branched": (traits.squeeze_and_excite, {"labels": LONG}),
     "dilated": (traits.normalised, {}),
     "large": (traits.large, {}),
     "tall": (tall, {}),
