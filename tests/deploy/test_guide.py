@@ -74,7 +74,7 @@ def test_the_arithmetic_of_the_stop_adds_up():
 
 def test_the_sizes_follow_from_the_cost_of_one_request():
     measured = (ROOT / "tests" / "benchmarks" / "README.md").read_text(encoding="utf-8")
-    microseconds = int(re.search(r"280 x 280 has to be found first: (\d+) us of CPU", measured)[1])
+    microseconds = int(re.search(r"280 x 280 made a digit first.*\n\| CPU of it \| (\d+) us", measured)[1])
     core = round(1e6 / microseconds, -1)
     assert len(rows("Sizing")) >= 3
     for cores, most, planned in rows("Sizing"):
