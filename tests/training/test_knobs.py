@@ -13,4 +13,5 @@ def test_every_shipped_structure_keeps_its_weight_budget():
 def test_the_study_trains_nothing_on_the_test_part_and_names_networks_that_there_are():
     knobs = StudyKnobs()
     assert len(set(knobs.teachers)) == len(knobs.teachers)
-    assert set(knobs.students) <= set(STRUCTURES)
+    assert {student.form or name for name, student in knobs.students.items()} <= set(STRUCTURES)
+    assert {student.begins_as for student in knobs.students.values()} - {None} <= set(knobs.students)

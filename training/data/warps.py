@@ -20,6 +20,7 @@ from training.data.mnist import LabelledDigits
 from training.knobs import WarpKnobs
 
 _BATCH = 1000
+_FEWEST, _MOST = 10, 18  # pixels of a coarse grid, up and down, where a picture had 28
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Warps:
     matrix: (count, 2, 2) and offset: (count, 2) in pixels, (x, y), map a place in the warped picture, seen from the
     picture's middle, to the place in the original that it shows. wave: (count, 2, 3): amplitude in pixels, angular
     frequency per pixel and phase of the wave that moves x along y, and y along x. stroke: -1 hairline to 1 marker.
-    gamma: exponent. ink: height of full ink. blur: 0 sharp to 1. noise: standard deviation.
+    gamma: exponent. ink: height of full ink. blur: 0 sharp to 1. noise: standard deviation. coarse: side of the grid
+    that the picture went through, in pixels; 0, through none.
     """
 
     matrix: Tensor
@@ -41,6 +43,7 @@ class Warps:
     ink: Tensor
     blur: Tensor
     noise: Tensor
+    coarse: Tensor
 
     def __getitem__(self, chosen: slice) -> "Warps":
         return Warps(**{one.name: getattr(self, one.name)[chosen] for one in fields(self)})
@@ -60,6 +63,7 @@ def no_warps(count: int) -> Warps:
         ink=torch.ones(count),
         blur=torch.zeros(count),
         noise=torch.zeros(count),
+        coarse=torch.zeros(count, dtype=torch.int64),
     )
 
 
@@ -95,7 +99,17 @@ def draw_warps(count: int, knobs: WarpKnobs, generator: torch.Generator) -> Warp
         ink=1 - 0.5 * for_a_share(knobs.faint_share),
         blur=for_a_share(knobs.blur_share),
         noise=knobs.noise * for_a_share(knobs.noise_share),
+        # Drawn last, and for those alone who ask: copies that others keep stay what they are.
+        coarse=_grids(count, knobs.coarse_share, generator),
     )
+
+
+def _grids(count: int, share: float, generator: torch.Generator) -> Tensor:
+    """Draw the side of each picture's grid, 0 for none."""
+    if share == 0:
+        return torch.zeros(count, dtype=torch.int64)
+    sides = torch.randint(_FEWEST, _MOST + 1, (count,), generator=generator)
+    return sides * (torch.rand(count, generator=generator) < share)
 
 
 def warp(images: Tensor, warps: Warps, generator: torch.Generator) -> Tensor:
@@ -111,6 +125,8 @@ def warp(images: Tensor, warps: Warps, generator: torch.Generator) -> Tensor:
     images = F.grid_sample(images, _grid(warps, images.shape[2], images.shape[3]), align_corners=False)
     images = _where(warps.stroke != 0, images, _stroke_width, warps.stroke)
     images = _where(warps.blur != 0, images, _blur, warps.blur)
+    for side in range(_FEWEST, _MOST + 1):
+        images = _where(warps.coarse == side, images, _through_a_grid, warps.coarse)
     images = images.clamp(1e-6, 1) ** _per_image(warps.gamma) * _per_image(warps.ink)
     images = _where(warps.noise != 0, images, lambda those, amount: _grain(those, amount, generator), warps.noise)
     return images.clamp(0, 1)
@@ -203,6 +219,13 @@ def _blur(images: Tensor, amount: Tensor) -> Tensor:
     row = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
     across = F.conv2d(images, row.view(1, 1, 1, 5), padding=(0, 2))
     return images + amount * (F.conv2d(across, row.view(1, 1, 5, 1), padding=(2, 0)) - images)
+
+
+def _through_a_grid(images: Tensor, sides: Tensor) -> Tensor:
+    """Average down to a grid of one side, the same for all, and enlarge again, as the normaliser enlarges."""
+    side, shape = int(sides[0]), images.shape[2:]
+    few = F.interpolate(images, (side, side), mode="area")
+    return F.interpolate(few, tuple(shape), mode="bilinear", align_corners=False)
 
 
 def _grain(images: Tensor, amount: Tensor, generator: torch.Generator) -> Tensor:

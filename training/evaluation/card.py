@@ -134,7 +134,8 @@ def _chosen(told: dict[str, Any]) -> str:
     seeds = rates.get("seeds", [])
     if len(seeds) < 2:
         return f"one run, of seed {rates.get('seed', 'unknown')}; the test part chose nothing"
+    how = rates.get("chosen", f"the best of {len(seeds)} on the validation part")
     return (
-        f"seed {rates['seed']}, the best of {len(seeds)} on the validation part ({rates['validation']:.2%}); on the "
-        f"test part they read {rates['test_mean_of_seeds']:.2%} on average, the worst {rates['test_worst_seed']:.2%}"
+        f"seed {rates['seed']}, {how} ({rates['validation']:.2%}); on the test part they read "
+        f"{rates['test_mean_of_seeds']:.2%} on average, the worst {rates['test_worst_seed']:.2%}"
     )

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.mnist import VALIDATION_COUNT, Mnist, load_mnist
-from training.knobs import StudyKnobs
+from training.knobs import STRUCTURES, StudyKnobs
+from training.networks.structure import Structure
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,36 @@ class Bench:
         return self.scratch / f"pictures-{copy:02d}.npy"
 
     @property
-    def copies(self) -> range:
-        """The numbers of all copies of the pool: those with full warps, then the light ones."""
-        return range(self.knobs.pool_copies + self.knobs.light_copies)
+    def heavy(self) -> range:
+        """The numbers of the copies with full warps; those of all copies are one row."""
+        return range(self.knobs.pool_copies)
+
+    @property
+    def light(self) -> range:
+        """The numbers of the copies with light warps."""
+        return range(self.heavy.stop, self.heavy.stop + self.knobs.light_copies)
+
+    @property
+    def rough(self) -> range:
+        """The numbers of the copies of poor pictures; none where no student begins as another."""
+        return range(self.light.stop, self.light.stop + self._of_late(self.knobs.rough_copies))
+
+    @property
+    def clear(self) -> range:
+        """The numbers of the light copies that are shown by turns with the rough ones."""
+        return range(self.rough.stop, self.rough.stop + self._of_late(self.knobs.clear_copies))
+
+    @property
+    def begun(self) -> list[str]:
+        """The students that others begin as."""
+        return sorted({one.begins_as for one in self.knobs.students.values() if one.begins_as is not None})
+
+    def _of_late(self, count: int) -> int:
+        return count if self.begun else 0
+
+    def form(self, student: str) -> Structure:
+        """Return a student's structure."""
+        return STRUCTURES[self.knobs.students[student].form or student]
 
     def history_file(self, name: str, seed: int) -> Path:
         """Return where the snapshots of a student's training are kept until it ships."""

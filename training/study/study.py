@@ -39,11 +39,15 @@ def run_study(bench: Bench, models: Path, pictures: Path, pool: Executor, say: C
     bench.kept.mkdir(parents=True, exist_ok=True)
     bench.scratch.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    _all(pool, [(make_pictures, (bench, copy)) for copy in bench.copies])
+    first, late = [*bench.heavy, *bench.light], [*bench.rough, *bench.clear]
+    _all(pool, [(make_pictures, (bench, copy)) for copy in [*first, *late]])
     _all(pool, [(make_teacher, (bench, *teacher)) for teacher in bench.knobs.teachers])
     say("teachers: " + ", ".join(f"{row['file']} ({row['validation']:.2%})" for row in choose_teachers(bench)))
-    _all(pool, [(make_answers, (bench, copy)) for copy in bench.copies])
-    students = [(name, seed) for seed in bench.knobs.seeds for name in bench.knobs.students]
+    _all(pool, [(make_answers, (bench, copy)) for copy in first])
+    _all(pool, [(make_student, (bench, name, seed)) for name in bench.begun for seed in bench.knobs.seeds])
+    _all(pool, [(make_answers, (bench, copy)) for copy in late])
+    shipped = [name for name in bench.knobs.students if name not in bench.begun]
+    students = [(name, seed) for seed in bench.knobs.seeds for name in shipped]
     for name in _as_finished(pool, [(make_student, (bench, *student)) for student in students]):
         passport = ship_best(bench, name, models)
         draw_learning_curve(_history(bench, passport), pictures / f"{name}-learning-curve.png")
@@ -54,16 +58,21 @@ def ship_best(bench: Bench, name: str, models: Path) -> dict[str, Any]:
     """
     Put the finished seed of `name` that is best on the validation part into `models`/`name`/1; return its passport.
 
+    Where the knobs name the seed that ships, it is that one, as soon as it is finished.
+
     While the best seed stays the same, only the table of seeds in its passport is written again.
     """
     seeds = student_table(bench, name)
-    best = max(seeds, key=lambda row: (row["validation"], -row["seed"]))
+    asked = bench.knobs.students[name]
+    best = max(seeds, key=lambda row: (row["seed"] == asked.ships, row["validation"], -row["seed"]))
     tests = [row["test"] for row in seeds]
     notes = {
         "seeds": [{key: row[key] for key in ("seed", "validation", "test")} for row in seeds],
         "test_mean_of_seeds": round(float(np.mean(tests)), 6),
         "test_worst_seed": min(tests),
     }
+    if best["seed"] == asked.ships:
+        notes["chosen"] = asked.ships_as
     folder = models / name / "1"
     shipped = _shipped_passport(folder, best)
     if shipped is not None:

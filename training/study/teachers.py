@@ -25,13 +25,17 @@ def make_pictures(bench: Bench, copy: int) -> None:
         return
     torch.set_num_threads(1)
     knobs = bench.knobs
-    light = copy - knobs.pool_copies  # below 0: a copy with full warps
-    warps, seed = (
-        (knobs.pool_warps, copy_seed(knobs.pool_seed, copy))
-        if light < 0
-        else (knobs.light_warps, copy_seed(knobs.light_seed, light))
+    copies, warps, seed = next(
+        kind
+        for kind in (
+            (bench.heavy, knobs.pool_warps, knobs.pool_seed),
+            (bench.light, knobs.light_warps, knobs.light_seed),
+            (bench.rough, knobs.rough_warps, knobs.rough_seed),
+            (bench.clear, knobs.light_warps, knobs.clear_seed),
+        )
+        if copy in kind[0]
     )
-    images = warped_copy(as_bytes(bench.data().train), warps, seed)
+    images = warped_copy(as_bytes(bench.data().train), warps, copy_seed(seed, copies.index(copy)))
     save_array(path, images.numpy())
 
 
@@ -78,13 +82,19 @@ def _surprise(logits: list[NDArray[np.float32]], part: LabelledDigits) -> float:
 
 
 def make_answers(bench: Bench, copy: int) -> None:
-    """Keep the chosen teachers' mean logits for one copy of the pool, (count, 10) float16, each row with mean 0."""
+    """
+    Keep the chosen teachers' mean logits for one copy of the pool, (count, 10) float16, each row with mean 0.
+
+    Of a late copy, rough or clear, every seed of the students that others begin as is asked as well.
+    """
     path = bench.answers_file(copy)
     if path.is_file():
         return
     torch.set_num_threads(1)
     pictures = LabelledDigits(np.load(bench.pictures_file(copy))[:, 0], bench.data().train.labels)
     files = [bench.kept / f"{row['file']}.npz" for row in choose_teachers(bench)]
+    if copy >= bench.light.stop:
+        files += [bench.student_file(name, seed) for name in bench.begun for seed in bench.knobs.seeds]
     teachers = [network_from(*read_network(file)[:2]) for file in files]
     for teacher in teachers:
         teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy import ndimage
 
 from training.data.warps import draw_warps, no_warps, warp, warped_copy
@@ -93,6 +94,29 @@ def test_blur_is_the_binomial_kernels():
     row = np.array([1, 4, 6, 4, 1]) / 16
     expected = ndimage.convolve(pictures, np.outer(row, row)[None], mode="constant")
     np.testing.assert_allclose(bend(pictures, blur=torch.ones(2)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [14, 11])
+def test_a_coarse_grid_averages_down_and_enlarges_again(side):
+    """At 14 the cells are blocks of 2 x 2; at 11 they overlap by whole pixels, as adaptive pooling has them."""
+    pictures = smooth_pictures(2, seed=6)
+    starts = [(28 * cell // side, -(-28 * (cell + 1) // side)) for cell in range(side)]
+    few = np.array(
+        [[[p[a:b, c:d].mean() for c, d in starts] for a, b in starts] for p in pictures.astype(np.float64)], np.float32
+    )
+    expected = [np.asarray(Image.fromarray(one).resize((28, 28), Image.Resampling.BILINEAR)) for one in few]
+    np.testing.assert_allclose(bend(pictures, coarse=torch.full((2,), side)), expected, atol=1e-5)
+
+
+def test_each_picture_goes_through_its_own_grid_and_the_others_stay_what_they_were():
+    images = torch.from_numpy((smooth_pictures(60) * 255).astype(np.uint8))[:, None]
+    fine, coarse = (WarpKnobs(noise_share=0, coarse_share=share) for share in (0, 0.5))
+    sides = draw_warps(60, coarse, torch.Generator().manual_seed(8)).coarse
+    assert 15 < (sides > 0).sum() < 45
+    assert 10 <= sides[sides > 0].min() < 12
+    assert 16 < sides.max() <= 18
+    same = (warped_copy(images, fine, 8) == warped_copy(images, coarse, 8)).all((1, 2, 3))
+    assert torch.equal(same, sides == 0)
 
 
 def test_a_faint_pen_and_soft_edges_scale_and_bend_the_ink():

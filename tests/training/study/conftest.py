@@ -13,10 +13,18 @@ KNOBS = StudyKnobs(
     teacher=Knobs(epochs=1, batch_size=20, average_steps=5),
     pool_copies=1,
     light_copies=1,
-    students={"lecture": StudentKnobs(epochs=1, polished=True, polish_variants=5)},
+    rough_copies=1,
+    clear_copies=1,
+    students={
+        "first": StudentKnobs(epochs=1, form="tiny"),
+        "tiny": StudentKnobs(
+            epochs=1, begins_as="first", polish_epochs=2, polish_variants=5, ships=2, ships_as="the one asked for"
+        ),
+        "lecture": StudentKnobs(epochs=1, polished=True, polish_variants=5, polish_epochs=1),
+    },
     seeds=(1, 2),
     student=Knobs(batch_size=20, average_steps=5),
-    polish=Knobs(epochs=1, batch_size=20, average_steps=5, learning_rate=1e-4),
+    polish=Knobs(batch_size=20, average_steps=5, learning_rate=1e-4),
 )
 
 

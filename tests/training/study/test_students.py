@@ -23,6 +23,19 @@ def test_a_polished_student_goes_on_from_where_it_was(done):
         assert abs(notes["test"] - polish["before"]["test"]) < 0.2
 
 
+def test_one_that_begins_as_another_is_its_seed_polished_on_the_late_copies(done):
+    bench, _, _ = done
+    for seed in bench.knobs.seeds:
+        first = read_network(bench.student_file("first", seed))
+        structure, weights, notes = read_network(bench.student_file("tiny", seed))
+        assert first[0] == structure == STRUCTURES["tiny"]
+        polish = notes["recipe"]["polish"]
+        assert (polish["epochs"], polish["copies"]) == (2, [1, 1])
+        assert polish["before"]["test"] == first[2]["test"]
+        moved = np.concatenate([(weights[part] - first[1][part]).ravel() for part in weights])
+        assert 0 < np.abs(moved).max() < 0.05, "a few small steps"
+
+
 def test_one_polished_beside_other_variants_is_polished_once_more(done):
     bench, _, _ = done
     place = bench.student_file("lecture", 2)

@@ -1,5 +1,6 @@
 """A whole study in miniature: teachers, their answers, students, the shipped folder; and going on after a break."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 from training.data.mnist import load_mnist
@@ -17,8 +18,15 @@ def test_the_best_seed_on_validation_ships_with_the_table_of_all(done):
     shipped = next(row for row in rates["seeds"] if row["seed"] == rates["seed"])
     assert rates["test"] == shipped["test"] == result.measurement.accuracy
     assert result.passport["recipe"]["teachers"] == choose_teachers(bench)
-    assert said[-1].startswith("lecture: 2 seeds, mean on test ")
+    assert any(line.startswith("lecture: 2 seeds, mean on test ") for line in said)
     assert (folder / "pictures" / "lecture-learning-curve.png").is_file()
+
+
+def test_the_seed_that_the_knobs_name_ships_and_its_passport_says_why(done):
+    folder = done[1]
+    rates = json.loads((folder / "models" / "tiny" / "1" / "passport.json").read_text())["accuracy"]
+    assert (rates["seed"], rates["chosen"]) == (2, "the one asked for")
+    assert not (folder / "models" / "first").exists()
 
 
 def test_a_study_goes_on_from_what_is_there(done):

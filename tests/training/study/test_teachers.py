@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import torch
 
 from training.data.mnist import load_mnist
 from training.data.warps import warped_copy
@@ -14,8 +15,6 @@ from training.study.teachers import choose_teachers
 
 
 def test_the_answers_are_the_chosen_teachers_mean_on_the_pools_warps(done):
-    import torch
-
     bench, _, _ = done
     part = load_mnist(bench.mnist, 60).train
     seed = bench.knobs.pool_seed * 100_003
@@ -28,6 +27,24 @@ def test_the_answers_are_the_chosen_teachers_mean_on_the_pools_warps(done):
     # bfloat16 on the way, float16 in the file
     expected = mean - mean.mean(1, keepdims=True)
     np.testing.assert_allclose(np.load(bench.answers_file(0)), expected, atol=0.05 * np.abs(expected).max())
+
+
+def test_a_late_copy_is_answered_by_the_first_students_as_well(done):
+    bench, _, _ = done
+    part = load_mnist(bench.mnist, 60).train
+    (rough,), (clear,) = bench.rough, bench.clear
+    for copy, warps, seed in (
+        (rough, bench.knobs.rough_warps, bench.knobs.rough_seed),
+        (clear, bench.knobs.light_warps, bench.knobs.clear_seed),
+    ):
+        pictures = warped_copy(torch.from_numpy(part.images.copy())[:, None], warps, seed * 100_003)
+        np.testing.assert_array_equal(np.load(bench.pictures_file(copy)), pictures)
+        files = [bench.kept / f"{row['file']}.npz" for row in choose_teachers(bench)]
+        files += [bench.student_file("first", seed) for seed in bench.knobs.seeds]
+        with torch.no_grad():
+            mean = np.mean([network_from(*read_network(f)[:2])(pictures.float() / 255).numpy() for f in files], axis=0)
+        expected = mean - mean.mean(1, keepdims=True)
+        np.testing.assert_allclose(np.load(bench.answers_file(copy)), expected, atol=0.05 * np.abs(expected).max())
 
 
 def test_the_choice_of_teachers_is_made_once_and_by_their_mean_answer(tmp_path, write_drawn_digits, done):
