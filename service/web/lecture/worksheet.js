@@ -17,7 +17,7 @@ const QUESTIONS = [
   ["Write 3 × 3 weights that see an upright edge, and no level one. What do they add up to?", 3],
   ["The map holds 2.1, 0.4, −3.0 and 1.7. What does pooling keep: the greatest, and the mean?", 1],
   ["How many weights do 20 filters of 7 × 7 have, with a bias each? And 784 pixels to 20 units?", 2],
-  ["Two sums are 8.6 and 7.3, the others far below. Divide by the temperature, 1.16. Which are their shares by softmax?", 3],
+  ["Two sums are 7.8 and 6.5, the others far below. Divide by the temperature, 1.17. Which are their shares by softmax?", 3],
 ];
 
 /** @type {(data: Data) => HTMLElement[]} */
