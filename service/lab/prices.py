@@ -56,6 +56,8 @@ BYTE_OF = {
 PIXEL_OF["BMP in runs"], BYTE_OF["BMP in runs"] = PIXEL_OF["BMP"], 0.8  # runs are unpacked in Python
 # The samples are looked at for the colour that is transparent, and those of 16 bits are decoded twice.
 PIXEL_OF["PNG clear"], BYTE_OF["PNG clear"] = 0.026, BYTE_OF["PNG"]
+# Of more than 24 bits a pixel, each byte of which may be filtered by the dearest way.
+PIXEL_OF["PNG wide"], BYTE_OF["PNG wide"] = 0.018, BYTE_OF["PNG"]
 # In several scans, its end missing.
 PIXEL_OF["JPEG twice"], BYTE_OF["JPEG twice"] = 2 * PIXEL_OF["JPEG"], 0.02
 # A JPEG in several scans is held as coefficients, gone over once a scan, and its bytes are dearer.

@@ -57,7 +57,7 @@ def read(data: bytes) -> Header:
         turn=orientation(found.exif) if found.exif else 1,
         depth=depth,
         clear=clear,
-        dear="clear" if clear else "",
+        dear="clear" if clear else "wide" if colour in CHANNELS and CHANNELS[colour] * depth > WIDE_BITS else "",
         colour=colour,
         parts=found.parts,
         stream=(lambda: b"".join([data[a + 8 : b - 4] for a, b in found.pixels])) if is_plain else None,
@@ -120,6 +120,7 @@ def _held(colour: int, depth: int) -> int:
     return 2 if depth == 16 else 1
 
 
+WIDE_BITS = 24  # of a pixel, beyond which unpacking and filters cost more
 PIECE_BYTES = 2**16  # of the packed pixels, unpacked at a time
 
 
@@ -160,10 +161,11 @@ class _FilteredRows:
         try:
             while left:
                 packed = self._unpacker.unconsumed_tail or next(self._packed, b"")
+                # What comes after the end is kept by zlib, and copied for each piece.
+                if self._unpacker.eof or not packed:
+                    raise Unreadable("the picture is damaged or cut short: this PNG ends before its last rows")
                 found.append(self._unpacker.decompress(packed, left))
                 left -= len(found[-1])
-                if not packed and not found[-1]:
-                    raise Unreadable("the picture is damaged or cut short: this PNG ends before its last rows")
         except zlib.error as error:
             raise Unreadable(f"the picture is damaged or cut short: {error}") from None
         return b"".join(found)

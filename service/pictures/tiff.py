@@ -31,6 +31,7 @@ READ = {NONE, CCITT, FAX3, FAX4, LZW, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE}
 NAMES = {6: "old-style JPEG", 34712: "JPEG 2000", 34925: "LZMA", 50000: "zstd", 50001: "WEBP", 34661: "JBIG"}
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR = 0, 1, 2, 3, 5, 6
 MAX_SAMPLES = 5
+MAX_TABLES_BYTES = 2**16  # four tables of each kind, with 16 bits a number and all codes, have less than a tenth
 
 
 @dataclass(slots=True)
@@ -97,10 +98,14 @@ def _directory(data: bytes, order: str) -> dict[int, _Entry]:
         size = struct.calcsize("=" + form) * count
         if count > MAX_PARTS and tag != TABLES:
             raise Unreadable(f"a picture file may have {MAX_PARTS} parts, this TIFF has {count}")
+        if tag == TABLES and count > MAX_TABLES_BYTES:
+            raise Unreadable(f"the tables of a TIFF's JPEGs may have {MAX_TABLES_BYTES} bytes, these have {count}")
         if size > len(data):
             raise cut_short("TIFF")
         begin = at + 8 if size <= 4 else struct.unpack_from(order + "I", data, at + 8)[0]
         values = struct.unpack_from(f"{order}{count * len(form)}{form[0]}", data, begin)
+        if min(values, default=0) < 0:
+            raise Unreadable(f"the numbers of a TIFF's directory are 0 or more, tag {tag} has {min(values)}")
         tags[tag] = _Entry(kind, values if tag in LISTS else values[: len(form)])
     return tags
 

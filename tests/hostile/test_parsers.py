@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.api.http import codings
 from service.api.http.numbers import read_npy
 from service.api.v2 import tensors
-from service.core.errors import ServiceError
+from service.core.errors import ServiceError, Unreadable
 from service.core.kernels import check_kernel
 from service.pictures import codec
 from tests.api.test_fuzz import SOUND, WEIGHTS, damaged
@@ -75,8 +75,9 @@ def test_a_decoder_gives_pixels_within_its_limit_or_a_refusal(large, keep_alpha)
 @st.composite
 def made_npy(make):
     """An npy file with a header of any words, and any data."""
-    sizes = st.integers(0, 9) | st.sampled_from([-1, 2**31, 2**32, 2**62, 2**63, 2**64])
-    shape = make(st.lists(sizes, max_size=5).map(tuple) | st.just("'x'") | st.just("(1.5,)") | st.just("None"))
+    sizes = st.integers(0, 9) | st.sampled_from([-1, 2**31, 2**32, 2**62, 2**63, 2**64, True])
+    many = st.integers(30, 70).map(lambda count: (1,) * count)
+    shape = make(st.lists(sizes, max_size=5).map(tuple) | many | st.just("'x'") | st.just("(1.5,)") | st.just("None"))
     descr = make(st.sampled_from(["<f4", ">f8", "|u1", "|O", "<U9", "<M8[s]", "<c16", "V3", "f", "", "|b1", "<f2"]))
     header = f"{{'descr': {descr!r}, 'fortran_order': {make(st.sampled_from([True, False, 0]))}, 'shape': {shape}, }}"
     text = make(st.just(header) | st.text(max_size=60)).encode()
@@ -84,6 +85,15 @@ def made_npy(make):
     length = make(st.just(len(text)) | st.integers(0, 65535))
     packed = struct.pack("<I" if version == b"\2\0" else "<H", length)
     return b"\x93NUMPY" + version + packed + text + make(st.binary(max_size=300))
+
+
+@pytest.mark.parametrize("shape", ["(True, 4)", "(4, True)", "(True, True)", f"({'1, ' * 70})", f"({'1, ' * 33})"])
+def test_a_shape_that_is_no_array_s_is_refused(shape):
+    """NumPy's reader takes truth for a number, and as many axes as there are."""
+    head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}".encode()
+    for count in (1, 4):
+        with pytest.raises(Unreadable, match="shape"):
+            read_npy(b"\x93NUMPY\1\0" + struct.pack("<H", len(head)) + head + bytes(count))
 
 
 def test_an_npy_body_gives_arrays_of_its_size_or_a_refusal():

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from service.core.errors import TooLarge, Unreadable, UnsupportedType
-from service.pictures import codec
+from service.pictures import codec, png, tiff
 from service.pictures.jpeg import read
+from tests.drawing import encode
+from tests.pictures import files
 from tests.pictures.files import chunk
 from tests.serving import ROOT
 
@@ -27,8 +29,8 @@ def written(kind, side=28, mode="L", **options):
 
 
 def with_chunks(kind, count):
-    png = written("PNG")
-    return png[:33] + chunk(kind) * count + png[33:]
+    plain = written("PNG")
+    return plain[:33] + chunk(kind) * count + plain[33:]
 
 
 def with_scans(count, side=64):
@@ -156,3 +158,46 @@ def test_texts_that_unpack_to_gigabytes_are_left_packed():
     header = codec.open_file(png[:33] + text * 160 + png[33:], PIXELS)
     assert np.array_equal(header.decode()[0], codec.decode(png, max_pixels=PIXELS))
     assert b"zTXt" not in header._header.file()
+
+
+def test_what_follows_the_end_of_a_png_s_pixels_is_not_looked_at():
+    """zlib keeps what comes after its end, and copies all of it for each piece."""
+    end = files.chunk(b"IDAT", zlib.compress(bytes(100)))
+    head = files.chunk(b"IHDR", struct.pack(">IIBBBBB", 3000, 3000, 8, 2, 0, 0, 0))
+    data = b"".join([png.SIGNATURE, head, end, files.chunk(b"IDAT", bytes(300)) * 500, files.chunk(b"IEND")])
+    header = png.read(data)
+    pieces = []
+    rows = header.part.__self__
+    rows._packed = (pieces.append(piece) or piece for piece in rows._packed)
+    with pytest.raises(Unreadable, match="before its last rows"):
+        header.part(0, 8, b"")
+    assert len(pieces) <= 2
+
+
+@pytest.mark.parametrize("kind", [6, 8, 9])
+def test_no_negative_number_of_a_tiff_s_directory_gets_further(kind):
+    """Every tag in turn, of each type that has a sign: refused, or as it was where the tag is not read."""
+    whole = encode(np.random.default_rng(1).integers(0, 255, (70, 60, 3), np.uint8), "TIFF", tiffinfo={278: 16})
+    (place,) = struct.unpack_from("<I", whole, 4)
+    (count,) = struct.unpack_from("<H", whole, place)
+    refused = 0
+    for at in range(place + 2, place + 2 + 12 * count, 12):
+        changed = bytearray(whole)
+        struct.pack_into("<HIi", changed, at + 2, kind, 1, -(2**31) if kind == 9 else -1)
+        try:
+            tiff.read(bytes(changed), 10**6).file()
+        except Unreadable:
+            refused += 1
+    assert refused >= 8
+
+
+def test_the_tables_of_a_tiff_s_jpegs_have_the_size_of_tables():
+    picture = encode(np.zeros((64, 64, 3), np.uint8), "TIFF", compression="jpeg")
+    assert tiff.read(picture, 10**6).file()
+    (place,) = struct.unpack_from("<I", picture, 4)
+    (count,) = struct.unpack_from("<H", picture, place)
+    tags = [struct.unpack_from("<H", picture, place + 2 + 12 * each)[0] for each in range(count)]
+    changed = bytearray(picture + bytes(2**17))
+    struct.pack_into("<II", changed, place + 2 + 12 * tags.index(tiff.TABLES) + 4, 2**17, len(picture))
+    with pytest.raises(Unreadable, match="65536 bytes, these have 131072"):
+        tiff.read(bytes(changed), 10**6)

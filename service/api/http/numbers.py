@@ -25,6 +25,7 @@ USUAL_HEAD_BYTES = 128  # of an npy file: NumPy fills every short header up to t
 COLOUR_CHANNELS = {1, 3, 4}
 INSTEAD = "post npy or a picture file"
 OTHER_COMMAS = 4096  # of JSON, that separate no numbers of a picture
+MOST_NPY_AXES = 32  # NumPy has no more in every version that is supported
 MOST_AXES = 8  # that are looked for in nested lists
 
 
@@ -109,8 +110,10 @@ def read_npy(body: bytes) -> np.ndarray:
         raise InvalidImage(
             f"npy numbers are bool, integers or floats of at most 64 bits, got {str(dtype)[:40]}", "/image"
         )
-    count = prod(shape)
     data = memoryview(body)[start:]
+    if len(shape) > MOST_NPY_AXES or any(type(size) is not int for size in shape):  # True is a number to NumPy's reader
+        raise Unreadable(f"the shape of an npy body is up to {MOST_NPY_AXES} whole numbers, got {shown(shape)}")
+    count = prod(shape)
     if any(size < 0 for size in shape) or count * dtype.itemsize != len(data):
         raise Unreadable(
             f"an npy body of shape {shown(shape)} and type {dtype} has {shown(count * dtype.itemsize)} bytes, "
