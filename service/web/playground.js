@@ -836,7 +836,8 @@ function listen() {
 function choose(wished) {
   const [name, version] = wished.split("@");
   /** @type {HTMLSelectElement} */ (byId("model")).value = wished;
-  store.set({ model: wished });
+  // Filters that were changed are those of the network before.
+  store.set({ model: wished, changes: [], at: null, pinned: false });
   openModel(name, version);
 }
 
