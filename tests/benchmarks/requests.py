@@ -72,9 +72,7 @@ def _compared(seen, starts, memory):
     ours, theirs = memory["Filterscope"], memory["FastAPI"]
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
     what = "memory (PSS) of all processes after load"
-    found.append(
-        Row(what, f"{median(ours):.0f} MB", f"FastAPI {median(theirs):.0f} MB", spread(ratios), "at most 150 MB")
-    )
+    found.append(Row(what, f"{median(ours):.0f} MB", f"FastAPI {median(theirs):.0f} MB", spread(ratios), "at most 150"))
     return found
 
 
