@@ -30,7 +30,7 @@ class Header:
     turn: how it is turned upright, EXIF's orientation, 1 to 8
     scans: how often its decoder goes over all pixels beside once
     is_buffered: its decoder holds all of it, as coefficients, until it has seen all scans
-    dear: what makes it dearer than others of its kind: unpacked in Python ("in runs"), decoded "twice", "clear" or "wide"
+    dear: what makes it dearer than others: unpacked in Python ("in runs"), decoded "twice", "clear" or "wide"
     depth: bits of a sample of a PNG, TIFF or BMP
     clear: the samples of the colour of a PNG that is transparent, if one is
     stream: makes the packed pixels of a PNG of 8 bits whose rows follow each other   colour: its type of colour

@@ -239,7 +239,8 @@ def test_six_a_filter_is_painted_that_sees_upright_edges(lecture):
     stroke(1)
     expect(step.locator("#own-words")).to_have_text("It sees upright edges.")
     expect(lecture.dot(6)).to_have_class("done")
-    assert [step.locator(".gauge .value").nth(i).inner_text() for i in (0, 1)] == ["7", "0"]
+    for i, value in enumerate(("7", "0")):
+        expect(step.locator(".gauge .value").nth(i)).to_have_text(value)
     step.get_by_role("button", name="turn it").click()
     expect(step.locator("#own-words")).to_contain_text("level edges")
 
