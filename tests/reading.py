@@ -316,7 +316,7 @@ def same(first: object, *_: object) -> object:
 HERE = "service.core.digit"
 RULES: dict[str, dict[str, object]] = {
     "MNIST's form": {f"{HERE}.already_mnist": off(None)},
-    "clean ground": {f"{HERE}.clean_ink": off(None)},
+    "clean ground": {f"{HERE}.clean_ink": off(None), f"{HERE}.drawn_ink": off(None)},
     "impulses": {f"{HERE}.without_impulses": same},
     "hairs": {f"{HERE}.without_hairs": same},
     "outlines": {f"{HERE}.outline_filled": same},

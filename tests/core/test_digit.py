@@ -14,7 +14,9 @@ from PIL import Image, ImageDraw
 
 from service.core import digit as digit_package
 from service.core.digit import LeftOut, PreparedDigit, prepare, small_pictures, strokes
+from service.core.digit.ink import drawn_ink, ink_of, reduced
 from service.core.digit.pieces import pieces_of
+from service.core.digit.thresholds import WORK_SIDE
 from service.core.errors import InvalidImage
 from tests import corruptions, gauntlet, reading
 from tests.benchmarks.page import tables
@@ -527,6 +529,73 @@ def test_a_clean_canvas_is_read_as_well_as_after_plain_averaging(thick, mnist):
     ours = read("digits", [prepare(picture).image for picture in pictures]) == labels
     control = read("digits", [reading.plain(picture) for picture in pictures]) == labels
     assert np.count_nonzero(ours) >= np.count_nonzero(control) - 0.005 * len(labels), np.flatnonzero(control & ~ours)
+
+
+def any_drawing(seed):
+    """Strokes, dashes, boxes and rounds of one pen, anywhere on a ground of one level, with grey edges or without."""
+    random = np.random.default_rng(seed)
+    fine = int(random.integers(1, 3))
+    height, width = random.integers(65, 700, 2).tolist() if seed % 3 else [int(random.integers(65, 700))] * 2
+    height, width = height * fine, width * fine
+    ground, ink = ((255, 0), (240, 0), (0, 255), (10, 200))[seed % 4]
+    sheet = Image.new("L", (width, height), ground)
+    pen = ImageDraw.Draw(sheet)
+    size = random.uniform(0.1, 0.97) * min(height, width) if seed % 5 else 0.96 * min(height, width)
+    thick = max(1, int(random.uniform(0.02, 0.28) * size))
+    x, y = random.uniform(0.3, 0.7, 2) * (width, height)
+    for _ in range(random.integers(1, 4)):
+        match random.integers(0, 5):
+            case 0:
+                across = size * random.uniform(0.1, 0.5)
+                pen.ellipse([x - across, y - size / 2, x + across, y + size / 2], outline=ink, width=thick)
+            case 1:
+                points = np.stack([x + size * random.uniform(-0.5, 0.5, 5), y + size * random.uniform(-0.5, 0.5, 5)], 1)
+                pen.line([tuple(point) for point in points], fill=ink, width=thick, joint="curve")
+            case 2:
+                top = y + size * random.uniform(-0.5, 0.5)
+                for left in np.arange(x - size / 2, x + size / 2, thick * 2.5 + 1):
+                    pen.rectangle([left, top, left + thick, top + thick], fill=ink)
+            case 3:
+                corner = (x + size * random.uniform(-0.3, 0.5), y + size * random.uniform(-0.4, 0.5))
+                pen.rectangle([x - size / 2, y - size / 2, *corner], outline=ink, width=thick)
+            case _:
+                pen.line([(x - size / 2, y + size * 0.4), (x + size / 2, y + size * 0.4)], fill=ink, width=thick)
+    return np.asarray(sheet if fine == 1 else sheet.reduce(fine))
+
+
+def test_a_clean_drawing_is_read_the_quick_way_as_every_other_picture_is():
+    quick, farthest = 0, []
+    for seed in range(1200 if PROOF else 240):
+        picture = any_drawing(seed)
+        factor = max(1, -(-max(picture.shape) // WORK_SIDE))
+        found = drawn_ink(picture, factor)
+        if found is not None:
+            quick += not found.is_whole
+            plane, inverted, clean = ink_of(reduced(picture, factor))
+            window = plane[found.top :, found.left :][: found.plane.shape[0], : found.plane.shape[1]]
+            assert inverted == found.inverted
+            if clean:
+                farthest.append(float(np.abs(window - found.plane).max()))
+            assert np.count_nonzero(plane > 1e-5) == np.count_nonzero(window > 1e-5), seed
+        one = prepared_or_refused(picture)
+        with mock.patch.object(digit_package, "drawn_ink", return_value=None):
+            other = prepared_or_refused(picture)
+        if isinstance(one, str):
+            assert one == other, seed
+            continue
+        assert (one.box, one.inverted) == (other.box, other.inverted), seed
+        alike(one, other)
+    assert quick > 100
+    assert (
+        np.mean(np.array(farthest) < 1e-5) > 0.97
+    )  # a level may fall on the other side of what divides strokes from paper
+
+
+def prepared_or_refused(picture):
+    try:
+        return prepare(picture)
+    except InvalidImage as refused:
+        return refused.detail
 
 
 @pytest.mark.parametrize("size", [23, 40, 80, 160])

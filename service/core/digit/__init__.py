@@ -15,7 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.core.digit.ink import checked, clean_ink, full_strength, grey, ink_of, is_busy, reduced
+from service.core.digit.ink import (
+    FoundInk,
+    checked,
+    clean_ink,
+    drawn_ink,
+    full_strength,
+    grey,
+    ink_of,
+    is_busy,
+    reduced,
+)
 from service.core.digit.mnist_form import (
     NOT_ASKED,
     SIDE,
@@ -29,7 +39,7 @@ from service.core.digit.mnist_form import (
     stroke_width,
     unstretched,
 )
-from service.core.digit.pieces import NOBODY, Mask, Plane, Told, extent_of, grown
+from service.core.digit.pieces import NOBODY, Mask, Told, extent_of, grown
 from service.core.digit.small_pictures import outline_filled, without_hairs, without_impulses
 from service.core.digit.strokes import cut_out, digit_strokes, is_in_corner, is_sheet, painted_over
 from service.core.digit.thresholds import (
@@ -74,22 +84,25 @@ def prepare(picture: NDArray[Any], told: Told = NOBODY) -> PreparedDigit:
     return already_mnist(picture) or _prepared(picture, 0, 0, told, looks=LOOKS)
 
 
-def _ink_found(picture: NDArray[Any]) -> tuple[Plane, bool, bool, int]:
-    """Return ink, whether it is dark, whether its ground is of one level, and how many pixels are one of it."""
+def _ink_found(picture: NDArray[Any]) -> FoundInk:
+    """Find the ink of a picture."""
     factor = max(1, -(-max(picture.shape[:2]) // WORK_SIDE))
+    drawn = drawn_ink(picture, factor)
+    if drawn is not None and not is_busy(drawn.plane):
+        return drawn
     ink, inverted, clean = clean_ink(picture) or ink_of(grey(reduced(picture, factor)))
     while is_busy(ink):
         # Grain: seen from farther away there is less of it, and what it costs to look at is bounded.
         ink, factor = full_strength(reduced(ink, 2)), 2 * factor
-    return ink, inverted, clean, factor
+    return FoundInk(ink, inverted, clean, factor, 0, 0, ink.shape)
 
 
 def _beside(picture: NDArray[Any], thing: Mask, factor: int, told: Told) -> NDArray[Any] | None:
     """Return a picture without the thing, (rows, columns), that lies in its corner, if something is drawn beside it."""
     rest = painted_over(picture, thing, factor)
     try:
-        ink, _, clean, _ = _ink_found(rest)
-        ink, mask = digit_strokes(ink, clean=clean, told=told)
+        found = _ink_found(rest)
+        ink, mask = digit_strokes(found.plane, clean=found.clean, shape=found.shape, told=told)
     except InvalidImage:
         return None
     return rest if np.count_nonzero(mask) > DRAWN_BESIDE * np.count_nonzero(ink > INKED) else None
@@ -117,8 +130,8 @@ def _on_sheet(
 def _prepared(picture: NDArray[Any], left: int, top: int, told: Told, *, looks: int) -> PreparedDigit:
     """Prepare a picture that is the part at (left, top) of the posted one; `looks` says how often to look closer."""
     told.looked(picture)
-    ink, inverted, clean, factor = _ink_found(picture)
-    as_found = ink
+    seen = _ink_found(picture)
+    ink, factor = seen.plane, seen.factor
     if FEW <= max(ink.shape) <= SMALL:
         cleaned = without_impulses(ink)
         ink = cleaned if cleaned.max() > MOSTLY_INK else ink
@@ -126,42 +139,45 @@ def _prepared(picture: NDArray[Any], left: int, top: int, told: Told, *, looks: 
     if picture.shape[:2] == (SIDE, SIDE):
         ink = outline_filled(without_hairs(ink))
     swept = ink
-    ink, mask = digit_strokes(ink, clean=clean, told=told)
-    rest = _beside(picture, mask, factor, told) if looks and is_in_corner(mask) else None
+    ink, mask = digit_strokes(ink, clean=seen.clean, shape=seen.shape, told=told)
+    rest = _beside(picture, mask, factor, told) if looks and seen.is_whole and is_in_corner(mask) else None
     if rest is not None:  # the thing in the corner is so dark that the pen looks like paper
         return _prepared(rest, left, top, told, looks=looks - 1)
-    y0, y1, x0, x1 = extent_of(mask)
+    extent = y0, y1, x0, x1 = extent_of(mask)
     size = max(y1 - y0, x1 - x0)
-    if looks and is_sheet(mask[y0:y1, x0:x1], mask.shape):
-        on_it = _on_sheet(picture, mask, factor, (left, top), told, looks=looks - 1)
-        if on_it is not None and on_it.inverted != inverted:
+    window = picture[seen.top * factor :, seen.left * factor :]
+    place = (left + seen.left * factor, top + seen.top * factor)
+    if looks and is_sheet(mask[y0:y1, x0:x1], seen.shape):
+        on_it = _on_sheet(window, mask, factor, place, told, looks=looks - 1)
+        if on_it is not None and on_it.inverted != seen.inverted:
             return on_it
     if looks and factor > 1 and size < WORK_SIDE // CLOSER_BELOW:
         # A small digit in a large picture. The margin keeps enough paper to judge its light by.
         margin = size // 2 + 4
-        y0, x0 = max(0, y0 - margin) * factor, max(0, x0 - margin) * factor
-        y1, x1 = (y1 + margin) * factor, (x1 + margin) * factor
+        y0, x0 = max(0, seen.top + y0 - margin) * factor, max(0, seen.left + x0 - margin) * factor
+        y1, x1 = (seen.top + y1 + margin) * factor, (seen.left + x1 + margin) * factor
         return _prepared(picture[y0:y1, x0:x1], left + x0, top + y0, told, looks=0)
     unused = NOT_ASKED
     if looks == LOOKS and max(picture.shape[:2]) <= SMALL:
         # What was mended does not show as it was posted: noise, outlines, a box around the digit.
-        mended = found is not as_found or ink is not swept
+        mended = found is not seen.plane or ink is not swept
         mended = mended or (swept is not found and float(swept.sum()) > float(found.sum()))
-        unused = left_out(None if mended else grey(reduced(picture, 1)), found, swept, mask & (ink > 0), clean=clean)
-    narrowed = unstretched(mask, (y0, y1, x0, x1))
+        plane = None if mended else grey(reduced(picture, 1))
+        unused = left_out(plane, found, swept, mask & (ink > 0), clean=seen.clean)
+    narrowed = unstretched(mask, extent)
     if (y1 - y0, x1 - x0) != mask.shape:
         mask = grown(mask)
     fits = picture.shape[:2] == (SIDE, SIDE) and KEPT[0] <= max(y1 - y0, x1 - x0) <= KEPT[1]
     if not fits:
         ink = ink * mask
-    crop = Crop(left, top, picture.shape[1], picture.shape[0], factor)
+    crop = Crop(*place, window.shape[1], window.shape[0], factor)
     # On a sheet a stroke stays as broad as it is: its breadth tells whether a pen made it.
     thins = not fits and narrowed == 1 and looks != LOOKS - 1
     return placed(
         ink,
-        (y0, y1, x0, x1),
+        extent,
         crop,
-        inverted,
+        seen.inverted,
         fits=fits,
         thinning=told.thinned if thins else None,
         narrowed=narrowed,

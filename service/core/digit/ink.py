@@ -5,6 +5,7 @@ Which way ink differs from its ground is decided here (colour, polarity), and wh
 of one level is subtracted. An uneven one is found by filling the strokes from around them (a morphological closing).
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +20,31 @@ from service.core.errors import InvalidImage
 
 _LEVELS = np.arange(256.0)
 LAID_AT_ONCE = 2**18  # samples, of pictures that may be transparent
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInk:
+    """
+    The ink of a picture: of all of it, or of a window outside which there is none.
+
+    plane: (rows, columns) float32, 0 paper to 1 ink
+    inverted: the picture has dark ink   clean: its ground is of one level, so that all that differs is ink
+    factor: how many pixels of the picture, along each axis, are one of the plane
+    top, left: where the window begins   shape: (height, width) of a plane of all of it, in pixels of the plane
+    """
+
+    plane: Plane
+    inverted: bool
+    clean: bool
+    factor: int
+    top: int
+    left: int
+    shape: tuple[int, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the plane shows all of the picture."""
+        return self.plane.shape == self.shape
 
 
 def checked(picture: NDArray[Any]) -> NDArray[Any]:
@@ -198,9 +224,72 @@ def _level_of_corners(picture: NDArray[np.uint8], ends: tuple[int, int]) -> int 
     return next((end for end in ends if corners.count(end) >= at.GROUND_CORNERS), None)
 
 
-def _is_even(line: bytes) -> bool:
-    """Tell whether all levels of a line are one."""
-    return line.count(line[0]) == len(line)
+def _is_even(line: bytes, level: int | None = None) -> bool:
+    """Tell whether all levels of a line are one, or are this one."""
+    return line.count(line[0] if level is None else level) == len(line)
+
+
+def drawn_ink(picture: NDArray[Any], factor: int) -> FoundInk | None:
+    """
+    Find what `ink_of` finds in a larger picture whose rim, and most of the rest, is on one exact level.
+
+    Pages with a canvas post such drawings. Their ground has not to be looked for, nor what lies on it but around the
+    ink, which is a third of the work.
+
+    picture: of any shape and type; None for all but (height, width) uint8, more than SMALL a side, with such a ground
+    factor: how many pixels, along each axis, are averaged to one
+    """
+    if picture.ndim == 3 or picture.dtype != np.uint8 or max(picture.shape) <= SMALL or min(picture.shape) < factor:
+        return None
+    ground = int(picture[0, 0])
+    if not all(_is_even(line.tobytes(), ground) for line in (picture[0], picture[-1], picture[:, 0], picture[:, -1])):
+        return None
+    low, high = int(picture.min()), int(picture.max())
+    if ground not in (low, high) or high == low:
+        return None
+    inverted = ground == high
+    farthest = np.minimum if inverted else np.maximum
+    columns = (farthest.reduce(picture, axis=0) != ground).nonzero()[0]
+    rows = (farthest.reduce(picture[:, columns[0] : columns[-1] + 1], axis=1) != ground).nonzero()[0]
+    shape = (picture.shape[0] // factor, picture.shape[1] // factor)
+    (top, bottom), (left, right) = _window((rows, columns), factor, shape)
+    part = picture[top * factor : bottom * factor, left * factor : right * factor]
+    plane = reduced(ground - part if inverted else part - ground, factor)
+    if float(plane.sum()) < FAINTEST * (max(shape) // SMALL) ** 2:
+        return None  # from farther away there is nothing
+    around = shape[0] * shape[1] - plane.size
+    levels = (plane * np.float32(255 / float(plane.max()))).astype(np.uint8)
+    counts = _histogram(levels)
+    counts[0] += around
+    threshold = _otsu(counts)
+    if counts[0] < at.CLEAN_GROUND * counts.sum() or not _of_one_level(counts[: threshold + 1]):
+        return None
+    return FoundInk(_scaled(plane, levels > threshold, around), inverted, True, factor, top, left, shape)
+
+
+def _window(
+    inked: tuple[NDArray[np.intp], NDArray[np.intp]], factor: int, shape: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """
+    Return which rows and which columns of a plane, (first, end) each, hold all ink and some paper around it.
+
+    All of them, where ink comes so near to the rim that it may be cut off, or to two sides, that it may be a rule.
+
+    inked: the rows and the columns of the picture that have ink   factor: how many of them are one of the plane
+    shape: (height, width) of the plane; the longer side of the window is more than SMALL, as the plane's is
+    """
+    spans = []
+    for lines, side in zip(inked, shape, strict=True):
+        first, end = int(lines[0]) // factor, -(-(int(lines[-1]) + 1) // factor)
+        margin, ends = at.RIM + 2, 2 * max(at.RULE_ENDS_LEAST, side // at.RULE_ENDS)
+        if first < margin or end > side - margin or (first < ends and end > side - ends):
+            return [(0, whole) for whole in shape]
+        spans.append((first - margin, end + margin))
+    if max(end - first for first, end in spans) <= SMALL:
+        longer = int(shape[1] > shape[0])
+        first = min(spans[longer][0], shape[longer] - SMALL - 1)
+        spans[longer] = (first, first + SMALL + 1)
+    return spans
 
 
 def ink_of(plane: Plane) -> tuple[Plane, bool, bool]:
@@ -281,13 +370,13 @@ def is_busy(ink: Plane) -> bool:
     return int(np.count_nonzero(mask[:, 1:] > mask[:, :-1])) > at.BUSY * mask.size
 
 
-def _scaled(ink: Plane, strokes: Mask) -> Plane:
-    """Scale ink, (height, width), from what is not strokes (0) to what is (1)."""
+def _scaled(ink: Plane, strokes: Mask, around: int = 0) -> Plane:
+    """Scale ink, (height, width), from what is not strokes (0) to what is (1); `around` it are so many pixels of 0."""
     count, total, inked = int(np.count_nonzero(strokes)), float(ink.sum()), float(ink.sum(where=strokes))
     level = inked / count
     if level < FAINTEST:
         raise blank(255 * level)
-    noise = float(total - inked) / max(1, ink.size - count)
+    noise = float(total - inked) / max(1, ink.size + around - count)
     low = min(at.NOISE_CUT * noise, at.NOISE_CUT_MOST * level)
     if max(ink.shape) < FEW:
         low, level = 0.0, float(ink.max())

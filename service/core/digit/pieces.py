@@ -112,8 +112,8 @@ def _first_of_each(upper: Runs, lower: Runs, count: int) -> Runs:
     first = np.arange(count, dtype=np.int32)
     while len(upper):
         np.minimum.at(first, lower, upper)
-        while not np.array_equal(further := first[first], first):
-            first = further
+        while ((further := first[first]) != first).any():
+            first = further[further]
         upper, lower = first[upper], first[lower]
         apart = upper != lower
         upper, lower = upper[apart], lower[apart]

@@ -38,16 +38,20 @@ _TURNS = np.array([[[c, s], [-s, c]] for c, s in ((np.cos(turn), np.sin(turn)) f
 _SLOPES = tuple(np.tan(np.deg2rad(at.RULE_SLOPES)))
 
 
-def digit_strokes(ink: Plane, *, clean: bool, told: Told = NOBODY) -> tuple[Plane, Mask]:
+def digit_strokes(
+    ink: Plane, *, clean: bool, shape: tuple[int, ...] | None = None, told: Told = NOBODY
+) -> tuple[Plane, Mask]:
     """
     Return the ink, and where the digit's strokes are in it: specks, frames and the table's edge are dropped.
 
     ink: (height, width) float32, 0 paper to 1 ink   clean: its ground is of one level, so that all that differs is ink
+    shape: (height, width) of the plane that ink is a window of, with no ink outside it or near two of the plane's sides
     told: of broken ink, before it is joined
     returns: (height, width), rules removed, and a mask of that shape
     raises: InvalidImage where there is no ink
     """
-    may_be_ruled = max(ink.shape) > SMALL
+    shape = shape or ink.shape
+    may_be_ruled = max(ink.shape) > SMALL and shape == ink.shape
     for _ in range(at.ROUNDS):
         mask = ink > at.INKED
         if not mask.any():
@@ -55,7 +59,7 @@ def digit_strokes(ink: Plane, *, clean: bool, told: Told = NOBODY) -> tuple[Plan
         if max(mask.shape) <= at.COMPACT and _hangs_together(mask):
             return ink, _with_faint_ink(ink, mask) if clean else mask
         pieces = pieces_of(mask)
-        around = _surrounds(pieces, mask)
+        around = _surrounds(pieces, mask, shape)
         if around.any():
             rest = np.where(grown(painted(pieces, around, mask.shape)), np.float32(0), ink)
             try:
@@ -162,14 +166,16 @@ def _hangs_together(mask: Mask) -> bool:
     return len(rows) > 0 and int(rows[-1] - rows[0]) < len(rows) and int(columns[-1] - columns[0]) < len(columns)
 
 
-def _surrounds(pieces: Pieces, mask: Mask) -> Mask:
+def _surrounds(pieces: Pieces, mask: Mask, shape: tuple[int, ...]) -> Mask:
     """
     Return for each piece whether it is what lies around a digit instead of one.
 
     That is the table beside the sheet, or a line along the picture's rim: it stays in the outer fifth of the picture,
     is long, and reaches a corner. Or a box drawn around the digit: it has corners and encloses something tall.
+
+    shape: (height, width) of the picture's plane; the mask is all of it, or holds all but its outer lines
     """
-    height, width = mask.shape
+    height, width = shape
     if len(pieces.area) == 1 and pieces.top[0] > at.RIM and pieces.left[0] > at.RIM:
         return np.zeros(1, np.bool_)  # most drawings
     tall, wide = pieces.bottom - pieces.top, pieces.right - pieces.left
@@ -444,9 +450,10 @@ def is_sheet(shape: Mask, picture_shape: tuple[int, ...]) -> bool:
         return False
     if not at.SHEET_FROM < height / width < at.SHEET_TO:
         return False
-    rows = np.flatnonzero(shape.any(axis=1))
-    left = shape[rows].argmax(axis=1)
-    right = shape.shape[1] - shape[rows, ::-1].argmax(axis=1)
+    left, right = shape.argmax(axis=1), width - shape[:, ::-1].argmax(axis=1)
+    rows = shape.any(axis=1).nonzero()[0]
+    if len(rows) < height:
+        left, right = left[rows], right[rows]
     filled = int((right - left).sum())
     if np.count_nonzero(shape) <= at.SHEET_PAPER * filled:
         return False  # as strokes are, so that no box has to be found
