@@ -197,6 +197,33 @@ def test_what_fills_a_small_picture_is_ink_on_the_ground_of_its_corners(side, gr
     assert prepared.image[14, 5] > 200
 
 
+@pytest.mark.parametrize("side", [8, 10, 13, 19])
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_what_fills_a_picture_of_few_pixels_is_ink_though_most_of_them_are_grey(side, is_dark):
+    y, x = np.abs(np.mgrid[: side * 16, : side * 16] - (side * 16 - 1) / 2) / (side * 8)
+    ring = (x**2 + y**2 < 1) & ((x / 0.4) ** 2 + (y / 0.5) ** 2 > 1)
+    grey = np.rint(255 * ring.reshape(side, 16, side, 16).mean(axis=(1, 3))).astype(np.uint8)
+    prepared = prepare(255 - grey if is_dark else grey)
+    assert prepared.inverted == is_dark
+    assert prepared.image[14, 5] > 200
+    assert prepared.image[14, 14] < 100
+
+
+@pytest.mark.parametrize("side", [16, 28, 40])
+def test_a_stretched_one_is_narrowed_and_a_bold_digit_with_bows_is_not(side):
+    slab = np.zeros((side, side), np.uint8)
+    for row in range(side):  # leans, as ones do
+        first = round((0.05 + 0.4 * (1 - row / side)) * side)
+        slab[row, first : first + round(0.5 * side)] = 255
+    one = prepare(slab)
+    assert np.flatnonzero(one.image.max(axis=0) > 100).size < 10
+    three = np.zeros((side, side), np.uint8)
+    for row in range(side):  # a stroke of the same breadth, that swings to the right twice
+        first = round((0.05 + 0.4 * abs(np.sin(2 * np.pi * row / side))) * side)
+        three[row, first : first + round(0.5 * side)] = 255
+    assert np.flatnonzero(prepare(three).image.max(axis=0) > 100).size > 15
+
+
 def test_a_stroke_that_leaves_the_picture_belongs_to_the_digit_beside_it():
     picture = np.full((122, 162), 255, np.uint8)
     picture[30:90, 40:48] = picture[60:68, 40:90] = 90

@@ -199,7 +199,8 @@ def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool, bool] | None:
     if high - low < 255 * FAINTEST:
         raise blank(high - low)
     at_corners = _level_of_corners(picture, (low, high))
-    if at_corners is not None and counts[low] + counts[high] > at.DRAWN * picture.size:
+    is_drawn = max(picture.shape) < FEW or counts[low] + counts[high] > at.DRAWN * picture.size
+    if at_corners is not None and is_drawn:
         ground = at_corners  # its digit fills it, and may be most of it
     elif (
         ground not in (low, high)
@@ -213,7 +214,7 @@ def clean_ink(picture: NDArray[Any]) -> tuple[Plane, bool, bool] | None:
 
 
 def _level_of_corners(picture: NDArray[np.uint8], ends: tuple[int, int]) -> int | None:
-    """Return which end of its levels most corners of a small picture are on; None for others, and for panels."""
+    """Return at which end of its levels most corners of a small picture are; None for others, and for panels."""
     if max(picture.shape) > at.COMPACT:
         return None
     top, bottom, left, right = (line.tobytes() for line in (picture[0], picture[-1], picture[:, 0], picture[:, -1]))
@@ -221,7 +222,9 @@ def _level_of_corners(picture: NDArray[np.uint8], ends: tuple[int, int]) -> int 
         if first == last and not _is_even(first) and all(map(_is_even, sides)):
             return None
     corners = [top[0], top[-1], bottom[0], bottom[-1]]
-    return next((end for end in ends if corners.count(end) >= at.GROUND_CORNERS), None)
+    near = at.CORNER_COVERED * (ends[1] - ends[0]) if max(picture.shape) < FEW else 0
+    alike = ((end, sum(abs(corner - end) <= near for corner in corners)) for end in ends)
+    return next((end for end, count in alike if count >= at.GROUND_CORNERS), None)
 
 
 def _is_even(line: bytes, level: int | None = None) -> bool:

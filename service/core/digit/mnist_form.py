@@ -348,7 +348,18 @@ def unstretched(mask: Mask, extent: tuple[int, int, int, int]) -> float:
     stroke = float(np.median(shape.sum(axis=1)))
     if stroke < at.STRETCHED_STROKE * width or (strokes == 1).mean() < at.STRETCHED_SINGLE:
         return 1.0
+    if _off_a_line(shape) > at.STRETCHED_STRAIGHT * width:
+        return 1.0  # a bold digit with bows, such as a 3
     return float(stroke / height * BOX / at.ONE_WIDTH)
+
+
+def _off_a_line(shape: Mask) -> float:
+    """Return how far the middles of the rows of a shape, (rows, columns), lie off their line: the mean, in pixels."""
+    middle = (shape @ np.arange(shape.shape[1])) / np.maximum(shape.sum(axis=1), 1)
+    middle -= middle.mean()
+    row = np.arange(len(shape)) - (len(shape) - 1) / 2
+    slope = (row @ middle) / max(row @ row, 1)
+    return float(np.abs(middle - slope * row).mean())
 
 
 def stroke_width(ink: Plane) -> float:

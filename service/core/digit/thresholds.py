@@ -64,6 +64,8 @@ CLEAN_GROUND = 0.4
 CLEAN_INK = 0.5
 # So many corners of a small picture on one end of its levels say that it is the ground's, however much is ink.
 GROUND_CORNERS = 3
+# Of a picture of few pixels a corner is on its end although a stroke covers this much of it.
+CORNER_COVERED = 0.2
 # It is drawn in two levels if they have more than this share of it.
 DRAWN = 0.9
 # Light divides paper's level; on paper darker than this, division would make ink of noise.
@@ -280,7 +282,9 @@ STRETCHED_SIDE, STRETCHED_FROM, STRETCHED_TO = 64, 0.8, 1.25
 STRETCHED_SPAN = 0.8
 # its stroke is this share of the width, in the middle of all rows: no pen is so broad on an upright digit,
 STRETCHED_STROKE = 0.38
-# and this share of the rows has one stroke: it is a one.
+# and this share of the rows has one stroke,
 STRETCHED_SINGLE = 0.9
+# whose middles lie off a line by less than this share of the width, on average: it is a one, not a bold 3.
+STRETCHED_STRAIGHT = 0.085
 # It is narrowed to a stroke of this many pixels of the field, as ones of MNIST have.
 ONE_WIDTH = 3.2
