@@ -451,7 +451,7 @@ def is_sheet(shape: Mask, picture_shape: tuple[int, ...]) -> bool:
     if not at.SHEET_FROM < height / width < at.SHEET_TO:
         return False
     left, right = shape.argmax(axis=1), width - shape[:, ::-1].argmax(axis=1)
-    rows = shape.any(axis=1).nonzero()[0]
+    rows = np.flatnonzero(shape.any(axis=1))
     if len(rows) < height:
         left, right = left[rows], right[rows]
     filled = int((right - left).sum())
