@@ -1,5 +1,5 @@
 """
-gunicorn's settings: one worker per CPU, each with its own onnxruntime sessions.
+gunicorn's settings: one worker per CPU, all of them forked from a master that has opened and warmed the networks.
 
     gunicorn --config deploy/gunicorn.conf.py
 
@@ -16,9 +16,11 @@ from typing import Any
 # four times longer).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from service.network.files import BadModel
 from service.observe import logs, metrics_folder
 from service.server.loads import Loads
 from service.server.worker import replace_when_ready
+from service.settings import BadSetting
 from service.start import snapshot, startup
 
 
@@ -39,7 +41,7 @@ worker_class = "service.server.worker.DoorWorker"
 workers = process.workers or available_cpus()
 bind = [process.address]
 
-# Sessions must be made after the fork: onnxruntime does not survive one.
+# A door is made after the fork, for it has threads; what can be shared is made before (when_ready).
 preload_app = False
 # Longer than a load balancer keeps its idle connections, so that it is the balancer that closes them.
 keepalive = 75
@@ -55,11 +57,19 @@ logconfig_dict = logs.logconfig(process.log_level, settings.log_format)
 
 def start() -> None:
     """Do what a worker does to start, in a child of the master that is to try it."""
-    from service.app import try_start  # noqa: PLC0415  # never in the master: onnxruntime does not survive a fork
+    from service.app import try_start  # noqa: PLC0415  # never in a master that cannot share it
 
     # It answers no one, so it has nothing to count, and no one would remove its counts.
     os.environ.pop(metrics_folder.VARIABLE, None)
     try_start()
+
+
+def share() -> None:
+    """Do in the master, for all workers, what each would do to start; where it cannot be shared they do it."""
+    if startup.can_share():
+        from service.app import warm_for_workers  # noqa: PLC0415  # imported where it is shared
+
+        warm_for_workers()
 
 
 def stop_once(server: Any) -> None:
@@ -81,11 +91,20 @@ def on_starting(server: Any) -> None:
         startup.check_addresses(server.cfg.address, os.environ)
     metrics_folder.prepare_folder()
     stop_once(server)
-    server.reload = snapshot.guarded(server.reload, start, server.log)
+    server.reload = snapshot.guarded(server.reload, start, share, server.log)
     replace_when_ready(server)
     # What is here is the workers' too, page for page, as long as no collector writes to it.
     gc.collect()
     gc.freeze()
+
+
+def when_ready(server: Any) -> None:
+    """Start, as far as workers can share it, now that the sockets are open: whoever connects waits, and is answered."""
+    try:
+        share()
+    except (BadSetting, BadModel) as error:
+        server.log.critical("%s", error)
+        server.halt(exit_status=1)
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -1,8 +1,8 @@
 """
 Builds the parts and joins them: the one file that knows them all.
 
-gunicorn starts `service.app:start_worker()` in every worker, after the fork; a test drives `create_app(settings)` with
-Flask's own client.
+gunicorn's master makes the application, and each worker its door, by `service.app:start_worker()`, after the fork; a
+test drives `create_app(settings)` with Flask's own client.
 """
 
 import gc
@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from service.api import operations, web
 from service.api.http import errors
@@ -18,8 +19,9 @@ from service.api.v1 import classify, explain, feature_maps, filters, models, pat
 from service.api.v2 import inference
 from service.door.door import Door
 from service.memory import give_back_large_blocks, give_back_what_is_free
-from service.network.files import BadModel
+from service.network.files import BadModel, ModelFiles
 from service.network.sessions import Library
+from service.observe import metrics_folder
 from service.observe.metrics import Metrics
 from service.settings import PREFIX, BadSetting, Settings
 from service.start import snapshot, startup
@@ -29,6 +31,19 @@ log = logging.getLogger(__name__)
 
 # gunicorn's Arbiter.WORKER_BOOT_ERROR: it ends instead of starting the next worker.
 WORKER_BOOT_ERROR = 3
+METRICS = "metrics"
+
+
+class Warmed(NamedTuple):
+    """An application that has made its first calls, and what it was made of."""
+
+    app: Service
+    settings: Settings
+    library: Library
+
+
+# What gunicorn's master made for its workers, and of which files.
+_warmed: tuple[Warmed, list[ModelFiles] | None] | None = None
 
 
 def create_app(
@@ -47,6 +62,8 @@ def create_app(
     # No folder of static files: every byte that is served has a route of its own.
     app = Service("service", static_folder=None)
     app.limits = settings
+    # Those of the process that answers, which is not always the one that made the application.
+    app.extensions[METRICS] = metrics or Metrics([], 0)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
@@ -61,7 +78,7 @@ def create_app(
     app.register_blueprint(models.blueprint(library, settings))
     app.register_blueprint(report.blueprint(library, settings))
     app.register_blueprint(inference.blueprint(library, settings))
-    app.register_blueprint(operations.blueprint(library, settings, metrics or Metrics([], 0)))
+    app.register_blueprint(operations.blueprint(library, settings, lambda: app.extensions[METRICS]))
     app.register_blueprint(web.blueprint())
     return app
 
@@ -90,7 +107,27 @@ def open_library(settings: Settings) -> Library:
 def create_door(settings: Settings | None = None) -> Door:
     """Make the door that gunicorn's worker opens (service/server/)."""
     settings = settings or Settings.from_environ(os.environ)
-    return _door(settings, open_library(settings))
+    return _door(_warm(settings, open_library(settings)))
+
+
+def warm_for_workers() -> None:
+    """
+    Make the application in gunicorn's master and let it make its first calls, for the workers that it will fork.
+
+    What no one writes to any more is then in memory once for all of them, the networks' sessions included, and a worker
+    that takes another's place begins at once. Called again at a reload, after which what was made before is gone.
+
+    raises: BadSetting or BadModel, with one line that names the culprit
+    """
+    global _warmed  # noqa: PLW0603  # what a master hands its workers through the fork
+    settings = Settings.from_environ(os.environ)
+    _warmed = _warm(settings, open_library(settings)), snapshot.kept()
+    # What was frozen before is looked at again, or it would stay for good.
+    gc.unfreeze()
+    gc.collect()
+    give_back_what_is_free()
+    # A page is shared for as long as no collector writes to it.
+    gc.freeze()
 
 
 def start_worker() -> Door:
@@ -100,7 +137,12 @@ def start_worker() -> Door:
     In the master, at --check-config, any model that is wrong is a reason, for a reload would be refused for it.
     """
     try:
-        return try_start(snapshot.problems()) if snapshot.is_keeper() else create_door()
+        if snapshot.is_keeper():
+            return try_start(snapshot.problems())
+        # What was made of other files is of before a reload.
+        if _warmed is not None and _warmed[1] is snapshot.kept():
+            return _door(_warmed[0])
+        return create_door()
     except (BadSetting, BadModel) as error:
         log.critical("%s", str(error))
         sys.exit(1 if snapshot.is_keeper() else WORKER_BOOT_ERROR)
@@ -112,14 +154,22 @@ def try_start(problems: Sequence[BadModel] = ()) -> Door:
     library = open_library(settings)
     for problem in (*problems, *library.problems):
         raise problem
-    return _door(settings, library)
+    return _door(_warm(settings, library))
 
 
-def _door(settings: Settings, library: Library) -> Door:
+def _warm(settings: Settings, library: Library) -> Warmed:
     give_back_large_blocks()
+    # Its own calls are counted nowhere.
+    with metrics_folder.put_aside():
+        app = create_app(settings, library)
+        warm(app, library.get())
+    return Warmed(app, settings, library)
+
+
+def _door(warmed: Warmed) -> Door:
+    app, settings, library = warmed
     metrics = Metrics([(network.name, network.version, network.sha256) for network in library.networks], 0)
-    app = create_app(settings, library, metrics)
-    warm(app, library.get())
+    app.extensions[METRICS] = metrics
     # What start-up made stays until the end: the collector need not look at it each time.
     gc.collect()
     give_back_what_is_free()

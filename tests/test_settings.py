@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -186,11 +185,9 @@ def running(log, environ):
         process.wait(30)
 
 
-def test_it_is_warned_of_once_and_the_first_process_never_runs_onnxruntime(tmp_path):
+def test_it_is_warned_of_once(tmp_path):
     log = tmp_path / "log"
-    with running(log, {"FILTERSCOPE_MAX_BACH": "3"}) as (_, process):
-        maps = Path(f"/proc/{process.pid}/maps")
-        if maps.exists():
-            assert "onnxruntime" not in maps.read_text()
+    with running(log, {"FILTERSCOPE_MAX_BACH": "3"}):
+        pass
     assert len(re.findall("FILTERSCOPE_MAX_BACH is no setting", log.read_text())) == 1
     assert "Traceback" not in log.read_text()

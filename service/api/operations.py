@@ -1,5 +1,6 @@
 """The routes that keep the service running and documented: probes, limits, the contract and its page."""
 
+from collections.abc import Callable
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -29,7 +30,7 @@ DOCS_POLICY = (
 DOCS_HEADERS = {"Content-Security-Policy": DOCS_POLICY, "X-Content-Type-Options": "nosniff"}
 
 
-def blueprint(library: Library, settings: Settings, metrics: Metrics) -> Blueprint:
+def blueprint(library: Library, settings: Settings, metrics: Callable[[], Metrics]) -> Blueprint:
     """The routes of this noun, given what they work with."""
     routes = Blueprint("operations", __name__)
 
@@ -47,7 +48,8 @@ def blueprint(library: Library, settings: Settings, metrics: Metrics) -> Bluepri
     @routes.get("/metrics", access=Access.METRICS)
     def numbers() -> Reply:
         """Show what has been counted, of all processes, in Prometheus' text form."""
-        return Response(metrics.text(), content_type=metrics.content_type, headers=HEADERS)
+        counted = metrics()
+        return Response(counted.text(), content_type=counted.content_type, headers=HEADERS)
 
     @routes.get("/v1/limits")
     def limits() -> Reply:

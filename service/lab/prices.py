@@ -13,7 +13,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
 from time import monotonic
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ import numpy as np
 from service.core.errors import InvalidInput, TooLarge
 from service.lab.options import Change
 from service.network.passport import DIGIT_SHAPE, Input
-from service.network.sessions import Network
+from service.network.sessions import Network, kept_with_network
 from service.settings import Limits
 
 # --- units ------------------------------------------------------------------------------------------------------------
@@ -437,7 +436,7 @@ class _Each(NamedTuple):
     drawn: float
 
 
-@lru_cache(maxsize=64)
+@kept_with_network
 def _each_of(network: Network) -> _Each:
     passport = network.passport
     cells = sum(math.prod(shape) for shape in passport.map_shapes().values())

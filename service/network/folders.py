@@ -1,7 +1,7 @@
 """
 The folder of models, models/<name>/<version>/: which of them can be served as far as their files tell.
 
-Nothing here runs onnxruntime, so that gunicorn's first process, which must not, can say what is wrong before it forks.
+Nothing here runs onnxruntime, so that gunicorn's first process can say what is wrong before anything is opened.
 """
 
 from collections.abc import Iterable

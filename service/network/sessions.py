@@ -5,12 +5,12 @@ onnxruntime runs the whole graph, whatever output is asked for. So classifying r
 are the verdict. Explaining runs the analysis file, in which every inner map is an output and every weight an input.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -85,6 +85,7 @@ class Analysis:
 
 
 _analyses: LastUsed[Analysis] = LastUsed()
+OfNetwork = TypeVar("OfNetwork")
 
 
 class Network:
@@ -99,6 +100,7 @@ class Network:
     def __init__(self, source: ModelFiles | Path) -> None:
         files = read_folder(source) if isinstance(source, Path) else source
         self.folder = files.folder
+        self.kept: dict[object, Any] = {}  # see kept_with_network
         self.passport = read_passport(files)
         self.sha256 = self.passport.files[MODEL_FILE].sha256
         self.report = _read_report(files, self.passport)
@@ -272,6 +274,23 @@ def _weight_shapes(layers: Sequence[Layer]) -> dict[str, tuple[int, ...]]:
             continue
         shapes[f"{layer.name}.bias"] = layer.shape[:1]
     return shapes
+
+
+def kept_with_network(find: Callable[[Network], OfNetwork]) -> Callable[[Network], OfNetwork]:
+    """
+    Make a function of a network one that is called once for each.
+
+    What it finds goes with its network: a table that kept networks would hold those of before a reload open for good.
+    """
+
+    @wraps(find)
+    def found(network: Network) -> OfNetwork:
+        try:
+            return cast("OfNetwork", network.kept[find])
+        except KeyError:
+            return cast("OfNetwork", network.kept.setdefault(find, find(network)))
+
+    return found
 
 
 class Library:

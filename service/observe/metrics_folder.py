@@ -98,6 +98,17 @@ def remove_folder() -> None:
     _held.clear()
 
 
+@contextlib.contextmanager
+def put_aside() -> Iterator[None]:
+    """Within the block there is no folder: what is counted there is that of this process, and seen by no other."""
+    folder = os.environ.pop(VARIABLE, None)
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.environ[VARIABLE] = folder
+
+
 def forget(pid: int) -> None:
     """
     Take a worker that has ended out of the gauges, and put its counts to those of all that have; in the master.

@@ -19,6 +19,9 @@ from service.server.accept import Server
 from service.server.connection import Times
 from service.server.loads import Loads
 
+OOM_SCORE = Path("/proc/self/oom_score_adj")  # of Linux
+MORE_SCORE = 100  # thousandths of the memory that a process counts as holding more, where one is to be ended
+
 START_SECONDS = 30  # for so long a new worker is waited for before an old one is stopped
 SPARE_DESCRIPTORS = 16  # that no connection is given: for files that a request, a page of counts or a log opens
 
@@ -50,6 +53,12 @@ def free_descriptors() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] - sum(1 for _ in Path("/dev/fd").iterdir())
 
 
+def _go_first_when_memory_ends() -> None:
+    """Let the system end this worker before the master, which holds all that workers share, and replaces them."""
+    with contextlib.suppress(OSError, ValueError):
+        OOM_SCORE.write_text(str(min(1000, int(OOM_SCORE.read_text()) + MORE_SCORE)))
+
+
 class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's `worker_class`: its application is a door (see door.py), made after the fork."""
 
@@ -63,6 +72,7 @@ class DoorWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         self._stop = asyncio.Event()
         # Until the loop takes them: a worker told to stop while it starts would otherwise not hear of it.
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._stop_soon())
+        _go_first_when_memory_ends()
         self._loop = uvloop.new_event_loop()
         asyncio.set_event_loop(self._loop)
         super().init_process()

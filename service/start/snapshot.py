@@ -4,7 +4,7 @@ What every worker starts from: the models' files, read by gunicorn's master, and
 A worker that is replaced opens the files that the other workers opened, whatever has been put in their place since. At
 a start a model that is wrong is named in a warning and left out, unless it is the default. At a reload no model may be
 wrong that was not so before, and a child of the master first opens the new ones as a worker would. Where it cannot, one
-line says why and nothing is reloaded. The master itself never runs onnxruntime, which does not survive a fork.
+line says why and nothing is reloaded. The master itself opens only what such a child has opened.
 """
 
 import logging
@@ -65,17 +65,20 @@ def is_keeper() -> bool:
     return _keeper == os.getpid()
 
 
-def guarded(reload: Callable[[], None], start: Callable[[], object], log: Any) -> Callable[[], None]:
+def guarded(
+    reload: Callable[[], None], start: Callable[[], object], renew: Callable[[], object], log: Any
+) -> Callable[[], None]:
     """
     Make gunicorn's `reload` one that reloads only what a worker can start from.
 
-    start: what a worker does to start, called in a child of its own; log: gunicorn's
+    start: what a worker does to start, called in a child of its own
+    renew: what the master itself then does for the workers to come; log: gunicorn's
     """
 
     def reload_if_it_starts() -> None:
         global _kept  # noqa: PLW0603
         before = _kept
-        problem = _read_and_try(start)
+        problem = _read_and_try(start) or _problem_of(renew)
         if problem:
             _kept = before
             log.error("not reloaded, what was served before still is: %s", problem)
@@ -83,6 +86,14 @@ def guarded(reload: Callable[[], None], start: Callable[[], object], log: Any) -
             reload()
 
     return reload_if_it_starts
+
+
+def _problem_of(renew: Callable[[], object]) -> str:
+    try:
+        renew()
+    except Exception as error:  # noqa: BLE001  # whatever it is, the old ones go on
+        return f"{error}" or type(error).__name__
+    return ""
 
 
 def _read_and_try(start: Callable[[], object]) -> str:

@@ -2,7 +2,7 @@
 What gunicorn's first process looks at before it forks, so that what is wrong ends the start there, with one line.
 
 A worker that cannot start would write its reason between the lines of the other workers and of gunicorn. onnxruntime is
-never imported here: it does not survive a fork.
+never imported here: what cannot be shared (`can_share`) is first made in a worker.
 """
 
 import errno
@@ -94,6 +94,17 @@ def check_addresses(addresses: Sequence[object], environ: Mapping[str, str]) -> 
                 taken = f"another program listens on {host}:{port}; end it, or choose another, as in PORT={port + 1}"
                 is_taken = error.errno == errno.EADDRINUSE
                 refuse(f"PORT: {port} is taken: {taken}" if is_taken else f"PORT: {host}:{port}: {error.strerror}")
+
+
+def can_share() -> bool:
+    """
+    Whether workers may use what this process makes before it forks, the networks' sessions included.
+
+    A session of one thread survives a fork, for it is memory and no more; threads do not. So this process must have no
+    other thread, and onnxruntime begin none when it is imported, as it does where it may report home.
+    """
+    threads = Path("/proc/self/task")  # of Linux alone: on macOS what the system's own libraries hold survives no fork
+    return threads.is_dir() and len(list(threads.iterdir())) == 1 and os.environ.get("ORT_DISABLE_TELEMETRY") == "1"
 
 
 def refuse(line: str) -> NoReturn:

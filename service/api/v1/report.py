@@ -1,6 +1,6 @@
 """GET /v1/models/{m}/report: what every filter of a network does over a whole dataset."""
 
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from service.core.idx import read_parts
 from service.lab import prices
 from service.lab.adopted import check_reported
 from service.lab.options import ReportOptions
-from service.network.sessions import Library, Network
+from service.network.sessions import Library, Network, kept_with_network
 from service.settings import Settings, naming
 
 
@@ -48,7 +48,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
     return routes
 
 
-@lru_cache(maxsize=64)
+@kept_with_network
 def _size_of(network: Network) -> int:
     """The bytes of a whole report."""
     return len(orjson.dumps(network.report))

@@ -28,5 +28,5 @@ def seams_of(picture: np.ndarray) -> Seams:
 
 @cache
 def _session() -> onnxruntime.InferenceSession:
-    """The network, opened when it is first asked: a process that forks must not have it."""
+    """The network, opened when it is first asked."""
     return opened((FOLDER / "model.onnx").read_bytes())
