@@ -29,6 +29,11 @@ from tests.benchmarks.page import PAGE, put
 from tests.benchmarks.servers import wrk_is_there
 from tests.benchmarks.table import HEAD, OUT, QUICK
 
+# Servers start from compiled files, as those of an image do, whatever is in the environment and in the packages here:
+# compiling all at every start takes as long again as the start, and some megabytes.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ["PYTHONPYCACHEPREFIX"] = str(OUT / "compiled")
+
 PARTS = {
     "cold": cold.rows,
     "requests": requests.rows,

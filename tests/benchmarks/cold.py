@@ -18,6 +18,8 @@ def rows():
     """Measure starts and memory, then every route's first and tenth call, each route's as the first of some worker."""
     asked, starts, memory = list(calls()), [], []
     slower = {str(call): [] for call in asked}
+    with serving():
+        pass  # the first start compiles what it imports
     for number in range(STARTS):
         began = time.perf_counter()
         with serving() as (port, process):
