@@ -38,6 +38,9 @@ BUILT_IN_BYTES = 1 << 20  # of kernels, once per lane, in one session; a larger 
 KEPT_BYTES = 1 << 18  # of kernels, once per lane, in a session that is kept for the next call
 SMALL_WORK = 1 << 24  # in multiply-adds: takes about as long as making a session, half a millisecond
 BAND_CHANNELS = 4  # of a picture at most; more, as of maps, make a session of as many nodes for each kernel
+PAGE_CELLS = 1024  # 4 KiB: what lies so far apart shares the few places that a core's first cache has for it
+SPARE_COLUMNS = 4  # of a map, computed and thrown away, so that its sixteen bands do not lie so far apart
+FEW = 4  # kernels whose answers are worth the copy that this takes; those of more leave the cache before it
 GATHERING = 6  # kernels' worth of time that gathering the patches takes, where they are gathered
 
 
@@ -134,20 +137,23 @@ def _correlate_in_bands(
     for rows, columns in _tiles(geometry, _tile_columns(geometry, len(picture)), LANES * band_rows, LANES):
         go_on()
         band = (rows.stop - rows.start) // LANES
-        reads, step = _reads(geometry, rows, columns), band * geometry.stride[0]
-        bands = padded_bands(picture, *reads, border, LANES, step, band_scratch)
-
-        # Of a tile as wide as the map the answer is written where it belongs; else it is put there afterwards.
         target = maps[:, rows, columns]
-        answers = target if target[0].flags.c_contiguous else answer_scratch.shaped(*target.shape)
+        # Of a tile as wide as the map the answer is written where it belongs; else it is put there afterwards.
+        is_aligned = band * target.shape[2] % PAGE_CELLS == 0
+        is_aside = not target[0].flags.c_contiguous or (is_aligned and len(maps) <= FEW)
+        spare = SPARE_COLUMNS if is_aside and is_aligned else 0
+        reads = _reads(geometry, rows, slice(columns.start, columns.stop + spare))
+        bands = padded_bands(picture, *reads, border, LANES, band * geometry.stride[0], band_scratch)
+
+        answers = answer_scratch.shaped(*target.shape[:2], target.shape[2] + spare) if is_aside else target
         for i, channel in enumerate(bands):
             binding.bind_cpu_input(f"image{i}", channel[None])
         for i, answer in enumerate(answers):
             shape = 1, LANES, band, answer.shape[1]
             binding.bind_output(f"map{i}", "cpu", 0, np.float32, shape, answer.ctypes.data)
         session.run_with_iobinding(binding)
-        if answers is not target:
-            target[:] = answers
+        if is_aside:
+            target[:] = answers[..., : target.shape[2]]
 
 
 def _band_rows(geometry: Geometry, channels: int) -> int:
@@ -218,12 +224,16 @@ def padded_bands(
     shape = len(picture), count, len(rows) - (count - 1) * step, len(columns)
     bands = (scratch or Scratch()).shaped(*shape)
     x0, x1 = _inside(columns, width)
-    for first, last, is_inside in ((0, x0, False), (x0, x1, True), (x1, len(columns), False)):
+    for first, last, is_inside in ((x0, x1, True), (0, x0, False), (x1, len(columns), False)):
         part, beneath = slice(first, last), columns[first:last]
         if first == last:
             continue
         if mode in CONSTANT and not is_inside:
             bands[..., part] = value
+            continue
+        if not is_inside and mode != "circular" and last - first < x1 - x0:
+            # What such a border repeats lies beside it, and is here already.
+            bands[..., part] = bands.take(source_cells(beneath, width, mode) - columns.start, axis=3)
             continue
         cells = slice(beneath.start, beneath.stop) if is_inside else source_cells(beneath, width, mode)
         for some in _runs(rows, picture.shape[1], count, step) if is_inside else [range(count)]:

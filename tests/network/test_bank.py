@@ -29,10 +29,12 @@ def assert_same_maps(found, case):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max().clip(1))
 
 
-@pytest.fixture(params=["directly", "in bands"])
+@pytest.fixture(params=["directly", "in bands", "in bands with columns to spare"])
 def path(request, monkeypatch):
-    """Both ways through the engine, in tiles so small that there are many."""
-    monkeypatch.setattr(bank, "SMALL_WORK", 0 if request.param == "in bands" else 1 << 60)
+    """The ways through the engine, in tiles so small that there are many."""
+    monkeypatch.setattr(bank, "SMALL_WORK", 1 << 60 if request.param == "directly" else 0)
+    if "spare" in request.param:
+        monkeypatch.setattr(bank, "PAGE_CELLS", 1)  # as if every tile were as wide as a page
     monkeypatch.setattr(bank, "TILE_CELLS", 600)
     monkeypatch.setattr(bank, "TILE_COLUMNS", 13)
     monkeypatch.setattr(bank, "BUILT_IN_BYTES", 3000)
