@@ -32,29 +32,26 @@ class Verdict:
     """
     What a network says of one picture.
 
-    class_: the class it tells, counted from 0; label: its name; digit: the same as class_, as networks of digits say it
+    class_: the class it tells, counted from 0; label: its name; digit: the same as class_, or None of an adopted
+        network, which tells classes
     top: of an adopted network, its most probable classes, the first of which that is
     confidence: the probability of that   probabilities, logits: (classes,) float32, or (0,) where an answer leaves the
         numbers of very many classes out
-    doubt: 0 and novelty, is_digit: None of a network that does not measure them   prepared: how the picture was brought
-        to what the network reads, or None
+    doubt, novelty, is_digit: None of a network that does not measure them, as no adopted one does
+    prepared: how the picture was brought to what the network reads, or None
     """
 
-    digit: int
+    class_: int
     confidence: float
     probabilities: Array
     logits: Array
-    doubt: float
+    digit: int | None
+    doubt: float | None
     novelty: float | None
     is_digit: bool | None
     prepared: Mapping[str, Any] | None
     label: str
     top: tuple[RankedClass, ...] = ()
-
-    @property
-    def class_(self) -> int:
-        """The class it tells, counted from 0."""
-        return self.digit
 
 
 @dataclass(frozen=True)
@@ -62,19 +59,21 @@ class Verdicts(Sequence[Verdict]):
     """
     What a network says of n pictures, in their order; also a sequence of n `Verdict`.
 
-    classes: (n,) int64, the class of each, counted from 0; labels: its name; digits: the same as classes, as networks
-        of digits say it   tops: of an adopted network, the most probable classes of each
-    confidences, doubts: (n,) float32
+    classes: (n,) int64, the class of each, counted from 0; labels: its name; digits: the same as classes, or None of
+        an adopted network, which tells classes   tops: of an adopted network, the most probable classes of each
+    confidences: (n,) float32
     probabilities, logits: (n, classes) float32, or (n, 0) where an answer leaves the numbers of very many classes out
-    novelties: (n,) float32, are_digits: (n,) bool; None of a network that does not measure it, whose doubts are 0
+    doubts, novelties: (n,) float32, are_digits: (n,) bool; None of a network that does not measure them, as no adopted
+        one does
     prepared: how each picture was brought to what the network reads   model, version, sha256: which network it was
     """
 
-    digits: Array
+    classes: Array
     confidences: Array
     probabilities: Array
     logits: Array
-    doubts: Array
+    digits: Array | None
+    doubts: Array | None
     novelties: Array | None
     are_digits: Array | None
     prepared: tuple[Mapping[str, Any] | None, ...]
@@ -84,13 +83,8 @@ class Verdicts(Sequence[Verdict]):
     labels: tuple[str, ...]
     tops: tuple[tuple[RankedClass, ...], ...] = ()
 
-    @property
-    def classes(self) -> Array:
-        """The class of each, counted from 0: (n,) int64."""
-        return self.digits
-
     def __len__(self) -> int:
-        return len(self.digits)
+        return len(self.classes)
 
     @overload
     def __getitem__(self, index: int) -> Verdict: ...
@@ -100,11 +94,12 @@ class Verdicts(Sequence[Verdict]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         return Verdict(
-            int(self.digits[index]),
+            int(self.classes[index]),
             float(self.confidences[index]),
             self.probabilities[index],
             self.logits[index],
-            float(self.doubts[index]),
+            None if self.digits is None else int(self.digits[index]),
+            None if self.doubts is None else float(self.doubts[index]),
             None if self.novelties is None else float(self.novelties[index]),
             None if self.are_digits is None else bool(self.are_digits[index]),
             self.prepared[index],
@@ -259,14 +254,16 @@ def verdicts_of(results: Sequence[Mapping[str, Any]], envelope: Mapping[str, Any
             return np.array([otherwise] * len(results), np.float32)
         return np.array([result[name] for result in results], np.float32)
 
-    knows_novelty = "novelty" in results[0]
+    # What no result has is not known of this network, and None.
+    tells_digits, knows_doubt, knows_novelty = (name in results[0] for name in ("digit", "doubt", "novelty"))
     classes = [result["class"] if "class" in result else result["digit"] for result in results]
     return Verdicts(
         np.array(classes, np.int64),
         column("confidence"),
         column("probabilities", []),
         column("logits", []),
-        column("doubt", 0.0),
+        np.array([result["digit"] for result in results], np.int64) if tells_digits else None,
+        column("doubt") if knows_doubt else None,
         column("novelty") if knows_novelty else None,
         np.array([result["is_digit"] for result in results], bool) if knows_novelty else None,
         tuple(result.get("prepared") for result in results),

@@ -75,7 +75,7 @@ class Calls:
             28 x 28, or that size, as it is, 0 for paper and 1 for ink
         progress: True for a bar, or a function of (done, in all)
         returns: of an adopted network its class, its label and the most probable ones are `verdict.class_`,
-            `verdict.label` and `verdict.top`
+            `verdict.label` and `verdict.top`; `digit`, `doubt`, `novelty` and `is_digit` are None
         raises: Refused, Unreachable; TypeError or ValueError for what is no picture
 
         >>> verdicts = client.classify(["tests/three.png", "tests/three.png"])

@@ -73,18 +73,32 @@ def test_verdicts_have_the_class_and_its_label(app):
     verdicts = caller.classify([THREE, THREE], model="plain")
     answer = app.test_client().post("/v1/classify?model=plain", data=THREE.read_bytes()).json["results"][0]
     for verdict in verdicts:
-        assert (verdict.digit, verdict.class_, verdict.label) == (answer["class"], answer["class"], answer["label"])
+        assert (verdict.class_, verdict.label) == (answer["class"], answer["label"])
         assert [each._asdict() for each in verdict.top] == [
             {"label": each["label"], "class_": each["class"], "confidence": each["confidence"]}
             for each in answer["top"]
         ]
         assert verdict.top[0][:2] == (verdict.label, verdict.class_)
         np.testing.assert_allclose(verdict.probabilities, answer["probabilities"], rtol=1e-6)
-        assert (verdict.doubt, verdict.novelty, verdict.is_digit) == (0.0, None, None)
     assert verdicts.labels == (answer["label"],) * 2
-    assert verdicts.classes.tolist() == verdicts.digits.tolist() == [answer["class"]] * 2
+    assert verdicts.classes.tolist() == [answer["class"]] * 2
     digits = caller.classify(THREE)
     assert (digits.labels, digits.classes.tolist(), digits[0].class_, digits[0].top) == (("3",), [3], 3, ())
+
+
+@pytest.mark.parametrize("name", ["plain", "tiny"])
+def test_what_a_network_does_not_tell_or_measure_is_none(app, name):
+    verdicts = client_of(app).classify([THREE, THREE], model=name)
+    answer = app.test_client().post(f"/v1/classify?model={name}", data=THREE.read_bytes()).json["results"][0]
+    columns = {"digit": "digits", "doubt": "doubts", "novelty": "novelties", "is_digit": "are_digits"}
+    for member, column in columns.items():
+        values = [getattr(verdict, member) for verdict in verdicts]
+        if member not in answer:
+            assert (values, getattr(verdicts, column)) == ([None] * 2, None)
+        else:
+            assert values == pytest.approx([answer[member]] * 2, rel=1e-6)
+            assert getattr(verdicts, column).tolist() == values
+    assert len(verdicts) == 2
 
 
 def test_an_edited_networks_verdicts_are_named_too(app):
@@ -103,7 +117,7 @@ def test_where_an_answer_leaves_the_numbers_of_its_classes_out_they_are_none():
     results = [{"label": "stop", "class": 300, "confidence": 0.5, "top": []}] * 2
     verdicts = verdicts_of(results, {"model": "signs", "version": "1", "sha256": ""})
     assert verdicts.probabilities.shape == verdicts.logits.shape == (2, 0)
-    assert [(each.digit, each.label, each.confidence) for each in verdicts] == [(300, "stop", 0.5)] * 2
+    assert [(each.class_, each.label, each.confidence) for each in verdicts] == [(300, "stop", 0.5)] * 2
 
 
 def test_where_one_of_several_results_lacks_a_number_it_is_no_answer():

@@ -35,10 +35,10 @@ def pictures():
 def test_verdicts_are_labels_and_arrays_whatever_the_number_of_classes(app, pictures, name, count):
     verdicts = client_of(app).classify(pictures, model=name)
     assert verdicts.probabilities.shape == verdicts.logits.shape == (3, count)
-    np.testing.assert_array_equal(verdicts.digits, verdicts.logits.argmax(axis=1))
-    assert verdicts.labels == tuple(f"kind {index}" for index in verdicts.digits)
+    np.testing.assert_array_equal(verdicts.classes, verdicts.logits.argmax(axis=1))
+    assert verdicts.labels == tuple(f"kind {index}" for index in verdicts.classes)
     for verdict in verdicts:
-        assert verdict.label == f"kind {verdict.digit}"
+        assert verdict.label == f"kind {verdict.class_}"
         assert (verdict.novelty, verdict.is_digit) == (None, None)
         assert verdict.prepared["fit"] == "stretch"
 
