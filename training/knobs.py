@@ -197,8 +197,10 @@ STUDENTS = {
         ships_as="the best on the validation part among those of five that read spoilt digits of it, and other "
         "people's handwriting, no worse than the network before",
     ),
-    # Three seeds polished once more beside 4,200: 92 % of such hands in place of 86, 99.53 % of the test part (99.54).
-    "tiny": StudentKnobs(epochs=60, polished=True),
+    # Chosen on the validation part, of networks of 40 and 120 epochs: its form reads as well as six others of as many
+    # weights, wider or deeper ones. What helps are epochs (40 to 120: .1 points of warped copies), light copies for the
+    # second half of them, and other hands from the start: 95 % of those, and nothing is lost of MNIST's.
+    "tiny": StudentKnobs(epochs=180, light_from=0.5, variants=1500),
     "lecture": StudentKnobs(epochs=60, learning_rate=0.02, distil_temperature=1.0, light_from=0.5, variants=1000),
 }
 
