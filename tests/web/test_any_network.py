@@ -34,7 +34,15 @@ def tall():
     return b.model(b.dense(mean, traits.CLASSES, 6), ("n", 1, 48, 24))
 
 
+def single():
+    """One of each: a filter, whose map has one cell, and one score to add up for each class."""
+    b = traits.Builder()
+    maps = b.add("Relu", b.conv("x", 1, 1, 28))
+    return b.model(b.dense(b.add("Flatten", maps), traits.CLASSES, 1))
+
+
 NETWORKS = {
+    "single": (single, {}),
     "clothes": (traits.plain, {"labels": CLOTHES}),
     "colour": (lambda: traits.colour(("n", 3, 32, 32)), {}),
     "wide": (lambda: traits.colour(("n", 3, 64, 96)), {}),
@@ -144,9 +152,10 @@ def test_label_confidence_and_the_five_most_probable_classes_are_the_service_s(v
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS) if PROOF else ["branched"])
-@pytest.mark.parametrize("width", [1440, 390] if PROOF else [390])
-def test_every_view_shows_the_network_or_says_in_a_sentence_why_not(visit, name, width):
-    opened = opened_at(visit, name, width=width)
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_view_shows_the_network_in_whole_or_says_in_a_sentence_why_not(visit, name, width):
+    change = "" if name == "dense" else "&change=conv1/0:off"
+    opened = opened_at(visit, name, more=change, width=width)
     page = opened.page
     for view in VIEWS:
         page.evaluate("view => { location.hash = location.hash.replace(/view=[a-z-]+/, `view=${view}`); }", view)
@@ -162,6 +171,7 @@ def test_every_view_shows_the_network_or_says_in_a_sentence_why_not(visit, name,
             assert panel.locator(".standing:visible").count() == 0, panel.locator(".standing").inner_text()
             assert not re.search(r"\bdigits?\b", panel.inner_text()), view
         assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+        assert not re.search(r"…\.|\.\.|, *[.…]", panel.inner_text()), view
 
 
 # A cell of each kind of sum: of colours, of a group of its own and of two, with its patch spread, of numbers in a form.
@@ -184,6 +194,73 @@ def test_the_sum_behind_a_cell_is_done_with_the_networks_own_geometry(visit, nam
     expect(opened.page.locator("#rail-notes")).to_contain_text("Shifted by 1, 0 pixels")
     opened.rest()
     expect(opened.page.locator("#sum")).to_contain_text(", as the service computed.")
+
+
+def test_of_three_colours_each_has_its_part_of_the_sum_in_words(visit):
+    opened = opened_at(visit, "colour", more="&at=conv1/2@11,8")
+    expect(opened.page.locator("#sum")).to_contain_text(", as the service computed.")
+    parts = [
+        float(part.replace("\u2212", "-"))
+        for part in opened.page.locator("#dock .sum > .sum > .formula").all_inner_texts()
+    ]
+    total = float(opened.page.locator("#sum b").first.inner_text().replace("\u2212", "-"))
+    assert len(parts) == 3
+    assert sum(parts) == pytest.approx(total, abs=2e-3)
+    assert "other channel" not in opened.page.locator("#dock").inner_text()
+
+
+@pytest.mark.parametrize("name", ["branched", "colour", "formed", "wide"] if PROOF else ["branched"])
+def test_the_words_on_a_filter_s_channels_are_how_they_lie(visit, name):
+    opened = opened_at(visit, name, "filters")
+    page = opened.page
+    picker = page.locator("#view-filters select").first
+    for layer in picker.locator("option").all_inner_texts()[0 if PROOF else -2 :]:
+        picker.select_option(label=layer)
+        expect(page.locator("#view-filters .card h2")).to_contain_text(layer.partition(":")[0])
+        opened.rest()
+        rows, columns = map(int, layer.rpartition(" of ")[2].split(" × "))
+        wide, high = page.locator("#view-filters .switch canvas").first.evaluate("c => [c.width, c.height]")
+        across, down = (wide + 1) // (columns + 1), (high + 1) // (rows + 1)
+        words = page.locator("#view-filters").inner_text()
+        assert ("side by side" in words) == (down == 1 < across), layer
+        assert (f"row by row, {across} in a row" in words) == (down > 1), layer
+
+
+def test_of_one_thing_no_number_of_things_is_told(visit):
+    opened = opened_at(visit, "single", more="&at=conv1/0@0,0")
+    things = "channel|class|cell|digit|filter|map|peg|pixel|place|weight"
+    for view, told in (("network", "1 filter 28×28"), ("why", "1 × 1 place;"), ("what-if", "conv1, 1 filter")):
+        opened.page.locator(f"#tab-{view}").click()
+        expect(opened.page.locator(f"#view-{view}")).to_contain_text(told)
+        words = opened.page.locator("body").inner_text()
+        assert re.findall(rf"(?<![\d.,] )(?<![\d.,×−+])\b1 (?:\w+ )?(?:{things})e?s\b", words) == [], view
+
+
+def test_what_a_changed_network_is_not_asked_for_says_that_it_is_of_the_one_before(visit):
+    opened = opened_at(visit, "clothes", "why")
+    page = opened.page
+    said = "Of the network as it was adopted, without your changes."
+    page.get_by_role("button", name="Smallest set that flips it", exact=True).click()
+    page.get_by_label("How", exact=True).select_option("cam")
+    expect(page.locator("#covering figcaption")).to_contain_text("What the maps of")
+    assert said not in page.locator("#view-why").inner_text()
+    page.get_by_role("switch").first.click()
+    expect(page.locator("#deciding")).to_contain_text(f"{said} No set of filters flips")
+    parts = page.locator(".unchanged:visible").evaluate_all(
+        "notes => notes.map(note => [note.textContent, note.parentElement.querySelector('h3').innerText])"
+    )
+    assert parts == [
+        [said, "Where the push comes from"],
+        [said, "The picture, by its credit"],
+        [said, "Every filter (across) and every class that is told (down)"],
+        [said, "What each part of the picture is worth"],
+    ]
+    page.get_by_label("How", exact=True).select_option("occlusion")  # it takes the changes
+    expect(page.locator("#covering figcaption")).to_contain_text("loses")
+    assert said not in page.locator("#covering").inner_text()
+    page.get_by_role("button", name="undo all").click()
+    expect(page.locator("#deciding")).not_to_contain_text(said)
+    assert said not in page.locator("#view-why").inner_text()
 
 
 @in_proof
@@ -266,7 +343,9 @@ def test_without_a_network_of_digits_a_visitor_begins_with_a_view_that_is_about_
     expect(page.locator("#digit")).to_have_text(re.compile(r"^kind \d+$"))
     opened.rest()
     page.get_by_role("tab", name="Lecture").click()
-    expect(page.locator("#view-lecture .standing")).to_contain_text("many tells 200 classes: kind 0, kind 1, kind 2, …")
+    expect(page.locator("#view-lecture .standing")).to_contain_text(
+        "many tells 200 classes, such as kind 0, kind 1 and kind 2."
+    )
 
 
 def test_the_way_from_a_view_of_digits_leads_to_a_network_of_them(visit):

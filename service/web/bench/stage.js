@@ -7,7 +7,7 @@ import { createGrid } from "../shared/grid.js";
 import { cellAt, frame, heatmap, leastSide, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, shownRange, short } from "../numbers/scales.js";
 import { kindOf } from "../state/kind.js";
-import { unread } from "../shared/words.js";
+import { counted, unread } from "../shared/words.js";
 
 /** @import { Theme } from "../numbers/types.d.ts" */
 /** @import { Applied, ApplyCall, Entry, Input, Model } from "../state/types.d.ts" */
@@ -195,7 +195,7 @@ function placeOf(chosen, { filters: [{ response }] }) {
 
 /** @type {(view: StageView, result: Applied, stride: number) => void} */
 function drawCounts(view, { geometry: { patches, kernel, unread: edge, pads } }, stride) {
-  write(view.count, `${patches[0]} × ${patches[1]} = ${patches[0] * patches[1]} patches of ${kernel.join(" × ")}`);
+  write(view.count, `${patches[0]} × ${patches[1]} = ${counted(patches[0] * patches[1], "patch")} of ${kernel.join(" × ")}`);
   const padded = pads.some(Boolean)
     ? ` There are ${pads.slice(0, 2).join(" and ")} cells of padding above and left, ${pads.slice(2).join(" and ")} below and right.`
     : "";

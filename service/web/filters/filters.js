@@ -8,7 +8,7 @@ import { heatmap, legend, numbers, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, fixed, plainPercent, shownRange, short } from "../numbers/scales.js";
 import { convolutions, kindOf, labelOf, reasonOf, sourcesOf } from "../state/kind.js";
 import { isOff, toggled } from "../state/state.js";
-import { CAPTIONS, refusal } from "../shared/words.js";
+import { CAPTIONS, counted, refusal } from "../shared/words.js";
 
 /** @import { Layer, Theme } from "../numbers/types.d.ts" */
 /** @import { Card, CardedFilter, Cards, FilterReport, Model } from "../state/types.d.ts" */
@@ -116,7 +116,7 @@ function draw(view, { state, data, network, theme }) {
 }
 
 /**
- * Weights of one filter as a plane: channels side by side, apart.
+ * Weights of one filter as a plane: its channels row by row, apart.
  * @type {(filter: CardedFilter) => Mosaic}
  */
 function mosaic({ weights }) {
@@ -133,7 +133,7 @@ function mosaic({ weights }) {
       }),
     ),
   );
-  return { values, rows: tall, columns: wide, channels: planes.length };
+  return { values, rows: tall, columns: wide, channels: planes.length, across };
 }
 
 /** @type {(view: FiltersView, cards: Cards, theme: Theme) => void} */
@@ -168,20 +168,20 @@ function drawTiles(view, { filters, layer }, theme) {
     view.tiles[Math.min(view.chosen, view.tiles.length - 1)].button,
   );
   view.legend.draw("diverging", theme, range, "weights of this layer");
-  const { channels } = mosaics[0];
   const network = view.context.network();
   const info = /** @type {Layer} */ (view.context.layer(layer));
   const rest = filters.length > SHOWN ? ` The first ${SHOWN} of ${filters.length} are shown.` : "";
-  write(view.words, `${wordsOf(info, channels, sourcesOf(network, info).length > 0)}${rest}`);
+  write(view.words, `${wordsOf(info, mosaics[0], sourcesOf(network, info).length > 0)}${rest}`);
 }
 
-/** @type {(layer: Layer, channels: number, isDeep: boolean) => string} */
-function wordsOf({ in_shape: [before] }, channels, isDeep) {
+/** @type {(layer: Layer, mosaic: Mosaic, isDeep: boolean) => string} */
+function wordsOf({ in_shape: [before] }, { channels, across }, isDeep) {
   if (channels === 1 && before > 1) return "Each filter reads one map before it.";
   if (channels === 1) return "Each filter reads the picture itself.";
-  if (!isDeep) return `Each filter reads the picture itself: it has ${channels} channels, for red, green and blue; they lie side by side.`;
-  if (channels < before) return `Each filter has ${channels} channels, one for each map of its group; they lie side by side.`;
-  return `Each filter has ${channels} channels, one for each map before it; they lie side by side.`;
+  const lie = `they lie ${across === channels ? "side by side" : `row by row, ${across} in a row`}`;
+  if (!isDeep) return `Each filter reads the picture itself: it has ${channels} channels, for red, green and blue; ${lie}.`;
+  const what = channels < before ? "map of its group" : "map before it";
+  return `Each filter has ${channels} channels, one for each ${what}; ${lie}.`;
 }
 
 /**
@@ -288,7 +288,7 @@ function report({ answer, error }, layer, index, network) {
   if (filter.off)
     rows.push(["without it", `accuracy ${filter.off.accuracy > 0 ? "+" : ""}${plainPercent(filter.off.accuracy)}`]);
   return [
-    make("h3", {}, `On ${data.images.toLocaleString("en")} pictures of ${data.name}`),
+    make("h3", {}, `On ${counted(data.images, "picture")} of ${data.name}`),
     list(rows),
     make("p", { class: "muted" }, isDigits ? "Its mean answer to each digit:" : "The classes that it answers most, by its mean answer:"),
     isDigits

@@ -28,6 +28,8 @@ export interface Mosaic {
   rows: number;
   columns: number;
   channels: number;
+  /** how many channels lie in a row of it */
+  across: number;
 }
 
 /** The report on a data set, or why there is none. */

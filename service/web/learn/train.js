@@ -3,6 +3,7 @@
 import { caption, changes, make, set, write } from "../shared/dom.js";
 import { heatmap, paint, resize } from "../shared/heatmap.js";
 import { colourTable, extent, percent, plainPercent, shownRange } from "../numbers/scales.js";
+import { counted } from "../shared/words.js";
 import { createCurve } from "./curve.js";
 import { AREA, FILTERS, look, SIZE } from "./gradient.js";
 
@@ -144,10 +145,10 @@ function reading({ network }, image) {
 /** @type {(told: Told, isOn: boolean) => string} */
 function progress({ seen, milliseconds, accuracy, apart }, isOn) {
   const seconds = Math.round(milliseconds / 1000);
-  const right = `${plainPercent(accuracy)} of ${apart} drawings kept apart`;
+  const right = `${plainPercent(accuracy)} of ${counted(apart, "drawing")} kept apart`;
   if (!seen) return `Untrained it reads ${right} right.`;
   const reached = milliseconds >= LONGEST && accuracy < AIM ? " That is what it reaches in a minute." : "";
-  return `${seen.toLocaleString("en")} pictures, ${seconds} s${isOn ? "" : " of training"}: ${right} are read right.${reached}`;
+  return `${counted(seen, "picture")}, ${seconds} s${isOn ? "" : " of training"}: ${right} are read right.${reached}`;
 }
 
 /**

@@ -5,6 +5,7 @@ import { changes, make, set, write } from "../shared/dom.js";
 import { heatmap, paint, resize } from "../shared/heatmap.js";
 import { mapOf } from "../numbers/arithmetic.js";
 import { colourTable, extent, percent, plainPercent, shownRange, short } from "../numbers/scales.js";
+import { counted } from "../shared/words.js";
 import { createCurve } from "./curve.js";
 
 /** @import { Entry, Model, Results, Verdict, Want, Arrays } from "../state/types.d.ts" */
@@ -134,7 +135,7 @@ export function createWatch(context) {
     if (momentIsNew(step, all)) {
       const { images, accuracy, loss } = all[step];
       set(slider, "value", step);
-      const words = `Step ${step} of ${all.length - 1}: ${images.toLocaleString("en")} pictures seen, ${plainPercent(accuracy)} right, loss ${short(loss)}.`;
+      const words = `Step ${step} of ${all.length - 1}: ${counted(images, "picture")} seen, ${plainPercent(accuracy)} right, loss ${short(loss)}.`;
       write(said, words);
       set(slider, "aria-valuetext", words);
       curve.draw(step);

@@ -260,7 +260,7 @@ function checkWords(sums, logits) {
 /** @type {(found: Deciding) => string} */
 function helpWords({ filters: { found, size, members, digit_after: after } }) {
   if (!found) return "No set of pegs of this layer makes another digit win.";
-  const names = members.slice(0, 6).join(", ") + (size > 6 ? ", …" : "");
+  const names = members.slice(0, 6).join(", ") + (size > 6 ? " and others" : "");
   if (size === 1) return `The service finds one peg that decides: ${names}. Without it, it reads ${after}.`;
   return `The service finds ${size} pegs that decide: ${names}. Without them it reads ${after}.`;
 }

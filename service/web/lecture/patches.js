@@ -3,6 +3,7 @@
 import { changes, make, radios, set, write } from "../shared/dom.js";
 import { createGrid } from "../shared/grid.js";
 import { frame, heatmap } from "../shared/heatmap.js";
+import { counted } from "../shared/words.js";
 import { want } from "../state/api.js";
 import { answerOf, figure, paintMap, paintPicture, plate, SIDE, SIZE } from "./parts.js";
 
@@ -101,7 +102,7 @@ export const create = (room) => {
     frame(right, columns ? { top: 0, left: SIDE - columns, height: SIDE, width: columns } : null, SIDE, SIDE);
     frame(bottom, rows ? { top: SIDE - rows, left: 0, height: rows, width: SIDE } : null, SIDE, SIDE);
     paintApart(sheet.canvas, cut, model.theme);
-    write(count, `${cut.grid[0]} × ${cut.grid[1]} = ${cut.count} patches`);
+    write(count, `${cut.grid[0]} × ${cut.grid[1]} = ${counted(cut.count, "patch")}`);
     write(work, workOf(cut));
     const shared = SIZE * Math.max(SIZE - stride, 0);
     write(
@@ -115,10 +116,10 @@ export const create = (room) => {
   /** @type {(cut: Cut) => string} */
   function workOf({ grid: [rows], unread: [edgeRows] }) {
     if (padding === "same")
-      return `28 ÷ ${stride}, rounded up: ${rows} places in each direction, with paper added around.`;
+      return `28 ÷ ${stride}, rounded up: ${counted(rows, "place")} in each direction, with paper added around.`;
     const exact = (SIDE - SIZE) / stride;
     const rest = edgeRows
-      ? ` At the right and below, ${edgeRows === 1 ? "1 pixel" : `${edgeRows} pixels`} (hatched) no patch reads.`
+      ? ` At the right and below, ${counted(edgeRows, "pixel")} (hatched) no patch reads.`
       : " Every pixel is read.";
     return `(28 − 7) ÷ ${stride} = ${Number.isInteger(exact) ? exact : exact.toFixed(1)} steps, and the first place: ${rows} in each direction.${rest}`;
   }

@@ -7,7 +7,7 @@ import { frame, heatmap, multiplication, numbers, paint, paintPicture, resize } 
 import { colourTable, extent, fixed, shownRange, short, signed } from "../numbers/scales.js";
 import { kindOf, mapsName, MOST_WEIGHTS, sourcesOf } from "../state/kind.js";
 import { changeOf, isOff, toggled } from "../state/state.js";
-import { refusal } from "../shared/words.js";
+import { counted, countedIn, refusal } from "../shared/words.js";
 
 /** @import { Filters, Layer, Part, Tensor, Theme } from "../numbers/types.d.ts" */
 /** @import { Cell, MapsEntry, Model, State } from "../state/types.d.ts" */
@@ -145,7 +145,7 @@ function drawPicture(dock, layer, at, maps, theme) {
   paintPicture(dock.picture, picture, theme);
   const box = clip(fieldOf(layer, at.row, at.column), picture);
   frame(dock.field, box, picture.height, picture.width);
-  write(dock.fieldName, `sees ${box.height} × ${box.width} pixels`);
+  write(dock.fieldName, `sees ${countedIn([box.height, box.width], "pixel")}`);
 }
 
 /** @type {(dock: Dock, layer: Layer, at: Cell, maps: MapsEntry, model: Model) => void} */
@@ -200,15 +200,16 @@ function inputOf(layer, { arrays, want: { request } }, { network }) {
 function drawConvolution(dock, layer, at, input, known, { arrays }, { state, theme }) {
   const change = changeOf(state.changes, at.layer, at.filter);
   const cell = convolutionCell(layer, at.filter, at.row, at.column, input, known.weights, known.biases);
+  // The strongest, but all where one would be left: it takes the place of the words that stand for it.
   const parts =
-    cell.parts.length === 1
+    cell.parts.length <= STRONGEST + 1
       ? cell.parts
       : [...cell.parts].sort((a, b) => Math.abs(b.sum) - Math.abs(a.sum)).slice(0, STRONGEST);
   const rest = cell.sum - parts.reduce((sum, part) => sum + part.sum, 0);
   dock.work.replaceChildren(...parts.map((part) => writtenOut(part, layer, cell.parts.length, dock, theme)));
   const after = isComputed(layer) ? cell.after : (valueAt(arrays[mapsName(layer)], at) ?? NaN);
   const others = cell.parts.length - parts.length;
-  if (others > 0) dock.work.append(make("p", {}, `${others} other channels: ${signed(rest)}`));
+  if (others > 0) dock.work.append(make("p", {}, `${counted(others, "other channel")}: ${signed(rest)}`));
   const served = valueAt(arrays[`${layer.name}.pre`], at);
   const words = [
     "sum ",

@@ -12,7 +12,7 @@ import { colourTable, extent, plainPercent, RANGES, SCALES, shownRange } from ".
 import { areAllShown, kindOf, mapsName, SHOWN_MAPS, shownLayers, sourcesOf } from "../state/kind.js";
 import { changeOf } from "../state/state.js";
 import { mapWants } from "../state/subject.js";
-import { CAPTIONS, CAPTIONS_OF_CLASSES } from "../shared/words.js";
+import { CAPTIONS, CAPTIONS_OF_CLASSES, counted } from "../shared/words.js";
 
 /** @import { Layer, Span, Tensor } from "../numbers/types.d.ts" */
 /** @import { Arrays, Cell, Data, Input, MapsEntry, Model, Network, State, Weights } from "../state/types.d.ts" */
@@ -144,13 +144,13 @@ function buildLayer(view, info) {
   const shown = view.context.network().calls ? Math.min(count, SHOWN_MAPS) : count;
   const tiles = Array.from({ length: shown }, (_, filter) => buildTile(view, { info, rows, columns }, filter));
   const buttons = tiles.map(({ button }) => button);
-  const label = `${info.name}: ${count} maps of ${rows} by ${columns}`;
+  const label = `${info.name}: ${counted(count, "map")} of ${rows} by ${columns}`;
   const maps = make("div", { class: "maps", role: "group", "aria-label": label }, buttons);
   enter(buttons, buttons[0]);
   roving(maps, () => layer.across || 1);
   const title = make(
     "h2",
-    { title: `${info.parameters} parameters` },
+    { title: counted(info.parameters, "parameter") },
     info.name,
     make("small", {}, whatOf(info)),
     make("small", {}, shown < count ? `${shown} of ${count}, each ${rows} × ${columns}` : `each ${rows} × ${columns}`),
@@ -167,7 +167,7 @@ function buildLayer(view, info) {
  * @type {(layer: Layer) => string}
  */
 function whatOf({ op, shape: [count], kernel, reads = [] }) {
-  if (op === "conv") return `${count} filters ${kernel.join("×")}`;
+  if (op === "conv") return `${counted(count, "filter")} ${kernel.join("×")}`;
   if (op === "maxpool") return `max of ${kernel.join("×")}`;
   if (op.endsWith("pool")) return `mean of ${kernel.join("×")}`;
   const words = /** @type {Record<string, string>} */ ({ add: "sum of", mul: "product of", concat: "maps of" });

@@ -6,7 +6,7 @@ import { byId, changes, choice, link, make, set } from "../shared/dom.js";
 import { kindOf } from "../state/kind.js";
 import { PATTERNS, pictureIn, SAMPLES } from "../state/picture.js";
 import { verdictsOf } from "../state/subject.js";
-import { notLooked, refusal } from "../shared/words.js";
+import { counted, notLooked, refusal } from "../shared/words.js";
 
 /** @import { Refusal } from "../state/api.js" */
 /** @import { Data, Frame, Kind, Network, State } from "../state/types.d.ts" */
@@ -137,7 +137,7 @@ function notes(context, state, data, error, several) {
     list.push(make("p", { class: "problem" }, refusal(error), error.status === 401 ? keyField(context) : null));
   else if (several) list.push(make("p", { class: "problem", id: "several-problem" }, notLooked(several)));
   if (state.changes.length) {
-    const count = state.changes.length === 1 ? "1 filter changed" : `${state.changes.length} filters changed`;
+    const count = `${counted(state.changes.length, "filter")} changed`;
     const { before, shown } = verdictsOf(data);
     const both = before && shown ? `: ${before.label} before, ${shown.label} now. The orange tick is before` : "";
     list.push(chip(`${count}${both}.`, "undo all", () => context.set({ changes: [] })));

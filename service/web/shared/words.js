@@ -7,6 +7,22 @@ import { convolutions, kindOf, reasonOf } from "../state/kind.js";
 /** @import { Refusal } from "../state/api.js" */
 /** @import { Kind, Network, Reading, Verdict, ViewName } from "../state/types.d.ts" */
 
+/**
+ * A number of things: "1 filter", "2 filters", "1 class", "2 classes".
+ * @type {(count: number, name: string) => string}
+ */
+export function counted(count, name) {
+  const many = name.endsWith("s") ? `${name}es` : name.endsWith("ch") ? `${name}es` : `${name}s`;
+  return `${count.toLocaleString("en")} ${count === 1 ? name : many}`;
+}
+
+/**
+ * Things in rows and columns: "3 × 3 places", "1 × 1 place".
+ * @type {(sides: number[], name: string) => string}
+ */
+export const countedIn = (sides, name) =>
+  `${sides.join(" × ")} ${counted(sides.reduce((all, side) => all * side, 1), name).replace(/^\S+ /, "")}`;
+
 /** @type {(kind: Kind | null) => string} */
 export function emptyWords(kind) {
   if (kind?.isColour) return "No picture yet. Drop one, paste one, or take the example.";
@@ -71,9 +87,15 @@ const sentence = (reason, { name }, more) => (reason ? `This view shows nothing 
 
 /** @type {(labels: string[]) => string} */
 function told(labels) {
-  const first = labels.slice(0, 3).join(", ");
-  return labels.length > 3 ? `${labels.length} classes: ${first}, …` : first;
+  if (labels.length > 3) return `${counted(labels.length, "class")}, such as ${listed(labels.slice(0, 3))}`;
+  return listed(labels);
 }
+
+/**
+ * Words in a row: "a", "a and b", "a, b and c".
+ * @type {(words: string[]) => string}
+ */
+const listed = (words) => [words.slice(0, -1).join(", "), ...words.slice(-1)].filter(Boolean).join(" and ");
 
 /**
  * What each view shows, and what to try in it. A part in [brackets] is a link, a word in {braces} one of the glossary.
@@ -103,11 +125,17 @@ export const CAPTIONS_OF_CLASSES = {
   why: "A ball starts at what the network says without any filter. Each filter of the layer that is told below is a peg. A peg pushes the ball towards one class (blue, right) or towards its rival (orange, left) by its {share}. Where the ball lands is the {margin} of their {logits}. [Drop it], switch a filter off by its name, or ask for [the smallest set that flips it].",
 };
 
+/** Beside what an adopted network answers as it came alone. */
+export const UNCHANGED = "Of the network as it was adopted, without your changes.";
+
 export const UNREADABLE =
   "This file is no picture that can be read here. PNG, JPEG, WEBP, GIF and BMP can. Your drawing is kept.";
 /** @type {(size: { width: number, height: number }) => string} */
 export const linkKeepsPixels = ({ width, height }) =>
   `The link keeps the ${height} × ${width} pixels that the network saw. It does not keep your photo.`;
+/** @type {(letters: number) => string} */
+export const linkIsLong = (letters) =>
+  `It has ${counted(letters, "letter")}, and a program that passes links on may cut it. Keep the picture’s file as well.`;
 export const LINK_KEEPS_NO_PICTURE =
   "The link reopens this view, this network and these changes. It has no room for a picture of this size: keep the file.";
 export const LINK_KEEPS_ALL =
@@ -146,7 +174,7 @@ export function reading(verdict, shares, labels, pieces) {
   const name = verdict.doubt ? "Confidence, after doubt." : "Confidence.";
   const rest =
     verdict.is_digit === false
-      ? `This may not be ${pieces > 1 ? `one digit: its ink is in ${pieces} pieces` : "a digit"}. Closest: ${labels[first]}. Novelty ${short(verdict.novelty)} (0 is like a digit, 1 unlike any).`
+      ? `This may not be ${pieces > 1 ? `one digit: its ink is in ${counted(pieces, "piece")}` : "a digit"}. Closest: ${labels[first]}. Novelty ${short(verdict.novelty)} (0 is like a digit, 1 unlike any).`
       : `Next: ${labels[second]}, ${percent(shares[second])}.`;
   return [percent(verdict.confidence), `${name} ${rest}`];
 }
@@ -180,13 +208,13 @@ export const REASONS = {
 export function numberWords({ digits }) {
   const unsure = digits.filter(({ digit }) => digit === null).length;
   const doubt = unsure ? ` ${unsure} of them ${unsure === 1 ? "is" : "are"} not sure, and marked ?.` : "";
-  return `${digits.length} digits.${doubt} Press one to see it in every view.`;
+  return `${counted(digits.length, "digit")}.${doubt} Press one to see it in every view.`;
 }
 
 /** @type {(reading: Reading) => string} */
 export function spokenNumber({ text, digits }) {
   const spelt = [...text].map((letter) => (letter === "?" ? "not sure" : letter)).join(" ");
-  return `A number of ${digits.length} digits: ${spelt}.`;
+  return `A number of ${counted(digits.length, "digit")}: ${spelt}.`;
 }
 
 /**
@@ -228,7 +256,7 @@ export function unread([rows, columns]) {
   ];
   const parts = edges.filter(([count]) => count > 0);
   if (!parts.length) return "every pixel is read";
-  const words = parts.map(([count, name]) => `${count} ${name}${count > 1 ? "s" : ""}`).join(" and ");
+  const words = parts.map(([count, name]) => counted(count, name)).join(" and ");
   return `${words} at the edge ${rows + columns > 1 ? "are" : "is"} never read`;
 }
 

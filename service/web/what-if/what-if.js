@@ -8,7 +8,7 @@ import { colourTable, extent, fixed, percent, shownRange, short, signed } from "
 import { areAllShown, convolutions, kindOf, labelOf, mapsName, numbersOf, SHOWN_CLASSES, SHOWN_MAPS, shownLayers } from "../state/kind.js";
 import { allOff, changeOf, toggled, withChange } from "../state/state.js";
 import { mapWants, verdictsOf } from "../state/subject.js";
-import { CAPTIONS } from "../shared/words.js";
+import { CAPTIONS, counted } from "../shared/words.js";
 
 /** @import { Layer, Theme } from "../numbers/types.d.ts" */
 /** @import { Action, Change, Data, Model, Network, State, Verdict } from "../state/types.d.ts" */
@@ -127,7 +127,7 @@ function buildLayer(view, info) {
   const root = make(
     "div",
     { class: "result" },
-    make("div", { class: "dock-head" }, make("h2", {}, `${info.name}, ${filters} filters`), all),
+    make("div", { class: "dock-head" }, make("h2", {}, `${info.name}, ${counted(filters, "filter")}`), all),
     count < filters ? make("p", { class: "muted" }, `The first ${count} are shown.`) : null,
     group,
   );
@@ -188,7 +188,7 @@ function drawList(view, made) {
   const { context } = view;
   if (made.length > 12) {
     view.list.replaceChildren(
-      make("p", {}, `${made.length} filters are changed.`),
+      make("p", {}, `${counted(made.length, "filter")} are changed.`),
       make("button", { onclick: () => context.set({ changes: [] }) }, "Put all back"),
     );
     return;

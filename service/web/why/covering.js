@@ -7,6 +7,7 @@ import { changes, make, select, set, write } from "../shared/dom.js";
 import { heatmap, legend, paint, paintPicture, resize } from "../shared/heatmap.js";
 import { colourTable, extent, shownRange } from "../numbers/scales.js";
 import { kindOf, labelOf, methodReason } from "../state/kind.js";
+import { counted, UNCHANGED } from "../shared/words.js";
 
 /** @import { Context } from "../shared/types.d.ts" */
 /** @import { Call, Covered, Input, Model, Network } from "../state/types.d.ts" */
@@ -29,6 +30,7 @@ export function createCovering(context) {
   const scale = legend();
   const caption = make("figcaption", { class: "muted" }, "");
   const refused = make("p", { class: "muted" }, "");
+  const unchanged = make("p", { class: "muted unchanged", hidden: true }, UNCHANGED);
   const chosen = select("How", [["", "choose…"], ...METHODS], (value) => {
     method = value;
     context.redraw();
@@ -37,19 +39,21 @@ export function createCovering(context) {
   const framed = make("div", { class: "framed" }, under, map);
   const figure = make("figure", { class: "result fit", "data-lane": "covered", hidden: true }, framed, scale.root, caption);
   const title = make("h3", {}, "What each part of the picture is worth");
-  const root = make("section", { class: "result", id: "covering" }, title, chosen.field, refused, figure);
+  const root = make("section", { class: "result", id: "covering" }, title, chosen.field, refused, unchanged, figure);
+
+  // Only covering takes a changed network; CAM walks back through the one that was adopted.
+  const takesChanges = () => method !== "cam";
 
   /** @type {Covering["wants"]} */
   const wants = (network, input, target, made) => {
     if (!method || methodReason(network, method)) return [];
     const call = networkCall("/v1/explain", network, input, { method: method, target });
-    // Only covering takes a changed network; CAM walks back through the one that was adopted.
-    const edited = method !== "cam" && made.length ? { ...call, query: {}, json: { ...call.query, changes: made } } : call;
+    const edited = takesChanges() && made.length ? { ...call, query: {}, json: { ...call.query, changes: made } } : call;
     return [want("covered", edited, { heavy: true })];
   };
 
   /** @type {(model: Model) => void} */
-  const draw = ({ data, network, theme }) => {
+  const draw = ({ data, network, state, theme }) => {
     if (networkIsNew(network)) {
       const { width, height } = kindOf(network).form;
       const factor = SIDE / Math.max(width, height);
@@ -62,6 +66,7 @@ export function createCovering(context) {
     const reason = method && methodReason(network, method);
     write(refused, reason ? `This is not told of ${network.name}: ${reason}.` : "");
     set(figure, "hidden", !method || Boolean(reason));
+    set(unchanged, "hidden", !method || Boolean(reason) || takesChanges() || !state.changes.length);
     if (!data.covered || !isNew(data.covered, theme)) return;
     drawMap(data.covered.answer.results[0], data.covered.want.request, network, theme);
   };
@@ -110,7 +115,7 @@ function words(network, ledger, made, edits) {
 /** @type {(answer: Covered, method: string, label: string) => string} */
 function wordsOf({ layer, count, masks, window }, method, label) {
   if (method === "occlusion")
-    return `What ${label} loses where a window of ${window?.join(" × ")} is covered, in ${count} places. Blue counts for it.`;
-  if (method === "rise") return `How much more ${label} gets with a place in sight than covered, of ${masks} random covers.`;
+    return `What ${label} loses where a window of ${window?.join(" × ")} is covered, in ${counted(count ?? 0, "place")}. Blue counts for it.`;
+  if (method === "rise") return `How much more ${label} gets with a place in sight than covered, of ${counted(masks ?? 0, "random cover")}.`;
   return `What the maps of ${layer} give to ${label}, place by place.`;
 }

@@ -74,6 +74,8 @@ export interface WhyView {
   gridWords: HTMLElement;
   gridLegend: Legend;
   offWords: HTMLElement;
+  /** beside each part that is of an adopted network without its changes, that it is */
+  unchanged: HTMLElement[];
   classes: HTMLElement;
   /** a value as a place, in percent of the width */
   scale(value: number): number;

@@ -10,7 +10,7 @@ import { heatmap, legend, paint, paintPicture, resize } from "../shared/heatmap.
 import { colourTable, extent, fixed, shownRange, signed } from "../numbers/scales.js";
 import { filtersBehind, kindOf, labelOf, methodReason } from "../state/kind.js";
 import { allOff, isOff, pairOf, toggled } from "../state/state.js";
-import { CAPTIONS, CAPTIONS_OF_CLASSES } from "../shared/words.js";
+import { CAPTIONS, CAPTIONS_OF_CLASSES, counted, countedIn, UNCHANGED } from "../shared/words.js";
 
 /** @import { Theme } from "../numbers/types.d.ts" */
 /** @import { Call, Change, DecidingSet, Entry, Input, Ledger, Members } from "../state/types.d.ts" */
@@ -24,7 +24,7 @@ const SIDE = 196;
 /** @type {(root: HTMLElement, context: Context) => View} */
 export function create(root, context) {
   /** @type {WhyView} */
-  const view = begun({ root, context, isDecidingAsked: false, all: false, gridAt: [0, 0] });
+  const view = begun({ root, context, isDecidingAsked: false, all: false, gridAt: [0, 0], unchanged: [] });
   Object.assign(view, { isNew: changes(), areShareNew: changes(), placesAreNew: changes() });
   view.target = select("Why", [], (label) => context.set({ target: Number(label) }));
   view.rival = select("and not", [], (label) => context.set({ rival: Number(label) }));
@@ -145,6 +145,16 @@ function askDeciding(view) {
 
 // ---- building ----
 
+/**
+ * What stands beside a part that is of an adopted network without its changes.
+ * @type {(view: WhyView) => HTMLElement}
+ */
+function unchangedNote(view) {
+  const note = make("p", { class: "muted unchanged", hidden: true }, UNCHANGED);
+  view.unchanged.push(note);
+  return note;
+}
+
 /** @type {(view: WhyView) => HTMLElement} */
 function buildPictures(view) {
   view.places = heatmap();
@@ -162,10 +172,10 @@ function buildPictures(view) {
     view.placesLegend.root,
     view.placesWords,
   );
-  view.pushed = make("div", { class: "result" }, make("h3", {}, "Where the push comes from"), view.placesFigure);
+  view.pushed = make("div", { class: "result" }, make("h3", {}, "Where the push comes from"), unchangedNote(view), view.placesFigure);
   const name = make("h3", {}, "The ", either("ink", "picture"), ", by its credit");
   const figure = make("figure", { class: "result fit", "data-lane": "pixels" }, view.ink, view.inkLegend.root, view.inkWords);
-  view.credited = make("div", { class: "result" }, name, figure);
+  view.credited = make("div", { class: "result" }, name, unchangedNote(view), figure);
   return make("div", { class: "result" }, view.pushed, view.credited);
 }
 
@@ -192,6 +202,7 @@ function buildShares(view) {
     { class: "result", "data-lane": "ledger" },
     heading,
     view.offWords,
+    unchangedNote(view),
     make("div", { class: "scroll" }, make("div", { class: "class-grid" }, view.classes, view.grid.root)),
     view.gridWords,
     make("div", { class: "fit" }, view.gridLegend.root),
@@ -215,6 +226,7 @@ function draw(view, model) {
   const isRefused = Boolean(methodReason(network, "ledger"));
   set(view.placesFigure, "data-lane", hasOff ? "places" : "ledger");
   set(view.offWords, "hidden", !hasOff);
+  for (const note of view.unchanged) set(note, "hidden", !isAdopted || !state.changes.length);
   set(view.controls, "hidden", isRefused ? !data.verdict : !data.ledger);
   const told = data.ledger?.answer.results[0];
   const notes = isAdopted ? (view.covering?.words(network, told, state.changes, pegLayer(network, told)) ?? "") : "";
@@ -299,7 +311,7 @@ function drawPegs(view, ledger, { state, network }, edited) {
     view.headline,
     `${first} leads ${second} by ${fixed(running, 2)}${running > 0 ? "" : `: it reads ${second} rather than ${first}`}`,
   );
-  write(view.more, view.all ? `Only the ${SHOWN} largest` : `All ${margin.shares.filters.length} pegs`);
+  write(view.more, view.all ? `Only the ${SHOWN} largest` : `All ${counted(margin.shares.filters.length, "peg")}`);
   write(
     view.total,
     totalWords(
@@ -411,11 +423,15 @@ function drawDeciding(view, answer, { state, network }) {
   set(view.flip, "hidden", !view.isDecidingAsked || !answer);
   if (!answer || !view.isDecidingAsked) return;
   const { members, found, size, class_after: after } = answer.filters;
+  const { isAdopted } = kindOf(network);
+  const layer = pegLayer(network, view.context.data.ledger?.answer.results[0]);
+  // It is looked for as the pegs are asked for: see wants().
+  const asked = isAdopted ? [] : otherChanges(state.changes, network);
+  const of = asked.length === state.changes.length ? "" : isAdopted ? `${UNCHANGED} ` : `With every filter of ${layer} switched on: `;
   if (!found) {
-    write(view.flip, `No set of filters flips ${labelOf(network, answer.target)}.`);
+    write(view.flip, `${of}No set of filters flips ${labelOf(network, answer.target)}.`);
     return;
   }
-  const layer = pegLayer(network, view.context.data.ledger?.answer.results[0]);
   const off = () => {
     if (!layer) return;
     const others = state.changes.filter((change) => change.layer !== layer || change.action !== "off");
@@ -423,11 +439,10 @@ function drawDeciding(view, answer, { state, network }) {
   };
   const [all, ...sides] = network.layers.find(({ name }) => name === answer.layer)?.shape ?? [];
   const { places } = answer;
-  const { isAdopted } = kindOf(network);
   const [down, across] = isAdopted ? sides : (network.layers.find(({ op }) => op === "linear")?.in_shape.slice(1) ?? [0, 0]);
-  const orPlaces = places.found ? ` Or without ${places.size} of its ${down * across} places.` : "";
+  const orPlaces = places.found ? ` Or without ${places.size} of its ${counted(down * across, "place")}.` : "";
   view.flip.replaceChildren(
-    `Without ${size} of ${all} filters (${members.join(", ")}) it reads ${labelOf(network, after)}; no smaller set does that.${orPlaces} `,
+    `${of}Without ${size} of ${counted(all, "filter")} (${members.join(", ")}) it reads ${labelOf(network, after)}; no smaller set does that.${orPlaces} `,
     layer ? make("button", { class: "link", onclick: off }, "Switch them off") : "",
   );
 }
@@ -458,7 +473,7 @@ function drawPlaces(view, { want: { request }, answer }, theme) {
   view.placesLegend.draw("diverging", theme, range, `orange for ${labelOf(network, rival)}, blue for ${labelOf(network, target)}`);
   write(
     view.placesWords,
-    `${rows} × ${columns} places; each reads ${field.size[0]} × ${field.size[1]} pixels around it`,
+    `${countedIn([rows, columns], "place")}; each reads ${countedIn(field.size, "pixel")} around it`,
   );
 }
 
@@ -490,7 +505,8 @@ function drawShares(view, { shares: { filters }, classes, layer, logits }, { the
   const cell = Math.max(10, Math.min(22, Math.floor((view.root.clientWidth - 60) / columns)));
   paint(view.grid.canvas, values, rows, columns, colourTable("diverging", theme), range);
   resize(view.grid.canvas, columns * cell, rows * cell);
-  view.classes.style.gridAutoRows = `${cell}px`;
+  // A row is as high as its label, and all are alike: the canvas takes the height of all.
+  view.classes.style.gridAutoRows = `minmax(${cell}px, 1fr)`;
   const told = classes ?? [...filters.keys()];
   view.classes.replaceChildren(...told.map((index) => make("li", {}, labelOf(network, index))));
   const [row, filter] = [Math.min(view.gridAt[0], rows - 1), Math.min(view.gridAt[1], columns - 1)];
