@@ -22,7 +22,7 @@ import { editedWant, keepMaps, levelsOf, moved, posted, postedWhole, seenBy, ver
 import { bringPanel, focusTab, listenToTabs, showTab, watchTabs } from "./shared/tabs.js";
 import { createStanding, LATE_MS } from "./shared/standing.js";
 import { createVerdict } from "./rail/verdict.js";
-import { emptyWords, EXAMPLE as EXAMPLE_WORDS, faultOf, hintWords, refusal, spoken, UNREADABLE, WAITING } from "./shared/words.js";
+import { counted, emptyWords, EXAMPLE as EXAMPLE_WORDS, faultOf, hintWords, refusal, spoken, UNREADABLE, WAITING } from "./shared/words.js";
 
 /** @import { Tensor } from "./numbers/types.d.ts" */
 /** @import { Answers, Arrays, Cell, Chosen, Data, EditedEntry } from "./state/types.d.ts" */
@@ -166,7 +166,12 @@ async function start() {
   else showPicture(state.picture);
   store.set({ part: state.part ?? null });
   await opened;
-  if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
+  tellProblems(problems);
+}
+
+/** @type {(problems: string[]) => void} */
+function tellProblems(problems) {
+  if (problems.length) noticeToo(`The link's ${problems.join(", ")} could not be used; the rest was.`);
 }
 
 /**
@@ -202,18 +207,15 @@ async function openModels() {
     served = models;
     clearTimeout(late);
     const box = /** @type {HTMLSelectElement} */ (byId("model"));
-    box.replaceChildren(
-      ...models.map(({ name, version, accuracy, input, classes }) => {
-        const test = accuracy?.test ? `, ${(accuracy.test * 100).toFixed(2)} % in tests` : "";
-        const form = input ? `, ${input[1]} × ${input[2]} ${input[0] > 1 ? "colour" : "grey"}, ${classes} classes` : "";
-        return choice([`${name}@${version}`, `${name} v${version}${test}${form}`]);
-      }),
-    );
+    box.replaceChildren(...models.map(({ name, version }) => choice([`${name}@${version}`, ""])));
     const wished = store.get().model;
-    const found = models.find(({ name, version }) => `${name}@${version}` === wished);
-    const missing = wished && !found ? `The link's model ${wished} is not here; the default answers.` : "";
+    const found = servedAs(wished);
     const { name, version } = found || models.find((model) => model.default) || models[0];
-    box.value = `${name}@${version}`;
+    selectModel(`${name}@${version}`);
+    const missing = wished && !found ? `The link's network ${wished} is not served here; ${name} v${version} answers.` : "";
+    // What else the address says is of the network that is missing.
+    if (missing) store.set({ model: "", changes: [], at: null, pinned: false });
+    else if (found && wished !== box.value) store.set({ model: box.value });
     await openModel(name, version, missing);
   } catch (error) {
     openAgain(error, "", openModels);
@@ -221,6 +223,37 @@ async function openModels() {
     clearTimeout(late);
   }
 }
+
+/**
+ * Show a network as the one that is chosen. It goes by its name alone, for which there is room; the others say what they
+ * are.
+ * @type {(wished: string) => void}
+ */
+function selectModel(wished) {
+  const box = /** @type {HTMLSelectElement} */ (byId("model"));
+  box.value = wished;
+  served.forEach((each, i) => {
+    const { name, version } = each;
+    write(box.options[i], i === box.selectedIndex ? `${name} v${version}` : `${name} v${version}${factsOf(each)}`);
+    if (i === box.selectedIndex) setOn(box, "title", `${name} v${version}${factsOf(each)}`);
+  });
+}
+
+/**
+ * What the list of networks says of one, after its name.
+ * @type {(listed: Listed) => string}
+ */
+function factsOf({ accuracy, input, classes }) {
+  const test = accuracy?.test ? `, ${(accuracy.test * 100).toFixed(2)} % in tests` : "";
+  const form = input ? `, ${input[1]} × ${input[2]} ${input[0] > 1 ? "colour" : "grey"}, ${counted(classes ?? 0, "class")}` : "";
+  return `${test}${form}`;
+}
+
+/**
+ * The network that an address names: name@version, or the name alone for the newest.
+ * @type {(wished: string) => Listed | undefined}
+ */
+const servedAs = (wished) => served.findLast(({ name, version }) => [`${name}@${version}`, name].includes(wished));
 
 /** @type {(words: string) => ReturnType<typeof setTimeout>} */
 function tellLate(words) {
@@ -319,7 +352,7 @@ function checkState() {
   const fits = at && has(at) && at.row < rows && at.column < columns;
   const kept = changes.filter(has);
   if (kept.length < changes.length)
-    notice("Some changes of the link belong to filters that this network does not have.");
+    noticeToo("Some changes of the link belong to filters that this network does not have.");
   store.set({
     at: fits ? at : null,
     pinned: Boolean(fits && store.get().pinned),
@@ -710,6 +743,16 @@ function notice(words, field = null) {
   setOn(box, "hidden", !words.trim());
 }
 
+/**
+ * Say something beside what is said already.
+ * @type {(words: string) => void}
+ */
+function noticeToo(words) {
+  const box = byId("notice");
+  const said = box.hidden ? "" : (box.textContent ?? "").trim();
+  if (!said.includes(words)) notice(`${said} ${words}`.trim());
+}
+
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let announcing;
 
@@ -757,26 +800,26 @@ async function fillTakeAway() {
  * @type {(wished: string) => boolean}
  */
 function isOpen(wished) {
-  const byDefault = served.find((model) => model.default) ?? served[0];
-  const name = wished || (byDefault && `${byDefault.name}@${byDefault.version}`);
-  return Boolean(network) && name === `${network?.name}@${network?.version}`;
+  const meant = wished ? servedAs(wished) : (served.find((model) => model.default) ?? served[0]);
+  return Boolean(network && meant) && meant?.name === network?.name && meant?.version === network?.version;
 }
 
 async function followAddress() {
-  const found = await addressKeeper.changed();
-  if (!found) return;
-  const { state, problems } = found;
-  const { picture, ...others } = state;
-  const { model = DEFAULTS.model } = others;
+  const changed = await addressKeeper.changed();
+  if (!changed) return;
+  const { state, problems } = changed;
+  const { picture, model = DEFAULTS.model, ...others } = state;
   if (model !== store.get().model && !isOpen(model)) {
     // What else the address says is of that network.
     store.set({ model, changes: [], at: null, pinned: false });
     await openModels();
   }
-  store.set({ ...DEFAULTS, picture: store.get().picture, ...others });
+  const found = model ? servedAs(model) : undefined;
+  if (model && !found) Object.assign(others, { changes: [], at: null, pinned: false });
+  store.set({ ...DEFAULTS, picture: store.get().picture, ...others, model: found ? `${found.name}@${found.version}` : "" });
   if (picture) showPicture(picture);
   store.set({ part: others.part ?? null });
-  if (problems.length) notice(`The link's ${problems.join(", ")} could not be used; the rest was.`);
+  tellProblems(problems);
   checkState();
 }
 
@@ -789,10 +832,9 @@ function listen() {
   listenToTabs(open);
   watchTabs();
   listenToTerms();
-  const head = /** @type {HTMLElement} */ (document.querySelector(".top"));
-  new ResizeObserver(() => {
-    document.documentElement.style.setProperty("--head", `${head.offsetHeight}px`);
-  }).observe(head);
+  // What stays in sight while the rest scrolls.
+  keepHeight("--head", /** @type {HTMLElement} */ (document.querySelector(".top")));
+  keepHeight("--bar", byId("verdict"));
   listenToTakeAway();
   byId("present").addEventListener("click", present);
   document.addEventListener("keydown", (event) => {
@@ -830,12 +872,21 @@ function listen() {
 }
 
 /**
+ * Let the styles know how high an element is.
+ * @type {(name: string, element: HTMLElement) => void}
+ */
+function keepHeight(name, element) {
+  const tell = () => document.documentElement.style.setProperty(name, `${element.offsetHeight}px`);
+  new ResizeObserver(tell).observe(element);
+}
+
+/**
  * Open a network, name@version; what is looked at stays.
  * @type {(wished: string) => void}
  */
 function choose(wished) {
   const [name, version] = wished.split("@");
-  /** @type {HTMLSelectElement} */ (byId("model")).value = wished;
+  selectModel(wished);
   // Filters that were changed are those of the network before.
   store.set({ model: wished, changes: [], at: null, pinned: false });
   openModel(name, version);

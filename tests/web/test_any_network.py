@@ -27,6 +27,53 @@ LONG = tuple(f"<b>the long name of a class</b> {'x' * 40} {index}" for index in 
 CLOTHES = ("ankle boot", "T-shirt", "coat", "bag")
 
 
+# What a person cannot read: text that is cut, or that one has to scroll sideways for. The row of tabs says so
+# itself, and maps that are too many or too large are scrolled; what is chosen from a list may stand elsewhere in whole.
+CUT = """() => {
+    const found = [];
+    const pen = document.createElement('canvas').getContext('2d');
+    for (const part of document.body.querySelectorAll('*')) {
+        if (!part.checkVisibility({visibilityProperty: true})) continue;
+        if (part.closest('.unseen, #tabs, .maps, .scroll:has(canvas), .skip')) continue;
+        const name = `${part.tagName} ${part.id || part.className} ${part.textContent.slice(0, 30)}`;
+        const style = getComputedStyle(part);
+        const {left, right, width} = part.getBoundingClientRect();
+        if (width && (left < -1 || right > innerWidth + 1)) found.push(['outside', name, left, right]);
+        const [isClipped, isClamped] = [style.overflowX !== 'visible', style.webkitLineClamp !== 'none'];
+        const hidden = part.clientWidth && part.scrollWidth - part.clientWidth;
+        if (isClipped && hidden > 1 && part.textContent.trim()) found.push(['cut', name, hidden]);
+        if (isClamped && part.scrollHeight > part.clientHeight + 1) found.push(['clamped', name, part.scrollHeight]);
+        if (part.tagName !== 'SELECT' || !part.selectedOptions.length) continue;
+        const [{text}] = part.selectedOptions;
+        pen.font = style.font;
+        const room = part.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+        const others = [...document.querySelectorAll('h2, p, figcaption')];
+        const isElsewhere = others.some(each => each.innerText.includes(text));
+        if (pen.measureText(text).width > room && !isElsewhere) found.push(['chosen', name, text]);
+    }
+    return found;
+}"""
+
+
+# What is not where it belongs: a label beside another row of the table than its own, tabs under the verdict of a phone.
+ASTRAY = """() => {
+    const found = [];
+    const middle = box => (box.top + box.bottom) / 2;
+    const labels = [...document.querySelectorAll('.class-grid li')];
+    const table = document.querySelector('.class-grid canvas')?.getBoundingClientRect();
+    if (table?.height) labels.forEach((label, i) => {
+        const off = middle(label.getBoundingClientRect()) - table.top - (i + 0.5) * table.height / labels.length;
+        const over = label.scrollHeight - label.clientHeight;
+        if (Math.abs(off) > 2 || over > 1) found.push([label.textContent, off, over]);
+    });
+    scrollTo(0, document.documentElement.scrollHeight);
+    const [verdict, tabs] = ['verdict', 'tabs'].map(id => document.getElementById(id).getBoundingClientRect());
+    if (innerWidth < 500 && tabs.top < verdict.bottom - 1) found.push(['tabs', tabs.top, verdict.bottom]);
+    scrollTo(0, 0);
+    return found;
+}"""
+
+
 def tall():
     """Grey and twice as high as wide, whose pad has that shape, too."""
     b = traits.Builder()
@@ -148,7 +195,11 @@ def test_label_confidence_and_the_five_most_probable_classes_are_the_service_s(v
     assert len(bars(page)) == min(5, len(ask(origin, f"/v1/models/{name}")["passport"]["labels"]))
     expect(page.locator("#digit")).to_have_text(verdict["label"])
     expect(page.locator("#confidence")).to_have_text(percent(verdict["confidence"]))
-    assert f"{rows} × {columns}" in page.locator(f"#model option[value='{name}@1']").inner_text()
+    chosen = page.locator(f"#model option[value='{name}@1']")
+    assert chosen.inner_text() == f"{name} v1"
+    assert f"{rows} × {columns}" in page.locator("#model").get_attribute("title")
+    page.locator("#model").select_option("tiny@1")
+    expect(chosen).to_contain_text(f", {rows} × {columns} ")
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS) if PROOF else ["branched"])
@@ -170,7 +221,8 @@ def test_every_view_shows_the_network_in_whole_or_says_in_a_sentence_why_not(vis
             expect(panel.locator("canvas:visible").first).to_be_visible()
             assert panel.locator(".standing:visible").count() == 0, panel.locator(".standing").inner_text()
             assert not re.search(r"\bdigits?\b", panel.inner_text()), view
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, view
+        assert page.evaluate(CUT) == [], view
+        assert page.evaluate(ASTRAY) == [], view
         assert not re.search(r"…\.|\.\.|, *[.…]", panel.inner_text()), view
 
 
@@ -263,6 +315,23 @@ def test_what_a_changed_network_is_not_asked_for_says_that_it_is_of_the_one_befo
     assert said not in page.locator("#view-why").inner_text()
 
 
+def test_a_network_that_is_not_served_leaves_the_address_and_the_page_says_which_answers(visit):
+    opened = visit()
+    page = opened.page
+    page.goto(f"{opened.origin}/#model=nosuch@1&view=why&change=conv1/0:off&scale=zz")
+    said = page.locator("#notice")
+    expect(said).to_contain_text("The link's network nosuch@1 is not served here; tiny v1 answers.")
+    expect(said).to_contain_text("The link's scale could not be used")
+    expect(page).to_have_url(re.compile("#(?!.*nosuch)(?!.*change=).*view=why"))
+    page.evaluate("location.hash = '#model=clothes@7&view=why'")
+    expect(said).to_contain_text("clothes@7 is not served here; tiny v1 answers.")
+    expect(page).to_have_url(re.compile("#(?!.*clothes).*view=why"))
+    page.evaluate("location.hash = '#model=clothes&view=why'")  # a name alone is its newest version
+    expect(page.locator("#model")).to_have_value("clothes@1")
+    expect(said).to_be_hidden()
+    expect(page).to_have_url(re.compile("model=clothes@1&"))
+
+
 @in_proof
 def test_where_the_file_changes_the_numbers_itself_the_dock_says_so(visit):
     opened = opened_at(visit, "levels", more="&at=conv1/1@9,9")
@@ -303,6 +372,12 @@ def test_a_network_of_colour_takes_files_and_a_file_stays_when_the_network_chang
     opened.rest()
     assert np.ptp(seen(page), axis=2).max() > 50
     assert bars(page) == expected_bars(told(opened, "colour"))
+    page.wait_for_timeout(700)
+    page.get_by_role("button", name="Link", exact=True).click()
+    expect(page.locator("#dialog")).to_contain_text("may cut it")
+    length = int(re.search(r"It has ([\d,]+) letters", page.locator("#dialog").inner_text())[1].replace(",", ""))
+    assert length == len(page.get_by_role("textbox", name="Link to this view").input_value()) > 2000
+    page.get_by_role("button", name="Close").click()
     page.locator("#model").select_option("clothes@1")
     expect(page.locator("#bars .name").first).to_have_text(re.compile("|".join(CLOTHES)))
     opened.rest()

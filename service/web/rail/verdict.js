@@ -43,6 +43,7 @@ export function createVerdict(lanes) {
       set(digit, "title", shown && !kind?.isDigits ? shown.label : null);
       write(confidence, words);
       write(aside, age || rest);
+      set(aside, "class", age || !shown || shown.is_digit === false ? "aside" : "aside next");
       const first = !kind || kind.isDigits ? [...rows.keys()] : ranking(shares ?? []);
       rows.forEach((row, i) => drawRow(row, first[i], labels, shown, shares, sharesBefore));
       drawDoubt(doubt, shown?.doubt ?? 0);

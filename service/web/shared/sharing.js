@@ -4,7 +4,7 @@ import { Refusal, send } from "../state/api.js";
 import { make, openDialog, set, write } from "./dom.js";
 import { LANGUAGES, plain } from "../state/snippets.js";
 import { singleKeys } from "../state/state.js";
-import { ABOUT, KEYS, LINK_KEEPS_ALL, LINK_KEEPS_NO_PICTURE, linkKeepsPixels, refusal, SINGLE } from "./words.js";
+import { ABOUT, KEYS, LINK_KEEPS_ALL, LINK_KEEPS_NO_PICTURE, linkIsLong, linkKeepsPixels, refusal, SINGLE } from "./words.js";
 import { isKept } from "../state/address.js";
 
 /** @import { Card, Chosen, Input, Network, Request } from "../state/types.d.ts" */
@@ -106,6 +106,8 @@ async function copyText(text, element) {
   }
 }
 
+const LONG_LINK = 2000; // letters: what mails, chats and old browsers are known to pass on whole
+
 /**
  * The link dialog: the address as it is, to copy. base: what the network saw of the picture
  * @type {(picture: Chosen, base: Input | null) => void}
@@ -127,7 +129,9 @@ export function shareLink(picture, base) {
   const levels = picture.kind === "file" ? base : picture.kind === "levels" ? picture : null;
   const isPhoto = picture.kind === "file" && base;
   const words = levels && !isKept(levels) ? LINK_KEEPS_NO_PICTURE : isPhoto ? linkKeepsPixels(base) : LINK_KEEPS_ALL;
-  openDialog("Link to this view", make("p", {}, words), make("p", { class: "wide" }, box), make("div", { class: "row" }, copy, said));
+  const length = make("p", {}, linkIsLong(location.href.length));
+  set(length, "hidden", location.href.length <= LONG_LINK);
+  openDialog("Link to this view", make("p", {}, words), length, make("p", { class: "wide" }, box), make("div", { class: "row" }, copy, said));
   set(box, "value", location.href);
   box.select();
 }
