@@ -6,10 +6,12 @@ The forms: the raw bytes of a picture, parts or fields of a form named `image`, 
 0..255 or float32 0..1, (height, width), (height, width, 3) or (height, width, 4).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 import numpy as np
@@ -50,6 +52,7 @@ Opened = codec.PictureFile | np.ndarray | list[Any] | ServiceError
 Rows = list[list[float | list[float]]]
 RowsOfLevels = list[list[Annotated[int, msgspec.Meta(ge=0, le=255)]]]
 LARGEST_NUMBER = 3.4e38
+LONGEST_KEPT = 256  # characters of a plain query whose options are kept for those who ask the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class Posted(Generic[Sourced_co]):
 
 def read_options(request: Request, kind: type[Declared]) -> Declared:
     """Read the options of a call that takes no picture."""
-    return convert(kind, _query(request), {})
+    return _options(request, kind)
 
 
 def read_posted(
@@ -124,7 +127,7 @@ def read_posted(
     started = perf_counter()
     body = taken_apart(request, limits, kind.__struct_fields__)
     try:
-        options = convert(kind, _query(request), body.members, body.fields)
+        options = _options(request, kind, body.members, body.fields)
     except InvalidOption as refusal:
         # The wrong name may be that of the picture.
         if isinstance(body.sources, np.ndarray) or body.sources:
@@ -184,13 +187,24 @@ def each_picture(items: Iterable[Item], work: Callable[[Item], Result]) -> list[
     raise type(first)(listed, problems[0][0], problems)
 
 
-def _query(request: Request) -> list[tuple[str, str]]:
-    query = request.environ.get("QUERY_STRING")
-    if not query:
-        return []
+def _options(
+    request: Request,
+    kind: type[Declared],
+    members: Mapping[str, Any] | None = None,
+    fields: Sequence[tuple[str, str]] = (),
+) -> Declared:
+    query = request.environ.get("QUERY_STRING") or ""
     if escapes := query.count("%"):
         prices.charge("read", escapes * (prices.ESCAPE_SOUGHT + prices.ESCAPE))
-    return [(name, value) for name, values in request.args.lists() for value in values]
+    elif query and not members and not fields and len(query) <= LONGEST_KEPT and query.isascii():
+        return _options_of(kind, query)  # type: ignore[return-value]
+    pairs = [(name, value) for name, values in request.args.lists() for value in values] if query else []
+    return convert(kind, pairs, members or {}, fields)
+
+
+@lru_cache(maxsize=256)  # a page asks again and again in the same words
+def _options_of(kind: type[Options], query: str) -> Options:
+    return convert(kind, parse_qsl(query, keep_blank_values=True), {})
 
 
 def _taken(

@@ -5,14 +5,17 @@ import itertools
 import json
 import random
 from typing import Literal, get_args, get_origin
+from urllib.parse import parse_qsl
 
 import msgspec
 import numpy as np
 import pytest
+from flask import Request
 
 from service.api.http.convert import convert
+from service.api.http.reading import read_options
 from service.core.errors import InvalidOption
-from service.lab.options import PictureOptions
+from service.lab.options import ClassifyOptions, FeatureMapOptions, PictureOptions
 from tests.api import corpus
 from tests.api.declared import CALLS
 from tests.drawing import draw, encode, npy
@@ -207,3 +210,31 @@ def test_a_misspelt_member_of_a_structure_is_asked_about():
 def test_a_wrong_option_beside_an_array_without_axes_is_refused(client, path):
     refused = client.post(f"{path}?filtres=1", data=npy(np.array(1.0)))
     assert (refused.status_code, "no option 'filtres'" in refused.json["detail"]) == (422, True), refused.text
+
+
+def read_or_refused(read, *given):
+    try:
+        return read(*given)
+    except InvalidOption as refusal:
+        return refusal.detail, refusal.pointer
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "scale=255&format=npz",
+        "model=a&model=b",
+        "full=true",
+        "stats=true",
+        "scale=",
+        "model=%C3%A4+b",
+        "model=a+b&",
+        "=&&x",
+        300 * "x",
+    ],
+)
+def test_a_query_that_came_before_is_read_as_at_first(query):
+    pairs = parse_qsl(query, keep_blank_values=True)
+    for kind in (ClassifyOptions, FeatureMapOptions) * 2:
+        found = read_or_refused(read_options, Request({"QUERY_STRING": query}), kind)
+        assert found == read_or_refused(convert, kind, pairs, {})
