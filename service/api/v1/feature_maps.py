@@ -1,6 +1,8 @@
 """POST /v1/feature-maps: what every filter of the network responded to."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -145,7 +147,7 @@ def _write(
 ) -> dict[str, Any]:
     results = []
     for picture, prepared in enumerate(inputs.prepared):
-        layers = [_write_layer(network, name, maps[name][picture], filters, options) for name in maps]
+        layers = _write_layers(network, {name: array[picture] for name, array in maps.items()}, filters, options)
         results.append(
             {
                 **changed(options.changes),
@@ -157,33 +159,62 @@ def _write(
     return writing.envelope(results, network)
 
 
-def _write_layer(
-    network: Network, name: str, maps: np.ndarray, filters: Sequence[int] | None, options: FeatureMapOptions
-) -> dict[str, Any]:
-    layer = network.passport.layer(name.partition(".")[0])
-    indices, shown = (range(len(maps)), maps) if filters is None else (filters, maps[filters])
-    return {
-        "name": name,
-        "op": layer.op,
-        "shape": list(shown.shape),
-        "total": layer.shape[0],
-        "range": used_range(maps, options, filters),
-        "filters": _write_filters(indices, shown, with_stats=options.stats),
-    }
+def _write_layers(
+    network: Network, maps: MapsByLayer, filters: Sequence[int] | None, options: FeatureMapOptions
+) -> list[dict[str, Any]]:
+    shown = maps if filters is None else {name: array[filters] for name, array in maps.items()}
+    measured = _measured(list(shown.values()))
+    written = []
+    for (name, of_layer), values in zip(shown.items(), measured, strict=True):
+        layer = network.passport.layer(name.partition(".")[0])
+        indices = range(len(of_layer)) if filters is None else filters
+        written.append(
+            {
+                "name": name,
+                "op": layer.op,
+                "shape": list(of_layer.shape),
+                "total": layer.shape[0],
+                "range": used_range(maps[name], options, filters),
+                "filters": _write_filters(indices, of_layer, values, with_stats=options.stats),
+            }
+        )
+    return written
 
 
-def _write_filters(indices: Sequence[int], maps: np.ndarray, *, with_stats: bool) -> list[dict[str, Any]]:
-    # All maps of a layer are measured at once: one at a time takes ten times longer.
-    values = maps.reshape(len(maps), -1)
-    exact = values.astype(np.float64)
-    mean = exact.mean(axis=1)
-    ranges = (indices, values.min(axis=1), values.max(axis=1), mean.astype(np.float32))
+def _measured(layers: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """
+    The least, the greatest and the mean value of every map: (3, filters) float32 per layer.
+
+    layers: of one picture, (filters, rows, columns) each; measured all at once, since one layer at a time takes three
+        times as long, and one map at a time thirty
+    """
+    parts, starts, cells = _places(tuple([array.shape for array in layers]))
+    values = np.concatenate([array.reshape(-1) for array in layers])
+    mean = np.add.reduceat(values.astype(np.float64), starts) / cells
+    every = np.array([np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts), mean], np.float32)
+    return [every[:, part] for part in parts]
+
+
+@lru_cache(maxsize=64)
+def _places(shapes: tuple[tuple[int, int, int], ...]) -> tuple[list[slice], np.ndarray, np.ndarray]:
+    """Where each layer's maps stand among all; where each map begins among all cells, and how many it has."""
+    counts = [filters for filters, _, _ in shapes]
+    cells = np.repeat([rows * columns for _, rows, columns in shapes], counts)
+    ends = list(accumulate(counts))
+    return [slice(end - count, end) for count, end in zip(counts, ends, strict=True)], np.cumsum(cells) - cells, cells
+
+
+def _write_filters(
+    indices: Sequence[int], maps: np.ndarray, measured: np.ndarray, *, with_stats: bool
+) -> list[dict[str, Any]]:
     if not with_stats:
         return [
             {"index": index, "min": least, "max": most, "mean": middle, "map": one}
-            for index, least, most, middle, one in zip(*ranges, maps, strict=True)
+            for index, least, most, middle, one in zip(indices, *measured, maps, strict=True)
         ]
-    away = exact - mean[:, None]
+    values = maps.reshape(len(maps), -1)
+    exact = values.astype(np.float64)
+    away = exact - exact.mean(axis=1)[:, None]
     std = np.sqrt(np.einsum("ij,ij->i", away, away) / values.shape[1]).tolist()
     l2 = np.sqrt(np.einsum("ij,ij->i", exact, exact)).tolist()
     zeros = ((values == 0).sum(axis=1) / values.shape[1]).tolist()
@@ -194,5 +225,5 @@ def _write_filters(indices: Sequence[int], maps: np.ndarray, *, with_stats: bool
             "argmax": place, "map": one,
         }
         for index, least, most, middle, spread, length, share, place, one
-        in zip(*ranges, std, l2, zeros, places, maps, strict=True)
+        in zip(indices, *measured, std, l2, zeros, places, maps, strict=True)
     ]  # fmt: skip

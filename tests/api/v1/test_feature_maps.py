@@ -91,6 +91,19 @@ def test_json_npz_and_a_selection_of_filters_agree(client):
             assert one["zeros"] == pytest.approx(float((values == 0).mean()))
 
 
+def test_of_every_map_the_least_the_greatest_and_the_mean_value_are_told(client):
+    pictures = npy(np.stack([draw(3), draw(7)]))
+    arrays = np.load(io.BytesIO(client.post("/v1/feature-maps?format=npz", data=pictures).data))
+    for query, filters in (("", slice(None)), ("?filters=9,4,11", [9, 4, 11]), ("?stats=true", slice(None))):
+        results = client.post(f"/v1/feature-maps{query}", data=pictures).json["results"]
+        for picture, result in enumerate(results):
+            for layer in result["layers"]:
+                values = arrays[layer["name"]][picture, filters]
+                told = np.array([[one[key] for key in ("min", "max", "mean")] for one in layer["filters"]], np.float32)
+                exact = values.min((1, 2)), values.max((1, 2)), values.mean((1, 2), np.float64).astype(np.float32)
+                np.testing.assert_array_equal(told, np.stack(exact, 1), err_msg=layer["name"])
+
+
 def test_a_layer_name_means_its_activation(client):
     names = [layer["name"] for layer in post(client, 3, "?layers=conv1,conv1.pre").json["results"][0]["layers"]]
     assert names == ["conv1.pre", "conv1.act"]
