@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote_from_bytes
 
-from service.api.http.application import JSON_HEADERS, Json, Reply
+from service.api.http.application import JSON_HEADERS, InParts, Json, Reply
 from service.api.http.codings import BODY
 from service.core.errors import TooLarge, Unreadable
 from service.server.connection import Answer, Request
@@ -119,6 +119,9 @@ def answer_of(response: Reply) -> Answer:
     """What Flask answered, as bytes."""
     if isinstance(response, Json):
         return Answer(200, b"%bContent-Length: %d\r\n" % (_JSON_LINES, len(response)), (response,))
+    if isinstance(response, InParts):
+        head = "".join([f"{name}: {value}\r\n" for name, value in response.headers.items()])
+        return Answer(200, head.encode("latin-1"), response.body)
     status = response.status_code
     body = response.response
     if not isinstance(body, list | tuple):  # a file that is passed through

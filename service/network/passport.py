@@ -8,6 +8,7 @@ layers say what they read.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from math import inf, log, log1p, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -226,7 +227,7 @@ class CreditRules(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
 
 
-class Passport(msgspec.Struct, frozen=True, kw_only=True):
+class Passport(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """
     The whole passport; what the service does not use itself is kept in `raw` and answered as it is.
 
@@ -309,14 +310,22 @@ class Passport(msgspec.Struct, frozen=True, kw_only=True):
 
     def map_shapes(self) -> dict[str, tuple[int, ...]]:
         """
-        The (filters, rows, columns) of every map, in network order.
+        The (filters, rows, columns) of every map, in network order; one dictionary for all who ask, not to be changed.
         """
+        return self._map_shapes
+
+    @cached_property  # asked for several times in each call
+    def _map_shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: layer.shape for layer in self.layers for name in layer.maps}
 
     def inner_shapes(self) -> dict[str, tuple[int, ...]]:
         """
         The same of all that the analysis file gives, what layers of an adopted network read beside maps included.
         """
+        return self._inner_shapes
+
+    @cached_property
+    def _inner_shapes(self) -> dict[str, tuple[int, ...]]:
         return self.map_shapes() | (self.between or {})
 
     def tensors_of(self, layer: Layer) -> tuple[str, ...]:

@@ -414,9 +414,9 @@ def _run_in_parts(
     overrides: Mapping[str, np.ndarray],
     per_run: int,
 ) -> list[np.ndarray]:
-    feeds = dict(overrides)
+    feeds, run = dict(overrides), session._sess.run  # noqa: SLF001  # as in Network: the names are right
     parts = [
-        session.run(names, {"image": images[start : start + per_run], **feeds})
+        run(names, {"image": images[start : start + per_run], **feeds}, None)
         for start in range(0, len(images), per_run)
     ]
     if len(parts) == 1:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from service.api.http.application import Service
+from service.api.http.application import Ready, Service
 from service.api.http.codings import BODY
 from service.lab.explain.methods import METHODS
 from service.network.sessions import Network
@@ -110,7 +110,7 @@ def _status(app: Service, call: Call) -> int:
         BODY: body,
     }
     answer, _ = app.respond(environ)
-    if isinstance(answer, bytes):
+    if isinstance(answer, Ready):
         return 200
     if not isinstance(answer.response, list | tuple):  # a file that is passed through
         answer.response = list(answer.iter_encoded())

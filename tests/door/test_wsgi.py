@@ -8,8 +8,10 @@ import re
 
 import numpy as np
 import pytest
+from werkzeug.test import create_environ
 
 from service.app import create_door
+from service.door.wsgi import answer_of
 from service.settings import Settings
 from tests.drawing import draw, encode
 from tests.serving import COMMAND, serving
@@ -111,6 +113,27 @@ def test_every_call_is_answered_as_by_our_own_worker(environ, ours, worker):
     classify = ("/v1/classify", "//v1/%63lassify")
     answered = [call for call, own in zip(calls(), ours, strict=True) if call[0] == "POST" and own[0] == 200]
     assert sum(map(float, counts)) == sum(call[1].startswith(classify) for call in answered) > 3
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/classify",
+        "/v1/feature-maps",
+        "/v1/feature-maps?format=npz",
+        "/v1/feature-maps?format=png&layers=conv1",
+        "/v1/patches?format=npz",
+        "/v1/classify?size=9",
+    ],
+)
+def test_the_door_sends_what_flask_would_send(app, client, path):
+    environ = create_environ(path, method="POST", data=PICTURE)
+    with app.app_context():
+        status, head, body = answer_of(app.respond(environ)[0])
+    by_flask = client.post(path, data=PICTURE)
+    lines = [tuple(line.split(": ", 1)) for line in head.decode("latin-1").splitlines()]
+    assert (status, sorted(lines)) == (by_flask.status_code, sorted(by_flask.headers))
+    assert b"".join(body) == by_flask.data
 
 
 def without_volatile(headers):

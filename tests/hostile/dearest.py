@@ -26,6 +26,7 @@ from service.api.http.codings import BODY
 from service.app import create_app
 from service.core.convolution import ACTIVATIONS, NORMALISATIONS, PAD_MODES, PADDINGS, POOL_KINDS
 from service.core.presets import PRESETS
+from service.door.wsgi import answer_of
 from service.lab import options
 from service.lab.prices import Account
 from service.memory import give_back_large_blocks
@@ -214,8 +215,8 @@ def asked(app, call, members, picture):
     environ |= {"wsgi.input_terminated": True, "wsgi.url_scheme": "http"}
     account = Account(app.limits)
     since = time.thread_time()
-    answer, _ = app.respond(environ, account)
-    return (200 if isinstance(answer, bytes) else answer.status_code), account, (time.thread_time() - since) * 1e6
+    answer = answer_of(app.respond(environ, account)[0])
+    return answer.status, account, (time.thread_time() - since) * 1e6
 
 
 def text_of(value):

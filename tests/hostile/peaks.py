@@ -23,6 +23,8 @@ from PIL import Image
 
 from service.api.http.codings import BODY
 from service.app import create_app
+from service.door.coding import size_of
+from service.door.wsgi import answer_of
 from service.lab.prices import Account
 from service.memory import give_back_large_blocks, give_back_what_is_free
 from service.settings import Settings
@@ -173,10 +175,10 @@ def measured(app, call, kind, body):
     give_back_what_is_free()
     CLEAR_REFS.write_text("5", encoding="ascii")
     before = memory("VmRSS")
-    answer, _ = app.respond(environ, account)
+    answer = answer_of(app.respond(environ, account)[0])
     peak = memory("VmHWM") - before
-    data, status = (answer, 200) if isinstance(answer, bytes) else (answer.get_data(), answer.status_code)
-    return status, peak - len(data), len(data), account
+    size = size_of(answer)
+    return answer.status, peak - size, size, account
 
 
 def main(names):

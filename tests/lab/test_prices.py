@@ -15,6 +15,7 @@ from service.api.http.codings import BODY
 from service.app import create_app
 from service.core.digit import mnist_form, strokes
 from service.core.errors import TooLarge
+from service.door.wsgi import answer_of
 from service.lab import prices
 from service.lab.options import PictureOptions
 from service.lab.picture import Picture
@@ -34,8 +35,8 @@ def priced(app, path, body=None, kind="", **headers):
     environ |= {"CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body or b"")), BODY: body or b"", **headers}
     environ |= {"wsgi.input": io.BytesIO(body or b""), "wsgi.input_terminated": True, "wsgi.url_scheme": "http"}
     account = Account(app.limits)
-    answer, _ = app.respond(environ, account)
-    return (200, account, answer) if isinstance(answer, bytes) else (answer.status_code, account, answer.get_data())
+    answer = answer_of(app.respond(environ, account)[0])
+    return answer.status, account, b"".join(answer.body)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Flask without the parts that an API without sessions, which answers under any host name, has no use for."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -30,7 +32,27 @@ class Json(bytes):
 # Of every answer, unless its route says otherwise: not to be kept, and nothing but what its type says.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 JSON_HEADERS = HEADERS | {"Content-Type": "application/json"}
-Reply = Response | Json
+
+
+@dataclass(frozen=True, slots=True)
+class InParts:
+    """An answer of status 200 whose body is sent as it lies, in parts; headers: all of them, names and values clean."""
+
+    headers: Mapping[str, str]
+    body: Sequence[bytes | memoryview]
+
+    def response(self) -> Response:
+        """Make the same answer as Flask knows it."""
+        parts: Sequence[Any] = self.body  # Flask's type names bytes alone; a view of bytes is sent as well
+        return Response(parts, headers=self.headers)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Be a WSGI application, which is what Flask lets a route answer with."""
+        return self.response()(environ, start_response)
+
+
+Ready = Json | InParts  # what the door sends without making a Flask response of it
+Reply = Response | Ready
 
 
 class Access(Enum):
@@ -153,7 +175,7 @@ class Service(Flask):
 
     def make_response(self, rv: Any) -> Response:
         """Make a response of what a route returned."""
-        if isinstance(rv, Json):
+        if isinstance(rv, Ready):
             return rv.response()
         return super().make_response(rv)
 
@@ -210,4 +232,4 @@ class Service(Flask):
             answer = self.handle_user_exception(error)
         if rule is not None and rule.endpoint in self.hooked:
             return self.process_response(self.make_response(answer))
-        return answer if isinstance(answer, (Json, Response)) else self.make_response(answer)
+        return answer if isinstance(answer, Reply) else self.make_response(answer)

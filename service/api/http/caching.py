@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from service.api.http.application import Json, Reply
+from service.api.http.application import Ready, Reply
 
 
 def revalidated(reply: Reply) -> Response:
@@ -11,7 +11,7 @@ def revalidated(reply: Reply) -> Response:
 
     "no-cache" means: keep it, and ask before using it again.
     """
-    response = reply.response() if isinstance(reply, Json) else reply
+    response = reply.response() if isinstance(reply, Ready) else reply
     if request.method in {"GET", "HEAD"} and response.status_code == 200:
         response.headers["Cache-Control"] = "no-cache"
         response.headers["Vary"] = "Accept"

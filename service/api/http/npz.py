@@ -10,6 +10,8 @@ import struct
 import zlib
 from collections.abc import Mapping
 from functools import lru_cache
+from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -39,19 +41,37 @@ def npz_chunks(arrays: Mapping[str, np.ndarray], limit: int = LARGEST_32) -> lis
     place = 0
     for name, array in arrays.items():
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-        head = _npy_header(array.shape, array.dtype)
-        size = len(head) + len(data)
-        checksum = zlib.crc32(data, zlib.crc32(head))
-        file_name = f"{name}.npy".encode()
-        local = _local_header(file_name, checksum, size, limit)
-        directory.append(_entry(file_name, checksum, size, place, limit))
-        chunks += [local + head, data]
-        place += len(local) + size
+        heads = _heads(name, array.shape, array.dtype, place, limit)
+        checksum = zlib.crc32(data, heads.checksum).to_bytes(4, "little")
+        head = checksum.join(heads.local)
+        directory.append(checksum.join(heads.entry))
+        chunks += [head, data]
+        place += len(head) + len(data)
     chunks.append(b"".join([*directory, _end(len(directory), sum(map(len, directory)), place, limit)]))
     return chunks
 
 
+class _Heads(NamedTuple):
+    """
+    All of an entry but its content, which is the same as long as its arrays are of the same shapes.
+
+    local: what stands before the content, and entry: what the directory says of it, both without the checksum, which
+    belongs between the two parts; checksum: of the npy header alone
+    """
+
+    local: tuple[bytes, bytes]
+    entry: tuple[bytes, bytes]
+    checksum: int
+
+
 @lru_cache(maxsize=256)
+def _heads(name: str, shape: tuple[int, ...], dtype: np.dtype, place: int, limit: int) -> _Heads:
+    npy_head, file_name = _npy_header(shape, dtype), f"{name}.npy".encode()
+    size = len(npy_head) + prod(shape) * dtype.itemsize
+    local, entry = _local_header(file_name, size, limit), _entry(file_name, size, place, limit)
+    return _Heads((local[0], local[1] + npy_head), entry, zlib.crc32(npy_head))
+
+
 def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     out = io.BytesIO()
     described = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
@@ -59,21 +79,21 @@ def _npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     return out.getvalue()
 
 
-def _local_header(name: bytes, checksum: int, size: int, limit: int) -> bytes:
+def _local_header(name: bytes, size: int, limit: int) -> tuple[bytes, bytes]:
     extra = struct.pack("<2H2Q", 1, 16, size, size) if size >= limit else b""
-    needs, shown = (WITH_64_BITS, LARGEST_32) if extra else (PLAIN, size)
-    fields = (needs, UTF_8, 0, 0, FIRST_OF_JANUARY_1980, checksum, shown, shown, len(name), len(extra))
-    return struct.pack("<4s5H3I2H", b"PK\x03\x04", *fields) + name + extra
+    needs, told = (WITH_64_BITS, LARGEST_32) if extra else (PLAIN, size)
+    before = struct.pack("<4s5H", b"PK\x03\x04", needs, UTF_8, 0, 0, FIRST_OF_JANUARY_1980)
+    return before, struct.pack("<2I2H", told, told, len(name), len(extra)) + name + extra
 
 
-def _entry(name: bytes, checksum: int, size: int, place: int, limit: int) -> bytes:
+def _entry(name: bytes, size: int, place: int, limit: int) -> tuple[bytes, bytes]:
     is_large = size >= limit or place >= limit
     extra = struct.pack("<2H3Q", 1, 24, size, size, place) if is_large else b""
     needs = WITH_64_BITS if is_large else PLAIN
     sizes = (LARGEST_32, LARGEST_32) if is_large else (size, size)
-    fields = (needs, needs, UTF_8, 0, 0, FIRST_OF_JANUARY_1980, checksum, *sizes, len(name), len(extra))
-    rest = (0, 0, 0, 0, LARGEST_32 if is_large else place)
-    return struct.pack("<4s6H3I5H2I", b"PK\x01\x02", *fields, *rest) + name + extra
+    before = struct.pack("<4s6H", b"PK\x01\x02", needs, needs, UTF_8, 0, 0, FIRST_OF_JANUARY_1980)
+    rest = (len(name), len(extra), 0, 0, 0, 0, LARGEST_32 if is_large else place)
+    return before, struct.pack("<2I5H2I", *sizes, *rest) + name + extra
 
 
 def _end(count: int, size: int, place: int, limit: int) -> bytes:

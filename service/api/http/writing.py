@@ -6,15 +6,16 @@ Results become dictionaries and bytes here and in the routes, and nowhere furthe
 
 import base64
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import orjson
 from flask import Request, Response, request
 
-from service.api.http.application import HEADERS, Json
-from service.api.http.npz import Chunk, npz_chunks
+from service.api.http.application import HEADERS, InParts, Json
+from service.api.http.npz import npz_chunks
 from service.core.digit import PreparedDigit
 from service.core.errors import NotAcceptable
 from service.core.inputs import FittedPicture
@@ -74,18 +75,20 @@ def envelope(results: list[Any], network: Network | None = None) -> dict[str, An
     return {"model": network.name, "version": network.version, "sha256": network.sha256, "results": results}
 
 
-def npz(arrays: Mapping[str, np.ndarray], network: Network | None = None) -> Response:
+def npz(arrays: Mapping[str, np.ndarray], network: Network | None = None) -> InParts:
     """Write arrays by name, in chunks that are views of them: an answer may have 256 MiB."""
-    return _binary(npz_chunks(arrays), "npz", network, {})
+    body = npz_chunks(arrays)
+    return InParts(_headers("npz", network, {}, sum(map(len, body))), body)
 
 
 def png(levels: np.ndarray, text: Mapping[str, Any], network: Network | None = None) -> Response:
     """Write a picture; `text` goes into its text chunks, and as X-Filterscope-<Key> headers."""
     with Timed("encode"):
         content = encode_png(levels, text, prices.go_on)
-    return _binary([content], "png", network, text)
+    return Response(content, headers=_headers("png", network, text, len(content)))
 
 
+@lru_cache(maxsize=256)
 def file_name(path: str, kind: str) -> str:
     """
     The name under which the answer of a path is kept.
@@ -97,17 +100,17 @@ def file_name(path: str, kind: str) -> str:
     return f"{NO_NAME.sub('_', '-'.join(words))}.{kind}"
 
 
-def _binary(body: list[Chunk], kind: str, network: Network | None, text: Mapping[str, Any]) -> Response:
+def _headers(kind: str, network: Network | None, text: Mapping[str, Any], size: int) -> dict[str, str]:
     headers = dict(HEADERS)
     if network is not None:
         headers |= {"X-Filterscope-Model": f"{network.name}/{network.version}", "X-Filterscope-Sha256": network.sha256}
     headers |= {
         f"X-Filterscope-{key.title()}": str(value) for key, value in text.items() if len(str(value)) <= LONGEST_HEADER
     }
-    headers["Content-Length"] = str(sum(map(len, body)))
+    headers["Content-Length"] = str(size)
     headers["Content-Disposition"] = f'inline; filename="{file_name(request.path, kind)}"'
-    chunks: Iterable[Any] = body  # Flask's type names bytes alone; a view of bytes is sent as well
-    return Response(chunks, mimetype=MEDIA_TYPES[kind], headers=headers)
+    headers["Content-Type"] = MEDIA_TYPES[kind]
+    return headers
 
 
 def prepared(found: PreparedDigit | FittedPicture | None, *, with_image: bool) -> dict[str, Any] | None:
