@@ -9,7 +9,7 @@ layers say what they read.
 import hashlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from math import inf, log, log1p, prod
+from math import exp, inf, log, log1p, prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -38,6 +38,7 @@ ACTIVATIONS, OPERATIONS = ("linear", "relu", "tanh"), ("conv", "maxpool", "avgpo
 JOINS = ("add", "mul", "concat")
 # What the first layers of an adopted network read.
 IMAGE = "image"
+MOST_SURPRISE = 30.0  # where doubt may begin to be told from less by a millionth of a novelty
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +165,7 @@ class Novelty(msgspec.Struct, frozen=True, kw_only=True):
     method: str = ""
 
 
-class Doubt(msgspec.Struct, frozen=True, kw_only=True):
+class Doubt(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """How much of its probabilities a network gives back evenly, from its novelty."""
 
     slope: float
@@ -179,11 +180,18 @@ class Doubt(msgspec.Struct, frozen=True, kw_only=True):
         >>> doubt.of(0.5), round(doubt.of(0.94), 4), doubt.of(1.0)
         (0.0, 0.0503, 0.12)
         """
-        if novelty <= 0:
+        if novelty <= self._least:
             return 0.0
         # A novelty of 1 is one that has been rounded to it; log1p keeps what is left of 1 - novelty below it.
         surprise = log(novelty) - log1p(-novelty) if novelty < 1 else inf
         return min(max(self.slope * surprise + self.offset, 0.0), self.most)
+
+    @cached_property
+    def _least(self) -> float:
+        """A novelty up to which there is no doubt, as of most pictures; a little less than where doubt begins."""
+        if self.slope <= 0 or not -MOST_SURPRISE < (begins := -self.offset / self.slope) < MOST_SURPRISE:
+            return 0.0
+        return (1 - 1e-6) / (1 + exp(-begins))
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):

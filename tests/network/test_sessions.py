@@ -1,6 +1,7 @@
 """`doubt` and the formula of `probabilities`: the contract's numbers follow from one another."""
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -94,3 +95,15 @@ def test_doubt_is_a_line_of_the_novelty_s_logit_between_its_ends():
     found = [doubt.of(float(1 / (1 + np.exp(-each)))) for each in logits]
     np.testing.assert_allclose(found, np.clip(0.2 * logits - 0.55, 0, 0.12), atol=1e-9)
     assert [doubt.of(novelty) for novelty in (0.0, 1.0, -1e-9, 1.0000001)] == [0, 0.12, 0, 0.12]
+
+
+@pytest.mark.parametrize("slope", [0.2, 7.0, 1e-4, 0.0, -0.3])
+@pytest.mark.parametrize("offset", [-0.55, -6.0, 0.0, 0.4])
+def test_doubt_is_its_formula_to_the_bit_where_it_begins_too(slope, offset):
+    doubt = Doubt(slope=slope, offset=offset, most=0.12)
+    begins = 1 / (1 + math.exp(min(max(offset / slope, -40), 40))) if slope else 0.5
+    near = [begins * (1 + sign * 10.0**power) for power in range(-16, 0) for sign in (-1, 1)]
+    for novelty in [*near, *np.random.default_rng(0).random(200).tolist(), 5e-324, 1 - 2**-53]:
+        if 0 < novelty < 1:
+            line = slope * (math.log(novelty) - math.log1p(-novelty)) + offset
+            assert doubt.of(novelty) == min(max(line, 0.0), 0.12)
