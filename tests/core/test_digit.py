@@ -512,6 +512,25 @@ def test_small_pictures_of_anything_do_not_break_it():
         assert np.isfinite(prepared.matrix).all()
 
 
+@pytest.mark.parametrize("cell", [2, 3, 4, 6])
+def test_rasters_of_any_size_are_answered_or_refused(cell):
+    """Averaged over whole cells every dot is one grey, which nothing divides into strokes and paper."""
+    for side in (257, 300, 384, 512, 513, 600, 768):
+        down, across = np.indices((side, side)) // cell
+        for is_ink in ((down + across) % 2 == 0, (down % 2 == 0) & (across % 2 == 0)):
+            prepared_or_refused(is_ink[:, : side // 2])
+            prepared_or_refused(is_ink)
+
+
+@pytest.mark.parametrize("is_wide", [False, True])
+def test_a_drawing_whose_rim_the_factor_leaves_out_is_refused(is_wide):
+    """What is seen of it from farther away has one level: the last column, all paper, is not in the plane."""
+    picture = np.zeros((512, 3), np.uint8)
+    picture[1:510:2, 1] = picture[510, 1] = 255
+    with pytest.raises(InvalidImage, match="a digit needs ink"):
+        prepare(picture.T if is_wide else picture)
+
+
 # ---------------------------------------------------------------------------------------------------- other people's
 
 

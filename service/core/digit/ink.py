@@ -264,8 +264,10 @@ def drawn_ink(picture: NDArray[Any], factor: int) -> FoundInk | None:
     levels = (plane * np.float32(255 / float(plane.max()))).astype(np.uint8)
     counts = _histogram(levels)
     counts[0] += around
+    if counts[0] < at.CLEAN_GROUND * counts.sum():
+        return None  # all may be ink, of one level: the plane lacks what the factor leaves over
     threshold = _otsu(counts)
-    if counts[0] < at.CLEAN_GROUND * counts.sum() or not _of_one_level(counts[: threshold + 1]):
+    if not _of_one_level(counts[: threshold + 1]):
         return None
     return FoundInk(_scaled(plane, levels > threshold, around), inverted, True, factor, top, left, shape)
 
@@ -341,7 +343,10 @@ def full_strength(ink: Plane) -> Plane:
     if top <= 0:
         raise InvalidImage(BLANK)
     levels = (ink * np.float32(255 / top)).astype(np.uint8)
-    return _scaled(ink, levels > _otsu(_histogram(levels)))
+    counts = _histogram(levels)
+    if counts.max() == levels.size:  # a raster, seen from so far away that its dots are one grey
+        raise blank(255 * float(np.ptp(ink)))
+    return _scaled(ink, levels > _otsu(counts))
 
 
 def _histogram(levels: NDArray[np.uint8]) -> NDArray[np.intp]:
