@@ -67,8 +67,14 @@ def to_channels(picture: NDArray[np.generic]) -> NDArray[np.float32]:
     if picture.ndim == 2:
         return to_unit(picture)[None]
     channels = np.empty((3, *picture.shape[:2]), np.float32)
+    is_plain = picture.dtype == np.uint8 and picture.shape[2] == 3
     for rows in _bands(picture):
-        channels[:, rows] = on_white(to_unit(picture[rows])).transpose(2, 0, 1)
+        band = channels[:, rows]
+        if is_plain:  # what on_white(to_unit()) makes of it, in one pass less
+            band[:] = picture[rows].transpose(2, 0, 1)
+            band /= np.float32(255)
+        else:
+            band[:] = on_white(to_unit(picture[rows])).transpose(2, 0, 1)
     return channels
 
 

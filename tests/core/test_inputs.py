@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.core.colour import on_white, to_channels
 from service.core.digit import Frame
 from service.core.errors import InvalidImage
 from service.core.inputs import Fitting, as_posted, fitted
@@ -132,3 +133,14 @@ def test_what_is_taken_as_it_is_has_the_channels_of_the_network():
     np.testing.assert_array_equal(as_posted(colour, (3, 4, 6), ""), colour.transpose(2, 0, 1))
     with pytest.raises(InvalidImage, match=r"a picture is 6 x 4 \(0 black, 1 white\), got 4 x 6"):
         as_posted(grey.T, (1, 4, 6), "0 black, 1 white")
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (20, 32, 3), (375, 500, 3), (2, 90_000, 3), (300, 400, 4)])
+def test_channels_are_the_levels_over_255_laid_over_white(shape):
+    levels = np.random.default_rng(5).integers(0, 256, shape).astype(np.uint8)
+    unit = levels.astype(np.float32) / np.float32(255)
+    expected = on_white(unit).transpose(2, 0, 1)
+    for picture in (levels, np.asfortranarray(levels), unit):
+        found = to_channels(picture)
+        assert (found.dtype, found.flags.c_contiguous) == (np.float32, True)
+        np.testing.assert_array_equal(found, expected)
