@@ -738,6 +738,14 @@ def test_the_page_says_of_every_rule_what_it_is_worth():
     assert [line.split(" | ")[0][2:] for line in lines[4:]] == list(reading.RULES)
 
 
+def test_every_rule_can_be_switched_off():
+    scenes = [gauntlet.picture(scene, 5, 3) for scene in gauntlet.SCENES]
+    differ = set()
+    for picture in [any_drawing(6), drawn(7, side=28), *scenes]:
+        differ |= set(reading.prepared_without(list(reading.RULES), picture)[1])
+    assert len(differ) > len(reading.RULES) / 2
+
+
 # ------------------------------------------------------------------------------------------------------ how it is told
 
 SOURCES = {
