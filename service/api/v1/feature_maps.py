@@ -43,7 +43,7 @@ def blueprint(library: Library, settings: Settings) -> Blueprint:
         check_maps(network)
         if options.changes:
             check_filters(network)
-        names = choose_maps(network.passport, options.layers)
+        names = _chosen(network, options.layers)
         filters = _choose_filters(network.passport, names, options.filters)
         _charge(network, names, filters, len(posted.sources), form, options, settings)
         prices.charge_step(network, options.step)
@@ -108,9 +108,24 @@ def _choose_filters(passport: Passport, names: Sequence[str], asked: Sequence[in
     return list(asked)
 
 
+@lru_cache(maxsize=64)  # most ask for the same
+def _chosen(network: Network, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    return tuple(choose_maps(network.passport, asked))
+
+
+@lru_cache(maxsize=64)
+def _sizes(
+    network: Network, names: tuple[str, ...], filters: int | None
+) -> tuple[list[tuple[int, int, int]], int, int]:
+    """Of maps by name, of which so many filters are chosen: their shapes, how many they are, and all their cells."""
+    every = [network.passport.map_shapes()[name] for name in names]
+    shapes = [(shape[0] if filters is None else filters, shape[1], shape[2]) for shape in every]
+    return shapes, sum(shape[0] for shape in shapes), sum(prod(shape) for shape in shapes)
+
+
 def _charge(
     network: Network,
-    names: Sequence[str],
+    names: tuple[str, ...],
     filters: Sequence[int] | None,
     count: int,
     form: str,
@@ -118,10 +133,8 @@ def _charge(
     settings: Settings,
 ) -> None:
     """Charge the maps and their answer; raises what is refused of its size as well."""
-    every = network.passport.map_shapes()
-    shapes = [(every[name][0] if filters is None else len(filters), *every[name][1:]) for name in names]
-    maps = count * sum(shape[0] for shape in shapes)
-    cells = count * sum(prod(shape) for shape in shapes)
+    shapes, maps, cells = _sizes(network, names, None if filters is None else len(filters))
+    maps, cells = count * maps, count * cells
     if form == "json":
         sizes.check_numbers(cells, settings, "npz or png, or name fewer layers or filters")
     sizes.check_bytes(cells * 4, settings)
