@@ -252,10 +252,15 @@ def test_the_readme_names_every_model(model):
 def test_the_means_over_seeds_are_those_of_the_passports():
     text = " ".join(NETWORKS.split())
     means = {model: f"{100 * passport['accuracy']['test_mean_of_seeds']:.2f}" for model, passport in PASSPORTS.items()}
-    tests = [f"{100 * row['test']:.2f}" for row in PASSPORTS["digits"]["accuracy"]["seeds"]]
-    told = f"The five read {min(tests)} to {max(tests)} % of the test digits, {means['digits']} % on average."
-    assert told in text
-    assert re.search(rf"`tiny`, [^;]*?{means['tiny']} % over three seeds", text)
+    told = {
+        "digits": "The five read {} to {} % of the test digits, {} % on average.",
+        "tiny": "The five seeds of `tiny` read {} to {} % of the test digits, {} % on average",
+        "lecture": "The five of `lecture` read {} to {} %, {} % on average",
+    }
+    for model, sentence in told.items():
+        tests = [f"{100 * row['test']:.2f}" for row in PASSPORTS[model]["accuracy"]["seeds"]]
+        assert len(tests) == 5
+        assert sentence.format(min(tests), max(tests), means[model]) in text
 
 
 # A row of the table of pictures that are not digits, and what a passport calls it.

@@ -242,15 +242,10 @@ def drawn_ink(picture: NDArray[Any], factor: int) -> FoundInk | None:
     picture: of any shape and type; None for all but (height, width) uint8, more than SMALL a side, with such a ground
     factor: how many pixels, along each axis, are averaged to one
     """
-    if picture.ndim == 3 or picture.dtype != np.uint8 or max(picture.shape) <= SMALL or min(picture.shape) < factor:
+    ground = _even_ground(picture)
+    if ground is None or min(picture.shape) < factor:
         return None
-    ground = int(picture[0, 0])
-    if not all(_is_even(line.tobytes(), ground) for line in (picture[0], picture[-1], picture[:, 0], picture[:, -1])):
-        return None
-    low, high = int(picture.min()), int(picture.max())
-    if ground not in (low, high) or high == low:
-        return None
-    inverted = ground == high
+    inverted = int(picture.max()) == ground
     farthest = np.minimum if inverted else np.maximum
     columns = (farthest.reduce(picture, axis=0) != ground).nonzero()[0]
     rows = (farthest.reduce(picture[:, columns[0] : columns[-1] + 1], axis=1) != ground).nonzero()[0]
@@ -270,6 +265,17 @@ def drawn_ink(picture: NDArray[Any], factor: int) -> FoundInk | None:
     if not _of_one_level(counts[: threshold + 1]):
         return None
     return FoundInk(_scaled(plane, levels > threshold, around), inverted, True, factor, top, left, shape)
+
+
+def _even_ground(picture: NDArray[Any]) -> int | None:
+    """Return the level of a larger picture's rim, if it is one level and no other is lower, or none is higher."""
+    if picture.ndim == 3 or picture.dtype != np.uint8 or max(picture.shape) <= SMALL:
+        return None
+    level, rim = int(picture[0, 0]), (picture[0], picture[-1], picture[:, 0], picture[:, -1])
+    if not all(_is_even(line.tobytes(), level) for line in rim):
+        return None
+    low, high = int(picture.min()), int(picture.max())
+    return level if level in (low, high) and low < high else None
 
 
 def _window(
