@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 # gunicorn's Arbiter.WORKER_BOOT_ERROR: it ends instead of starting the next worker.
 WORKER_BOOT_ERROR = 3
+MENDING_SECONDS = 1  # after which a worker is started again that found a file wrong
 METRICS = "metrics"
 
 
@@ -141,11 +143,20 @@ def start_worker() -> Door:
             return try_start(snapshot.problems())
         # What was made of other files is of before a reload.
         if _warmed is not None and _warmed[1] is snapshot.kept():
-            return _door(_warmed[0])
-        return create_door()
+            warmed = _warmed[0]
+        else:
+            settings = Settings.from_environ(os.environ)
+            warmed = _warm(settings, open_library(settings))
     except (BadSetting, BadModel) as error:
         log.critical("%s", str(error))
         sys.exit(1 if snapshot.is_keeper() else WORKER_BOOT_ERROR)
+    try:
+        return _door(warmed)
+    except BadSetting as error:
+        # The master has read the keys, so their file was changed since. The other workers go on with those they have.
+        log.critical("%s; a worker is missing until this is mended", str(error))
+        time.sleep(MENDING_SECONDS)
+        sys.exit(1)
 
 
 def try_start(problems: Sequence[BadModel] = ()) -> Door:

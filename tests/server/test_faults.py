@@ -101,6 +101,33 @@ def test_with_no_memory_left_a_call_is_answered_503_and_the_worker_lives():
         assert workers_of(process) == [worker]
 
 
+def test_a_worker_killed_while_the_file_of_keys_is_wrong_ends_no_other_and_another_comes_when_it_is_mended(tmp_path):
+    keys, log = tmp_path / "keys", tmp_path / "log"
+    good, asked = "0123456789" * 4, {"Authorization": f"Bearer {'0123456789' * 4}"}
+    keys.write_text(good, encoding="ascii")
+
+    def status(port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        with contextlib.closing(connection):
+            connection.request("GET", "/v1/models", headers=asked)
+            return connection.getresponse().status
+
+    environ = {"WORKERS": "2", "FILTERSCOPE_KEYS_FILE": str(keys)}
+    with log.open("w") as file, serving(environ=environ, log=file) as (port, process):
+        wait_for(lambda: len(workers_of(process)) == 2)
+        time.sleep(0.5)  # the second may be starting
+        keys.write_text("no key!", encoding="ascii")
+        killed, other = workers_of(process)
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: "a worker is missing until this is mended" in log.read_text())
+        assert process.poll() is None
+        assert other in workers_of(process)
+        keys.write_text(good, encoding="ascii")
+        time.sleep(1.2)  # by then the next one has started, and found it right
+        os.kill(other, signal.SIGKILL)
+        assert status(port) == 200
+
+
 def test_one_call_of_every_route_leaves_little_in_memory():
     with serving(environ={"FILTERSCOPE_MAX_WAIT_SECONDS": "30"}) as (port, process):
         (worker,) = workers_of(process)
