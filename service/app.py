@@ -160,11 +160,17 @@ def start_worker() -> Door:
 
 
 def try_start(problems: Sequence[BadModel] = ()) -> Door:
-    """Do what a worker does to start; raises what would keep it from that, or the first model from being served."""
+    """
+    Do what a worker does to start; raises what would keep it from that, or the first model from being served.
+
+    A model that the master, whose child this is, could not open before either is no reason.
+    """
     settings = Settings.from_environ(os.environ)
     library = open_library(settings)
+    known = set() if _warmed is None else {str(problem) for problem in _warmed[0].library.problems}
     for problem in (*problems, *library.problems):
-        raise problem
+        if str(problem) not in known:
+            raise problem
     return _door(_warm(settings, library))
 
 

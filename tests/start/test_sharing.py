@@ -1,7 +1,9 @@
 """What gunicorn's master makes once for all workers: shared, of the last reload, and hurting no one."""
 
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -38,6 +40,25 @@ if os.fork() == 0:
     print(is_same, app.start_worker()._app is app._warmed[0].app, flush=True)
     os._exit(0)
 os.wait()
+"""
+
+
+# The folder has a model that opens as little at the reload as it did at the start.
+AGAIN = """
+import os
+from service import app
+from service.network.files import BadModel
+from service.settings import Settings
+from service.start import snapshot
+
+snapshot.keep(Settings.from_environ(os.environ))
+try:
+    app.try_start()
+except BadModel:
+    print("refused")
+app.warm_for_workers()
+app.try_start()
+print("taken")
 """
 
 
@@ -81,6 +102,20 @@ def test_of_what_was_made_before_a_reload_nothing_stays_and_a_worker_takes_only_
     command = [sys.executable, "-c", TWICE]
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == ["0 5", "1", "True False"], done.stderr
+
+
+def test_a_model_that_could_not_be_opened_before_either_refuses_no_reload(tmp_path):
+    for name in ("digits", "tiny"):
+        shutil.copytree(ROOT / "models" / name, tmp_path / name)
+    file, passport = (tmp_path / "tiny" / "1" / name for name in ("model.onnx", "passport.json"))
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(b"no network".ljust(file.stat().st_size))
+    said = passport.read_text(encoding="utf-8").replace(before, hashlib.sha256(file.read_bytes()).hexdigest())
+    passport.write_text(said, encoding="utf-8")
+    environ = os.environ | {"FILTERSCOPE_MODELS": str(tmp_path)}
+    command = [sys.executable, "-c", AGAIN]
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["refused", "taken"], done.stderr
 
 
 def test_a_process_with_a_thread_or_one_that_may_report_home_shares_nothing(monkeypatch):
