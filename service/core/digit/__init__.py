@@ -94,7 +94,7 @@ def _ink_found(picture: NDArray[Any]) -> FoundInk:
     while is_busy(ink):
         # Grain: seen from farther away there is less of it, and what it costs to look at is bounded.
         ink, factor = full_strength(reduced(ink, 2)), 2 * factor
-    return FoundInk(ink, inverted, clean, factor, 0, 0, ink.shape)
+    return FoundInk(ink, inverted, clean, factor, 0, 0, ink.shape, is_drawn=False)
 
 
 def _beside(picture: NDArray[Any], thing: Mask, factor: int, told: Told) -> NDArray[Any] | None:
@@ -102,7 +102,7 @@ def _beside(picture: NDArray[Any], thing: Mask, factor: int, told: Told) -> NDAr
     rest = painted_over(picture, thing, factor)
     try:
         found = _ink_found(rest)
-        ink, mask = digit_strokes(found.plane, clean=found.clean, shape=found.shape, told=told)
+        ink, mask = digit_strokes(found.plane, found, told)
     except InvalidImage:
         return None
     return rest if np.count_nonzero(mask) > DRAWN_BESIDE * np.count_nonzero(ink > INKED) else None
@@ -139,7 +139,7 @@ def _prepared(picture: NDArray[Any], left: int, top: int, told: Told, *, looks: 
     if picture.shape[:2] == (SIDE, SIDE):
         ink = outline_filled(without_hairs(ink))
     swept = ink
-    ink, mask = digit_strokes(ink, clean=seen.clean, shape=seen.shape, told=told)
+    ink, mask = digit_strokes(ink, seen, told)
     rest = _beside(picture, mask, factor, told) if looks and seen.is_whole and is_in_corner(mask) else None
     if rest is not None:  # the thing in the corner is so dark that the pen looks like paper
         return _prepared(rest, left, top, told, looks=looks - 1)

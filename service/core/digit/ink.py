@@ -31,6 +31,7 @@ class FoundInk:
     inverted: the picture has dark ink   clean: its ground is of one level, so that all that differs is ink
     factor: how many pixels of the picture, along each axis, are one of the plane
     top, left: where the window begins   shape: (height, width) of a plane of all of it, in pixels of the plane
+    is_drawn: no ink is at the picture's rim, where the rules of ruled paper end
     """
 
     plane: Plane
@@ -40,6 +41,7 @@ class FoundInk:
     top: int
     left: int
     shape: tuple[int, ...]
+    is_drawn: bool
 
     @property
     def is_whole(self) -> bool:
@@ -264,7 +266,7 @@ def drawn_ink(picture: NDArray[Any], factor: int) -> FoundInk | None:
     threshold = _otsu(counts)
     if not _of_one_level(counts[: threshold + 1]):
         return None
-    return FoundInk(_scaled(plane, levels > threshold, around), inverted, True, factor, top, left, shape)
+    return FoundInk(_scaled(plane, levels > threshold, around), inverted, True, factor, top, left, shape, is_drawn=True)
 
 
 def _even_ground(picture: NDArray[Any]) -> int | None:
@@ -284,7 +286,7 @@ def _window(
     """
     Return which rows and which columns of a plane, (first, end) each, hold all ink and some paper around it.
 
-    All of them, where ink comes so near to the rim that it may be cut off, or to two sides, that it may be a rule.
+    All of them, where ink comes so near to the rim that it may be cut off.
 
     inked: the rows and the columns of the picture that have ink   factor: how many of them are one of the plane
     shape: (height, width) of the plane; the longer side of the window is more than SMALL, as the plane's is
@@ -292,8 +294,8 @@ def _window(
     spans = []
     for lines, side in zip(inked, shape, strict=True):
         first, end = int(lines[0]) // factor, -(-(int(lines[-1]) + 1) // factor)
-        margin, ends = at.RIM + 2, 2 * max(at.RULE_ENDS_LEAST, side // at.RULE_ENDS)
-        if first < margin or end > side - margin or (first < ends and end > side - ends):
+        margin = at.RIM + 2
+        if first < margin or end > side - margin:
             return [(0, whole) for whole in shape]
         spans.append((first - margin, end + margin))
     if max(end - first for first, end in spans) <= SMALL:

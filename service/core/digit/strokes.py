@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.digit import thresholds as at
-from service.core.digit.ink import full_strength
+from service.core.digit.ink import FoundInk, full_strength
 from service.core.digit.mnist_form import pieces_less_holes, stroke_width
 from service.core.digit.pieces import (
     BLANK,
@@ -38,28 +38,24 @@ _TURNS = np.array([[[c, s], [-s, c]] for c, s in ((np.cos(turn), np.sin(turn)) f
 _SLOPES = tuple(np.tan(np.deg2rad(at.RULE_SLOPES)))
 
 
-def digit_strokes(
-    ink: Plane, *, clean: bool, shape: tuple[int, ...] | None = None, told: Told = NOBODY
-) -> tuple[Plane, Mask]:
+def digit_strokes(ink: Plane, found: FoundInk, told: Told = NOBODY) -> tuple[Plane, Mask]:
     """
     Return the ink, and where the digit's strokes are in it: specks, frames and the table's edge are dropped.
 
-    ink: (height, width) float32, 0 paper to 1 ink   clean: its ground is of one level, so that all that differs is ink
-    shape: (height, width) of the plane that ink is a window of, with no ink outside it or near two of the plane's sides
-    told: of broken ink, before it is joined
+    ink: (height, width) float32, 0 paper to 1 ink   found: how it was found   told: of broken ink, before it is joined
     returns: (height, width), rules removed, and a mask of that shape
     raises: InvalidImage where there is no ink
     """
-    shape = shape or ink.shape
-    may_be_ruled = max(ink.shape) > SMALL and shape == ink.shape
+    # What ends before the rim of a drawing is no rule, be it ever so straight and long: a 1, the foot of a 2.
+    may_be_ruled = max(ink.shape) > SMALL and not found.is_drawn
     for _ in range(at.ROUNDS):
         mask = ink > at.INKED
         if not mask.any():
             raise InvalidImage(BLANK)
         if max(mask.shape) <= at.COMPACT and _hangs_together(mask):
-            return ink, _with_faint_ink(ink, mask) if clean else mask
+            return ink, _with_faint_ink(ink, mask) if found.clean else mask
         pieces = pieces_of(mask)
-        around = _surrounds(pieces, mask, shape)
+        around = _surrounds(pieces, mask, found.shape)
         if around.any():
             rest = np.where(grown(painted(pieces, around, mask.shape)), np.float32(0), ink)
             try:
@@ -74,7 +70,7 @@ def digit_strokes(
             ink = cleaned
         else:
             break
-    if clean:
+    if found.clean:
         mask, pieces = _unbroken(ink, mask, pieces, told)
     keep = _belongs(pieces, mask.shape)
     return ink, _without_base_line(mask if keep.all() else painted(pieces, keep, mask.shape))
