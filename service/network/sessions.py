@@ -7,10 +7,10 @@ are the verdict. Explaining runs the analysis file, in which every inner map is 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, wraps
+from functools import cached_property, lru_cache, partial, wraps
 from math import prod
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -86,6 +86,7 @@ class Analysis:
 
 _analyses: LastUsed[Analysis] = LastUsed()
 OfNetwork = TypeVar("OfNetwork")
+Further = ParamSpec("Further")
 
 
 class Network:
@@ -276,19 +277,19 @@ def _weight_shapes(layers: Sequence[Layer]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def kept_with_network(find: Callable[[Network], OfNetwork]) -> Callable[[Network], OfNetwork]:
+def kept_with_network(
+    find: Callable[Concatenate[Network, Further], OfNetwork],
+) -> Callable[Concatenate[Network, Further], OfNetwork]:
     """
-    Make a function of a network one that is called once for each.
+    Make a function of a network, and of what is asked of it, one that is called once for each of the last 64.
 
     What it finds goes with its network: a table that kept networks would hold those of before a reload open for good.
     """
 
     @wraps(find)
-    def found(network: Network) -> OfNetwork:
-        try:
-            return cast("OfNetwork", network.kept[find])
-        except KeyError:
-            return cast("OfNetwork", network.kept.setdefault(find, find(network)))
+    def found(network: Network, /, *further: Further.args, **named: Further.kwargs) -> OfNetwork:
+        kept = network.kept.get(find) or network.kept.setdefault(find, lru_cache(maxsize=64)(partial(find, network)))
+        return cast("OfNetwork", kept(*further, **named))
 
     return found
 

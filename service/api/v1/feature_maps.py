@@ -22,7 +22,7 @@ from service.lab.inputs import Inputs
 from service.lab.options import FeatureMapOptions
 from service.lab.steps import told_step, weights_at
 from service.network.passport import Passport
-from service.network.sessions import Library, Network, Verdicts
+from service.network.sessions import Library, Network, Verdicts, kept_with_network
 from service.observe.record import Timed, note_verdicts
 from service.settings import Settings
 
@@ -108,12 +108,12 @@ def _choose_filters(passport: Passport, names: Sequence[str], asked: Sequence[in
     return list(asked)
 
 
-@lru_cache(maxsize=64)  # most ask for the same
+@kept_with_network  # most ask for the same
 def _chosen(network: Network, asked: tuple[str, ...] | None) -> tuple[str, ...]:
     return tuple(choose_maps(network.passport, asked))
 
 
-@lru_cache(maxsize=64)
+@kept_with_network
 def _sizes(
     network: Network, names: tuple[str, ...], filters: int | None
 ) -> tuple[list[tuple[int, int, int]], int, int]:
