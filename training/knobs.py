@@ -117,7 +117,7 @@ QUICK = Knobs(
     warps=None,  # hardly an image is seen twice
 )
 # Seconds on two quiet cores (an AMD EPYC of 2024, which multiplies bfloat16), all in all.
-TAKES = {"digits": 226, "quick": 8}
+TAKES = {"digits": 164, "quick": 8}
 
 TEACHERS = {
     # Wider nets of the students' own kind, each with a different eye, so that their errors differ.
